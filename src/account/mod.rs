@@ -1,0 +1,1 @@
+//! Customers, the people who sign in for them, and the host's staff.

@@ -1,0 +1,3 @@
+//! Orders, subscriptions and the port to Stripe.
+
+pub mod stripe;

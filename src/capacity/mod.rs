@@ -1,0 +1,1 @@
+//! Clusters and places: what can still be promised.

@@ -1,0 +1,1 @@
+//! A real SMTP server that delivers to a page.

@@ -1,0 +1,1 @@
+//! A fake Stripe: an HTTP server that speaks the part of the API we use, and keeps state.

@@ -1,0 +1,1 @@
+//! All clusters: pushes rows into custom resources, pulls their status back into rows.

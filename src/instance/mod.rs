@@ -1,0 +1,1 @@
+//! Hosted servers: their address, their intent and what is seen of them.

@@ -1,0 +1,35 @@
+//! Paddock: the control plane of a business that hosts Mastodon servers.
+//!
+//! One sentence organises everything: **handlers change intent in Postgres, in one transaction (row + audit + job); one
+//! reconciler per boundary, which takes no input, makes the next thing equal the intent.**
+//!
+//! ```text
+//! page/API/webhook ─tx→ rows ─fleet push→ custom resource ─operator→ cluster objects
+//! page/API ←SELECT── rows ←fleet pull── custom resource status ←operator── cluster objects
+//! ```
+//!
+//! Modules stand in the order in which they may import one another: base ← domain ← edges ← cmd.
+
+// base: imports nothing above it
+pub mod clock;
+pub mod ids;
+pub mod mail;
+pub mod money;
+pub mod resource;
+
+// domain: types, pure rules, SQL; no axum, no kube
+pub mod account;
+pub mod billing;
+pub mod capacity;
+pub mod instance;
+pub mod plan;
+
+// edges: may use domain and base, never each other
+pub mod demo;
+pub mod fleet;
+pub mod operator;
+pub mod web;
+pub mod worker;
+
+// composition roots, one per subcommand
+pub mod cmd;

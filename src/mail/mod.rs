@@ -1,0 +1,1 @@
+//! Mails: what is owed to whom, and how it leaves.

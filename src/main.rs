@@ -1,0 +1,3 @@
+//! `paddock`: see `paddock --help`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Makes a cluster's objects equal what the custom resources ask for.

@@ -1,0 +1,1 @@
+//! What is sold: the catalogue of plans and the catalogue of Mastodon releases.

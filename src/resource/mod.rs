@@ -1,0 +1,1 @@
+//! The custom resources: what fleet asks of the operator, and what the operator answers.

@@ -1,0 +1,1 @@
+//! Jobs: one handler per file, and their schedules.
