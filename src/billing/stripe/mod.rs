@@ -1,1 +1,308 @@
-//! The port to Stripe.
+//! The port to Stripe: what this business asks of it, in our own words.
+//!
+//! Stripe is the truth about money; we mirror it. So the port reads whole objects, and writes only what can be repeated: each write
+//! is keyed by an id of ours, and the same call again gives the same thing. [`RealStripe`] speaks to Stripe, and in tests and the
+//! demo to our stateful fake over HTTP: there is no second implementation that could drift.
+//!
+//! Facts: <https://docs.stripe.com/api>, version `2026-09-30.endive`.
+
+mod id;
+mod webhook;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, PriceId, RemoteSubscriptionId};
+pub use self::webhook::{EventHint, EventRefs, WebhookRefused, sign_webhook, verify_webhook};
+use crate::ids::{AccountId, InstanceId, OrderId};
+use crate::money::Money;
+
+/// What a call to Stripe gives.
+pub type Result<T> = std::result::Result<T, StripeError>;
+
+/// What we ask of Stripe. Each call is one or a few HTTP requests with a deadline; none may run inside a database transaction.
+#[async_trait]
+pub trait Stripe: Send + Sync + Debug {
+    /// The customer of an account: found by the account's id among those with this address, else created. Keep the id: an account
+    /// whose address changed before it was kept would get a second (empty) customer.
+    async fn ensure_customer(&self, wanted: &NewCustomer) -> Result<CustomerId>;
+
+    /// The active price under this lookup key, created with its product when there is none. A price that exists under the key with
+    /// another amount, currency or interval is refused: a new price needs a new lookup key.
+    async fn ensure_price(&self, wanted: &PriceWanted) -> Result<PriceId>;
+
+    /// A page to pay an order on. Keyed by the order's id: the same order with the same parameters gives the same session, other
+    /// parameters are [`StripeError::Refused`]. So `expires_at` must be stored with the order, not computed again.
+    async fn open_checkout(&self, wanted: &CheckoutWanted) -> Result<Checkout>;
+
+    /// The session as it is now.
+    async fn checkout(&self, id: &CheckoutId) -> Result<Checkout>;
+
+    /// Makes sure that the session can't be paid any more, and returns it: `Expired` now, or already `Complete` when the customer was
+    /// faster. Only after `Expired` may the order's place be freed.
+    async fn expire_checkout(&self, id: &CheckoutId) -> Result<Checkout>;
+
+    /// The subscription as it is now; the one input of `billing::sync`.
+    async fn subscription(&self, id: &RemoteSubscriptionId) -> Result<RemoteSubscription>;
+
+    /// The oldest invoice of the subscription that is finalised and unpaid: since when money is owed. (`past_due` carries no date.)
+    async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>>;
+
+    /// All subscriptions in any state, newest first, a page at a time: `after` is the last id of the page before.
+    async fn list_subscriptions(&self, after: Option<&RemoteSubscriptionId>) -> Result<Page<RemoteSubscription>>;
+
+    /// The events after `after`, oldest first; `Page::more` says that there are newer ones yet. Without `after` the newest hundred.
+    /// Stripe keeps events for 30 days: an older `after` is [`StripeError::NotFound`], and then only a sweep of all subscriptions helps.
+    async fn events_since(&self, after: Option<&EventId>) -> Result<Page<EventHint>>;
+
+    /// An address, good for some minutes, where the customer sees invoices, changes the card or cancels.
+    async fn portal_url(&self, customer: &CustomerId, return_url: &str) -> Result<String>;
+}
+
+/// A customer to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCustomer {
+    /// Whose it is; travels as metadata and makes the call repeatable.
+    pub account: AccountId,
+    /// Where Stripe sends receipts.
+    pub email: String,
+    /// What invoices are addressed to.
+    pub name: String,
+}
+
+/// How often is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Interval {
+    /// Each month.
+    Month,
+    /// Each year.
+    Year,
+}
+
+impl Interval {
+    /// As Stripe and our database write it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
+    /// The interval of a code; `None` for those we do not sell.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Month, Self::Year].into_iter().find(|interval| interval.code() == code)
+    }
+}
+
+/// A price of the catalogue that Stripe should have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceWanted {
+    /// Names the price for ever; at most 200 characters.
+    pub lookup_key: String,
+    /// The plan's code; names the product.
+    pub plan_code: String,
+    /// What customers read on page and invoice.
+    pub plan_name: String,
+    /// Per interval, before tax.
+    pub amount: Money,
+    /// How often.
+    pub interval: Interval,
+}
+
+/// A checkout to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutWanted {
+    /// What is paid; the call's key.
+    pub order: OrderId,
+    /// Who buys.
+    pub account: AccountId,
+    /// What it is for.
+    pub instance: InstanceId,
+    /// Who pays.
+    pub customer: CustomerId,
+    /// How much and how often.
+    pub price: PriceId,
+    /// Where the customer lands after paying; `{CHECKOUT_SESSION_ID}` in it is replaced by the session's id.
+    pub success_url: String,
+    /// Where the customer lands on turning back.
+    pub cancel_url: String,
+    /// When the session can't be paid any more: 30 minutes to 24 hours after its making, in whole seconds.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A page to pay on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkout {
+    /// Its id.
+    pub id: CheckoutId,
+    /// Where to send the customer; none once it is not open.
+    pub url: Option<String>,
+    /// Open, complete or expired.
+    pub status: CheckoutStatus,
+    /// Money has come in, or none was due.
+    pub paid: bool,
+    /// What paying made.
+    pub subscription: Option<RemoteSubscriptionId>,
+    /// Who pays.
+    pub customer: Option<CustomerId>,
+    /// When it ends unless paid.
+    pub expires_at: DateTime<Utc>,
+    /// Our order, from the metadata.
+    pub order: Option<OrderId>,
+}
+
+/// Where a checkout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckoutStatus {
+    /// Can be paid.
+    Open,
+    /// Done by the customer.
+    Complete,
+    /// Can never be paid.
+    Expired,
+}
+
+/// Stripe's word for where a subscription stands. All of them: a new one is [`StripeError::Unreadable`], never guessed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum RemoteStatus {
+    /// The first payment is outstanding.
+    Incomplete,
+    /// The first payment never came.
+    IncompleteExpired,
+    /// Free for now.
+    Trialing,
+    /// Paid up.
+    Active,
+    /// A renewal failed; Stripe is retrying or has given up.
+    PastDue,
+    /// Over.
+    Canceled,
+    /// A renewal failed for good and invoices pile up as drafts.
+    Unpaid,
+    /// A trial ended without a card.
+    Paused,
+}
+
+/// A subscription as Stripe has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteSubscription {
+    /// Its id.
+    pub id: RemoteSubscriptionId,
+    /// Where it stands.
+    pub status: RemoteStatus,
+    /// Who pays.
+    pub customer: CustomerId,
+    /// What for: the price of its one item.
+    pub price: PriceId,
+    /// How often.
+    pub interval: Interval,
+    /// Per interval.
+    pub amount: Money,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// What is paid for, from…
+    pub current_period_start: DateTime<Utc>,
+    /// … and until.
+    pub current_period_end: DateTime<Utc>,
+    /// When it is set to end.
+    pub cancel_at: Option<DateTime<Utc>>,
+    /// It is set to end with the period.
+    pub cancel_at_period_end: bool,
+    /// When somebody cancelled it; it may run on to the end of the period.
+    pub canceled_at: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The newest invoice.
+    pub latest_invoice: Option<InvoiceId>,
+    /// Our order, from the metadata; none for a subscription that we did not make.
+    pub order: Option<OrderId>,
+    /// Our account, from the metadata.
+    pub account: Option<AccountId>,
+    /// Our instance, from the metadata.
+    pub instance: Option<InstanceId>,
+}
+
+/// An unpaid invoice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoice {
+    /// Its id.
+    pub id: InvoiceId,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// When it is to be paid; none when the card is charged by itself.
+    pub due: Option<DateTime<Utc>>,
+    /// What is owed.
+    pub amount_due: Money,
+    /// How many times the card was tried.
+    pub attempt_count: u64,
+    /// When it is tried next; none when Stripe has given up.
+    pub next_attempt: Option<DateTime<Utc>>,
+    /// Where the customer can pay it.
+    pub hosted_url: Option<String>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The part.
+    pub items: Vec<T>,
+    /// There is more after the last of `items`.
+    pub more: bool,
+}
+
+/// Why Stripe did not do what we asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StripeError {
+    /// No answer, or an answer that it is unwell. The request may or may not have had an effect: repeat it under the same key.
+    #[error("Stripe could not be reached ({reason})")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+    },
+    /// Too many requests.
+    #[error("Stripe asks us to slow down")]
+    RateLimited,
+    /// The same call is running somewhere else at this moment.
+    #[error("Stripe is at work on the same request already")]
+    Conflict,
+    /// It read the request and says no: repeating does not help.
+    #[error("Stripe refused{}: {message}", param.as_deref().map(|name| format!(" `{name}`")).unwrap_or_default())]
+    Refused {
+        /// Stripe's words, for the log and staff; never for customers.
+        message: String,
+        /// The parameter at fault.
+        param: Option<String>,
+        /// What to name to Stripe's support.
+        request_id: Option<String>,
+    },
+    /// There is no such thing (or the key belongs to another Stripe account).
+    #[error("Stripe does not know what we asked for: {message}")]
+    NotFound {
+        /// Stripe's words.
+        message: String,
+    },
+    /// It answered something that we do not understand: most likely the API version moved.
+    #[error("Stripe's answer could not be read: {what}")]
+    Unreadable {
+        /// Which part.
+        what: String,
+    },
+}
+
+impl StripeError {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::RateLimited | Self::Conflict => true,
+            Self::Refused { .. } | Self::NotFound { .. } | Self::Unreadable { .. } => false,
+        }
+    }
+}
