@@ -337,6 +337,7 @@ grant execute on function current_account() to paddock_auth, paddock_web, paddoc
 grant execute on function enqueue_job(text, json, text, text, timestamptz) to paddock_auth, paddock_web, paddock_staff, paddock_worker, paddock_fleet;
 grant execute on function address_conflict(text, text, text, boolean), cluster_with_room(), places_left(), waiting_position(uuid)
   to paddock_web, paddock_worker, paddock_staff;
+grant select (unique_key) on mails to paddock_auth, paddock_web;
 grant insert on audit_events, mails to paddock_auth, paddock_web, paddock_staff, paddock_worker, paddock_fleet;
 
 grant select, insert, update on people, sessions, mail_tokens to paddock_auth;
@@ -353,10 +354,15 @@ grant update (stripe_customer_id) on accounts to paddock_web;
 grant insert on stripe_events to paddock_auth;
 grant select (id) on stripe_events to paddock_auth;
 
-grant select, insert, update on all tables in schema public to paddock_worker;
-grant delete on sessions, mail_tokens, stripe_events, mails, step_times to paddock_worker;
+grant select, insert, update on accounts, members, clusters, instances, places, waiting_list, step_times, prices, orders, subscriptions, stripe_events,
+  audit_events, mails to paddock_worker;
+grant select (id, email, locale, verified_at) on people to paddock_worker;
+grant select (expires_at), delete on sessions, mail_tokens to paddock_worker;
+grant delete on stripe_events, mails, step_times to paddock_worker;
 
-grant select on instances, clusters, places, accounts, members, people to paddock_fleet;
+grant select on instances, clusters, members to paddock_fleet;
+grant select (id, email, locale, verified_at) on people to paddock_fleet;
+grant select (unique_key) on mails to paddock_fleet;
 grant insert, update on clusters to paddock_fleet;
 grant update (pushed_generation, observed_generation, observed, observed_at, ready_at) on instances to paddock_fleet;
 grant insert on step_times to paddock_fleet;
@@ -381,5 +387,5 @@ alter table accounts enable row level security;
 create policy own_account on accounts to paddock_web using (id = current_account()) with check (id = current_account());
 create policy everything on accounts to paddock_auth, paddock_worker, paddock_fleet, paddock_staff using (true) with check (true);
 alter table mails enable row level security;
-create policy write_only on mails for insert to paddock_web with check (true);
+create policy owes on mails for insert to paddock_web with check (true);
 create policy everything on mails to paddock_auth, paddock_worker, paddock_fleet, paddock_staff using (true) with check (true);

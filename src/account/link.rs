@@ -49,18 +49,19 @@ pub fn read(key: &HostKey, text: &str, purpose: Purpose) -> Option<Uuid> {
     genuine.then(|| Uuid::from_slice(id).ok()).flatten()
 }
 
-pub(super) async fn create(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId, purpose: Purpose) -> sqlx::Result<Uuid> {
+pub(super) async fn create(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId, purpose: Purpose) -> sqlx::Result<(Uuid, DateTime<Utc>)> {
     let id = uuid::Builder::from_random_bytes(crypto::random()).into_uuid();
     let now = clock.now();
+    let until = now + purpose.lifetime();
     sqlx::query("insert into mail_tokens (id, person_id, purpose, expires_at, created_at) values ($1, $2, $3, $4, $5)")
         .bind(id)
         .bind(person)
         .bind(purpose)
-        .bind(now + purpose.lifetime())
+        .bind(until)
         .bind(now)
         .execute(conn)
         .await?;
-    Ok(id)
+    Ok((id, until))
 }
 
 /// Uses a link up. `None`: used, too old, or never made. Its siblings of the same purpose are used up with it.

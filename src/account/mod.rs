@@ -108,8 +108,8 @@ async fn owe_verification(
     email: &EmailAddress,
     locale: &str,
 ) -> Result<(), AccountError> {
-    let token = link::create(conn, clock, person, Purpose::Verify).await?;
-    mail::owe(conn, clock, email.as_str(), locale, &Notice::VerifyAddress { token }, Some(&format!("verify:{token}"))).await?;
+    let (token, until) = link::create(conn, clock, person, Purpose::Verify).await?;
+    mail::owe(conn, clock, email.as_str(), locale, &Notice::VerifyAddress { token, until }, Some(&format!("verify:{token}"))).await?;
     Ok(())
 }
 
@@ -141,8 +141,8 @@ pub async fn request_reset(
     if link::newest(conn, person.id, Purpose::Reset).await?.is_some_and(|at| at > minute_ago) {
         return Ok(());
     }
-    let token = link::create(conn, clock, person.id, Purpose::Reset).await?;
-    mail::owe(conn, clock, &person.email, &person.locale, &Notice::ResetPassword { token }, Some(&format!("reset:{token}"))).await?;
+    let (token, until) = link::create(conn, clock, person.id, Purpose::Reset).await?;
+    mail::owe(conn, clock, &person.email, &person.locale, &Notice::ResetPassword { token, until }, Some(&format!("reset:{token}"))).await?;
     Ok(())
 }
 
