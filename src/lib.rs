@@ -16,6 +16,7 @@ pub mod ids;
 pub mod mail;
 pub mod money;
 pub mod resource;
+pub mod words;
 
 // domain: types, pure rules, SQL; no axum, no kube
 pub mod account;
