@@ -7,13 +7,12 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use url::Url;
 
 use super::{Letter, SendError, Transport};
 
 /// How the way to the mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
     /// Plain at first, then STARTTLS or nothing is sent. Usually port 587.
     StartTls,
@@ -39,12 +38,59 @@ pub struct SmtpSettings {
     pub timeout: Duration,
 }
 
-/// What is wrong with [`SmtpSettings`].
+impl SmtpSettings {
+    /// Reads `smtps://user:password@host:465` (TLS), `smtp://user:password@host:587` (STARTTLS) or `smtp+plain://127.0.0.1:1025`. The port
+    /// may be left out; user and password are percent-encoded.
+    pub fn from_url(text: &str, timeout: Duration) -> Result<Self, BadSmtpSettings> {
+        let url = Url::parse(text).map_err(BadSmtpSettings::NotAUrl)?;
+        let (security, usual_port) = match url.scheme() {
+            "smtps" => (Security::Tls, 465),
+            "smtp" => (Security::StartTls, 587),
+            "smtp+plain" => (Security::None, 25),
+            other => return Err(BadSmtpSettings::Scheme(other.to_owned())),
+        };
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(BadSmtpSettings::NoHost)?;
+        let credentials = match (url.username(), url.password()) {
+            ("", None) => None,
+            ("", Some(_)) | (_, None) => return Err(BadSmtpSettings::HalfCredentials),
+            (user, Some(password)) => Some((percent_decoded(user), SecretString::from(percent_decoded(password)))),
+        };
+        Ok(Self {
+            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: url.port().unwrap_or(usual_port),
+            security,
+            credentials,
+            timeout,
+        })
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    // Form encoding, except that `+` stands for itself; what would end the value can't be in this part of a URL or is escaped here.
+    let form = format!("v={}", text.replace('+', "%2B").replace('&', "%26"));
+    url::form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// What is wrong with [`SmtpSettings`]. Never quotes the URL: it holds a password.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSmtpSettings {
+    /// Not a URL.
+    #[error("the mail server's address is not a URL such as smtps://user:password@mail.example.org")]
+    NotAUrl(#[source] url::ParseError),
+    /// A URL of something else.
+    #[error(
+        "the mail server's URL begins with `{0}://`: use smtps:// (TLS), smtp:// (STARTTLS) or smtp+plain:// (this machine only)"
+    )]
+    Scheme(String),
+    /// A URL without a host.
+    #[error("the mail server's URL names no host: write it as smtps://user:password@mail.example.org")]
+    NoHost,
+    /// A user without a password or the reverse.
+    #[error("the mail server's URL needs both user and password, or neither")]
+    HalfCredentials,
     /// Mail would go over the network in the clear.
     #[error(
-        "`security = \"none\"` is for a mail server on this machine (a loopback address), and the host is `{0}`: use \"starttls\" or \"tls\""
+        "mail without encryption is for a mail server on this machine (a loopback address), and the host is `{0}`: use smtps:// or smtp://"
     )]
     InTheClear(String),
     /// The host's name or this machine's root certificates don't do.
@@ -58,7 +104,7 @@ pub enum BadSmtpSettings {
     },
 }
 
-/// Sends by SMTP; keeps connections for the next letter.
+/// Sends by SMTP; keeps connections for the next letter. Its upkeep of them needs a tokio runtime from making it to dropping it.
 #[derive(Debug)]
 pub struct SmtpTransport {
     inner: AsyncSmtpTransport<Tokio1Executor>,
@@ -66,7 +112,7 @@ pub struct SmtpTransport {
 }
 
 impl SmtpTransport {
-    /// Checks the settings; no connection is made yet.
+    /// Checks the settings; no connection is made yet. Call it within a tokio runtime.
     pub fn new(settings: &SmtpSettings) -> Result<Self, BadSmtpSettings> {
         let parameters = || {
             TlsParameters::new(settings.host.clone())
@@ -122,8 +168,8 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn mail_in_the_clear_stays_on_this_machine() {
+    #[tokio::test]
+    async fn mail_in_the_clear_stays_on_this_machine() {
         let mut settings = SmtpSettings {
             host: "127.0.0.1".to_owned(),
             port: 25,
@@ -134,5 +180,28 @@ mod tests {
         assert!(SmtpTransport::new(&settings).is_ok());
         settings.host = "mail.example.org".to_owned();
         assert!(matches!(SmtpTransport::new(&settings), Err(BadSmtpSettings::InTheClear(_))));
+    }
+
+    #[test]
+    fn urls_say_it_all() {
+        let read = |text| SmtpSettings::from_url(text, Duration::from_secs(1));
+        let settings = read("smtps://mail%40host:p%26+a%3Ass@mail.example.org").unwrap();
+        let (user, password) = settings.credentials.unwrap();
+        assert_eq!((settings.host.as_str(), settings.port, settings.security), ("mail.example.org", 465, Security::Tls));
+        assert_eq!((user.as_str(), password.expose_secret()), ("mail@host", "p&+a:ss"));
+        let settings = read("smtp+plain://[::1]:1025").unwrap();
+        assert_eq!((settings.host.as_str(), settings.port, settings.security), ("::1", 1025, Security::None));
+        assert_eq!(read("smtp://mail.example.org").unwrap().port, 587);
+        for bad in [
+            "",
+            "mail.example.org",
+            "https://mail.example.org",
+            "smtps://",
+            "smtps://user@mail.example.org",
+            "smtps://:x@mail.example.org",
+        ] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains("smtps://") || error.contains("neither"), "{bad}: {error}");
+        }
     }
 }
