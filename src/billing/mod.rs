@@ -6,11 +6,13 @@
 mod checkout;
 pub mod jobs;
 mod order;
+mod settle;
 mod store;
 pub mod stripe;
 mod sync;
 
-pub use checkout::{CheckoutError, Urls, open_checkout};
+pub use checkout::{CheckoutError, Urls, open_checkout, price_wanted};
+pub use settle::{SettleError, settle};
 pub use order::{NewOrder, OrderError, Placement, place};
 pub use store::{
     Order, OrderState, Subscription, count_orders, customer_of, event_received, find_order, find_owned_order, find_subscription,
