@@ -37,7 +37,7 @@ impl HostKey {
     }
 
     fn keyed(&self, purpose: &str, message: &[u8]) -> Hmac<Sha256> {
-        let mut keyed = <Hmac<Sha256>>::new(self.0.expose_secret().into());
+        let mut keyed = <Hmac<Sha256>>::new_from_slice(self.0.expose_secret()).expect("HMAC takes keys of any length");
         keyed.update(purpose.as_bytes());
         keyed.update(&[0]);
         keyed.update(message);

@@ -81,10 +81,10 @@ pub async fn sign_up(
         // One such mail an hour: the form must not become a way to flood somebody's mailbox.
         let hour = clock.now().format("%Y-%m-%dT%H");
         let key = format!("already-registered:{}:{hour}", email.canonical());
-        mail::owe(conn, clock, email.as_str(), locale, &Notice::AlreadyRegistered {}, Some(&key)).await?;
+        mail::owe(conn, clock, &email.smtp(), locale, &Notice::AlreadyRegistered {}, Some(&key)).await?;
         return Ok(());
     }
-    store::insert_account(conn, clock, account, email.as_str()).await?;
+    store::insert_account(conn, clock, account, &email.smtp()).await?;
     store::insert_member(conn, clock, account, person, Role::Owner).await?;
     owe_verification(conn, clock, person, email, locale).await?;
     audit::record(conn, clock, Actor::Person(person), Some(account), "account.signed_up", &account.to_string(), json!({})).await?;
@@ -109,7 +109,7 @@ async fn owe_verification(
     locale: &str,
 ) -> Result<(), AccountError> {
     let (token, until) = link::create(conn, clock, person, Purpose::Verify).await?;
-    mail::owe(conn, clock, email.as_str(), locale, &Notice::VerifyAddress { token, until }, Some(&format!("verify:{token}"))).await?;
+    mail::owe(conn, clock, &email.smtp(), locale, &Notice::VerifyAddress { token, until }, Some(&format!("verify:{token}"))).await?;
     Ok(())
 }
 
@@ -134,7 +134,7 @@ pub async fn request_reset(
     let minute = clock.now().format("%Y-%m-%dT%H:%M");
     let Some(person) = store::find_person_by_email(conn, email).await? else {
         let key = format!("reset-unknown:{}:{minute}", email.canonical());
-        mail::owe(conn, clock, email.as_str(), locale, &Notice::ResetUnknown {}, Some(&key)).await?;
+        mail::owe(conn, clock, &email.smtp(), locale, &Notice::ResetUnknown {}, Some(&key)).await?;
         return Ok(());
     };
     let minute_ago = clock.now() - chrono::TimeDelta::minutes(1);

@@ -34,12 +34,6 @@ pub struct StaffMember {
     pub scopes: Vec<Scope>,
 }
 
-impl sqlx::postgres::PgHasArrayType for Scope {
-    fn array_type_info() -> sqlx::postgres::PgTypeInfo {
-        <String as sqlx::postgres::PgHasArrayType>::array_type_info()
-    }
-}
-
 pub(super) async fn insert_person(
     conn: &mut PgConnection,
     clock: &dyn Clock,
@@ -52,7 +46,7 @@ pub(super) async fn insert_person(
     let mut savepoint = sqlx::Connection::begin(conn).await?;
     sqlx::query("insert into people (id, email, email_canonical, password_hash, locale, created_at) values ($1, $2, $3, $4, $5, $6)")
         .bind(id)
-        .bind(email.as_str())
+        .bind(email.smtp())
         .bind(email.canonical())
         .bind(hash.as_phc())
         .bind(locale)
@@ -183,7 +177,7 @@ pub(super) async fn upsert_staff(
          returning id",
     )
     .bind(StaffId::new())
-    .bind(email.as_str())
+    .bind(email.smtp())
     .bind(email.canonical())
     .bind(hash.as_phc())
     .bind(scopes)

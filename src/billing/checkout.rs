@@ -101,7 +101,7 @@ pub(super) async fn checkout_wanted(
     order: &Order,
     customer: super::stripe::CustomerId,
 ) -> Result<CheckoutWanted, CheckoutError> {
-    let plan = catalogue.plan(&order.plan_code).ok_or(CheckoutError::Missing)?;
+    let plan = catalogue.get(&order.plan_code).ok_or(CheckoutError::Missing)?;
     let wanted = price_wanted(&plan.code, &plan.name, order.price(), order.billing_interval);
     let mut tx = db.begin_account(order.account_id).await?;
     let known = store::known_price(tx.conn(), &wanted.lookup_key).await?;
@@ -130,7 +130,7 @@ pub fn price_wanted(
     interval: crate::plan::Interval,
 ) -> PriceWanted {
     PriceWanted {
-        lookup_key: format!("paddock-{plan_code}-{}-{}-{}", interval.code(), amount.minor, amount.currency.code()),
+        lookup_key: format!("paddock-{plan_code}-{}-{}-{}", interval.as_str(), amount.minor, amount.currency.code()),
         plan_code: plan_code.to_owned(),
         plan_name: plan_name.to_owned(),
         amount,

@@ -1,1 +1,70 @@
 //! All clusters: pushes rows into custom resources, pulls their status back into rows.
+//!
+//! The only part that knows both the database and Kubernetes. Each direction takes no input: it makes the one side equal to the
+//! other, whenever it is nudged and now and then without being nudged.
+
+mod pull;
+mod push;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio_util::sync::CancellationToken;
+
+use crate::capacity;
+use crate::clock::SharedClock;
+use crate::config;
+use crate::db::Db;
+use crate::ids::ClusterId;
+
+/// Annotation of a custom resource: the generation of the row that it was written from.
+const ROW_GENERATION: &str = "paddock.host/row-generation";
+/// The one field manager of what fleet writes.
+const FIELD_MANAGER: &str = "paddock-fleet";
+
+/// A client for a cluster: by its kubeconfig, or by the pod's own service account.
+pub async fn connect(kubeconfig: Option<&PathBuf>) -> anyhow::Result<kube::Client> {
+    let config = match kubeconfig {
+        Some(file) => {
+            let read = Kubeconfig::read_from(file).with_context(|| format!("reading {}", file.display()))?;
+            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?
+        }
+        None => kube::Config::incluster()?,
+    };
+    Ok(kube::Client::try_from(config)?)
+}
+
+/// Makes the clusters of the configuration known to the database. Safe at every start.
+pub async fn register(db: &Db, clock: &SharedClock, clusters: &[config::Cluster]) -> sqlx::Result<Vec<ClusterId>> {
+    let mut ids = Vec::new();
+    for cluster in clusters {
+        let mut conn = db.fleet().acquire().await?;
+        ids.push(capacity::put_cluster(&mut conn, clock.as_ref(), &cluster.name, cluster.capacity).await?);
+    }
+    Ok(ids)
+}
+
+/// Exchanges with every cluster until `shutdown`. A cluster or database that is away is waited for; the others go on.
+pub async fn run(db: Db, clock: SharedClock, clusters: Vec<config::Cluster>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let ids = loop {
+        match register(&db, &clock, &clusters).await {
+            Ok(ids) => break ids,
+            Err(error) => tracing::warn!(error = crate::telemetry::chain(&error), "the database is away; fleet waits for it"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+        }
+    };
+    let mut parts = tokio::task::JoinSet::new();
+    for (id, cluster) in ids.into_iter().zip(clusters) {
+        let client = connect(cluster.kubeconfig.as_ref()).await.with_context(|| format!("connecting to cluster {}", cluster.name))?;
+        parts.spawn(push::run(db.clone(), client.clone(), id, shutdown.clone()));
+        parts.spawn(pull::run(db.clone(), clock.clone(), client, shutdown.clone()));
+    }
+    while let Some(ended) = parts.join_next().await {
+        ended?;
+    }
+    Ok(())
+}

@@ -1,6 +1,9 @@
 //! Hosted servers: their address, their intent and what is seen of them.
 
+pub mod address;
+pub mod dns;
 mod intent;
+pub mod owner;
 mod phase;
 mod store;
 

@@ -39,6 +39,14 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/orders/{order}"))
     }
 
+    fn sign_in(&self) -> Url {
+        self.at("/log-in")
+    }
+
+    fn forgotten_password(&self) -> Url {
+        self.at("/forgot")
+    }
+
     fn home(&self) -> Url {
         self.at("/")
     }
