@@ -1,1 +1,3 @@
+//! One test binary: everything that is tested from outside the modules.
 
+mod plan;
