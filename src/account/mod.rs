@@ -1,1 +1,3 @@
 //! Customers, the people who sign in for them, and the host's staff.
+
+pub mod email;

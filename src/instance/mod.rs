@@ -1,1 +1,4 @@
 //! Hosted servers: their address, their intent and what is seen of them.
+
+pub mod address;
+pub mod owner;

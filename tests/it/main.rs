@@ -1,3 +1,4 @@
 //! One test binary: everything that is tested from outside the modules.
 
+mod address;
 mod plan;
