@@ -1,4 +1,5 @@
 //! One test binary: everything that is tested from outside the modules.
 
 mod address;
+mod dns;
 mod plan;
