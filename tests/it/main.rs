@@ -1,3 +1,6 @@
-//! The one binary of integration tests.
+//! The one binary of integration tests: everything that is tested from outside the modules.
 
+mod address;
+mod dns;
 mod mail;
+mod plan;
