@@ -1,5 +1,7 @@
 //! Mails: their words, their way to a server, and what happens when that server misbehaves.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
