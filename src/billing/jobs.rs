@@ -44,11 +44,14 @@ impl Job for SyncSubscription {
     }
 }
 
-/// Ends an order whose checkout's time is over: makes sure at Stripe that it can't be paid, then frees address and place.
+/// Ends an order: makes sure at Stripe that it can't be paid, then frees address and place.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SettleOrder {
     /// Which.
     pub order: OrderId,
+    /// The customer gave up; otherwise only once the checkout's time is over.
+    #[serde(default)]
+    pub early: bool,
 }
 
 impl Job for SettleOrder {

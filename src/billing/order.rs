@@ -76,6 +76,14 @@ pub enum OrderError {
     Database(#[from] sqlx::Error),
 }
 
+/// Ends an order that waits for its payment, because its customer gave up. Address and place are freed once Stripe has said that
+/// nobody can pay any more; an order that is paid meanwhile stays paid.
+pub async fn give_up(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, order: OrderId) -> sqlx::Result<()> {
+    let account = tx.account();
+    queue::enqueue(tx.conn(), &SettleOrder { order, early: true }, None).await?;
+    audit::record(tx.conn(), clock, actor, Some(account), "order.given_up", &order.to_string(), json!({})).await
+}
+
 /// Reserves address and place and writes the order, in the caller's transaction. The caller commits, then opens the checkout.
 pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &NewOrder<'_>) -> Result<Placement, OrderError> {
     let account = tx.account();
@@ -126,7 +134,7 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
     })?;
     capacity::reserve(conn, clock, cluster, account, instance, expires_at).await?;
     store::insert_order(conn, clock, order, account, instance, &new.plan.code, new.interval, price, expires_at).await?;
-    queue::enqueue(conn, &SettleOrder { order }, Some(expires_at + SETTLE_AFTER)).await?;
+    queue::enqueue(conn, &SettleOrder { order, early: false }, Some(expires_at + SETTLE_AFTER)).await?;
     let detail = json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price });
     audit::record(conn, clock, actor, Some(account), "order.placed", &order.to_string(), detail).await?;
     Ok(Placement::Placed(order))

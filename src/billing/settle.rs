@@ -26,7 +26,8 @@ pub enum SettleError {
     Database(#[from] sqlx::Error),
 }
 
-/// Settles an order. One that is paid or expired, or whose time is not over, is left alone.
+/// Settles an order. One that is paid or expired is left alone, and one whose time is not over too, unless its customer gave up
+/// (`early`).
 pub async fn settle(
     db: &Db,
     clock: &dyn Clock,
@@ -34,10 +35,11 @@ pub async fn settle(
     catalogue: &Catalogue,
     urls: &Urls,
     id: OrderId,
+    early: bool,
 ) -> Result<(), SettleError> {
     let mut conn = db.worker().acquire().await?;
     let Some(order) = store::find_order(&mut conn, id).await? else { return Ok(()) };
-    if !matches!(order.state, OrderState::Placed | OrderState::Open) || order.checkout_expires_at > clock.now() {
+    if !matches!(order.state, OrderState::Placed | OrderState::Open) || (order.checkout_expires_at > clock.now() && !early) {
         return Ok(());
     }
     let customer = store::customer_of(&mut conn, order.account_id).await?;

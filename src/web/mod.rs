@@ -4,13 +4,20 @@
 //! rendered by the template of the same name.
 
 mod access;
+mod account;
+mod api;
 mod assets;
 mod csrf;
 mod error;
 mod hooks;
+mod instance;
+mod new;
+mod order;
 mod page;
+mod public;
 mod routes;
 mod session;
+mod staff;
 
 use std::sync::Arc;
 
@@ -75,6 +82,8 @@ pub struct App {
     pub urls: billing::Urls,
     /// How long Stripe's page stays open.
     pub checkout_minutes: i64,
+    /// Where Stripe's page is: forms of ours may lead there by a redirect.
+    pub payment_origin: String,
     /// Whether names that only exist in trials (`.test`) may be used, and cookies may travel over plain http.
     pub trial: bool,
     /// Wakes pages that watch an instance.

@@ -11,13 +11,20 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 use super::access::{Access, Entry, Routes};
-use super::{AppState, assets, error, hooks};
+use super::{AppState, account, api, assets, error, hooks, instance, new, order, public, staff};
 use crate::crypto;
 
 fn routes(state: AppState) -> Routes {
-    Routes::new(state)
+    let routes = Routes::new(state)
         .get("/assets/{*path}", Access::Public, assets::get)
-        .post("/hooks/stripe", Access::Webhook, hooks::stripe)
+        .post("/hooks/stripe", Access::Webhook, hooks::stripe);
+    let routes = public::routes(routes);
+    let routes = account::routes(routes);
+    let routes = new::routes(routes);
+    let routes = order::routes(routes);
+    let routes = instance::routes(routes);
+    let routes = staff::routes(routes);
+    api::routes(routes)
 }
 
 /// Every route with who may call it; the access test walks it.
@@ -37,7 +44,7 @@ pub fn router(state: AppState) -> Router {
         .layer(TraceLayer::new_for_http())
         .layer(fixed("x-content-type-options", "nosniff"))
         .layer(fixed("referrer-policy", "same-origin"))
-        .layer(SetResponseHeaderLayer::if_not_present(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP)))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CONTENT_SECURITY_POLICY, content_security_policy(&state)))
         .layer(axum::middleware::from_fn_with_state(state.clone(), error::render_errors))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(30)))
@@ -46,8 +53,14 @@ pub fn router(state: AppState) -> Router {
 }
 
 /// Nothing from elsewhere and nothing inline; forms may go to us and, through our redirect, to Stripe's page.
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                   base-uri 'none'; frame-ancestors 'none'";
+fn content_security_policy(state: &AppState) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self' {}; base-uri 'none'; frame-ancestors 'none'",
+        state.payment_origin
+    );
+    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
+}
 
 /// Ids of requests are ours: what a visitor sends as one is not taken over.
 #[derive(Clone, Copy)]

@@ -46,7 +46,7 @@ impl Handle for SweepStripe {
                 queue::enqueue(&mut conn, &SyncCheckout { checkout }, None).await?;
             }
             if order.checkout_expires_at <= deps.clock.now() {
-                queue::enqueue(&mut conn, &SettleOrder { order: order.id }, None).await?;
+                queue::enqueue(&mut conn, &SettleOrder { order: order.id, early: false }, None).await?;
             }
         }
         drop(conn);
