@@ -1,1 +1,1 @@
-
+mod stripe_fake;
