@@ -1,1 +1,3 @@
+//! Whole-program tests: real servers on loopback, one binary.
+
 mod stripe_fake;

@@ -31,7 +31,7 @@ async fn a_session_lasts_half_an_hour_to_a_day() {
         match bench.stripe.open_checkout(&wanted).await {
             Ok(_) => assert!(fits, "{minutes}"),
             Err(StripeError::Refused { param, .. }) => {
-                assert!(!fits && param.as_deref() == Some("expires_at"), "{minutes} {param:?}")
+                assert!(!fits && param.as_deref() == Some("expires_at"), "{minutes} {param:?}");
             }
             Err(other) => panic!("{other:?}"),
         }
