@@ -5,3 +5,4 @@ mod dns;
 mod mail;
 mod plan;
 mod rig;
+mod stripe_fake;
