@@ -32,22 +32,13 @@ error-way-log-in = Log in
 error-way-forgot = Ask for a new link
 error-way-staff = Go to the overview
 
-# Forms: each names the field and the remedy. Chosen in code.
-form-email-missing = Enter an e-mail address
-form-email-invalid = Enter an e-mail address like name@example.org
+# Forms: each names the field and the remedy; those of address.ftl come on top. Chosen in code.
 form-password-missing = Enter a password
-form-password-short = Choose a password with at least 12 characters
-form-password-long = Choose a password with at most 200 characters
-form-password-common = Choose a password that is harder to guess; this one is on lists
+form-password-short = Choose a password with at least { $least } characters
+form-password-long = Choose a password with at most { $most } characters
 form-log-in-wrong = The e-mail address and the password do not belong together. Check both
-form-log-in-unverified = Confirm your address first. We have sent you a new link
-form-name-missing = Enter a name for the address
-form-domain-missing = Enter your domain
-form-address-taken = This address is taken. Choose another
+form-kind = Choose between a name under { $domain } and a domain of your own
+form-web-domain-hosted = A name of its own for Mastodon goes with a domain of your own. Leave it empty, or choose “A domain that I own”
 form-address-changed = This address was taken a moment ago. Choose another
-form-web-domain-outside = The name for Mastodon has to be beneath your domain
-form-owner-name-missing = Enter a user name for the owner
-form-owner-name-invalid = Use only the letters a–z, digits and _ in the user name, at most 30
-form-owner-name-reserved = Choose another user name; Mastodon keeps this one for itself
 form-plan-missing = Choose a plan
-form-draft-missing = Choose an address first
+form-period-missing = Choose between paying by the month and by the year

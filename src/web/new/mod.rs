@@ -1,4 +1,6 @@
-//! The order path: one question per page, the answers so far in a cookie of the browser.
+//! The order path: one question a page, from the address to the review.
+
+pub(in crate::web) mod draft;
 
 use super::access::Routes;
 
