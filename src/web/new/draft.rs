@@ -1,22 +1,20 @@
 //! The answers of the order path so far. They travel in one signed cookie, so an unfinished order costs no row, survives a log-in, and
 //! is gone a day later. Whoever needs them checks them again: rules, catalogue and releases may have changed meanwhile.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::account::email::EmailAddress;
 use crate::billing::NewOrder;
-use crate::crypto;
 use crate::instance::address::{Address, AddressKind, AddressProblem, AddressRules, Severity, WebDomain};
 use crate::instance::owner::OwnerName;
 use crate::plan::{Interval, Plan};
 use crate::web::AppState;
 use crate::web::page::FieldErrors;
-use crate::web::session::{cookie_value, set_cookie};
+use crate::web::signed;
 use crate::words::Words;
 
 const COOKIE: &str = "paddock_draft";
-const PURPOSE: &str = "draft";
 const LIFETIME: cookie::time::Duration = cookie::time::Duration::days(1);
 
 /// What was answered, as typed or cleaned; empty where nothing was.
@@ -142,28 +140,23 @@ pub(super) fn check_address(rules: &AddressRules, draft: &Draft) -> Result<(Addr
 
 /// What is wrong, without what is only worth a warning.
 fn note(errors: &mut FieldErrors, field: &str, problems: &[AddressProblem]) {
+    let words = Words::english();
     for problem in problems.iter().filter(|problem| problem.severity() == Severity::Refuse) {
-        errors.add(field, said(problem.key(), problem.args()));
+        errors.add(field, words.said(problem.key(), &problem.args()));
     }
-}
-
-/// A message with its values.
-pub(super) fn said(key: &str, args: Vec<(&'static str, String)>) -> String {
-    let args: Vec<(&'static str, &dyn std::fmt::Display)> =
-        args.iter().map(|(name, value)| (*name, value as &dyn std::fmt::Display)).collect();
-    Words::english().with(key, &args)
 }
 
 /// The answer to the question for the owner.
 pub(super) fn check_owner(draft: &Draft) -> Result<(OwnerName, EmailAddress), FieldErrors> {
+    let words = Words::english();
     let mut errors = FieldErrors::default();
     let owner = OwnerName::parse(&draft.owner_username).map_err(|problems| {
         for problem in problems {
-            errors.add("owner_name", said(problem.key(), problem.args()));
+            errors.add("owner_name", words.said(problem.key(), &problem.args()));
         }
     });
     let email = EmailAddress::parse(&draft.owner_email)
-        .map_err(|problem| errors.add("owner_email", said(problem.key(), problem.args())));
+        .map_err(|problem| errors.add("owner_email", words.said(problem.key(), &problem.args())));
     match (owner, email) {
         (Ok(owner), Ok(email)) => Ok((owner, email)),
         _ => Err(errors),
@@ -187,21 +180,16 @@ pub(super) fn check_plan<'a>(state: &'a AppState, draft: &Draft) -> Result<(&'a 
 
 /// The draft that the browser carries; `None` without one, or when it is not from us.
 pub(in crate::web) fn read_draft(state: &AppState, headers: &HeaderMap) -> Option<Draft> {
-    let value = cookie_value(headers, COOKIE)?;
-    let (text, mac) = value.split_once('.')?;
-    let (text, mac) = (crypto::from_base64(text)?, crypto::from_base64(mac)?);
-    state.key.verifies(PURPOSE, &text, &mac).then_some(())?;
-    serde_json::from_slice(&text).ok()
+    serde_json::from_slice(&signed::read(state, headers, COOKIE)?).ok()
 }
 
 /// The header that makes the browser carry `draft`.
 pub(in crate::web) fn write_draft(state: &AppState, draft: &Draft) -> (HeaderName, HeaderValue) {
     let text = serde_json::to_vec(draft).unwrap_or_default();
-    let value = format!("{}.{}", crypto::to_base64(&text), crypto::to_base64(&state.key.mac(PURPOSE, &text)));
-    (header::SET_COOKIE, set_cookie(state, COOKIE, &value, LIFETIME))
+    signed::write(state, COOKIE, &text, LIFETIME)
 }
 
 /// The header that makes the browser forget it: the order is placed, or somebody logs out.
 pub(in crate::web) fn forget_draft(state: &AppState) -> (HeaderName, HeaderValue) {
-    (header::SET_COOKIE, set_cookie(state, COOKIE, "", cookie::time::Duration::ZERO))
+    signed::forget(state, COOKIE)
 }
