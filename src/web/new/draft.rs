@@ -178,6 +178,18 @@ pub(super) fn check_plan<'a>(state: &'a AppState, draft: &Draft) -> Result<(&'a 
     plan.zip(interval).ok_or(errors)
 }
 
+/// The page that asks for the first field that is wrong.
+pub(in crate::web) fn question_of(errors: &FieldErrors) -> &'static str {
+    let asked = |fields: &[&str]| errors.list.iter().any(|error| fields.contains(&error.field.as_str()));
+    if asked(&["kind", "name", "domain", "web_domain"]) {
+        "/new/address"
+    } else if asked(&["owner_name", "owner_email"]) {
+        "/new/owner"
+    } else {
+        "/new/plan"
+    }
+}
+
 /// The draft that the browser carries; `None` without one, or when it is not from us.
 pub(in crate::web) fn read_draft(state: &AppState, headers: &HeaderMap) -> Option<Draft> {
     serde_json::from_slice(&signed::read(state, headers, COOKIE)?).ok()
@@ -192,4 +204,75 @@ pub(in crate::web) fn write_draft(state: &AppState, draft: &Draft) -> (HeaderNam
 /// The header that makes the browser forget it: the order is placed, or somebody logs out.
 pub(in crate::web) fn forget_draft(state: &AppState) -> (HeaderName, HeaderValue) {
     signed::forget(state, COOKIE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> AddressRules {
+        AddressRules { other_domains: vec!["pages.example.net".to_owned()], ..AddressRules::new("paddock.social") }
+    }
+
+    fn draft(kind: &str, name: &str, domain: &str, web_domain: &str) -> Draft {
+        let own = |text: &str| text.to_owned();
+        Draft { kind: own(kind), name: own(name), domain: own(domain), web_domain: own(web_domain), ..Draft::default() }
+    }
+
+    /// Field that is named, if any.
+    fn wrong(draft: &Draft) -> Option<String> {
+        check_address(&rules(), draft).err().map(|errors| {
+            assert!(errors.list.iter().all(|error| !error.text.is_empty() && error.text.contains(' ')), "{errors:?}");
+            errors.list[0].field.clone()
+        })
+    }
+
+    #[test]
+    fn each_fault_of_an_address_names_its_field() {
+        let cases = [
+            (draft("hosted", "harbour", "", ""), None),
+            (draft("own", "", "harbour.org", ""), None),
+            (draft("own", "", "harbour.org", "social.harbour.org"), None),
+            (draft("hosted", "mastodon-friends", "", ""), None),
+            (draft("", "harbour", "", ""), Some("kind")),
+            (draft("other", "harbour", "", ""), Some("kind")),
+            (draft("hosted", "", "harbour.org", ""), Some("name")),
+            (draft("hosted", "a", "", ""), Some("name")),
+            (draft("hosted", "admin", "", ""), Some("name")),
+            (draft("hosted", "harbour", "", "social.harbour.org"), Some("web_domain")),
+            (draft("own", "harbour", "", ""), Some("domain")),
+            (draft("own", "", "pages.example.net", ""), Some("domain")),
+            (draft("own", "", "x.paddock.social", ""), Some("domain")),
+            (draft("own", "", "harbour.org", "harbour.org"), Some("web_domain")),
+            (draft("own", "", "harbour.org", "10.0.0.1"), Some("web_domain")),
+        ];
+        for (draft, field) in cases {
+            assert_eq!(wrong(&draft).as_deref(), field, "{draft:?}");
+        }
+    }
+
+    #[test]
+    fn owner_and_mail_are_both_told() {
+        let draft = Draft { owner_username: "a b".to_owned(), owner_email: "nobody".to_owned(), ..Draft::default() };
+        let errors = check_owner(&draft).unwrap_err();
+        assert!(!errors.text("owner_name").is_empty() && !errors.text("owner_email").is_empty(), "{errors:?}");
+    }
+
+    #[test]
+    fn the_first_question_comes_first() {
+        let asked = |fields: &[&str]| {
+            let mut errors = FieldErrors::default();
+            fields.iter().for_each(|field| errors.add(field, "wrong"));
+            question_of(&errors)
+        };
+        assert_eq!(asked(&["plan", "owner_name", "web_domain"]), "/new/address");
+        assert_eq!(asked(&["plan", "owner_email"]), "/new/owner");
+        assert_eq!(asked(&["period"]), "/new/plan");
+    }
+
+    #[test]
+    fn a_cookie_of_an_older_version_still_reads() {
+        let old: Draft = serde_json::from_str(r#"{"kind":"hosted","gone":"x"}"#).unwrap();
+        assert_eq!(old, Draft { kind: "hosted".to_owned(), ..Draft::default() });
+    }
 }
