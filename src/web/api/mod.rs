@@ -4,15 +4,21 @@
 //! (`web::error`). Rules are those of the pages: both call the same checks and the same domain.
 
 mod account;
+mod address;
 mod check;
+mod instance;
 mod json;
 mod openapi;
+mod order;
 mod password_reset;
 mod plan;
 mod session;
+mod status;
 mod verification;
+mod waiting;
 
 use super::access::{Access, Routes};
+use crate::account::Role;
 pub use openapi::{openapi, openapi_text};
 
 /// From one table: the routes, the list of handlers in the document, and what the tests compare.
@@ -49,5 +55,18 @@ operations! {
     post "/api/v1/password-resets" Access::Public => password_reset::create;
     post "/api/v1/password-resets/{token}" Access::Public => password_reset::finish;
     get "/api/v1/plans" Access::Public => plan::list;
+    get "/api/v1/addresses/check" Access::SignedIn => address::check;
+    get "/api/v1/addresses/dns" Access::SignedIn => address::dns;
+    post "/api/v1/orders" Access::Member(Role::Billing) => order::create;
+    get "/api/v1/orders" Access::Member(Role::Viewer) => order::list;
+    get "/api/v1/orders/{id}" Access::Member(Role::Viewer) => order::get;
+    post "/api/v1/orders/{id}/checkout" Access::Member(Role::Billing) => order::checkout;
+    post "/api/v1/orders/{id}/cancel" Access::Member(Role::Billing) => order::cancel;
+    get "/api/v1/waiting" Access::Member(Role::Viewer) => waiting::get;
+    post "/api/v1/waiting" Access::Member(Role::Billing) => waiting::join;
+    delete "/api/v1/waiting" Access::Member(Role::Billing) => waiting::leave;
+    get "/api/v1/instances" Access::Member(Role::Viewer) => instance::list;
+    get "/api/v1/instances/{id}" Access::Member(Role::Viewer) => instance::get;
+    get "/api/v1/status" Access::Public => status::get;
     get "/api/v1/openapi.json" Access::Public => openapi::get;
 }
