@@ -11,11 +11,19 @@
 //! Modules stand in the order in which they may import one another: base ← domain ← edges ← cmd.
 
 // base: imports nothing above it
+pub mod audit;
 pub mod clock;
+pub mod config;
+pub mod crash;
+pub mod crypto;
+pub mod db;
 pub mod ids;
 pub mod mail;
 pub mod money;
+pub mod queue;
 pub mod resource;
+pub mod telemetry;
+pub mod words;
 
 // domain: types, pure rules, SQL; no axum, no kube
 pub mod account;

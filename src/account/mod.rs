@@ -1,1 +1,202 @@
 //! Customers, the people who sign in for them, and the host's staff.
+//!
+//! Signing up, proving an address, signing in and out, and choosing a new password. Whatever depends on whether an address is
+//! known ends in the same page: what differs is the mail that its owner gets.
+
+pub mod email;
+pub mod link;
+pub mod password;
+pub mod session;
+mod store;
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+pub use store::{Person, StaffMember, account_name, find_person, find_staff, list_members};
+
+use crate::audit::{self, Actor};
+use crate::clock::Clock;
+use crate::db::violates;
+use crate::ids::{AccountId, PersonId, StaffId};
+use crate::mail::{self, Notice};
+use email::EmailAddress;
+use link::Purpose;
+use password::PasswordHash;
+
+/// What a person may do in an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, serde::Serialize, serde::Deserialize)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Sees everything, changes nothing.
+    Viewer,
+    /// Pays and sees what is paid for.
+    Billing,
+    /// Everything but the account itself.
+    Admin,
+    /// Everything.
+    Owner,
+}
+
+/// What a member of staff may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, serde::Serialize)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Sees customers and their servers.
+    Support,
+    /// Sees and moves money.
+    Billing,
+    /// Clusters, jobs, releases.
+    Operations,
+    /// Everything, and other staff.
+    Admin,
+}
+
+/// What of an account could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The link is not one of ours, was used, or is too old. The three are not told apart.
+    #[error("the link is not valid, or no longer")]
+    Link,
+    /// The database.
+    #[error("the account could not be read or written")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Signs somebody up: a person, an account that they own, and a mail with a link that proves the address. Somebody who is known
+/// already gets a mail that says so, and nothing changes; the caller shows the same page either way.
+pub async fn sign_up(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    email: &EmailAddress,
+    hash: &PasswordHash,
+    locale: &str,
+) -> Result<(), AccountError> {
+    let (person, account) = (PersonId::new(), AccountId::new());
+    if let Err(error) = store::insert_person(conn, clock, person, email, hash, locale).await {
+        if !violates(&error, "people_email_canonical_key") {
+            return Err(error.into());
+        }
+        // One such mail an hour: the form must not become a way to flood somebody's mailbox.
+        let hour = clock.now().format("%Y-%m-%dT%H");
+        let key = format!("already-registered:{}:{hour}", email.canonical());
+        mail::owe(conn, clock, &email.smtp(), locale, &Notice::AlreadyRegistered {}, Some(&key)).await?;
+        return Ok(());
+    }
+    store::insert_account(conn, clock, account, &email.smtp()).await?;
+    store::insert_member(conn, clock, account, person, Role::Owner).await?;
+    owe_verification(conn, clock, person, email, locale).await?;
+    audit::record(conn, clock, Actor::Person(person), Some(account), "account.signed_up", &account.to_string(), json!({})).await?;
+    Ok(())
+}
+
+/// Sends the verification link again, if `email` is known and not proven yet; otherwise does nothing. At most one a minute.
+pub async fn resend_verification(conn: &mut PgConnection, clock: &dyn Clock, email: &EmailAddress) -> Result<(), AccountError> {
+    let Some(person) = store::find_person_by_email(conn, email).await? else { return Ok(()) };
+    let minute_ago = clock.now() - chrono::TimeDelta::minutes(1);
+    if person.verified_at.is_some() || link::newest(conn, person.id, Purpose::Verify).await?.is_some_and(|at| at > minute_ago) {
+        return Ok(());
+    }
+    owe_verification(conn, clock, person.id, email, &person.locale).await
+}
+
+async fn owe_verification(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    person: PersonId,
+    email: &EmailAddress,
+    locale: &str,
+) -> Result<(), AccountError> {
+    let (token, until) = link::create(conn, clock, person, Purpose::Verify).await?;
+    mail::owe(conn, clock, &email.smtp(), locale, &Notice::VerifyAddress { token, until }, Some(&format!("verify:{token}"))).await?;
+    Ok(())
+}
+
+/// Takes a verification link: the address is proven. Returns who it was.
+pub async fn verify(conn: &mut PgConnection, clock: &dyn Clock, token: uuid::Uuid) -> Result<PersonId, AccountError> {
+    let person = link::take(conn, clock, token, Purpose::Verify).await?.ok_or(AccountError::Link)?;
+    if store::set_verified(conn, clock, person).await? {
+        let account = store::first_account(conn, person).await?;
+        audit::record(conn, clock, Actor::Person(person), account, "person.verified", &person.to_string(), json!({})).await?;
+    }
+    Ok(person)
+}
+
+/// Answers "I forgot my password": a link to those we know, a friendly note to those we don't, so that nobody waits in vain.
+/// At most one mail a minute to each address.
+pub async fn request_reset(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    email: &EmailAddress,
+    locale: &str,
+) -> Result<(), AccountError> {
+    let minute = clock.now().format("%Y-%m-%dT%H:%M");
+    let Some(person) = store::find_person_by_email(conn, email).await? else {
+        let key = format!("reset-unknown:{}:{minute}", email.canonical());
+        mail::owe(conn, clock, &email.smtp(), locale, &Notice::ResetUnknown {}, Some(&key)).await?;
+        return Ok(());
+    };
+    let minute_ago = clock.now() - chrono::TimeDelta::minutes(1);
+    if link::newest(conn, person.id, Purpose::Reset).await?.is_some_and(|at| at > minute_ago) {
+        return Ok(());
+    }
+    let (token, until) = link::create(conn, clock, person.id, Purpose::Reset).await?;
+    mail::owe(conn, clock, &person.email, &person.locale, &Notice::ResetPassword { token, until }, Some(&format!("reset:{token}"))).await?;
+    Ok(())
+}
+
+/// Takes a reset link and sets the new password. Every session of the person ends, and they are told by mail. Following the
+/// link also proves the address.
+pub async fn reset_password(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    token: uuid::Uuid,
+    hash: &PasswordHash,
+) -> Result<PersonId, AccountError> {
+    let id = link::take(conn, clock, token, Purpose::Reset).await?.ok_or(AccountError::Link)?;
+    store::set_password(conn, id, hash).await?;
+    store::set_verified(conn, clock, id).await?;
+    session::end_all(conn, id).await?;
+    if let Some(person) = store::find_person(conn, id).await? {
+        let notice = Notice::PasswordChanged { at: clock.now() };
+        mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("password-changed:{token}"))).await?;
+    }
+    let account = store::first_account(conn, id).await?;
+    audit::record(conn, clock, Actor::Person(id), account, "person.password_reset", &id.to_string(), json!({})).await?;
+    Ok(id)
+}
+
+/// Who signs in with this address and what their password must match; `None` for unknown addresses (the caller then checks
+/// against [`PasswordHash::nobody`], so that it takes as long).
+pub async fn credentials(conn: &mut PgConnection, email: &EmailAddress) -> Result<Option<(Person, PasswordHash)>, AccountError> {
+    let Some(person) = store::find_person_by_email(conn, email).await? else { return Ok(None) };
+    let hash = store::password_of(conn, person.id).await?;
+    Ok(Some((person, hash)))
+}
+
+/// The account that `person` acts for, and as what: until somebody is a member of several, the first.
+pub async fn membership(conn: &mut PgConnection, person: PersonId) -> Result<Option<(AccountId, Role)>, AccountError> {
+    Ok(store::first_membership(conn, person).await?)
+}
+
+/// The same for staff as [`credentials`].
+pub async fn staff_credentials(
+    conn: &mut PgConnection,
+    email: &EmailAddress,
+) -> Result<Option<(StaffMember, PasswordHash)>, AccountError> {
+    Ok(store::find_staff_by_email(conn, email).await?)
+}
+
+/// Adds a member of staff, or sets a known one's password and scopes. For `paddock admin`, as the log-in user.
+pub async fn put_staff(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    email: &EmailAddress,
+    hash: &PasswordHash,
+    scopes: &[Scope],
+) -> Result<StaffId, AccountError> {
+    let id = store::upsert_staff(conn, clock, email, hash, scopes).await?;
+    audit::record(conn, clock, Actor::System("admin"), None, "staff.put", &id.to_string(), json!({ "scopes": scopes })).await?;
+    Ok(id)
+}

@@ -1,3 +1,21 @@
 //! Orders, subscriptions and the port to Stripe.
+//!
+//! `order` reserves address and place in one transaction. `checkout` then opens Stripe's page for it. `sync` is the only function
+//! that turns Stripe's state into ours; webhooks, return page, sweep and settling all end there.
 
+mod checkout;
+pub mod jobs;
+mod order;
+mod settle;
+mod store;
 pub mod stripe;
+mod sync;
+
+pub use checkout::{CheckoutError, Urls, open_checkout, price_wanted};
+pub use settle::{SettleError, settle};
+pub use order::{NewOrder, OrderError, Placement, give_up, place};
+pub use store::{
+    Order, OrderState, Subscription, count_orders, customer_of, event_received, find_order, find_owned_order, find_subscription,
+    known_price, list_orders, orders_to_sweep, put_price, waiting_orders,
+};
+pub use sync::{Remote, SyncError, fetch_checkout, fetch_subscription, sync};

@@ -1,1 +1,15 @@
 //! Hosted servers: their address, their intent and what is seen of them.
+
+pub mod address;
+pub mod dns;
+mod intent;
+pub mod owner;
+mod phase;
+mod store;
+
+pub use intent::{Intent, set_intent};
+pub use phase::{Phase, phase};
+pub use store::{
+    FirstReady, Instance, NewInstance, StoredSize, ToPush, conflict, count_by_intent, find, find_owned, insert, list_all, list_owned,
+    mark_pushed, observe, record_step, release, to_push, typical_seconds,
+};

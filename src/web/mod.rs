@@ -1,1 +1,142 @@
 //! Pages, the JSON API and Stripe's webhook.
+//!
+//! [`routes`] is the map: every URL with who may call it and the handler that answers. A page is a struct above its handler,
+//! rendered by the template of the same name.
+
+mod access;
+mod account;
+mod api;
+mod assets;
+mod csrf;
+mod error;
+mod hooks;
+mod instance;
+mod new;
+mod order;
+mod page;
+mod public;
+mod routes;
+mod session;
+mod staff;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+
+pub use access::{Access, Entry};
+pub use routes::{router, table};
+
+use crate::account::password::Passwords;
+use crate::billing::{self, stripe::Stripe};
+use crate::clock::SharedClock;
+use crate::config::Host;
+use crate::crypto::HostKey;
+use crate::db::Db;
+use crate::instance::dns::{DnsTarget, Resolver};
+use crate::plan::{Catalogue, Releases};
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+impl AppState {
+    /// For the router.
+    pub fn new(app: App) -> Self {
+        Self(Arc::new(app))
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = App;
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+/// The parts of [`AppState`].
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// The present.
+    pub clock: SharedClock,
+    /// Signs form tokens and links.
+    pub key: HostKey,
+    /// Hashes passwords, a few at a time.
+    pub passwords: Passwords,
+    /// Stripe.
+    pub stripe: Arc<dyn Stripe>,
+    /// Signing secrets of Stripe's webhooks.
+    pub webhook_secrets: Vec<secrecy::SecretString>,
+    /// What is sold.
+    pub catalogue: Arc<Catalogue>,
+    /// Which releases of Mastodon there are.
+    pub releases: Arc<Releases>,
+    /// Looks up customers' own domains.
+    pub resolver: Arc<dyn Resolver>,
+    /// What they must point to.
+    pub dns_target: DnsTarget,
+    /// Who the host is.
+    pub host: Host,
+    /// Where Stripe sends people back to.
+    pub urls: billing::Urls,
+    /// How long Stripe's page stays open.
+    pub checkout_minutes: i64,
+    /// Where Stripe's page is: forms of ours may lead there by a redirect.
+    pub payment_origin: String,
+    /// Whether names that only exist in trials (`.test`) may be used, and cookies may travel over plain http.
+    pub trial: bool,
+    /// Wakes pages that watch an instance.
+    pub nudges: Nudges,
+}
+
+/// Nudges of instances: their row changed. They carry the instance's UUID as Postgres sends it.
+#[derive(Debug, Clone)]
+pub struct Nudges(tokio::sync::broadcast::Sender<String>);
+
+impl Default for Nudges {
+    fn default() -> Self {
+        Self(tokio::sync::broadcast::channel(1024).0)
+    }
+}
+
+impl Nudges {
+    /// From now on.
+    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<String> {
+        self.0.subscribe()
+    }
+
+    /// Passes on what Postgres says until `shutdown`; a broken connection is made again. Pages also look without a nudge.
+    pub async fn listen(self, db: Db, shutdown: CancellationToken) {
+        loop {
+            let pause = async {
+                let Ok(mut listener) = sqlx::postgres::PgListener::connect_with(db.auth()).await else { return };
+                if listener.listen("paddock_instance").await.is_err() {
+                    return;
+                }
+                while let Ok(nudge) = listener.recv().await {
+                    // Nobody may be watching: that is no error.
+                    let _ = self.0.send(nudge.payload().to_owned());
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = pause => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+            }
+        }
+    }
+}
+
+/// Serves until `shutdown`; requests that are being answered then get ten seconds.
+pub async fn serve(listener: tokio::net::TcpListener, state: AppState, shutdown: CancellationToken) -> std::io::Result<()> {
+    let app: Router = router(state);
+    let stop = shutdown.clone();
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await });
+    tokio::select! {
+        done = async { serving.await } => done,
+        () = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        } => Ok(()),
+    }
+}

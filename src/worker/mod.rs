@@ -1,1 +1,176 @@
-//! Jobs: one handler per file, and their schedules.
+//! Runs what is owed: one handler per file, and the schedules.
+//!
+//! A handler loads what its ids name, may run late and may run twice. It says *retry* (the queue waits longer each time) or *fail*
+//! (a person must look: staff see the job until then).
+
+mod deliver;
+mod stripe;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerContextExt as _, WorkerOptions};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::{self, stripe::Stripe};
+use crate::clock::SharedClock;
+use crate::crypto::HostKey;
+use crate::db::Db;
+use crate::mail::{SendMail, Transport};
+use crate::plan::Catalogue;
+use crate::queue::{self, Job};
+use crate::telemetry;
+
+/// What handlers work with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// The database.
+    pub db: Db,
+    /// The present.
+    pub clock: SharedClock,
+    /// Stripe.
+    pub stripe: Arc<dyn Stripe>,
+    /// The way out for mails.
+    pub transport: Arc<dyn Transport>,
+    /// What is sold.
+    pub catalogue: Arc<Catalogue>,
+    /// Where Stripe sends people back to.
+    pub urls: billing::Urls,
+    /// Signs links in mails.
+    pub key: HostKey,
+    /// Sender of mails.
+    pub mail_from: String,
+    /// Name under mails.
+    pub host_name: String,
+    /// Where customers reach people; answers to mails go there.
+    pub support: String,
+}
+
+impl Deps {
+    /// Where the pages are.
+    pub fn base(&self) -> &Url {
+        &self.urls.base
+    }
+}
+
+/// How a job went that did not succeed.
+#[derive(Debug)]
+enum JobError {
+    /// It may succeed later.
+    Retry(anyhow::Error),
+    /// It never will by itself.
+    Fail(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for JobError {
+    fn from(error: E) -> Self {
+        Self::Retry(error.into())
+    }
+}
+
+/// A job with its handler.
+trait Handle: Job {
+    fn handle(self, deps: &Deps) -> impl Future<Output = Result<(), JobError>> + Send;
+}
+
+/// What [`graphile_worker`] runs for the job `J`.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+struct Task<J>(J);
+
+impl<J: Handle> TaskHandler for Task<J>
+where
+    J: serde::Serialize + for<'de> serde::Deserialize<'de>,
+{
+    const IDENTIFIER: &'static str = J::NAME;
+
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let Some(deps) = context.get_ext::<Arc<Deps>>() else { return Err("the worker was built without its parts".to_owned()) };
+        let (id, attempts) = (*context.job().id(), *context.job().attempts());
+        match self.0.handle(deps).await {
+            Ok(()) => Ok(()),
+            Err(JobError::Retry(error)) => {
+                let why = format!("{error:#}");
+                tracing::warn!(job.name = J::NAME, job.id = id, job.attempt = attempts, error = why, "a job will be tried again");
+                metrics::counter!("paddock_jobs_retried_total", "job" => J::NAME).increment(1);
+                Err(why)
+            }
+            Err(JobError::Fail(error)) => {
+                let why = format!("{error:#}");
+                tracing::error!(job.name = J::NAME, job.id = id, error = why, "a job failed for good; staff must look");
+                metrics::counter!("paddock_jobs_failed_total", "job" => J::NAME).increment(1);
+                // The attempt that ends now is the last: what is left of its tries is taken away.
+                if let Err(error) = context.utils().permanently_fail_jobs(&[id], &why).await {
+                    tracing::error!(job.id = id, error = %error, "a failed job could not be marked as such");
+                }
+                Err(why)
+            }
+        }
+    }
+}
+
+/// How the queue is worked off.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Jobs at a time.
+    pub concurrency: usize,
+    /// Between two comparisons of everything with Stripe.
+    pub sweep_every: Duration,
+}
+
+/// A worker over all jobs.
+async fn build(deps: &Arc<Deps>, concurrency: usize, shutdown: Option<CancellationToken>) -> anyhow::Result<graphile_worker::Worker> {
+    let options = WorkerOptions::default()
+        .schema(queue::SCHEMA)
+        .pg_pool(deps.db.owner().clone())
+        .concurrency(concurrency)
+        .poll_interval(Duration::from_secs(1))
+        .add_extension(Arc::clone(deps))
+        // A worker that was killed leaves its jobs locked: others take them over after this time.
+        .heartbeat_interval(Duration::from_secs(2))
+        .sweep_interval(Duration::from_secs(3))
+        .sweep_threshold(Duration::from_secs(8))
+        .recovery_delay(Duration::ZERO)
+        .listen_os_shutdown_signals(false)
+        .define_job::<Task<SendMail>>()
+        .define_job::<Task<SyncCheckout>>()
+        .define_job::<Task<SyncSubscription>>()
+        .define_job::<Task<SettleOrder>>()
+        .define_job::<Task<SweepStripe>>()
+        .define_job::<Task<SyncPrices>>()
+        .define_job::<Task<sweep::Tidy>>();
+    let options = match shutdown {
+        Some(token) => options.shutdown_signal(async move { token.cancelled().await }).shutdown_grace_period(Duration::from_secs(10)),
+        None => options,
+    };
+    Ok(options.init().await?)
+}
+
+/// Works the queue off until `shutdown`; a job that is running then gets ten seconds.
+pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let schedules = tokio::spawn(sweep::schedule(Arc::clone(&deps), settings.sweep_every, shutdown.clone()));
+    // Postgres may be away when we start, and may go away while we run: neither ends this process.
+    while !shutdown.is_cancelled() {
+        let outcome = match build(&deps, settings.concurrency, Some(shutdown.clone())).await {
+            Ok(worker) => worker.run().await.map_err(anyhow::Error::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(error = telemetry::chain(error.as_ref()), "the job queue is interrupted; it goes on in a second");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+    schedules.await?;
+    Ok(())
+}
+
+/// Runs what is due now and returns; for tests and `paddock admin`.
+pub async fn run_once(deps: Arc<Deps>) -> anyhow::Result<()> {
+    Ok(build(&deps, 4, None).await?.run_once().await?)
+}

@@ -21,6 +21,7 @@ pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, Pric
 pub use self::real::{BadStripeSettings, RealStripe};
 pub use self::webhook::{EventHint, EventRefs, WebhookRefused, sign_webhook, verify_webhook};
 use crate::ids::{AccountId, InstanceId, OrderId};
+pub use crate::plan::Interval;
 use crate::money::Money;
 
 /// What a call to Stripe gives.
@@ -74,32 +75,6 @@ pub struct NewCustomer {
     pub email: String,
     /// What invoices are addressed to.
     pub name: String,
-}
-
-/// How often is paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
-#[serde(rename_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum Interval {
-    /// Each month.
-    Month,
-    /// Each year.
-    Year,
-}
-
-impl Interval {
-    /// As Stripe and our database write it.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Month => "month",
-            Self::Year => "year",
-        }
-    }
-
-    /// The interval of a code; `None` for those we do not sell.
-    pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Month, Self::Year].into_iter().find(|interval| interval.code() == code)
-    }
 }
 
 /// A price of the catalogue that Stripe should have.

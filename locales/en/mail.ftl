@@ -1,0 +1,58 @@
+# Mails. A subject says what happened, the first sentence what it means, the last what to do if it is wrong.
+
+mail-footer = Sent by { $host } to this address because of what is said above.
+mail-copy-link = If the button does nothing, open this address:
+
+mail-verify-subject = Confirm your address for { $host }
+mail-verify-what = Somebody signed up at { $host } with this e-mail address. If that was you, confirm it:
+mail-verify-action = Confirm this address
+mail-verify-until = The link works once, until { $until }.
+mail-verify-not-me = If it was not you, do nothing. Without the confirmation the account can't be used.
+
+mail-already-subject = You already have an account at { $host }
+mail-already-what = Somebody, most likely you, tried to sign up at { $host } with this e-mail address. It has an account already, so nothing was changed.
+mail-already-action = Sign in
+mail-already-forgotten = If you don't know the password any more, set a new one here:
+mail-already-not-me = If it was not you, there is nothing to do: whoever it was has not learned that the account exists.
+
+mail-reset-subject = Set a new password for { $host }
+mail-reset-what = Somebody asked for a new password for your account at { $host }. If that was you, choose it here:
+mail-reset-action = Choose a new password
+mail-reset-until = The link works once, until { $until }.
+mail-reset-not-me = If it was not you, do nothing. Your password stays as it is.
+
+mail-reset-unknown-subject = No account at { $host } with this address
+mail-reset-unknown-what = Somebody asked for a new password at { $host } with this e-mail address, but there is no account with it.
+mail-reset-unknown-other = If that was you, you may have signed up with another address. Try that one, or sign up with this one:
+mail-reset-unknown-action = Go to { $host }
+mail-reset-unknown-not-me = If it was not you, there is nothing to do.
+
+mail-password-subject = Your password for { $host } was changed
+mail-password-what = The password of your account at { $host } was changed on { $at }.
+mail-password-fine = If that was you, there is nothing to do.
+mail-password-not-me = If it was not you, set a new password at once, then answer this mail:
+mail-password-action = Set a new password
+
+mail-declined-subject = The payment for { $domain } was declined
+mail-declined-what = Your card was declined, so nothing was charged. The address { $domain } and its place are kept for you until { $until }.
+mail-declined-next = You can try again, with the same card or another one:
+mail-declined-action = Try the payment again
+mail-declined-not-me = If you don't want the server any more, do nothing. The order then ends by itself.
+
+mail-expired-subject = Your order for { $domain } has ended
+mail-expired-what = The order for { $domain } was not paid in time. Nothing was charged, and the address and the place are free again.
+mail-expired-next = If you still want the server, look at the order and start it again:
+mail-expired-action = Look at the order
+
+mail-ready-subject = { $handle }: your server is running
+mail-ready-what = Your Mastodon server is running at { $server }
+mail-ready-owner = Your account there is { $handle }, and you are its owner.
+mail-ready-password = It has no password that anybody knows. Set yours on the server itself: open the page below and enter { $email }. Your server then sends you a link.
+mail-ready-action = Set the owner's password
+mail-ready-manage = Plan, invoices, domain and exports are here:
+mail-ready-manage-action = Manage the server
+
+mail-waiting-subject = You are number { $position } on the waiting list
+mail-waiting-what = All places are taken just now. You are number { $position } in the queue for { $domain }.
+mail-waiting-nothing-charged = Nothing was charged and no card is needed. As soon as there is a place for you, we write to this address.
+mail-waiting-action = Go to { $host }

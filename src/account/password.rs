@@ -1,0 +1,139 @@
+//! Passwords: argon2id, on threads of their own, a few at a time.
+
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
+
+/// Memory of one hash in KiB, passes, lanes: the first of the equal settings that OWASP's password storage cheat sheet names.
+const COST: (u32, u32, u32) = (47_104, 1, 1);
+
+/// Fewest and most characters of a password. No rules of composition: length is what counts (NIST SP 800-63B).
+pub const LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
+
+/// A hash as a PHC string.
+#[derive(Debug, Clone)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// A hash that comes out of the database.
+    pub fn from_phc(text: String) -> Self {
+        Self(text)
+    }
+
+    /// As the database keeps it.
+    pub fn as_phc(&self) -> &str {
+        &self.0
+    }
+
+    /// A hash that no password matches but that takes as long to check: for addresses that we don't know.
+    pub fn nobody() -> Self {
+        let (memory, passes, lanes) = COST;
+        Self(format!(
+            "$argon2id$v=19$m={memory},t={passes},p={lanes}$bm9ib2R5IGlzIGhlcmU$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo"
+        ))
+    }
+}
+
+/// What is wrong with a password as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadPassword {
+    /// Fewer characters than [`LENGTH`] asks for.
+    #[error("is too short")]
+    TooShort,
+    /// More characters than [`LENGTH`] allows.
+    #[error("is too long")]
+    TooLong,
+}
+
+/// Whether `password` may be chosen.
+pub fn check(password: &SecretString) -> Result<(), BadPassword> {
+    let length = password.expose_secret().chars().count();
+    if length < *LENGTH.start() {
+        Err(BadPassword::TooShort)
+    } else if length > *LENGTH.end() {
+        Err(BadPassword::TooLong)
+    } else {
+        Ok(())
+    }
+}
+
+/// Hashes and verifies. At most `at_once` of them run at a time, each on a thread for blocking work: hashing is the cheapest way
+/// to keep a server busy, and pages must go on while somebody tries.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    slots: Arc<Semaphore>,
+}
+
+/// The thread that hashed went away, or the library refused.
+#[derive(Debug, thiserror::Error)]
+#[error("the password could not be hashed")]
+pub struct HashingFailed;
+
+impl Passwords {
+    /// At most `at_once` hashes at a time.
+    pub fn new(at_once: usize) -> Self {
+        Self { slots: Arc::new(Semaphore::new(at_once.max(1))) }
+    }
+
+    /// A hash with a salt of its own.
+    pub async fn hash(&self, password: SecretString) -> Result<PasswordHash, HashingFailed> {
+        self.run(move || {
+            let hash = argon2()?.hash_password(password.expose_secret().as_bytes()).map_err(|_| HashingFailed)?;
+            Ok(PasswordHash(hash.to_string()))
+        })
+        .await
+    }
+
+    /// Whether `password` is the one that was hashed. A hash that does not parse matches nothing.
+    pub async fn matches(&self, password: SecretString, hash: PasswordHash) -> Result<bool, HashingFailed> {
+        self.run(move || {
+            let Ok(parsed) = argon2::password_hash::phc::PasswordHash::new(&hash.0) else { return Ok(false) };
+            Ok(argon2()?.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, HashingFailed> + Send + 'static,
+    ) -> Result<T, HashingFailed> {
+        let _slot = self.slots.acquire().await.map_err(|_| HashingFailed)?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| HashingFailed)?
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, HashingFailed> {
+    let (memory, passes, lanes) = COST;
+    let params = Params::new(memory, passes, lanes, None).map_err(|_| HashingFailed)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_same_password_matches() {
+        let passwords = Passwords::new(2);
+        let hash = passwords.hash("correct horse".into()).await.unwrap();
+        assert!(hash.as_phc().starts_with("$argon2id$v=19$m=47104,t=1,p=1$"), "{hash:?}");
+        assert!(passwords.matches("correct horse".into(), hash.clone()).await.unwrap());
+        assert!(!passwords.matches("correct hors".into(), hash).await.unwrap());
+        assert!(!passwords.matches("anything".into(), PasswordHash::from_phc("not a hash".into())).await.unwrap());
+    }
+
+    #[test]
+    fn nobodys_hash_parses_so_that_it_costs_as_much() {
+        assert!(argon2::password_hash::phc::PasswordHash::new(PasswordHash::nobody().as_phc()).is_ok());
+    }
+
+    #[test]
+    fn length_counts_characters() {
+        assert_eq!(check(&"1234567".into()), Err(BadPassword::TooShort));
+        assert_eq!(check(&"ääääääää".into()), Ok(()));
+        assert_eq!(check(&"a".repeat(129).into()), Err(BadPassword::TooLong));
+    }
+}

@@ -1,0 +1,61 @@
+//! The audit log: every change writes who did what to what, in the transaction that makes the change.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::clock::Clock;
+use crate::ids::{AccountId, PersonId, StaffId};
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// A customer.
+    Person(PersonId),
+    /// One of the host's own people.
+    Staff(StaffId),
+    /// The program itself: which part of it.
+    System(&'static str),
+}
+
+impl Actor {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Person(_) => "person",
+            Self::Staff(_) => "staff",
+            Self::System(_) => "system",
+        }
+    }
+
+    fn id(self) -> String {
+        match self {
+            Self::Person(id) => id.to_string(),
+            Self::Staff(id) => id.to_string(),
+            Self::System(part) => part.to_owned(),
+        }
+    }
+}
+
+/// Writes one entry. `account` is whose business it is (`None`: the host's own), `subject` the id of what changed.
+pub async fn record(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    actor: Actor,
+    account: Option<AccountId>,
+    action: &str,
+    subject: &str,
+    detail: Value,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into audit_events (at, account_id, actor_kind, actor_id, action, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(clock.now())
+    .bind(account)
+    .bind(actor.kind())
+    .bind(actor.id())
+    .bind(action)
+    .bind(subject)
+    .bind(detail)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Opens Stripe's page for an order. Every step may be repeated: Stripe knows the order by its id, and what is sent is fixed in the row.
+
+use url::Url;
+
+use super::store::{self, Order, OrderState};
+use super::stripe::{CheckoutWanted, NewCustomer, PriceWanted, Stripe, StripeError};
+use crate::clock::Clock;
+use crate::crash;
+use crate::db::Db;
+use crate::ids::{AccountId, OrderId};
+use crate::plan::Catalogue;
+
+/// Where Stripe sends people back to.
+#[derive(Debug, Clone)]
+pub struct Urls {
+    /// Where the pages are.
+    pub base: Url,
+}
+
+impl Urls {
+    /// The order's page with a word on how the customer comes back.
+    fn order(&self, order: OrderId, came: &str) -> String {
+        format!("{}/orders/{order}?came={came}", self.base.as_str().trim_end_matches('/'))
+    }
+}
+
+/// Why there is no page to pay on.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    /// It is paid, or a payment is being confirmed.
+    #[error("the order is paid already")]
+    Paid,
+    /// Its time is over.
+    #[error("the order's time is over")]
+    Expired,
+    /// There is no such order of this account, or its plan has left the catalogue.
+    #[error("there is no such order")]
+    Missing,
+    /// Stripe.
+    #[error("the checkout could not be opened")]
+    Stripe(#[from] StripeError),
+    /// The database.
+    #[error("the order could not be read or written")]
+    Database(#[from] sqlx::Error),
+}
+
+/// The page on which the order can be paid: the one it has, or a new one. Network and transactions take turns; dying between any
+/// two of them costs nothing but another call.
+pub async fn open_checkout(
+    db: &Db,
+    clock: &dyn Clock,
+    stripe: &dyn Stripe,
+    catalogue: &Catalogue,
+    urls: &Urls,
+    account: AccountId,
+    email: &str,
+    order: OrderId,
+) -> Result<String, CheckoutError> {
+    let mut tx = db.begin_account(account).await?;
+    let order = store::find_owned_order(tx.conn(), account, order).await?.ok_or(CheckoutError::Missing)?;
+    match order.state {
+        OrderState::Paid => return Err(CheckoutError::Paid),
+        OrderState::Expired => return Err(CheckoutError::Expired),
+        OrderState::Placed | OrderState::Open if order.checkout_expires_at <= clock.now() => return Err(CheckoutError::Expired),
+        OrderState::Open if order.checkout_url.is_some() => return Ok(order.checkout_url.unwrap_or_default()),
+        OrderState::Placed | OrderState::Open => {}
+    }
+    let known = store::customer_of(tx.conn(), account).await?;
+    let name = crate::account::account_name(tx.conn(), account).await?.unwrap_or_default();
+    tx.commit().await?;
+
+    let customer = if let Some(known) = known {
+        known
+    } else {
+        let made = stripe.ensure_customer(&NewCustomer { account, email: email.to_owned(), name }).await?;
+        crash::point("checkout.customer_made");
+        let mut tx = db.begin_account(account).await?;
+        let kept = store::keep_customer(tx.conn(), account, &made).await?;
+        tx.commit().await?;
+        kept
+    };
+    let wanted = checkout_wanted(db, stripe, catalogue, urls, &order, customer).await?;
+    let checkout = stripe.open_checkout(&wanted).await?;
+    crash::point("checkout.session_made");
+    let mut tx = db.begin_account(account).await?;
+    store::set_checkout(tx.conn(), order.id, &checkout.id, checkout.url.as_deref()).await?;
+    tx.commit().await?;
+    crash::point("checkout.session_kept");
+    checkout.url.ok_or(match checkout.status {
+        super::stripe::CheckoutStatus::Complete => CheckoutError::Paid,
+        super::stripe::CheckoutStatus::Open | super::stripe::CheckoutStatus::Expired => CheckoutError::Expired,
+    })
+}
+
+/// What is asked of Stripe for an order: a pure function of its row, so that every repetition is the same request.
+pub(super) async fn checkout_wanted(
+    db: &Db,
+    stripe: &dyn Stripe,
+    catalogue: &Catalogue,
+    urls: &Urls,
+    order: &Order,
+    customer: super::stripe::CustomerId,
+) -> Result<CheckoutWanted, CheckoutError> {
+    let plan = catalogue.get(&order.plan_code).ok_or(CheckoutError::Missing)?;
+    let wanted = price_wanted(&plan.code, &plan.name, order.price(), order.billing_interval);
+    let mut tx = db.begin_account(order.account_id).await?;
+    let known = store::known_price(tx.conn(), &wanted.lookup_key).await?;
+    drop(tx);
+    let price = match known {
+        Some(price) => price,
+        None => stripe.ensure_price(&wanted).await?,
+    };
+    Ok(CheckoutWanted {
+        order: order.id,
+        account: order.account_id,
+        instance: order.instance_id,
+        customer,
+        price,
+        success_url: urls.order(order.id, "paid"),
+        cancel_url: urls.order(order.id, "back"),
+        expires_at: order.checkout_expires_at,
+    })
+}
+
+/// The price of a plan as Stripe should have it. Its lookup key names everything that may not change under it.
+pub fn price_wanted(
+    plan_code: &str,
+    plan_name: &str,
+    amount: crate::money::Money,
+    interval: crate::plan::Interval,
+) -> PriceWanted {
+    PriceWanted {
+        lookup_key: format!("paddock-{plan_code}-{}-{}-{}", interval.as_str(), amount.minor, amount.currency.code()),
+        plan_code: plan_code.to_owned(),
+        plan_name: plan_name.to_owned(),
+        amount,
+        interval,
+    }
+}

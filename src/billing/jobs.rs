@@ -1,0 +1,87 @@
+//! The jobs of billing: what they are; `worker` runs them.
+
+use serde::{Deserialize, Serialize};
+
+use super::stripe::{CheckoutId, RemoteSubscriptionId};
+use crate::ids::OrderId;
+use crate::queue::Job;
+
+/// Stripe's jobs run one after the other: they are few, and two that fetch and apply the same object side by side could let the
+/// older state win.
+const LANE: &str = "stripe";
+
+/// Fetches a checkout (and its subscription) and takes it in.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SyncCheckout {
+    /// Which.
+    pub checkout: CheckoutId,
+}
+
+impl Job for SyncCheckout {
+    const NAME: &'static str = "sync_checkout";
+    fn key(&self) -> Option<String> {
+        Some(self.checkout.to_string())
+    }
+    fn lane(&self) -> Option<String> {
+        Some(LANE.to_owned())
+    }
+}
+
+/// Fetches a subscription and takes it in.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SyncSubscription {
+    /// Which.
+    pub subscription: RemoteSubscriptionId,
+}
+
+impl Job for SyncSubscription {
+    const NAME: &'static str = "sync_subscription";
+    fn key(&self) -> Option<String> {
+        Some(self.subscription.to_string())
+    }
+    fn lane(&self) -> Option<String> {
+        Some(LANE.to_owned())
+    }
+}
+
+/// Ends an order: makes sure at Stripe that it can't be paid, then frees address and place.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SettleOrder {
+    /// Which.
+    pub order: OrderId,
+    /// The customer gave up; otherwise only once the checkout's time is over.
+    #[serde(default)]
+    pub early: bool,
+}
+
+impl Job for SettleOrder {
+    const NAME: &'static str = "settle_order";
+    fn key(&self) -> Option<String> {
+        Some(self.order.to_string())
+    }
+    fn lane(&self) -> Option<String> {
+        Some(LANE.to_owned())
+    }
+}
+
+/// Compares everything with Stripe, for the webhooks that never came.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SweepStripe {}
+
+impl Job for SweepStripe {
+    const NAME: &'static str = "sweep_stripe";
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+}
+
+/// Makes sure that Stripe has each price of the catalogue.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SyncPrices {}
+
+impl Job for SyncPrices {
+    const NAME: &'static str = "sync_prices";
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+}

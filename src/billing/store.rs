@@ -1,0 +1,309 @@
+//! SQL of orders, subscriptions, prices and Stripe's events.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::stripe::{CheckoutId, CustomerId, EventHint, PriceId, RemoteSubscription, RemoteSubscriptionId};
+use crate::clock::Clock;
+use crate::db::exactly_one;
+use crate::ids::{AccountId, InstanceId, OrderId, SubscriptionId};
+use crate::money::{Currency, Money};
+use crate::plan::Interval;
+
+/// Where an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum OrderState {
+    /// Address and place are reserved; there is no checkout yet, or we don't know of it.
+    Placed,
+    /// Stripe's page waits for the customer.
+    Open,
+    /// Paid.
+    Paid,
+    /// Nobody paid in time; address and place are free again.
+    Expired,
+}
+
+/// A purchase.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Order {
+    /// Which.
+    pub id: OrderId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// What for.
+    pub instance_id: InstanceId,
+    /// What was bought.
+    pub plan_code: String,
+    /// How often it is paid.
+    pub billing_interval: Interval,
+    /// Cents per interval.
+    pub amount_minor: i64,
+    /// Of which currency.
+    pub currency: Currency,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Stripe's session.
+    pub checkout_id: Option<CheckoutId>,
+    /// Its page.
+    pub checkout_url: Option<String>,
+    /// When it can't be paid any more.
+    pub checkout_expires_at: DateTime<Utc>,
+    /// When it was paid.
+    pub paid_at: Option<DateTime<Utc>>,
+    /// When it was placed.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Order {
+    /// What is paid each interval.
+    pub fn price(&self) -> Money {
+        Money::new(self.amount_minor, self.currency)
+    }
+}
+
+macro_rules! order_columns {
+    () => {
+        "id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state, checkout_id, checkout_url, \
+         checkout_expires_at, paid_at, created_at"
+    };
+}
+
+#[expect(clippy::too_many_arguments, reason = "one for each column; called once")]
+pub(super) async fn insert_order(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: OrderId,
+    account: AccountId,
+    instance: InstanceId,
+    plan_code: &str,
+    interval: Interval,
+    price: Money,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into orders (id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state,
+                             checkout_expires_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, 'placed', $8, $9)",
+    )
+    .bind(id)
+    .bind(account)
+    .bind(instance)
+    .bind(plan_code)
+    .bind(interval)
+    .bind(price.minor)
+    .bind(price.currency)
+    .bind(expires_at)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn count_unpaid(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select count(*) from orders where account_id = $1 and state in ('placed', 'open')")
+        .bind(account)
+        .fetch_one(conn)
+        .await
+}
+
+/// The account's own order; `None` for foreign and missing alike.
+pub async fn find_owned_order(conn: &mut PgConnection, account: AccountId, id: OrderId) -> sqlx::Result<Option<Order>> {
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where id = $1 and account_id = $2"))
+        .bind(id)
+        .bind(account)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Any order, for staff and jobs.
+pub async fn find_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Option<Order>> {
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where id = $1")).bind(id).fetch_optional(conn).await
+}
+
+/// The account's orders that wait for their payment, oldest first.
+pub async fn waiting_orders(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<Order>> {
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where account_id = $1 and state in ('placed', 'open') order by id"))
+        .bind(account)
+        .fetch_all(conn)
+        .await
+}
+
+/// Newest orders of all accounts, at most 200, for staff.
+pub async fn list_orders(conn: &mut PgConnection) -> sqlx::Result<Vec<Order>> {
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders order by id desc limit 200")).fetch_all(conn).await
+}
+
+/// How many orders are in which state, for staff.
+pub async fn count_orders(conn: &mut PgConnection) -> sqlx::Result<Vec<(OrderState, i64)>> {
+    sqlx::query_as("select state, count(*) from orders group by state").fetch_all(conn).await
+}
+
+/// Orders that may have been paid or have run out without our hearing of it.
+pub async fn orders_to_sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<Order>> {
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where state in ('placed', 'open') order by id")).fetch_all(conn).await
+}
+
+/// The order with its row locked until the transaction ends.
+pub(super) async fn lock_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Option<Order>> {
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where id = $1 for update")).bind(id).fetch_optional(conn).await
+}
+
+/// Notes the checkout of an order that waits for payment. The same again is no error; paid or expired meanwhile is none either.
+pub(super) async fn set_checkout(conn: &mut PgConnection, id: OrderId, checkout: &CheckoutId, url: Option<&str>) -> sqlx::Result<()> {
+    sqlx::query(
+        "update orders set state = 'open', checkout_id = $2, checkout_url = coalesce($3, checkout_url)
+         where id = $1 and state in ('placed', 'open')",
+    )
+    .bind(id)
+    .bind(checkout)
+    .bind(url)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_paid(conn: &mut PgConnection, clock: &dyn Clock, id: OrderId) -> sqlx::Result<()> {
+    let done = sqlx::query("update orders set state = 'paid', paid_at = $2 where id = $1 and state in ('placed', 'open')")
+        .bind(id)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+pub(super) async fn set_expired(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<()> {
+    let done = sqlx::query("update orders set state = 'expired' where id = $1 and state in ('placed', 'open')").bind(id).execute(conn).await?;
+    exactly_one(&done)
+}
+
+/// Stripe's customer of an account, once there is one.
+pub async fn customer_of(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Option<CustomerId>> {
+    sqlx::query_scalar("select stripe_customer_id from accounts where id = $1").bind(account).fetch_one(conn).await
+}
+
+/// Keeps the first customer that was made for an account; returns the one that is kept.
+pub(super) async fn keep_customer(conn: &mut PgConnection, account: AccountId, customer: &CustomerId) -> sqlx::Result<CustomerId> {
+    sqlx::query_scalar("update accounts set stripe_customer_id = coalesce(stripe_customer_id, $2) where id = $1 returning stripe_customer_id")
+        .bind(account)
+        .bind(customer)
+        .fetch_one(conn)
+        .await
+}
+
+/// Stripe's id of a price, if it was made known.
+pub async fn known_price(conn: &mut PgConnection, lookup_key: &str) -> sqlx::Result<Option<PriceId>> {
+    sqlx::query_scalar("select stripe_price_id from prices where lookup_key = $1").bind(lookup_key).fetch_optional(conn).await
+}
+
+/// Keeps Stripe's id of a price.
+pub async fn put_price(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    lookup_key: &str,
+    plan_code: &str,
+    price: &PriceId,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into prices (lookup_key, stripe_price_id, plan_code, created_at) values ($1, $2, $3, $4)
+         on conflict (lookup_key) do update set stripe_price_id = excluded.stripe_price_id",
+    )
+    .bind(lookup_key)
+    .bind(price)
+    .bind(plan_code)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Our mirror of a subscription.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Subscription {
+    /// Ours.
+    pub id: SubscriptionId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// What for.
+    pub instance_id: InstanceId,
+    /// Stripe's.
+    pub stripe_subscription_id: RemoteSubscriptionId,
+    /// Stripe's word for where it stands.
+    pub status: super::stripe::RemoteStatus,
+    /// Cents per interval.
+    pub amount_minor: i64,
+    /// Of which currency.
+    pub currency: Currency,
+    /// How often it is paid.
+    pub billing_interval: Interval,
+    /// Until when it is paid for.
+    pub current_period_end: DateTime<Utc>,
+    /// When it is set to end.
+    pub cancel_at: Option<DateTime<Utc>>,
+    /// Since when money is owed.
+    pub open_invoice_since: Option<DateTime<Utc>>,
+    /// When it was last compared with Stripe.
+    pub synced_at: DateTime<Utc>,
+}
+
+/// The subscription of an instance.
+pub async fn find_subscription(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Subscription>> {
+    sqlx::query_as(
+        "select id, account_id, instance_id, stripe_subscription_id, status, amount_minor, currency, billing_interval, current_period_end,
+                cancel_at, open_invoice_since, synced_at
+         from subscriptions where instance_id = $1",
+    )
+    .bind(instance)
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn put_subscription(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    order: &Order,
+    remote: &RemoteSubscription,
+    open_invoice_since: Option<DateTime<Utc>>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into subscriptions (id, account_id, instance_id, order_id, stripe_subscription_id, status, amount_minor, currency,
+                                    billing_interval, current_period_end, cancel_at, open_invoice_since, synced_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+         on conflict on constraint subscriptions_stripe_key do update set
+           status = excluded.status, amount_minor = excluded.amount_minor, currency = excluded.currency,
+           billing_interval = excluded.billing_interval, current_period_end = excluded.current_period_end,
+           cancel_at = excluded.cancel_at, open_invoice_since = excluded.open_invoice_since, synced_at = excluded.synced_at",
+    )
+    .bind(SubscriptionId::new())
+    .bind(order.account_id)
+    .bind(order.instance_id)
+    .bind(order.id)
+    .bind(&remote.id)
+    .bind(remote.status)
+    .bind(remote.amount.minor)
+    .bind(remote.amount.currency)
+    .bind(remote.interval)
+    .bind(remote.current_period_end)
+    .bind(remote.cancel_at)
+    .bind(open_invoice_since)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Keeps a webhook as it came. `false`: it came before.
+pub async fn event_received(conn: &mut PgConnection, clock: &dyn Clock, event: &EventHint, raw: &[u8]) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "insert into stripe_events (id, kind, api_version, payload, received_at) values ($1, $2, $3, $4, $5) on conflict (id) do nothing",
+    )
+    .bind(&event.id)
+    .bind(&event.kind)
+    .bind(event.api_version.as_deref().unwrap_or_default())
+    .bind(raw)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

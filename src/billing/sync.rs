@@ -1,0 +1,140 @@
+//! The one function that turns Stripe's state into ours.
+//!
+//! Whoever learns that something happened (webhook, return page, sweep, settling) fetches the objects as they are now and comes
+//! here. What happened, in which order and how often, does not matter.
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::store::{self, Order, OrderState};
+use super::stripe::{Checkout, CheckoutId, CheckoutStatus, Invoice, RemoteStatus, RemoteSubscription, RemoteSubscriptionId, Stripe, StripeError};
+use crate::account;
+use crate::audit::{self, Actor};
+use crate::capacity;
+use crate::clock::Clock;
+use crate::instance::{self, Intent};
+use crate::mail::{self, Notice};
+
+const ACTOR: Actor = Actor::System("billing");
+
+/// Stripe's objects of one order as they are now.
+#[derive(Debug, Default)]
+pub struct Remote {
+    /// The checkout, when that is how we came here.
+    pub checkout: Option<Checkout>,
+    /// The subscription, once there is one.
+    pub subscription: Option<RemoteSubscription>,
+    /// The oldest invoice that is not paid.
+    pub open_invoice: Option<Invoice>,
+}
+
+/// Why Stripe's state could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// An order that we gave up was paid after all, which Stripe rules out once it has said `expired`. Staff must look.
+    #[error("order {0} was given up, but Stripe says that it is paid")]
+    PaidAfterEnd(crate::ids::OrderId),
+    /// The database.
+    #[error("Stripe's state could not be written")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Fetches a checkout and, once there is one, its subscription.
+pub async fn fetch_checkout(stripe: &dyn Stripe, id: &CheckoutId) -> Result<Remote, StripeError> {
+    let checkout = stripe.checkout(id).await?;
+    with_subscription(stripe, checkout).await
+}
+
+/// The checkout with its subscription.
+pub(super) async fn with_subscription(stripe: &dyn Stripe, checkout: Checkout) -> Result<Remote, StripeError> {
+    let remote = match &checkout.subscription {
+        Some(subscription) => fetch_subscription(stripe, subscription).await?,
+        None => Remote::default(),
+    };
+    Ok(Remote { checkout: Some(checkout), ..remote })
+}
+
+/// Fetches a subscription and what is owed for it.
+pub async fn fetch_subscription(stripe: &dyn Stripe, id: &RemoteSubscriptionId) -> Result<Remote, StripeError> {
+    let subscription = stripe.subscription(id).await?;
+    let open_invoice = stripe.oldest_open_invoice(id).await?;
+    Ok(Remote { checkout: None, subscription: Some(subscription), open_invoice })
+}
+
+/// Takes Stripe's state in. The order's row is locked first, so two of these take turns. What is not ours (no order of ours in the
+/// metadata) is left alone: `Ok(None)`. Otherwise the order as it now stands.
+pub async fn sync(conn: &mut PgConnection, clock: &dyn Clock, remote: &Remote) -> Result<Option<Order>, SyncError> {
+    let named = remote.checkout.as_ref().and_then(|checkout| checkout.order);
+    let Some(id) = named.or_else(|| remote.subscription.as_ref().and_then(|subscription| subscription.order)) else {
+        return Ok(None);
+    };
+    let Some(order) = store::lock_order(conn, id).await? else { return Ok(None) };
+
+    if let Some(checkout) = &remote.checkout
+        && order.state == OrderState::Placed
+        && checkout.status != CheckoutStatus::Expired
+    {
+        store::set_checkout(conn, id, &checkout.id, checkout.url.as_deref()).await?;
+    }
+    if let Some(subscription) = &remote.subscription {
+        take_subscription(conn, clock, &order, subscription, remote.open_invoice.as_ref()).await?;
+    } else if let Some(checkout) = &remote.checkout
+        && checkout.status == CheckoutStatus::Expired
+        && matches!(order.state, OrderState::Placed | OrderState::Open)
+    {
+        give_up(conn, clock, &order).await?;
+    }
+    Ok(store::lock_order(conn, id).await?)
+}
+
+async fn take_subscription(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    order: &Order,
+    subscription: &RemoteSubscription,
+    open_invoice: Option<&Invoice>,
+) -> Result<(), SyncError> {
+    store::put_subscription(conn, clock, order, subscription, open_invoice.map(|invoice| invoice.created)).await?;
+    if !entitles(subscription.status) {
+        return Ok(());
+    }
+    match order.state {
+        OrderState::Expired => return Err(SyncError::PaidAfterEnd(order.id)),
+        OrderState::Paid => {}
+        OrderState::Placed | OrderState::Open => {
+            store::set_paid(conn, clock, order.id).await?;
+            capacity::confirm(conn, order.instance_id).await?;
+            let detail = json!({ "instance": order.instance_id, "subscription": subscription.id.as_str(), "price": order.price() });
+            audit::record(conn, clock, ACTOR, Some(order.account_id), "order.paid", &order.id.to_string(), detail).await?;
+            // Only the first payment starts a server. What later changes of standing do is the dunning's to decide.
+            instance::set_intent(conn, clock, ACTOR, order.instance_id, Intent::Running, "paid").await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a subscription in this state is being paid for, as far as a first start is concerned.
+fn entitles(status: RemoteStatus) -> bool {
+    match status {
+        RemoteStatus::Active | RemoteStatus::Trialing | RemoteStatus::PastDue => true,
+        RemoteStatus::Incomplete
+        | RemoteStatus::IncompleteExpired
+        | RemoteStatus::Canceled
+        | RemoteStatus::Unpaid
+        | RemoteStatus::Paused => false,
+    }
+}
+
+/// Stripe has said that nobody can pay any more: address and place are free, and the customer is told.
+pub(super) async fn give_up(conn: &mut PgConnection, clock: &dyn Clock, order: &Order) -> Result<(), SyncError> {
+    store::set_expired(conn, order.id).await?;
+    capacity::free(conn, order.instance_id).await?;
+    instance::release(conn, clock, order.instance_id).await?;
+    let Some(instance) = instance::find(conn, order.instance_id).await? else { return Ok(()) };
+    if let Some(person) = account::list_members(conn, order.account_id).await?.first() {
+        let notice = Notice::OrderExpired { order: order.id, domain: instance.domain };
+        mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("order-expired:{}", order.id))).await?;
+    }
+    audit::record(conn, clock, ACTOR, Some(order.account_id), "order.expired", &order.id.to_string(), json!({})).await?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! SQL of clusters, places and the waiting list.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::clock::Clock;
+use crate::db::exactly_one;
+use crate::ids::{AccountId, ClusterId, InstanceId, PlaceId, WaitingId};
+
+/// A cluster as staff see it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ClusterRow {
+    /// Which.
+    pub id: ClusterId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// `open` or `closed`.
+    pub state: String,
+    /// Instances it may hold.
+    pub capacity: i32,
+    /// Places that are reserved or confirmed.
+    pub taken: i64,
+}
+
+/// Makes a cluster of the configuration known, or takes over its capacity. For the fleet, at start.
+pub async fn put_cluster(conn: &mut PgConnection, clock: &dyn Clock, name: &str, capacity: i32) -> sqlx::Result<ClusterId> {
+    sqlx::query_scalar(
+        "insert into clusters (id, name, state, capacity, created_at) values ($1, $2, 'open', $3, $4)
+         on conflict on constraint clusters_name_key do update set capacity = excluded.capacity returning id",
+    )
+    .bind(ClusterId::new())
+    .bind(name)
+    .bind(capacity)
+    .bind(clock.now())
+    .fetch_one(conn)
+    .await
+}
+
+/// All clusters with what is taken of them.
+pub async fn list_clusters(conn: &mut PgConnection) -> sqlx::Result<Vec<ClusterRow>> {
+    sqlx::query_as(
+        "select c.id, c.name, c.state, c.capacity, (select count(*) from places p where p.cluster_id = c.id and p.state <> 'freed') as taken
+         from clusters c order by c.name",
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Reserves a place on a cluster that [`super::cluster_with_room`] returned in the same transaction.
+pub async fn reserve(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    cluster: ClusterId,
+    account: AccountId,
+    instance: InstanceId,
+    until: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into places (id, cluster_id, account_id, instance_id, state, reserved_until, created_at)
+         values ($1, $2, $3, $4, 'reserved', $5, $6)",
+    )
+    .bind(PlaceId::new())
+    .bind(cluster)
+    .bind(account)
+    .bind(instance)
+    .bind(until)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A payment came: the place is kept. [`sqlx::Error::RowNotFound`] when there is none, which must never be.
+pub async fn confirm(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<()> {
+    let done =
+        sqlx::query("update places set state = 'confirmed' where instance_id = $1 and state in ('reserved', 'confirmed')")
+            .bind(instance)
+            .execute(conn)
+            .await?;
+    exactly_one(&done)
+}
+
+/// Nobody can pay for it any more: the place is free. Only a reserved one can be freed this way.
+pub async fn free(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<()> {
+    let done = sqlx::query("update places set state = 'freed' where instance_id = $1 and state = 'reserved'")
+        .bind(instance)
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+/// Somebody's entry on the waiting list.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Waiting {
+    /// Which entry.
+    pub id: WaitingId,
+    /// What they want.
+    pub plan_code: String,
+    /// Under which address.
+    pub domain: String,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// How many stand before them, and they: 1 is next.
+    pub position: i64,
+}
+
+/// The account's entry, if it waits.
+pub async fn waiting_entry(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Option<Waiting>> {
+    sqlx::query_as(
+        "select id, plan_code, domain, created_at, waiting_position(id) as position from waiting_list
+         where account_id = $1 and state = 'waiting'",
+    )
+    .bind(account)
+    .fetch_optional(conn)
+    .await
+}
+
+/// Puts the account on the list; one that waits already keeps its place in it. Nothing is charged. Returns whether it is new.
+pub async fn join_waiting_list(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    account: AccountId,
+    plan_code: &str,
+    domain: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "insert into waiting_list (id, account_id, plan_code, domain, state, created_at) values ($1, $2, $3, $4, 'waiting', $5)
+         on conflict (account_id) where state = 'waiting' do nothing",
+    )
+    .bind(WaitingId::new())
+    .bind(account)
+    .bind(plan_code)
+    .bind(domain)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes the account off the list. No error when it does not wait.
+pub async fn leave_waiting_list(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<()> {
+    sqlx::query("update waiting_list set state = 'left' where account_id = $1 and state = 'waiting'")
+        .bind(account)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// How many wait, and since when the first one has, for staff.
+pub async fn waiting_total(conn: &mut PgConnection) -> sqlx::Result<(i64, Option<DateTime<Utc>>)> {
+    sqlx::query_as("select count(*), min(created_at) from waiting_list where state = 'waiting'").fetch_one(conn).await
+}

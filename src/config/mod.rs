@@ -1,0 +1,384 @@
+//! The configuration: one file and the environment, read once at the start. Every fault is named at once, each with its remedy.
+//!
+//! A file in TOML (`--config`, or `PADDOCK_CONFIG`), over it variables such as `PADDOCK__HTTP__LISTEN` (two underscores for each
+//! level). `docs/configuration.md` is generated from [`REFERENCE`].
+
+mod reader;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use toml::Table;
+use url::Url;
+
+pub use reader::Fault;
+use reader::Reader;
+
+use crate::crypto::HostKey;
+
+/// The example that documents every setting; `paddock generate` puts it into docs/configuration.md, and a test reads it.
+pub const REFERENCE: &str = include_str!("reference.toml");
+
+/// Whether this is somebody's business or a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Real customers: fakes, default keys and plain http are refused.
+    Production,
+    /// A machine of one's own: anything that works.
+    Trial,
+}
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Production or trial.
+    pub mode: Mode,
+    /// Who the host is.
+    pub host: Host,
+    /// Where pages are served.
+    pub http: Http,
+    /// The database.
+    pub database: Database,
+    /// MACs for forms and links.
+    pub key: HostKey,
+    /// Stripe.
+    pub stripe: Stripe,
+    /// How mails leave.
+    pub mail: Mail,
+    /// What is sold and which releases there are.
+    pub catalogue: Catalogue,
+    /// Where servers run.
+    pub clusters: Vec<Cluster>,
+    /// Names that customers' own domains must point to.
+    pub dns: Dns,
+    /// Where backups go.
+    pub backup: Option<Backup>,
+    /// Settings of the operator, read by `operator::Settings` (it could run in another cluster, with this section alone).
+    pub operator: Table,
+    /// Where figures for Prometheus are served; none when missing.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Who the host is.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Name on pages and mails.
+    pub name: String,
+    /// Where the pages are reached from outside, without a trailing slash.
+    pub base_url: Url,
+    /// Domain below which customers may choose a name. Registrable apart from the one of the pages: cookies.
+    pub domain: String,
+    /// Where customers reach people.
+    pub support: String,
+}
+
+/// Where pages are served.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Postgres URL.
+    pub url: SecretString,
+    /// The most connections each role may open.
+    pub connections: u32,
+}
+
+/// Stripe.
+#[derive(Debug, Clone)]
+pub struct Stripe {
+    /// Secret key of the API.
+    pub api_key: SecretString,
+    /// Address of the API; only a trial may change it.
+    pub api_url: Option<Url>,
+    /// Secrets of the webhook endpoint; two while one is being replaced.
+    pub webhook_secrets: Vec<SecretString>,
+    /// Minutes that a checkout stays open: 31 to 1,440 (Stripe: 30 minutes to 24 hours).
+    pub checkout_minutes: i64,
+    /// Seconds between two sweeps of everything that Stripe may know better.
+    pub sweep_seconds: i64,
+}
+
+/// How mails leave.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// Sender.
+    pub from: String,
+    /// Way out.
+    pub transport: MailTransport,
+}
+
+/// Ways out for mails.
+#[derive(Debug, Clone)]
+pub enum MailTransport {
+    /// An SMTP server: `smtps://user:password@host:465`, `smtp://host:587` (STARTTLS), `smtp+plain://127.0.0.1:1025`.
+    Smtp(SecretString),
+    /// A folder, one file each; for a trial.
+    Folder(PathBuf),
+}
+
+/// What is sold and which releases there are.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    /// File of plans.
+    pub plans: PathBuf,
+    /// File of Mastodon releases.
+    pub releases: PathBuf,
+}
+
+/// A cluster.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// Its name, for good.
+    pub name: String,
+    /// File with access to it; the service account of the pod when missing.
+    pub kubeconfig: Option<PathBuf>,
+    /// Instances that it may hold.
+    pub capacity: i32,
+}
+
+/// What customers' own domains must point to, and whom we ask.
+#[derive(Debug, Clone)]
+pub struct Dns {
+    /// Name for CNAME records.
+    pub target: String,
+    /// Addresses for records at the top of a domain, IPv4 and IPv6.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// Resolvers to ask; the system's when empty.
+    pub resolvers: Vec<SocketAddr>,
+}
+
+/// Where backups go.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// S3 endpoint.
+    pub endpoint: Url,
+    /// Bucket of the control plane's own backups.
+    pub bucket: String,
+}
+
+/// Faults of a configuration, all of them.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} fault(s):\n{}", .0.len(), .0.iter().map(|fault| format!("  {fault}")).collect::<Vec<_>>().join("\n"))]
+pub struct BadConfig(pub Vec<Fault>);
+
+impl Config {
+    /// Reads the file (if any) and the environment of this process.
+    pub fn load(file: Option<&Path>) -> Result<Self, BadConfig> {
+        let mut builder = config::Config::builder();
+        if let Some(file) = file {
+            builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
+        }
+        let environment = config::Environment::with_prefix("PADDOCK").prefix_separator("__").separator("__");
+        let tree = builder.add_source(environment).build().and_then(config::Config::try_deserialize::<Table>);
+        match tree {
+            Ok(tree) => Self::from_tree(&tree),
+            Err(error) => {
+                let field = file.map_or_else(|| "environment".to_owned(), |file| file.display().to_string());
+                Err(BadConfig(vec![Fault { field, message: format!("can't be read: {error}") }]))
+            }
+        }
+    }
+
+    /// Reads a text in TOML.
+    pub fn from_toml(text: &str) -> Result<Self, BadConfig> {
+        let tree = text.parse::<Table>().map_err(|error| {
+            BadConfig(vec![Fault { field: "configuration".to_owned(), message: format!("is not TOML: {}", error.message()) }])
+        })?;
+        Self::from_tree(&tree)
+    }
+
+    fn from_tree(tree: &Table) -> Result<Self, BadConfig> {
+        let mut faults = Vec::new();
+        let mut reader = Reader::new("", tree, &mut faults);
+        let config = read(&mut reader);
+        reader.finish();
+        if let Some(config) = &config
+            && config.mode == Mode::Production
+        {
+            faults.extend(production_faults(config));
+        }
+        faults.sort();
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            _ => Err(BadConfig(faults)),
+        }
+    }
+}
+
+/// Reads every section even when one is faulty. `None` only where a value without a neutral stand-in is missing (its fault is noted).
+fn read(root: &mut Reader<'_>) -> Option<Config> {
+    let mode = match root.text("mode", "production").as_str() {
+        "production" => Mode::Production,
+        "trial" => Mode::Trial,
+        "" => Mode::Production,
+        other => {
+            root.fault("mode", format!("is \"{other}\"; it is \"production\" or \"trial\""));
+            Mode::Production
+        }
+    };
+    let host = root.section("host", |host| {
+        let name = host.text("name", "Meadow Hosting");
+        let base_url = host.url("base_url", "https://paddock.example");
+        let domain = host.text("domain", "meadow.social").to_ascii_lowercase();
+        if !domain.is_empty() && !plausible_domain(&domain) {
+            host.fault("domain", format!("\"{domain}\" is not a domain name such as meadow.social"));
+        }
+        let support = host.text("support", "help@paddock.example");
+        Some(Host { name, base_url: base_url?, domain, support })
+    });
+    let http = root.section("http", |http| Http { listen: http.socket("listen", "127.0.0.1:8080") });
+    let database = root.section("database", |database| Database {
+        url: database.secret("url", "write url = \"postgres://user:password@host/paddock\""),
+        connections: u32::try_from(database.number("connections", 10, 2, 200)).unwrap_or(10),
+    });
+    let key = root.section("secrets", |secrets| {
+        let text = secrets.secret("key", "make one with: openssl rand -hex 32");
+        let text = text.expose_secret();
+        let mut bytes = [0; 32];
+        if !text.is_empty() && hex::decode_to_slice(text, &mut bytes).is_err() {
+            secrets.fault("key", "must be 64 hexadecimal digits; make one with: openssl rand -hex 32");
+        }
+        HostKey::new(bytes)
+    });
+    let stripe = root.section("stripe", |stripe| {
+        let secrets = stripe.list("webhook_secrets");
+        if secrets.is_empty() {
+            stripe.fault("webhook_secrets", "is missing; write the endpoint's signing secret: webhook_secrets = [\"whsec_…\"]");
+        }
+        Stripe {
+            api_key: stripe.secret("api_key", "write the secret key from Stripe's dashboard: api_key = \"sk_…\""),
+            api_url: if stripe.has("api_url") { stripe.url("api_url", "http://127.0.0.1:12111") } else { None },
+            webhook_secrets: secrets.into_iter().map(SecretString::from).collect(),
+            checkout_minutes: stripe.number("checkout_minutes", 60, 31, 1440),
+            sweep_seconds: stripe.number("sweep_seconds", 86_400, 1, 86_400),
+        }
+    });
+    let mail = root.section("mail", |mail| {
+        let from = mail.text("from", "Meadow Hosting <hello@paddock.example>");
+        if !from.is_empty() && from.parse::<lettre::message::Mailbox>().is_err() {
+            mail.fault("from", format!("\"{from}\" is not a sender such as Meadow Hosting <hello@paddock.example>"));
+        }
+        let (smtp, folder) = (mail.optional_text("smtp"), mail.optional_text("folder"));
+        let transport = match (smtp, folder) {
+            (Some(smtp), None) => Some(MailTransport::Smtp(SecretString::from(smtp))),
+            (None, Some(folder)) => Some(MailTransport::Folder(PathBuf::from(folder))),
+            (Some(_), Some(_)) => {
+                mail.fault("folder", "stands beside mail.smtp; keep one of them");
+                None
+            }
+            (None, None) => {
+                mail.fault("smtp", "is missing; write for example smtp = \"smtps://user:password@mail.paddock.example\"");
+                None
+            }
+        };
+        transport.map(|transport| Mail { from, transport })
+    });
+    let catalogue = root.section("catalogue", |catalogue| Catalogue {
+        plans: catalogue.path("plans", "catalogue/plans.toml"),
+        releases: catalogue.path("releases", "catalogue/releases.toml"),
+    });
+    let clusters = root.sections("cluster", |cluster| Cluster {
+        name: cluster.text("name", "first"),
+        kubeconfig: cluster.optional_text("kubeconfig").map(PathBuf::from),
+        capacity: i32::try_from(cluster.number("capacity", 100, 0, 2500)).unwrap_or(0),
+    });
+    if clusters.is_empty() {
+        root.fault("cluster", "is missing; name at least one: [[cluster]] with name and capacity");
+    }
+    let mut names: Vec<_> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1] && !pair[0].is_empty()) {
+        root.fault("cluster", format!("two clusters are called \"{}\"; names must differ", twice[0]));
+    }
+    let dns = root.section("dns", |dns| {
+        let target = dns.text("target", "gate.meadow.social").to_ascii_lowercase();
+        let addresses = dns.list("addresses");
+        let mut read = Vec::new();
+        for text in &addresses {
+            match text.parse() {
+                Ok(address) => read.push(address),
+                Err(_) => dns.fault("addresses", format!("\"{text}\" is not an IP address")),
+            }
+        }
+        if addresses.is_empty() {
+            dns.fault("addresses", "is missing; write the gateway's addresses: addresses = [\"192.0.2.1\", \"2001:db8::1\"]");
+        }
+        let mut resolvers = Vec::new();
+        for text in dns.list("resolvers") {
+            match text.parse() {
+                Ok(address) => resolvers.push(address),
+                Err(_) => dns.fault("resolvers", format!("\"{text}\" is not an address and port such as 9.9.9.9:53")),
+            }
+        }
+        Dns { target, addresses: read, resolvers }
+    });
+    let backup = if root.has("backup") {
+        root.section("backup", |backup| {
+            let endpoint = backup.url("endpoint", "https://s3.example");
+            let bucket = backup.text("bucket", "paddock-backup");
+            Some(Backup { endpoint: endpoint?, bucket })
+        })
+    } else {
+        None
+    };
+    let operator = root.table("operator");
+    let metrics = root.section("metrics", |metrics| metrics.has("listen").then(|| metrics.socket("listen", "127.0.0.1:9090")));
+    Some(Config { mode, host: host?, http, database, key, stripe, mail: mail?, catalogue, clusters, dns, backup, operator, metrics })
+}
+
+/// What a business must not run with.
+fn production_faults(config: &Config) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut fault = |field: &str, message: &str| faults.push(Fault { field: field.to_owned(), message: message.to_owned() });
+    if config.host.base_url.scheme() != "https" {
+        fault("host.base_url", "must begin with https:// in production");
+    }
+    let pages = config.host.base_url.host_str().unwrap_or_default();
+    if pages == config.host.domain || pages.ends_with(&format!(".{}", config.host.domain)) {
+        fault("host.domain", "must not hold the pages' own host name: customers' servers could set cookies for it; use a separate domain");
+    }
+    if config.key.is_default() {
+        fault("secrets.key", "is the example's; make your own with: openssl rand -hex 32");
+    }
+    let api_key = config.stripe.api_key.expose_secret();
+    if config.stripe.api_url.is_some() {
+        fault("stripe.api_url", "points away from Stripe; take it out (a fake is for trials only)");
+    }
+    if !(api_key.starts_with("sk_live_") || api_key.starts_with("rk_live_")) {
+        fault("stripe.api_key", "is not a live key (sk_live_… or rk_live_…); test keys and the fake's key take no money");
+    }
+    if config.stripe.webhook_secrets.iter().any(|secret| !secret.expose_secret().starts_with("whsec_") || secret.expose_secret().len() < 24) {
+        fault("stripe.webhook_secrets", "holds something that is not a signing secret of Stripe's dashboard (whsec_…)");
+    }
+    match &config.mail.transport {
+        MailTransport::Folder(_) => fault("mail.folder", "sends nothing; write mail.smtp = \"smtps://…\" instead"),
+        MailTransport::Smtp(url) if url.expose_secret().starts_with("smtp+plain:") => {
+            fault("mail.smtp", "is without encryption; write smtps://… or smtp://… (STARTTLS)");
+        }
+        MailTransport::Smtp(_) => {}
+    }
+    if config.backup.is_none() {
+        fault("backup", "is missing; name where backups go: [backup] with endpoint and bucket");
+    }
+    if config.backup.as_ref().is_some_and(|backup| backup.endpoint.scheme() != "https") {
+        fault("backup.endpoint", "must begin with https:// in production");
+    }
+    faults
+}
+
+fn plausible_domain(domain: &str) -> bool {
+    domain.contains('.')
+        && domain.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}

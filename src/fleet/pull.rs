@@ -1,0 +1,103 @@
+//! Custom resources → rows: what the operator says of each instance is written into its row.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client, ResourceExt as _};
+use tokio_util::sync::CancellationToken;
+
+use super::ROW_GENERATION;
+use crate::account;
+use crate::clock::SharedClock;
+use crate::crash;
+use crate::db::Db;
+use crate::ids::InstanceId;
+use crate::instance;
+use crate::mail::{self, Notice};
+use crate::resource::{ConditionKind, InstanceStatus, MastodonInstance, instance_id, instant, is_true};
+use crate::telemetry;
+
+/// After a failure to write.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What was said of an instance and is not in its row yet.
+struct Said {
+    row_generation: i64,
+    status: InstanceStatus,
+}
+
+pub(super) async fn run(db: Db, clock: SharedClock, client: Client, shutdown: CancellationToken) {
+    let api: Api<MastodonInstance> = Api::all(client);
+    let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
+    // Of each instance only what was said last matters. What can't be written now stays here; a relist says everything again.
+    let mut unwritten: BTreeMap<InstanceId, Said> = BTreeMap::new();
+    loop {
+        let more = tokio::select! {
+            () = shutdown.cancelled() => return,
+            event = events.next() => event,
+            () = tokio::time::sleep(AGAIN), if !unwritten.is_empty() => Some(Ok(Event::InitDone)),
+        };
+        match more {
+            Some(Ok(Event::Apply(resource) | Event::InitApply(resource))) => {
+                if let Some((id, said)) = read(&resource) {
+                    unwritten.insert(id, said);
+                }
+            }
+            // A custom resource that went away is the operator's business; the row keeps what was last seen.
+            Some(Ok(Event::Delete(_) | Event::Init | Event::InitDone)) => {}
+            Some(Err(error)) => {
+                tracing::warn!(error = telemetry::chain(&error), "the watch of custom resources broke off; it begins again");
+                tokio::time::sleep(AGAIN).await;
+            }
+            None => return,
+        }
+        while let Some((id, said)) = unwritten.pop_first() {
+            if let Err(error) = write(&db, &clock, id, &said).await {
+                tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "what was seen could not be written; trying again");
+                unwritten.insert(id, said);
+                break;
+            }
+        }
+    }
+}
+
+fn read(resource: &MastodonInstance) -> Option<(InstanceId, Said)> {
+    let id = instance_id(&resource.name_any())?;
+    let status = resource.status.clone()?;
+    let answered = status.observed_generation == resource.metadata.generation;
+    let row_generation = resource.annotations().get(ROW_GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0);
+    Some((id, Said { row_generation: if answered { row_generation } else { 0 }, status }))
+}
+
+/// One transaction: the row, and at the first Ready the mail that is owed and the times that the steps took.
+async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sqlx::Result<()> {
+    let status = serde_json::to_value(&said.status).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let ready = is_true(&said.status.conditions, ConditionKind::Ready);
+    let mut tx = db.fleet().begin().await?;
+    let first = instance::observe(&mut tx, clock.as_ref(), id, said.row_generation, &status, ready).await?;
+    if let Some(first) = first {
+        for step in &said.status.steps {
+            if let Some(finished) = &step.finished_at {
+                let (began, ended) = (instant(&step.started_at), instant(finished));
+                let seconds = (ended - began).as_seconds_f64();
+                instance::record_step(&mut tx, step.name.as_str(), seconds, ended).await?;
+            }
+        }
+        let notice = Notice::ServerReady {
+            instance: id,
+            web_domain: first.web_domain.unwrap_or_else(|| first.domain.clone()),
+            domain: first.domain,
+            owner_username: first.owner_username,
+            owner_email: first.owner_email,
+        };
+        let people = account::list_members(&mut tx, first.account_id).await?;
+        if let Some(person) = people.first() {
+            mail::owe(&mut tx, clock.as_ref(), &person.email, &person.locale, &notice, Some(&format!("ready:{id}"))).await?;
+        }
+        crash::point("fleet.ready_before_commit");
+        metrics::counter!("paddock_instances_ready_total").increment(1);
+    }
+    tx.commit().await
+}

@@ -1,0 +1,156 @@
+//! Rows → custom resources: every row whose generation is newer than what the API server has taken is applied.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, ResourceExt as _};
+use sqlx::postgres::PgListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{FIELD_MANAGER, ROW_GENERATION};
+use crate::crash;
+use crate::db::Db;
+use crate::ids::ClusterId;
+use crate::instance::{self, Intent, StoredSize, ToPush};
+use crate::resource::{
+    CacheSize, DatabaseSize, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size, StreamingSize, WebSize, WorkerSize,
+    resource_name,
+};
+
+/// Without a nudge.
+const EVERY: Duration = Duration::from_secs(10);
+/// After a failure.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Rows of one round, and requests at a time.
+const ROUND: i64 = 200;
+const AT_ONCE: usize = 16;
+
+pub(super) async fn run(db: Db, client: Client, cluster: ClusterId, shutdown: CancellationToken) {
+    let mut listener = None;
+    loop {
+        let pause = match push(&db, &client, cluster).await {
+            Ok(full) if full => Duration::ZERO,
+            Ok(_) => EVERY,
+            Err(error) => {
+                tracing::warn!(cluster.id = %cluster, error = format!("{error:#}"), "rows could not be pushed; trying again");
+                AGAIN
+            }
+        };
+        if listener.is_none() {
+            listener = listen(&db).await;
+        }
+        let nudge = async {
+            match &mut listener {
+                Some(listener) => listener.recv().await.map(drop),
+                None => std::future::pending().await,
+            }
+        };
+        let lost = tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(pause) => false,
+            nudged = nudge => nudged.is_err(),
+        };
+        if lost {
+            listener = None;
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+async fn listen(db: &Db) -> Option<PgListener> {
+    let mut listener = PgListener::connect_with(db.fleet()).await.ok()?;
+    listener.listen("paddock_fleet").await.ok()?;
+    Some(listener)
+}
+
+/// One round; whether there is more.
+async fn push(db: &Db, client: &Client, cluster: ClusterId) -> anyhow::Result<bool> {
+    let mut conn = db.fleet().acquire().await?;
+    let rows = instance::to_push(&mut conn, cluster, ROUND).await?;
+    drop(conn);
+    let full = i64::try_from(rows.len()).unwrap_or(0) == ROUND;
+    let outcomes: Vec<anyhow::Result<()>> =
+        futures::stream::iter(rows).map(|row| push_one(db, client, row)).buffer_unordered(AT_ONCE).collect().await;
+    outcomes.into_iter().collect::<anyhow::Result<()>>()?;
+    Ok(full)
+}
+
+async fn push_one(db: &Db, client: &Client, row: ToPush) -> anyhow::Result<()> {
+    let (id, generation) = (row.id, row.generation);
+    let api: Api<MastodonInstance> = Api::all(client.clone());
+    let there = api.get_metadata_opt(&resource_name(id)).await?;
+    let newer = there.as_ref().and_then(|there| there.annotations().get(ROW_GENERATION)?.parse::<i64>().ok()).is_some_and(|at| at >= generation);
+    if !newer {
+        crash::point("fleet.before_apply");
+        let mut wanted = custom_resource(&row)?;
+        // A second fleet may have written a newer generation since we looked: then this is a conflict and comes round again.
+        wanted.metadata.resource_version = there.and_then(|there| there.metadata.resource_version);
+        api.patch(&resource_name(id), &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&wanted)).await?;
+        crash::point("fleet.applied");
+    }
+    let mut conn = db.fleet().acquire().await?;
+    instance::mark_pushed(&mut conn, id, generation).await?;
+    Ok(())
+}
+
+/// The custom resource of a row: a pure function.
+fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
+    let spec = MastodonInstanceSpec {
+        domain: row.domain.clone(),
+        web_domain: row.web_domain.clone(),
+        mode: match row.intent {
+            // A row is pushed only once its intent has been something else, and nothing leads back.
+            Intent::Absent => anyhow::bail!("instance {} should be absent and must not be pushed", row.id),
+            Intent::Running => Mode::Running {},
+            Intent::Suspended => Mode::Suspended { reason: row.intent_reason.clone().unwrap_or_else(|| "unknown".to_owned()) },
+            Intent::Archived => Mode::Archived {},
+        },
+        version: row.mastodon_version.clone(),
+        owner: Owner { username: row.owner_username.clone(), email: row.owner_email.clone() },
+        locale: row.locale.clone(),
+        size: size(&row.size)?,
+    };
+    let mut resource = MastodonInstance::new(&resource_name(row.id), spec);
+    resource.annotations_mut().insert(ROW_GENERATION.to_owned(), row.generation.to_string());
+    Ok(resource)
+}
+
+/// The plan's numbers in the words of the custom resource.
+fn size(stored: &StoredSize) -> anyhow::Result<Size> {
+    let StoredSize { size, media_gib } = stored;
+    Ok(Size {
+        web: WebSize {
+            replicas: size.web.replicas.try_into()?,
+            concurrency: size.web.concurrency.try_into()?,
+            threads: size.web.threads.try_into()?,
+            memory_mib: size.web.memory_mib,
+            cpu_milli: size.web.cpu_milli,
+        },
+        streaming: StreamingSize {
+            replicas: size.streaming.replicas.try_into()?,
+            db_pool: size.streaming.db_pool.try_into()?,
+            memory_mib: size.streaming.memory_mib,
+            cpu_milli: size.streaming.cpu_milli,
+        },
+        sidekiq: WorkerSize {
+            replicas: size.sidekiq.replicas.try_into()?,
+            concurrency: size.sidekiq.concurrency.try_into()?,
+            memory_mib: size.sidekiq.memory_mib,
+            cpu_milli: size.sidekiq.cpu_milli,
+        },
+        scheduler: SchedulerSize {
+            concurrency: size.scheduler.concurrency.try_into()?,
+            memory_mib: size.scheduler.memory_mib,
+            cpu_milli: size.scheduler.cpu_milli,
+        },
+        database: DatabaseSize {
+            instances: size.database.instances.try_into()?,
+            storage_gib: size.database.storage_gib,
+            memory_mib: size.database.memory_mib,
+            cpu_milli: size.database.cpu_milli,
+        },
+        cache: CacheSize { memory_mib: size.cache.memory_mib, storage_gib: size.cache.storage_gib },
+        media_gib: *media_gib,
+    })
+}

@@ -1,0 +1,355 @@
+//! SQL of instances.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::Intent;
+use crate::clock::Clock;
+use crate::db::exactly_one;
+use crate::ids::{AccountId, ClusterId, InstanceId};
+use crate::plan::Size;
+use crate::resource::InstanceStatus;
+
+/// An instance as pages and jobs see it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Instance {
+    /// Which.
+    pub id: InstanceId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// LOCAL_DOMAIN, ASCII.
+    pub domain: String,
+    /// Whether the name lies under the host's own domain.
+    pub hosted: bool,
+    /// WEB_DOMAIN, when it differs.
+    pub web_domain: Option<String>,
+    /// Mastodon account of the owner.
+    pub owner_username: String,
+    /// Where the owner gets the link to set a password.
+    pub owner_email: String,
+    /// What was bought.
+    pub plan_code: String,
+    /// Release that is wanted.
+    pub mastodon_version: String,
+    /// What it should be.
+    pub intent: Intent,
+    /// Why.
+    pub intent_reason: Option<String>,
+    /// Counts changes of intent.
+    pub generation: i64,
+    /// The newest generation that the operator has answered to.
+    pub observed_generation: i64,
+    /// What the operator last said.
+    pub observed: Option<Json<InstanceStatus>>,
+    /// When it was last seen.
+    pub observed_at: Option<DateTime<Utc>>,
+    /// When the intent last changed.
+    pub intent_at: Option<DateTime<Utc>>,
+    /// First time that all was ready.
+    pub ready_at: Option<DateTime<Utc>>,
+    /// When the address was given back.
+    pub released_at: Option<DateTime<Utc>>,
+    /// When it was ordered.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Instance {
+    /// Where its pages are.
+    pub fn web_host(&self) -> &str {
+        self.web_domain.as_deref().unwrap_or(&self.domain)
+    }
+
+    /// What the operator last said, if it has said anything.
+    pub fn status(&self) -> Option<&InstanceStatus> {
+        self.observed.as_ref().map(|status| &status.0)
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "id, account_id, domain, hosted, web_domain, owner_username, owner_email, plan_code, mastodon_version, intent, intent_reason, \
+         generation, observed_generation, observed, observed_at, intent_at, ready_at, released_at, created_at"
+    };
+}
+
+/// An instance that is being ordered.
+#[derive(Debug)]
+pub struct NewInstance<'a> {
+    /// Which.
+    pub id: InstanceId,
+    /// Whose.
+    pub account: AccountId,
+    /// Where its place is.
+    pub cluster: ClusterId,
+    /// LOCAL_DOMAIN, ASCII.
+    pub domain: &'a str,
+    /// What the name looks like.
+    pub skeleton: &'a str,
+    /// Under the host's domain.
+    pub hosted: bool,
+    /// WEB_DOMAIN.
+    pub web_domain: Option<&'a str>,
+    /// Mastodon account of the owner.
+    pub owner_username: &'a str,
+    /// Address of the owner.
+    pub owner_email: &'a str,
+    /// Language of the server and its owner's mails.
+    pub locale: &'a str,
+    /// What is bought.
+    pub plan_code: &'a str,
+    /// The plan's numbers.
+    pub size: &'a Size,
+    /// GiB that the media bucket is meant to hold.
+    pub media_gib: u32,
+    /// Release to begin with.
+    pub version: &'a str,
+}
+
+/// The numbers that travel to the operator, as the row keeps them.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct StoredSize {
+    /// The plan's.
+    #[serde(flatten)]
+    pub size: Size,
+    /// GiB of media.
+    pub media_gib: u32,
+}
+
+/// Writes a new instance whose intent is `Absent`. Unique indexes of the table decide whether the address is free.
+pub async fn insert(conn: &mut PgConnection, clock: &dyn Clock, new: &NewInstance<'_>) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into instances (id, account_id, cluster_id, domain, domain_skeleton, hosted, web_domain, owner_username, owner_email,
+                                locale, plan_code, size, mastodon_version, intent, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'absent', $14)",
+    )
+    .bind(new.id)
+    .bind(new.account)
+    .bind(new.cluster)
+    .bind(new.domain)
+    .bind(new.skeleton)
+    .bind(new.hosted)
+    .bind(new.web_domain)
+    .bind(new.owner_username)
+    .bind(new.owner_email)
+    .bind(new.locale)
+    .bind(new.plan_code)
+    .bind(Json(StoredSize { size: new.size.clone(), media_gib: new.media_gib }))
+    .bind(new.version)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Which of the wanted names is taken: `domain`, `web_domain`, `look_alike`; `None` when all are free. A hint: the unique indexes
+/// decide when the row is written.
+pub async fn conflict(
+    conn: &mut PgConnection,
+    domain: &str,
+    web_domain: Option<&str>,
+    skeleton: &str,
+    hosted: bool,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("select address_conflict($1, $2, $3, $4)")
+        .bind(domain)
+        .bind(web_domain)
+        .bind(skeleton)
+        .bind(hosted)
+        .fetch_one(conn)
+        .await
+}
+
+/// The account's own instance; `None` for foreign and missing alike.
+pub async fn find_owned(conn: &mut PgConnection, account: AccountId, id: InstanceId) -> sqlx::Result<Option<Instance>> {
+    sqlx::query_as(concat!("select ", columns!(), " from instances where id = $1 and account_id = $2"))
+        .bind(id)
+        .bind(account)
+        .fetch_optional(conn)
+        .await
+}
+
+/// The account's instances, newest first, without those that were never paid.
+pub async fn list_owned(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<Instance>> {
+    sqlx::query_as(concat!("select ", columns!(), " from instances where account_id = $1 and released_at is null order by id desc"))
+        .bind(account)
+        .fetch_all(conn)
+        .await
+}
+
+/// Any instance, for staff and jobs.
+pub async fn find(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<Instance>> {
+    sqlx::query_as(concat!("select ", columns!(), " from instances where id = $1")).bind(id).fetch_optional(conn).await
+}
+
+/// Newest instances of all accounts, at most 200, for staff.
+pub async fn list_all(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
+    sqlx::query_as(concat!("select ", columns!(), " from instances order by id desc limit 200")).fetch_all(conn).await
+}
+
+/// How many instances have which intent, of those whose address is not given back.
+pub async fn count_by_intent(conn: &mut PgConnection) -> sqlx::Result<Vec<(Intent, i64)>> {
+    sqlx::query_as("select intent, count(*) from instances where released_at is null group by intent order by intent").fetch_all(conn).await
+}
+
+pub(super) async fn account_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<AccountId> {
+    sqlx::query_scalar("select account_id from instances where id = $1").bind(id).fetch_one(conn).await
+}
+
+/// Whether anything changed. Errors when the instance is in none of the states `from`.
+pub(super) async fn update_intent(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    intent: Intent,
+    reason: &str,
+    from: &[&str],
+) -> sqlx::Result<bool> {
+    let now: Intent = sqlx::query_scalar("select intent from instances where id = $1 and released_at is null and intent = any($2) for update")
+        .bind(id)
+        .bind(from)
+        .fetch_one(&mut *conn)
+        .await?;
+    if now == intent {
+        return Ok(false);
+    }
+    let done = sqlx::query("update instances set intent = $2, intent_reason = $3, intent_at = $4, generation = generation + 1 where id = $1")
+        .bind(id)
+        .bind(intent)
+        .bind(reason)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    exactly_one(&done)?;
+    Ok(true)
+}
+
+/// Gives the address of a never-paid instance back.
+pub async fn release(conn: &mut PgConnection, clock: &dyn Clock, id: InstanceId) -> sqlx::Result<()> {
+    let done = sqlx::query("update instances set released_at = $2 where id = $1 and intent = 'absent' and released_at is null")
+        .bind(id)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+/// What the fleet writes into a custom resource.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ToPush {
+    /// Which.
+    pub id: InstanceId,
+    /// The generation that this is.
+    pub generation: i64,
+    /// What it should be.
+    pub intent: Intent,
+    /// Why.
+    pub intent_reason: Option<String>,
+    /// LOCAL_DOMAIN.
+    pub domain: String,
+    /// WEB_DOMAIN.
+    pub web_domain: Option<String>,
+    /// Owner's Mastodon account.
+    pub owner_username: String,
+    /// Owner's address.
+    pub owner_email: String,
+    /// Language.
+    pub locale: String,
+    /// Release.
+    pub mastodon_version: String,
+    /// Numbers of the plan.
+    pub size: Json<StoredSize>,
+}
+
+/// Instances of a cluster whose intent its API server has not taken yet, oldest change first, at most `limit`.
+pub async fn to_push(conn: &mut PgConnection, cluster: ClusterId, limit: i64) -> sqlx::Result<Vec<ToPush>> {
+    sqlx::query_as(
+        "select id, generation, intent, intent_reason, domain, web_domain, owner_username, owner_email, locale, mastodon_version, size
+         from instances where cluster_id = $1 and generation > pushed_generation order by intent_at limit $2",
+    )
+    .bind(cluster)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+}
+
+/// Notes that the API server has taken `generation`. A newer one that was pushed meanwhile stays.
+pub async fn mark_pushed(conn: &mut PgConnection, id: InstanceId, generation: i64) -> sqlx::Result<()> {
+    sqlx::query("update instances set pushed_generation = greatest(pushed_generation, $2) where id = $1 and generation >= $2")
+        .bind(id)
+        .bind(generation)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whom to tell and what about, when an instance was seen ready for the first time.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct FirstReady {
+    /// Whose.
+    pub account_id: AccountId,
+    /// LOCAL_DOMAIN.
+    pub domain: String,
+    /// WEB_DOMAIN.
+    pub web_domain: Option<String>,
+    /// Owner's Mastodon account.
+    pub owner_username: String,
+    /// Owner's address.
+    pub owner_email: String,
+}
+
+/// Takes in what the operator says. Returns whom to tell when `ready` holds for the first time. Unknown instances and what was said
+/// before change nothing.
+pub async fn observe(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    observed_generation: i64,
+    status: &Value,
+    ready: bool,
+) -> sqlx::Result<Option<FirstReady>> {
+    sqlx::query(
+        "update instances set observed = $2, observed_at = $3, observed_generation = greatest(observed_generation, $4)
+         where id = $1 and (observed is distinct from $2 or observed_generation < $4)",
+    )
+    .bind(id)
+    .bind(status)
+    .bind(clock.now())
+    .bind(observed_generation)
+    .execute(&mut *conn)
+    .await?;
+    if !ready {
+        return Ok(None);
+    }
+    sqlx::query_as(
+        "update instances set ready_at = $2 where id = $1 and ready_at is null
+         returning account_id, domain, web_domain, owner_username, owner_email",
+    )
+    .bind(id)
+    .bind(clock.now())
+    .fetch_optional(conn)
+    .await
+}
+
+/// Remembers how long a step took.
+pub async fn record_step(conn: &mut PgConnection, step: &str, seconds: f64, finished_at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query("insert into step_times (step, seconds, finished_at) values ($1, $2, $3)")
+        .bind(step)
+        .bind(seconds)
+        .bind(finished_at)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Seconds that each step has taken in the middle of the last hundred times; steps never seen are not listed.
+pub async fn typical_seconds(conn: &mut PgConnection) -> sqlx::Result<Vec<(String, f64)>> {
+    sqlx::query_as(
+        "select step, percentile_cont(0.5) within group (order by seconds)
+         from (select step, seconds, row_number() over (partition by step order by finished_at desc) as nth from step_times) as recent
+         where nth <= 100 group by step",
+    )
+    .fetch_all(conn)
+    .await
+}

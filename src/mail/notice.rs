@@ -1,0 +1,130 @@
+//! What is owed to somebody, as a transaction writes it down.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::ids::{InstanceId, OrderId};
+
+/// One mail, before it has words. Kept as JSON in its row, so a variant and its fields may be added to but never renamed.
+///
+/// No secrets: a `token` is the id of a row, and the link that proves possession of the address is made from it when the mail is
+/// rendered, by [`Links`](super::Links).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub enum Notice {
+    /// Somebody signed up: prove that the address is theirs.
+    VerifyAddress {
+        /// The row of the token.
+        token: Uuid,
+        /// When the link stops working.
+        until: DateTime<Utc>,
+    },
+    /// Somebody signed up with an address that has an account already. The page said the same as for a new one.
+    AlreadyRegistered {},
+    /// Somebody asked for a new password.
+    ResetPassword {
+        /// The row of the token.
+        token: Uuid,
+        /// When the link stops working.
+        until: DateTime<Utc>,
+    },
+    /// Somebody asked for a new password and there is no account with this address. The page said the same as for a known one.
+    ResetUnknown {},
+    /// The password is another one now.
+    PasswordChanged {
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// The card was declined; nothing was charged and the place is kept.
+    PaymentDeclined {
+        /// The order that waits for its payment.
+        order: OrderId,
+        /// The server it is about.
+        domain: String,
+        /// When the place is given back.
+        kept_until: DateTime<Utc>,
+    },
+    /// Nobody paid until the deadline; the place was given back.
+    OrderExpired {
+        /// The order that ended.
+        order: OrderId,
+        /// The server it was about.
+        domain: String,
+    },
+    /// The server runs: how its owner gets in.
+    ServerReady {
+        /// The server.
+        instance: InstanceId,
+        /// What stands behind the second `@` of its handles.
+        domain: String,
+        /// Where its pages are; the same as `domain` unless it was chosen apart.
+        web_domain: String,
+        /// The owner's user name there.
+        owner_username: String,
+        /// The address to which the server sends the link for the owner's password.
+        owner_email: String,
+    },
+    /// No place is free: a place in the queue.
+    WaitingListJoined {
+        /// The server that is waited for.
+        domain: String,
+        /// How many stand in front, plus one.
+        position: u32,
+    },
+}
+
+impl Notice {
+    /// The word under which its templates, counters and snapshots stand; the same as its tag in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::VerifyAddress { .. } => "verify_address",
+            Self::AlreadyRegistered {} => "already_registered",
+            Self::ResetPassword { .. } => "reset_password",
+            Self::ResetUnknown {} => "reset_unknown",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::PaymentDeclined { .. } => "payment_declined",
+            Self::OrderExpired { .. } => "order_expired",
+            Self::ServerReady { .. } => "server_ready",
+            Self::WaitingListJoined { .. } => "waiting_list_joined",
+        }
+    }
+
+    /// One of each, with fixed values: for the snapshots and for whoever wants to see them.
+    pub fn samples() -> Vec<Self> {
+        let token = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+        let at = DateTime::from_timestamp(1_795_503_600, 0).unwrap_or_default();
+        let domain = "birds.social.example".to_owned();
+        vec![
+            Self::VerifyAddress { token, until: at },
+            Self::AlreadyRegistered {},
+            Self::ResetPassword { token, until: at },
+            Self::ResetUnknown {},
+            Self::PasswordChanged { at },
+            Self::PaymentDeclined { order: token.into(), domain: domain.clone(), kept_until: at },
+            Self::OrderExpired { order: token.into(), domain: domain.clone() },
+            Self::ServerReady {
+                instance: token.into(),
+                domain: "birds.example".to_owned(),
+                web_domain: "social.birds.example".to_owned(),
+                owner_username: "wren".to_owned(),
+                owner_email: "wren@mail.example".to_owned(),
+            },
+            Self::WaitingListJoined { domain, position: 3 },
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_is_the_tag_in_json_and_the_way_back_is_whole() {
+        for notice in Notice::samples() {
+            let json = serde_json::to_value(&notice).unwrap();
+            assert_eq!(json["notice"], notice.kind());
+            assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! From a notice to the three parts of a mail: `templates/mail/<kind>/{subject.txt,body.txt,body.html}`.
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+use url::Url;
+use uuid::Uuid;
+
+use super::{Letter, Notice};
+use crate::ids::{InstanceId, MailId, OrderId};
+use crate::words::Words;
+
+/// Where the links of a mail lead. The one who calls [`render`] knows the routes and holds the key from which tokens are made.
+pub trait Links {
+    /// The host's front page.
+    fn home(&self) -> Url;
+    /// Where one signs in.
+    fn sign_in(&self) -> Url;
+    /// Where one asks for a new password.
+    fn forgotten_password(&self) -> Url;
+    /// Proves the address: made from the token's row, used once.
+    fn verify(&self, token: Uuid) -> Url;
+    /// Sets a new password: made from the token's row, used once.
+    fn reset(&self, token: Uuid) -> Url;
+    /// The page of an order.
+    fn order(&self, order: OrderId) -> Url;
+    /// The page of a server.
+    fn instance(&self, instance: InstanceId) -> Url;
+}
+
+/// The parts of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// Plain text, lines of at most 72 characters except for addresses.
+    pub text: String,
+    /// The same as a page without anything that would be fetched.
+    pub html: String,
+}
+
+impl Rendered {
+    /// The parts as a letter of `id`; see [`Letter`] for the fields.
+    pub fn into_letter(self, id: MailId, written_at: DateTime<Utc>, from: &str, reply_to: Option<&str>, to: &str) -> Letter {
+        Letter {
+            id,
+            from: from.to_owned(),
+            reply_to: reply_to.map(str::to_owned),
+            to: to.to_owned(),
+            written_at,
+            subject: self.subject,
+            text: self.text,
+            html: self.html,
+        }
+    }
+}
+
+/// A template could not be filled in.
+#[derive(Debug, thiserror::Error)]
+#[error("the mail `{kind}` can't be rendered")]
+pub struct RenderError {
+    kind: &'static str,
+    #[source]
+    source: askama::Error,
+}
+
+/// What each mail has.
+struct Frame<'a> {
+    words: &'a Words,
+    host: &'a str,
+    home: String,
+}
+
+/// One function per mail, from its facts to its parts. A template reads the facts as `f.<fact>`.
+macro_rules! mails {
+    ($($name:ident($($fact:ident),*) = $subject:tt, $text:tt, $html:tt;)+) => {$(
+        fn $name(frame: &Frame<'_>, $($fact: &str),*) -> Result<Rendered, askama::Error> {
+            struct Facts<'a> {
+                words: &'a Words,
+                host: &'a str,
+                home: &'a str,
+                $($fact: &'a str,)*
+            }
+            #[derive(Template)]
+            #[template(path = $subject)]
+            struct Subject<'a> {
+                f: &'a Facts<'a>,
+            }
+            #[derive(Template)]
+            #[template(path = $text)]
+            struct Text<'a> {
+                f: &'a Facts<'a>,
+            }
+            #[derive(Template)]
+            #[template(path = $html)]
+            struct Html<'a> {
+                f: &'a Facts<'a>,
+                subject: &'a str,
+            }
+            let f = &Facts { words: frame.words, host: frame.host, home: &frame.home, $($fact,)* };
+            let subject = one_line(&Subject { f }.render()?);
+            let text = wrap(&Text { f }.render()?);
+            let html = Html { f, subject: &subject }.render()?;
+            Ok(Rendered { subject, text, html })
+        }
+    )+};
+}
+
+mails! {
+    verify_address(link, until) = "mail/verify_address/subject.txt", "mail/verify_address/body.txt", "mail/verify_address/body.html";
+    already_registered(sign_in, forgotten)
+        = "mail/already_registered/subject.txt", "mail/already_registered/body.txt", "mail/already_registered/body.html";
+    reset_password(link, until) = "mail/reset_password/subject.txt", "mail/reset_password/body.txt", "mail/reset_password/body.html";
+    reset_unknown() = "mail/reset_unknown/subject.txt", "mail/reset_unknown/body.txt", "mail/reset_unknown/body.html";
+    password_changed(at, forgotten)
+        = "mail/password_changed/subject.txt", "mail/password_changed/body.txt", "mail/password_changed/body.html";
+    payment_declined(link, domain, until)
+        = "mail/payment_declined/subject.txt", "mail/payment_declined/body.txt", "mail/payment_declined/body.html";
+    order_expired(link, domain) = "mail/order_expired/subject.txt", "mail/order_expired/body.txt", "mail/order_expired/body.html";
+    server_ready(link, server, password, handle, email)
+        = "mail/server_ready/subject.txt", "mail/server_ready/body.txt", "mail/server_ready/body.html";
+    waiting_list_joined(domain, position)
+        = "mail/waiting_list_joined/subject.txt", "mail/waiting_list_joined/body.txt", "mail/waiting_list_joined/body.html";
+}
+
+/// The words of a notice. `host_name` is what the host calls itself, as its customers know it.
+pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str) -> Result<Rendered, RenderError> {
+    let frame = &Frame { words, host: host_name, home: links.home().into() };
+    let rendered = match notice {
+        Notice::VerifyAddress { token, until } => verify_address(frame, links.verify(*token).as_str(), &moment(*until)),
+        Notice::AlreadyRegistered {} => already_registered(frame, links.sign_in().as_str(), links.forgotten_password().as_str()),
+        Notice::ResetPassword { token, until } => reset_password(frame, links.reset(*token).as_str(), &moment(*until)),
+        Notice::ResetUnknown {} => reset_unknown(frame),
+        Notice::PasswordChanged { at } => password_changed(frame, &moment(*at), links.forgotten_password().as_str()),
+        Notice::PaymentDeclined { order, domain, kept_until } => {
+            payment_declined(frame, links.order(*order).as_str(), domain, &moment(*kept_until))
+        }
+        Notice::OrderExpired { order, domain } => order_expired(frame, links.order(*order).as_str(), domain),
+        Notice::ServerReady { instance, domain, web_domain, owner_username, owner_email } => {
+            let server = format!("https://{web_domain}/");
+            // Mastodon's own page for a forgotten password: it mails a link to the owner, and we never learn the password.
+            let password = format!("{server}auth/password/new");
+            let handle = format!("@{owner_username}@{domain}");
+            server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
+        }
+        Notice::WaitingListJoined { domain, position } => waiting_list_joined(frame, domain, &position.to_string()),
+    };
+    rendered.map_err(|source| RenderError { kind: notice.kind(), source })
+}
+
+/// `24 November 2026, 06:40 UTC`: the receiver's time zone is unknown.
+fn moment(at: DateTime<Utc>) -> String {
+    at.format("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+/// A subject is one line, whatever a value in it holds.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+const WIDTH: usize = 72;
+
+/// Breaks long lines at spaces; words longer than a line, as addresses are, stay whole. At most one empty line in a row.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::with_capacity(text.len() + 64);
+    let mut empty_before = true;
+    for line in text.lines() {
+        if line.trim().is_empty() {
+            if !empty_before {
+                wrapped.push('\n');
+            }
+            empty_before = true;
+            continue;
+        }
+        empty_before = false;
+        let mut width = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if width > 0 {
+                let break_here = width + 1 + length > WIDTH;
+                wrapped.push(if break_here { '\n' } else { ' ' });
+                width = if break_here { 0 } else { width + 1 };
+            }
+            wrapped.push_str(word);
+            width += length;
+        }
+        wrapped.push('\n');
+    }
+    wrapped.truncate(wrapped.trim_end().len());
+    wrapped.push('\n');
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_break_at_spaces_and_addresses_stay_whole() {
+        let address = format!("https://host.example/{}", "x".repeat(90));
+        let text = wrap(&format!("\n\n{}\n\n\n\n{address} after\n\n", "word ".repeat(40).trim_end()));
+        assert!(text.contains(&address), "{text}");
+        assert!(text.lines().all(|line| line == address || line.chars().count() <= WIDTH), "{text}");
+        assert!(!text.contains("\n\n\n") && !text.starts_with('\n'), "{text}");
+    }
+
+    #[test]
+    fn a_subject_stays_one_line() {
+        assert_eq!(one_line("Your server\r\nBcc: everybody@example.org \n"), "Your server Bcc: everybody@example.org");
+    }
+}

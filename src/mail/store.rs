@@ -1,0 +1,108 @@
+//! SQL of mails: what is owed, what was sent.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::Notice;
+use crate::clock::Clock;
+use crate::db::exactly_one;
+use crate::ids::MailId;
+use crate::queue::{self, Job};
+
+/// Sends one mail.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SendMail {
+    /// Which.
+    pub mail: MailId,
+}
+
+impl Job for SendMail {
+    const NAME: &'static str = "send_mail";
+    fn key(&self) -> Option<String> {
+        Some(self.mail.to_string())
+    }
+}
+
+/// A mail that is owed or was sent.
+#[derive(Debug)]
+pub struct Owed {
+    /// To whom.
+    pub recipient: String,
+    /// In which language.
+    pub locale: String,
+    /// What about.
+    pub notice: Notice,
+    /// When it came to be owed; the mail's date.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Owes somebody a mail once the transaction commits. With `unique_key` it is owed once, however often this is called.
+pub async fn owe(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    recipient: &str,
+    locale: &str,
+    notice: &Notice,
+    unique_key: Option<&str>,
+) -> sqlx::Result<()> {
+    let id = MailId::new();
+    let notice = serde_json::to_value(notice).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let done = sqlx::query(
+        "insert into mails (id, unique_key, recipient, locale, notice, state, created_at) values ($1, $2, $3, $4, $5, 'owed', $6)
+         on conflict (unique_key) do nothing",
+    )
+    .bind(id)
+    .bind(unique_key)
+    .bind(recipient)
+    .bind(locale)
+    .bind(notice)
+    .bind(clock.now())
+    .execute(&mut *conn)
+    .await?;
+    if done.rows_affected() == 1 {
+        queue::enqueue(conn, &SendMail { mail: id }, None).await?;
+    }
+    Ok(())
+}
+
+/// The mail, if it is still owed; counts the attempt. `None`: it was sent or refused already.
+pub async fn take(conn: &mut PgConnection, id: MailId) -> sqlx::Result<Option<Owed>> {
+    let row: Option<(String, String, sqlx::types::Json<Notice>, DateTime<Utc>)> = sqlx::query_as(
+        "update mails set attempts = attempts + 1 where id = $1 and state = 'owed' returning recipient, locale, notice, created_at",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|(recipient, locale, notice, created_at)| Owed { recipient, locale, notice: notice.0, created_at }))
+}
+
+/// Notes that somebody else answers for it now.
+pub async fn sent(conn: &mut PgConnection, clock: &dyn Clock, id: MailId) -> sqlx::Result<()> {
+    let done = sqlx::query("update mails set state = 'sent', sent_at = $2, last_error = null where id = $1 and state = 'owed'")
+        .bind(id)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+/// Notes why it did not leave: `for_good` when it never will.
+pub async fn failed(conn: &mut PgConnection, id: MailId, why: &str, for_good: bool) -> sqlx::Result<()> {
+    let state = if for_good { "refused" } else { "owed" };
+    let done = sqlx::query("update mails set state = $2, last_error = $3 where id = $1 and state = 'owed'")
+        .bind(id)
+        .bind(state)
+        .bind(why)
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+/// Mails that were refused for good or have waited for more than an hour, for staff.
+pub async fn count_troubled(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select count(*) from mails where state = 'refused' or state = 'owed' and created_at < $1")
+        .bind(clock.now() - chrono::TimeDelta::hours(1))
+        .fetch_one(conn)
+        .await
+}

@@ -1,0 +1,432 @@
+//! Plans: what is sold, for how much, and the size of what runs for it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Interval;
+use super::read::{self, Entry, Fault, FileError};
+use crate::money::{Currency, Money};
+
+/// Connections that nobody's pool holds: migrations and maintenance (5), metrics and backup (2), Postgres' own reserve for the
+/// superuser (3).
+const CONNECTIONS_APART: u32 = 10;
+
+/// One thing that a customer can buy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Its name for machines: lower-case letters, digits and hyphens. Written in subscriptions, so it never changes.
+    pub code: String,
+    /// Its name for people.
+    pub name: String,
+    /// For whom it is, in one sentence.
+    pub summary: String,
+    /// Price of a month.
+    pub monthly: Money,
+    /// Price of a year.
+    pub yearly: Money,
+    /// What the customer is told.
+    pub limits: Limits,
+    /// What the operator builds.
+    pub size: Size,
+    /// Whether it can be ordered. Plans that somebody still has stay in the file with `offered = false`.
+    pub offered: bool,
+}
+
+/// What the customer is told. Indicators, never the base of a surprise charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// How many active people the plan is made for.
+    pub users_hint: u32,
+    /// Media in the bucket, GiB.
+    pub media_gib: u32,
+    /// Database, GiB.
+    pub database_gib: u32,
+}
+
+/// Sizes of the parts of one server. Memory is in MiB and processor in thousandths of a core, each for one replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Puma.
+    pub web: WebSize,
+    /// The streaming API.
+    pub streaming: StreamingSize,
+    /// Sidekiq without the scheduler queue.
+    pub sidekiq: SidekiqSize,
+    /// The one Sidekiq process that also listens to the scheduler queue.
+    pub scheduler: SchedulerSize,
+    /// Postgres.
+    pub database: DatabaseSize,
+    /// Valkey.
+    pub cache: CacheSize,
+}
+
+/// See [`Size`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSize {
+    /// Pods.
+    pub replicas: u32,
+    /// `WEB_CONCURRENCY`: worker processes of each pod; 0 is one process without a master, which saves memory.
+    pub concurrency: u32,
+    /// `MAX_THREADS` of each process, and so its database pool.
+    pub threads: u32,
+    /// MiB.
+    pub memory_mib: u32,
+    /// Thousandths of a core.
+    pub cpu_milli: u32,
+}
+
+/// See [`Size`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamingSize {
+    /// Pods.
+    pub replicas: u32,
+    /// `DB_POOL` of each pod.
+    pub db_pool: u32,
+    /// MiB.
+    pub memory_mib: u32,
+    /// Thousandths of a core.
+    pub cpu_milli: u32,
+}
+
+/// See [`Size`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SidekiqSize {
+    /// Pods.
+    pub replicas: u32,
+    /// Threads of each pod, and so its database pool.
+    pub concurrency: u32,
+    /// MiB.
+    pub memory_mib: u32,
+    /// Thousandths of a core.
+    pub cpu_milli: u32,
+}
+
+/// See [`Size`]. There is exactly one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchedulerSize {
+    /// Threads, and so its database pool.
+    pub concurrency: u32,
+    /// MiB.
+    pub memory_mib: u32,
+    /// Thousandths of a core.
+    pub cpu_milli: u32,
+}
+
+/// See [`Size`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSize {
+    /// Postgres instances: 1, or 2 and 3 with fail-over.
+    pub instances: u32,
+    /// Volume of each instance, GiB.
+    pub storage_gib: u32,
+    /// MiB.
+    pub memory_mib: u32,
+    /// Thousandths of a core.
+    pub cpu_milli: u32,
+    /// `max_connections`.
+    pub max_connections: u32,
+}
+
+/// See [`Size`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheSize {
+    /// MiB.
+    pub memory_mib: u32,
+    /// Volume for the append-only file, GiB.
+    pub storage_gib: u32,
+}
+
+/// What one server takes from a cluster: the unit that capacity counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Footprint {
+    /// Pods that always run; Jobs come on top.
+    pub pods: u32,
+    /// Services: web, streaming, cache and the database's `-rw`.
+    pub services: u32,
+    /// Persistent volumes.
+    pub volumes: u32,
+    /// Memory of all pods, MiB.
+    pub memory_mib: u32,
+    /// Processor of all pods, thousandths of a core.
+    pub cpu_milli: u32,
+    /// All volumes, GiB. Media is in a bucket and not in it.
+    pub storage_gib: u32,
+}
+
+impl Size {
+    /// Database connections when every pool is full: processes × threads, Sidekiq threads, streaming pools, and what stands apart.
+    /// The sum is Mastodon's own ("total threads in Puma, Sidekiq and streaming", docs: admin/scaling).
+    pub fn connections(&self) -> u32 {
+        self.web.replicas * self.web.concurrency.max(1) * self.web.threads
+            + self.sidekiq.replicas * self.sidekiq.concurrency
+            + self.scheduler.concurrency
+            + self.streaming.replicas * self.streaming.db_pool
+            + CONNECTIONS_APART
+    }
+
+    /// What it takes from a cluster. Sums can't overflow: the reader bounds each factor.
+    pub fn footprint(&self) -> Footprint {
+        let Self { web, streaming, sidekiq, scheduler, database, cache } = self;
+        Footprint {
+            pods: web.replicas + streaming.replicas + sidekiq.replicas + 1 + database.instances + 1,
+            services: 4,
+            volumes: database.instances + 1,
+            memory_mib: web.replicas * web.memory_mib
+                + streaming.replicas * streaming.memory_mib
+                + sidekiq.replicas * sidekiq.memory_mib
+                + scheduler.memory_mib
+                + database.instances * database.memory_mib
+                + cache.memory_mib,
+            cpu_milli: web.replicas * web.cpu_milli
+                + streaming.replicas * streaming.cpu_milli
+                + sidekiq.replicas * sidekiq.cpu_milli
+                + scheduler.cpu_milli
+                + database.instances * database.cpu_milli
+                + CACHE_CPU_MILLI,
+            storage_gib: database.instances * database.storage_gib + cache.storage_gib,
+        }
+    }
+}
+
+/// Valkey of one server is never busy (4 MiB and next to no processor when idle): the same for every plan.
+const CACHE_CPU_MILLI: u32 = 50;
+
+impl Plan {
+    /// What one period of `interval` costs, before tax.
+    pub fn price(&self, interval: Interval) -> Money {
+        match interval {
+            Interval::Month => self.monthly,
+            Interval::Year => self.yearly,
+        }
+    }
+}
+
+/// All plans, in the order of the file, which is the order of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalogue {
+    currency: Currency,
+    plans: Vec<Plan>,
+}
+
+impl Catalogue {
+    /// Reads `path`, usually `catalogue/plans.toml`.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        Self::parse(&read::file(path)?)
+    }
+
+    /// Reads the text of a catalogue, or names everything that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, FileError> {
+        let mut faults = Vec::new();
+        let mut file = Entry::new("", read::table(text)?, &mut faults);
+        let currency = read_currency(&mut file);
+        let tables = read::entries(&mut file, "plan");
+        file.end();
+        let mut plans: Vec<Plan> = Vec::new();
+        let mut codes: Vec<String> = Vec::new();
+        for (index, table) in tables.into_iter().enumerate() {
+            let label = match table.get("code").and_then(toml::Value::as_str) {
+                Some(code) => format!("plan \"{code}\""),
+                None => format!("plan #{}", index + 1),
+            };
+            let mut entry = Entry::new(label, table, &mut faults);
+            let plan = read_plan(&mut entry, currency, &mut codes);
+            entry.end();
+            plans.extend(plan);
+        }
+        if faults.is_empty() && !plans.iter().any(|plan| plan.offered) {
+            let remedy = "no plan has offered = true; set it in at least one".to_owned();
+            faults.push(Fault { entry: String::new(), field: "plan".to_owned(), remedy });
+        }
+        match currency {
+            Some(currency) if faults.is_empty() => Ok(Self { currency, plans }),
+            _ => Err(FileError::Faults(faults)),
+        }
+    }
+
+    /// The one currency of all prices.
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// Every plan, also those that are no longer sold.
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+
+    /// The plans that can be ordered. There is at least one.
+    pub fn offered(&self) -> impl Iterator<Item = &Plan> {
+        self.plans.iter().filter(|plan| plan.offered)
+    }
+
+    /// The plan of a code, offered or not.
+    pub fn get(&self, code: &str) -> Option<&Plan> {
+        self.plans.iter().find(|plan| plan.code == code)
+    }
+}
+
+fn read_currency(file: &mut Entry<'_>) -> Option<Currency> {
+    let word = file.text("currency", "one of eur, usd, gbp, chf")?;
+    let currency = Currency::from_code(&word);
+    if currency.is_none() {
+        file.fault("currency", format!("is \"{word}\"; set one of eur, usd, gbp, chf"));
+    }
+    currency
+}
+
+fn read_plan(entry: &mut Entry<'_>, currency: Option<Currency>, codes: &mut Vec<String>) -> Option<Plan> {
+    let code = read_code(entry, codes);
+    let name = entry.text("name", "the plan's name for people");
+    let summary = entry.text("summary", "one sentence that says for whom the plan is");
+    let monthly = read_price(entry, "monthly");
+    let yearly = read_price(entry, "yearly");
+    if let (Some(monthly), Some(yearly)) = (monthly, yearly) {
+        let twelve = monthly.saturating_mul(12);
+        if yearly > twelve {
+            entry.fault("yearly", format!("is {} and twelve months are {}; set at most that", cents(yearly), cents(twelve)));
+        } else if yearly < monthly {
+            entry.fault("yearly", format!("is {} and one month is {}; is a digit missing?", cents(yearly), cents(monthly)));
+        }
+    }
+    let offered = entry.flag("offered");
+    let limits = entry.inner("limits", read_limits);
+    let size = entry.inner("size", read_size);
+    if let (Some(limits), Some(size)) = (&limits, &size)
+        && limits.database_gib > size.database.storage_gib
+    {
+        let volume = size.database.storage_gib;
+        let remedy =
+            format!("is {} and the volume has {volume}; lower it or raise size.database.storage_gib", limits.database_gib);
+        entry.fault("limits.database_gib", remedy);
+    }
+    let currency = currency?;
+    Some(Plan {
+        code: code?,
+        name: name?,
+        summary: summary?,
+        monthly: Money::new(monthly?, currency),
+        yearly: Money::new(yearly?, currency),
+        limits: limits?,
+        size: size?,
+        offered: offered?,
+    })
+}
+
+fn read_code(entry: &mut Entry<'_>, codes: &mut Vec<String>) -> Option<String> {
+    let code = entry.text("code", "a short name of lower-case letters, digits and hyphens")?;
+    let slug = code.len() <= 40
+        && code.starts_with(|first: char| first.is_ascii_lowercase())
+        && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !slug {
+        entry.fault("code", "use lower-case letters, digits and hyphens, a letter first, at most 40 characters");
+        return None;
+    }
+    if codes.contains(&code) {
+        entry.fault("code", "is used by a plan above; give each plan a code of its own");
+    }
+    codes.push(code.clone());
+    Some(code)
+}
+
+/// A price written as people write it, `"19.00"`, in minor units. A TOML float is refused: it can't hold cents exactly.
+fn read_price(entry: &mut Entry<'_>, field: &str) -> Option<i64> {
+    let text = entry.text(field, "a price such as \"19.00\"")?;
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let minor = (digits(whole) && digits(decimals) && decimals.len() == 2 && whole.len() <= 6)
+        .then(|| format!("{whole}{decimals}").parse::<i64>().ok())
+        .flatten();
+    match minor {
+        Some(0) => {
+            entry.fault(field, "is 0; set a price above zero");
+            None
+        }
+        Some(minor) => Some(minor),
+        None => {
+            entry.fault(field, format!("is \"{text}\"; write it as \"19.00\": digits, a point, two decimals, no currency sign"));
+            None
+        }
+    }
+}
+
+fn cents(minor: i64) -> String {
+    format!("{}.{:02}", minor / 100, minor % 100)
+}
+
+fn read_limits(limits: &mut Entry<'_>) -> Option<Limits> {
+    let users_hint = limits.number("users_hint", 1..=1_000_000);
+    let media_gib = limits.number("media_gib", 1..=100_000);
+    let database_gib = limits.number("database_gib", 1..=10_000);
+    Some(Limits { users_hint: users_hint?, media_gib: media_gib?, database_gib: database_gib? })
+}
+
+/// The smallest memory of each part is what it was measured to need when idle, rounded up (one server of 4.7.2 at rest: web 458,
+/// Sidekiq 307, streaming 123, Postgres 30, Valkey 4 MiB). Below that it is killed before it is ready.
+fn read_size(size: &mut Entry<'_>) -> Option<Size> {
+    let web = size.inner("web", read_web);
+    let streaming = size.inner("streaming", |part| {
+        let (replicas, db_pool) = (part.number("replicas", 1..=50), part.number("db_pool", 1..=100));
+        let (memory_mib, cpu_milli) = read_pod(part, 160);
+        Some(StreamingSize { replicas: replicas?, db_pool: db_pool?, memory_mib: memory_mib?, cpu_milli: cpu_milli? })
+    });
+    let sidekiq = size.inner("sidekiq", |part| {
+        let (replicas, concurrency) = (part.number("replicas", 1..=50), part.number("concurrency", 1..=100));
+        let (memory_mib, cpu_milli) = read_pod(part, 384);
+        Some(SidekiqSize { replicas: replicas?, concurrency: concurrency?, memory_mib: memory_mib?, cpu_milli: cpu_milli? })
+    });
+    let scheduler = size.inner("scheduler", |part| {
+        let concurrency = part.number("concurrency", 1..=100);
+        let (memory_mib, cpu_milli) = read_pod(part, 384);
+        Some(SchedulerSize { concurrency: concurrency?, memory_mib: memory_mib?, cpu_milli: cpu_milli? })
+    });
+    let database = size.inner("database", |part| {
+        let (instances, storage_gib) = (part.number("instances", 1..=3), part.number("storage_gib", 1..=10_000));
+        let (memory_mib, cpu_milli) = read_pod(part, 256);
+        let max_connections = part.number("max_connections", 20..=1000);
+        Some(DatabaseSize {
+            instances: instances?,
+            storage_gib: storage_gib?,
+            memory_mib: memory_mib?,
+            cpu_milli: cpu_milli?,
+            max_connections: max_connections?,
+        })
+    });
+    let cache = size.inner("cache", |part| {
+        let (memory_mib, storage_gib) = (part.number("memory_mib", 32..=65_536), part.number("storage_gib", 1..=1000));
+        Some(CacheSize { memory_mib: memory_mib?, storage_gib: storage_gib? })
+    });
+    let read =
+        Size { web: web?, streaming: streaming?, sidekiq: sidekiq?, scheduler: scheduler?, database: database?, cache: cache? };
+    let (needed, most) = (read.connections(), read.database.max_connections);
+    if needed > most {
+        let remedy =
+            format!("is {most} and all pools together take {needed}; raise it or lower threads, concurrency or replicas");
+        size.fault("database.max_connections", remedy);
+    }
+    Some(read)
+}
+
+fn read_web(part: &mut Entry<'_>) -> Option<WebSize> {
+    let (replicas, concurrency) = (part.number("replicas", 1..=50), part.number("concurrency", 0..=32));
+    let threads = part.number("threads", 1..=32);
+    let (memory_mib, cpu_milli) = read_pod(part, 512);
+    let web = WebSize {
+        replicas: replicas?,
+        concurrency: concurrency?,
+        threads: threads?,
+        memory_mib: memory_mib?,
+        cpu_milli: cpu_milli?,
+    };
+    // Each worker process after the first is a fork that shares about half of the first one's memory.
+    let least = 512 + 256 * web.concurrency.saturating_sub(1);
+    if web.memory_mib < least {
+        let remedy =
+            format!("is {} and concurrency = {} needs {least}; raise it or lower concurrency", web.memory_mib, web.concurrency);
+        part.fault("memory_mib", remedy);
+    }
+    Some(web)
+}
+
+fn read_pod(part: &mut Entry<'_>, least_memory: u32) -> (Option<u32>, Option<u32>) {
+    (part.number("memory_mib", least_memory..=65_536), part.number("cpu_milli", 10..=64_000))
+}

@@ -1,0 +1,80 @@
+//! Jobs: work that is owed after a transaction. Enqueued in the transaction that makes it necessary, run by `worker`.
+//!
+//! A job's payload is ids: the handler loads what it needs, so it may run late and may run twice. Behind it is
+//! graphile_worker; its tables belong to the log-in user, and every role enqueues through the function `enqueue_job`.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::{PgConnection, PgPool};
+
+/// Where the queue's own tables live.
+pub const SCHEMA: &str = "graphile_worker";
+
+/// A kind of job.
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// How it is called in the queue's tables. Never changes: jobs of the last release must still run.
+    const NAME: &'static str;
+
+    /// Two waiting jobs of the same key are one. `None`: each counts.
+    fn key(&self) -> Option<String>;
+
+    /// Jobs of one lane run one after the other. `None`: at any time.
+    fn lane(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Owes `job` once the transaction commits; `run_at` at the earliest (now when `None`). A waiting job of the same key is replaced.
+pub async fn enqueue<J: Job>(conn: &mut PgConnection, job: &J, run_at: Option<DateTime<Utc>>) -> sqlx::Result<()> {
+    let payload = serde_json::to_value(job).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    sqlx::query("select enqueue_job($1, $2::json, $3, $4, $5)")
+        .bind(J::NAME)
+        .bind(payload)
+        .bind(job.key().map(|key| format!("{}:{key}", J::NAME)))
+        .bind(job.lane())
+        .bind(run_at)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// A job as staff see it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct JobRow {
+    /// The queue's number for it.
+    pub id: i64,
+    /// [`Job::NAME`].
+    pub task: String,
+    /// Its ids.
+    pub payload: serde_json::Value,
+    /// Tries so far.
+    pub attempts: i16,
+    /// Tries before it is left for a person.
+    pub max_attempts: i16,
+    /// Why the last try failed.
+    pub last_error: Option<String>,
+    /// When it is due.
+    pub run_at: DateTime<Utc>,
+    /// Whether somebody works on it now.
+    pub running: bool,
+}
+
+impl JobRow {
+    /// Whether it has used up its tries and waits for a person.
+    pub fn is_dead(&self) -> bool {
+        self.attempts >= self.max_attempts
+    }
+}
+
+/// All jobs that are not done, oldest due first. Takes the log-in user's pool.
+pub async fn list(owner: &PgPool) -> sqlx::Result<Vec<JobRow>> {
+    sqlx::query_as(
+        "select j.id, t.identifier as task, j.payload::jsonb as payload, j.attempts, j.max_attempts, j.last_error, j.run_at,
+                j.locked_at is not null as running
+         from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
+         order by j.run_at, j.id limit 500",
+    )
+    .fetch_all(owner)
+    .await
+}

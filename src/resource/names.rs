@@ -1,0 +1,47 @@
+//! Names that are derived, never given.
+
+use crate::ids::InstanceId;
+
+/// An id's text without its prefix: 26 letters and digits.
+fn digits(id: InstanceId) -> String {
+    id.to_string().trim_start_matches(InstanceId::PREFIX).to_owned()
+}
+
+/// The name of an instance's custom resource: `ins-01jd…`, since Kubernetes allows no underscore.
+pub fn resource_name(id: InstanceId) -> String {
+    format!("ins-{}", digits(id))
+}
+
+/// The instance that a custom resource's name stands for; nothing for any other name.
+pub fn instance_id(resource_name: &str) -> Option<InstanceId> {
+    let digits = resource_name.strip_prefix("ins-")?;
+    format!("{}{digits}", InstanceId::PREFIX).parse().ok()
+}
+
+/// The namespace that holds everything of an instance: `mastodon-01jd…`.
+pub fn namespace_name(id: InstanceId) -> String {
+    format!("mastodon-{}", digits(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn names_stand_for_one_instance(value: u128) {
+            let id = InstanceId::from(uuid::Uuid::from_u128(value));
+            prop_assert_eq!(instance_id(&resource_name(id)), Some(id));
+            prop_assert!(namespace_name(id).len() <= 63);
+        }
+    }
+
+    #[test]
+    fn other_names_stand_for_nothing() {
+        for name in ["", "ins-", "ins-UPPER", "kube-system", "mastodon-01jd"] {
+            assert_eq!(instance_id(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Logs and figures of this process.
+
+use std::net::SocketAddr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Starts logging to standard error: lines for people on a terminal, JSON elsewhere. `RUST_LOG` overrides what is logged.
+pub fn start_logging() {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,graphile_worker=warn,sqlx=warn,kube=warn,hyper=warn,tower_http=warn"));
+    let people = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines = people.then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr));
+    let json = (!people).then(|| tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr));
+    // A second start in one process (tests) keeps the first subscriber.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).with(json).try_init();
+}
+
+/// Serves figures in Prometheus' text format at `listen`.
+pub fn start_metrics(listen: SocketAddr) -> anyhow::Result<()> {
+    metrics_exporter_prometheus::PrometheusBuilder::new().with_http_listener(listen).install()?;
+    Ok(())
+}
+
+/// An error with its causes on one line, for logs. Errors of this crate say in `Display` what failed and in `source` why.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,274 @@
+//! What goes wrong while answering: one enum, one page, one JSON body.
+//!
+//! A handler returns a [`WebError`]; the outermost layer turns it into the error page (a title, a sentence, a way out) or, below
+//! `/api/`, into a problem body (RFC 9457). Causes go to the log, once, and never to a visitor.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Serialize;
+use tower_http::request_id::RequestId;
+
+use super::AppState;
+use super::page::{ErrorPage, PageContext, html};
+use super::session::Caller;
+use crate::telemetry;
+use crate::words::Words;
+
+/// Why a request was not answered as asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WebError {
+    /// Foreign, missing or malformed: not told apart.
+    #[error("there is nothing here")]
+    NotFound,
+    /// The API was called by nobody we know.
+    #[error("the caller is not known")]
+    Unauthenticated,
+    /// A page that is for customers: to the log-in, and back.
+    #[error("the visitor is not logged in")]
+    LogIn {
+        /// Path to come back to.
+        back_to: String,
+    },
+    /// A page that is for staff.
+    #[error("the visitor is not logged in as staff")]
+    StaffLogIn,
+    /// Known, but not allowed to.
+    #[error("the caller may not do this")]
+    Forbidden,
+    /// The address has to be proven first.
+    #[error("the caller's address is not proven yet")]
+    Unverified,
+    /// A form without our token, or from elsewhere.
+    #[error("the form is not one of ours, or too old")]
+    Forged,
+    /// A body that is no form.
+    #[error("the body is not a form")]
+    NotAForm,
+    /// A body over the limit.
+    #[error("the body is larger than {most} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        most: usize,
+    },
+    /// A link that was used, is too old or was never ours.
+    #[error("the link is not valid, or no longer")]
+    LinkUsedUp,
+    /// A request that could not be read: which field, and what to send instead.
+    #[error("{field}: {message}")]
+    Unreadable {
+        /// Field.
+        field: String,
+        /// Remedy.
+        message: String,
+    },
+    /// Fields of an API request that are wrong, all of them.
+    #[error("{} field(s) of the request are wrong", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// Something else is in the way; the sentence says what.
+    #[error("{0}")]
+    Conflict(String),
+    /// We can't just now: Stripe or another part is away.
+    #[error("a part that is needed is away: {0}")]
+    Unavailable(String),
+    /// Our fault.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// A field that is wrong, with the remedy in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// Name of the field.
+    pub field: String,
+    /// What is wrong and what to do.
+    pub text: String,
+}
+
+impl WebError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::LogIn { .. } | Self::StaffLogIn => StatusCode::SEE_OTHER,
+            Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
+            Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::LinkUsedUp => StatusCode::GONE,
+            Self::Unreadable { .. } => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for WebError {
+    /// Bare; [`render_errors`] gives it a body.
+    fn into_response(self) -> Response {
+        let mut response = match &self {
+            Self::LogIn { back_to } => {
+                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
+                return Redirect::to(&format!("/log-in?{query}")).into_response();
+            }
+            Self::StaffLogIn => return Redirect::to("/staff/log-in").into_response(),
+            _ => self.status().into_response(),
+        };
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<sqlx::Error> for WebError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Internal(telemetry::chain(&error))
+    }
+}
+
+impl From<crate::account::AccountError> for WebError {
+    fn from(error: crate::account::AccountError) -> Self {
+        match error {
+            crate::account::AccountError::Link => Self::LinkUsedUp,
+            crate::account::AccountError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<crate::account::password::HashingFailed> for WebError {
+    fn from(error: crate::account::password::HashingFailed) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<askama::Error> for WebError {
+    fn from(error: askama::Error) -> Self {
+        Self::Internal(telemetry::chain(&error))
+    }
+}
+
+/// A problem body (RFC 9457).
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Problem {
+    /// Status, as in the answer's first line.
+    pub status: u16,
+    /// What kind of problem: stable, for programs.
+    pub title: String,
+    /// A sentence for people.
+    pub detail: String,
+    /// Fields that are wrong, when that is the problem.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Names this request to support.
+    pub request_id: String,
+}
+
+/// Around everything: gives errors their body and writes ours to the log.
+pub(super) async fn render_errors(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
+    let request_id = request
+        .extensions()
+        .get::<RequestId>()
+        .and_then(|id| id.header_value().to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let response = next.run(request).await;
+    let status = response.status();
+    let error = match response.extensions().get::<WebError>() {
+        Some(error) => error.clone(),
+        // What axum itself refuses has no body of ours: unknown paths, wrong methods, unreadable parameters.
+        None if !response.headers().contains_key(header::CONTENT_TYPE) || plain(&response) => match status {
+            StatusCode::NOT_FOUND => WebError::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::REQUEST_TIMEOUT => {
+                WebError::Unreadable { field: "request".to_owned(), message: status.canonical_reason().unwrap_or("").to_owned() }
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => WebError::TooLarge { most: super::csrf::FORM_LIMIT },
+            StatusCode::INTERNAL_SERVER_ERROR => WebError::Internal("a handler panicked".to_owned()),
+            _ => return response,
+        },
+        None => return response,
+    };
+    if let WebError::Internal(why) | WebError::Unavailable(why) = &error {
+        tracing::error!(http.path = path, request.id = request_id, error = why, "a request could not be answered");
+    }
+    // A wrong method keeps its own status; all else has the error's.
+    let status = if status == StatusCode::METHOD_NOT_ALLOWED { status } else { error.status() };
+    let caller = response.extensions().get::<Caller>().cloned().unwrap_or(Caller::Nobody);
+    let mut answer = if path.starts_with("/api/") || path.starts_with("/hooks/") {
+        problem(&error, status, request_id)
+    } else {
+        page(&state, &error, status, &path, &headers, &caller, request_id)
+    };
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    answer
+}
+
+fn plain(response: &Response) -> bool {
+    let status = response.status();
+    (status.is_client_error() || status.is_server_error())
+        && response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
+}
+
+fn problem(error: &WebError, status: StatusCode, request_id: String) -> Response {
+    let errors = match error {
+        WebError::Invalid(errors) => errors.clone(),
+        WebError::Unreadable { field, message } => vec![FieldError { field: field.clone(), text: message.clone() }],
+        _ => Vec::new(),
+    };
+    let detail = match error {
+        WebError::Internal(_) | WebError::Unavailable(_) => Words::english().t(&format!("error-{}-text", status.as_u16())),
+        other => other.to_string(),
+    };
+    let title = status.canonical_reason().unwrap_or("Error").to_owned();
+    let mut answer = (status, Json(Problem { status: status.as_u16(), title, detail, errors, request_id })).into_response();
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    answer
+}
+
+fn page(
+    state: &AppState,
+    error: &WebError,
+    status: StatusCode,
+    path: &str,
+    headers: &axum::http::HeaderMap,
+    caller: &Caller,
+    request_id: String,
+) -> Response {
+    let page = PageContext::new(state, headers, path, caller);
+    let words = page.w.clone();
+    let (way_out, label) = match (error, caller) {
+        (WebError::LinkUsedUp, _) => ("/forgot", "error-way-forgot"),
+        (WebError::Unverified, _) => ("/check-mail", "error-way-check-mail"),
+        (_, Caller::Customer(_)) => ("/instances", "error-way-instances"),
+        (_, Caller::Staff(_)) => ("/staff", "error-way-staff"),
+        (_, Caller::Nobody) => ("/", "error-way-home"),
+    };
+    let number = status.as_u16();
+    let (title, text) = match error {
+        WebError::Unverified => (words.t("error-unverified-title"), words.t("error-unverified-text")),
+        WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
+        WebError::Conflict(why) => (words.t("error-409-title"), why.clone()),
+        _ => (words.t(&format!("error-{number}-title")), words.t(&format!("error-{number}-text"))),
+    };
+    let reference = if status.is_server_error() { request_id } else { String::new() };
+    let content = ErrorPage { page, title, text, way_out: way_out.to_owned(), way_out_label: words.t(label), reference };
+    match html(&content) {
+        Ok(body) => (status, body).into_response(),
+        Err(error) => {
+            tracing::error!(error = telemetry::chain(&error), "the error page could not be rendered");
+            (status, title_only(status)).into_response()
+        }
+    }
+}
+
+fn title_only(status: StatusCode) -> String {
+    status.to_string()
+}

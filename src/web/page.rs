@@ -1,0 +1,197 @@
+//! What every page needs, and how a page becomes an answer.
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::error::{FieldError, WebError};
+use super::session::{Caller, cookie_value, set_cookie};
+use super::{AppState, assets, csrf};
+use crate::crypto;
+use crate::words::Words;
+
+/// What every page needs, whoever looks at it. An empty text means "none".
+#[derive(Debug, Clone)]
+pub(super) struct PageContext {
+    /// Words of the page's language.
+    pub w: Words,
+    /// BCP 47 tag of that language.
+    pub lang: String,
+    /// Path of the request.
+    pub path: String,
+    /// What the navigation marks as current.
+    pub section: String,
+    /// Server's time, RFC 3339: the script counts by it.
+    pub now: String,
+    /// Token for the hidden field `csrf`.
+    pub csrf: String,
+    /// One-time messages from the redirect before.
+    pub flash: Vec<Flash>,
+    /// Address of who is signed in.
+    pub email: String,
+    /// Whether that is one of the host's people.
+    pub staff: bool,
+    /// Where the pages are, without a slash at the end.
+    pub base_url: String,
+    /// Whom to write to when stuck.
+    pub support_email: String,
+    /// Hash of the assets, so that they can be cached for a year.
+    pub asset_version: String,
+    /// Headers that go out with the page: a first browser cookie, a used-up flash.
+    pub set_cookies: Vec<HeaderValue>,
+}
+
+/// A one-time message. `kind` is `done` or `failed`.
+#[derive(Debug, Clone)]
+pub(super) struct Flash {
+    /// How it is shown.
+    pub kind: String,
+    /// What it says.
+    pub text: String,
+}
+
+const FLASH: &str = "paddock_flash";
+
+impl PageContext {
+    /// For a request with these headers.
+    pub fn new(state: &AppState, headers: &HeaderMap, path: &str, caller: &Caller) -> Self {
+        let words = Words::english();
+        let (browser, cookie) = csrf::browser(state, headers);
+        let mut set_cookies: Vec<_> = cookie.into_iter().collect();
+        let mut flash = Vec::new();
+        if let Some(value) = cookie_value(headers, FLASH) {
+            set_cookies.push(set_cookie(state, FLASH, "", cookie::time::Duration::ZERO));
+            flash.extend(read_flash(state, &words, &value));
+        }
+        let (email, staff) = match caller {
+            Caller::Nobody => (String::new(), false),
+            Caller::Customer(customer) => (customer.person.email.clone(), false),
+            Caller::Staff(member) => (member.email.clone(), true),
+        };
+        Self {
+            lang: words.language(),
+            w: words,
+            path: path.to_owned(),
+            section: section(path).to_owned(),
+            now: state.clock.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            csrf: csrf::token(state, &browser),
+            flash,
+            email,
+            staff,
+            base_url: state.host.base_url.as_str().trim_end_matches('/').to_owned(),
+            support_email: state.host.support.clone(),
+            asset_version: assets::version().to_owned(),
+            set_cookies,
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for PageContext {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self::new(state, &parts.headers, parts.uri.path(), &caller))
+    }
+}
+
+fn section(path: &str) -> &'static str {
+    match path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
+        [""] => "home",
+        ["plans"] => "plans",
+        ["status"] => "status",
+        ["instances", ..] | ["orders", ..] => "instances",
+        ["new", ..] => "new",
+        ["log-in"] => "log_in",
+        ["sign-up"] => "sign_up",
+        ["staff"] => "staff",
+        ["staff", "instances", ..] => "staff_instances",
+        ["staff", "orders", ..] => "staff_orders",
+        _ => "",
+    }
+}
+
+/// The header that shows a message on the next page. `key` is a word of the locale files; the cookie is signed, so nobody can make
+/// our pages say something else.
+pub(super) fn flash(state: &AppState, kind: &str, key: &str) -> (header::HeaderName, HeaderValue) {
+    let text = format!("{kind} {key}");
+    let value = format!("{}.{}", crypto::to_base64(text.as_bytes()), crypto::to_base64(&state.key.mac("flash", text.as_bytes())));
+    (header::SET_COOKIE, set_cookie(state, FLASH, &value, cookie::time::Duration::minutes(5)))
+}
+
+fn read_flash(state: &AppState, words: &Words, value: &str) -> Option<Flash> {
+    let (text, mac) = value.split_once('.')?;
+    let (text, mac) = (crypto::from_base64(text)?, crypto::from_base64(mac)?);
+    state.key.verifies("flash", &text, &mac).then_some(())?;
+    let text = String::from_utf8(text).ok()?;
+    let (kind, key) = text.split_once(' ')?;
+    Some(Flash { kind: kind.to_owned(), text: words.t(key) })
+}
+
+/// What was wrong with a form, in the order of its fields.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FieldErrors {
+    /// The faults; `field` is also the id of the input.
+    pub list: Vec<FieldError>,
+}
+
+impl FieldErrors {
+    /// Notes a fault.
+    pub fn add(&mut self, field: &str, text: impl Into<String>) {
+        self.list.push(FieldError { field: field.to_owned(), text: text.into() });
+    }
+
+    /// What is wrong with a field; empty when it is right.
+    pub fn text(&self, field: &str) -> &str {
+        self.list.iter().find(|error| error.field == field).map_or("", |error| &error.text)
+    }
+
+    /// Whether all is right.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+/// The error page.
+#[derive(Template)]
+#[template(path = "error.html")]
+pub(super) struct ErrorPage {
+    pub page: PageContext,
+    pub title: String,
+    pub text: String,
+    pub way_out: String,
+    pub way_out_label: String,
+    pub reference: String,
+}
+
+/// A page: a template that holds a [`PageContext`].
+pub(super) trait Page: Template {
+    /// Its context.
+    fn context(&self) -> &PageContext;
+}
+
+/// Writes `Page` for structs whose context is the field `page`.
+macro_rules! pages {
+    ($($name:ty),+ $(,)?) => {$(
+        impl $crate::web::page::Page for $name {
+            fn context(&self) -> &$crate::web::page::PageContext {
+                &self.page
+            }
+        }
+    )+};
+}
+pub(super) use pages;
+
+pages!(ErrorPage);
+
+/// The page as an answer, with the cookies that its context brought up.
+pub(super) fn html(page: &impl Page) -> Result<Response, askama::Error> {
+    let mut response = Html(page.render()?).into_response();
+    for cookie in &page.context().set_cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    // Pages hold tokens and what belongs to one account: nobody in between may keep them.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

@@ -1,0 +1,241 @@
+//! Who calls: the guard in front of every handler, and the extractors that hand a handler only what the caller may have.
+
+use axum::RequestPartsExt as _;
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use cookie::{Cookie, SameSite};
+
+use super::access::Access;
+use super::error::WebError;
+use super::{AppState, csrf};
+use crate::account::session::{self, Kind, SessionSecret, Subject};
+use crate::account::{self, Person, Role, Scope, StaffMember};
+use crate::audit::Actor;
+use crate::billing::{self, Order};
+use crate::ids::{AccountId, InstanceId, OrderId};
+use crate::instance::{self, Instance};
+
+/// Who calls. The guard puts it into the request's extensions.
+#[derive(Debug, Clone)]
+pub(super) enum Caller {
+    /// Nobody that we know.
+    Nobody,
+    /// A customer.
+    Customer(Customer),
+    /// One of the host's people.
+    Staff(StaffMember),
+}
+
+/// A customer who is signed in.
+#[derive(Debug, Clone)]
+pub(super) struct Customer {
+    /// Who.
+    pub person: Person,
+    /// The account that they act for.
+    pub account: AccountId,
+    /// As what.
+    pub role: Role,
+}
+
+impl Customer {
+    /// For the audit log.
+    pub fn actor(&self) -> Actor {
+        Actor::Person(self.person.id)
+    }
+}
+
+/// In front of every handler: finds out who calls, refuses who may not, and refuses forged forms.
+pub(super) async fn guard(
+    State((state, access)): State<(AppState, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, WebError> {
+    let api = request.uri().path().starts_with("/api/");
+    if access == Access::Webhook {
+        return Ok(next.run(request).await);
+    }
+    let caller = find(&state, request.headers(), api).await?;
+    allow(access, &caller, api, request.uri().path())?;
+    if !api {
+        request = csrf::check(&state, request).await?;
+    }
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+fn allow(access: Access, caller: &Caller, api: bool, path: &str) -> Result<(), WebError> {
+    let sign_in = || if api { WebError::Unauthenticated } else { WebError::LogIn { back_to: path.to_owned() } };
+    match (access, caller) {
+        (Access::Public | Access::Webhook, _) | (Access::SignedIn, Caller::Customer(_)) => Ok(()),
+        (Access::Member(least), Caller::Customer(customer)) => {
+            if customer.role >= least {
+                Ok(())
+            } else {
+                Err(WebError::Forbidden)
+            }
+        }
+        (Access::SignedIn | Access::Member(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
+        (Access::Staff(scope), Caller::Staff(member)) => {
+            if member.scopes.contains(&scope) || member.scopes.contains(&Scope::Admin) {
+                Ok(())
+            } else {
+                Err(WebError::Forbidden)
+            }
+        }
+        (Access::Staff(_), Caller::Nobody) => Err(WebError::StaffLogIn),
+        // To a customer the staff's pages do not exist.
+        (Access::Staff(_), Caller::Customer(_)) => Err(WebError::NotFound),
+    }
+}
+
+async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Caller, WebError> {
+    let (secret, kind) = if api { (bearer(headers), Kind::Api) } else { (session_cookie(state, headers), Kind::Browser) };
+    let Some(secret) = secret else { return Ok(Caller::Nobody) };
+    let mut conn = state.db.auth().acquire().await?;
+    let Some(subject) = session::find(&mut conn, state.clock.as_ref(), &secret, kind).await? else { return Ok(Caller::Nobody) };
+    Ok(match subject {
+        Subject::Person { person, account } => {
+            let found = account::find_person(&mut conn, person).await?;
+            let membership = account::membership(&mut conn, person).await?;
+            match (found, membership) {
+                (Some(person), Some((member_of, role))) if member_of == account => {
+                    Caller::Customer(Customer { person, account, role })
+                }
+                _ => Caller::Nobody,
+            }
+        }
+        Subject::Staff(id) => account::find_staff(&mut conn, id).await?.map_or(Caller::Nobody, Caller::Staff),
+    })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// The bearer token of the request, for ending its session.
+pub(super) fn bearer_token(headers: &HeaderMap) -> Option<String> {
+    bearer(headers)
+}
+
+/// `__Host-` cookies need https; a trial on this machine has none.
+fn cookie_name(state: &AppState) -> &'static str {
+    if state.trial { "paddock_session" } else { "__Host-paddock_session" }
+}
+
+/// The value of a cookie of the request.
+pub(super) fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(Cookie::split_parse)
+        .filter_map(Result::ok)
+        .find(|cookie| cookie.name() == name)
+        .map(|cookie| cookie.value().to_owned())
+}
+
+/// The secret of the browser's session.
+pub(super) fn session_cookie(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    cookie_value(headers, cookie_name(state))
+}
+
+/// A cookie of ours. Lax, so that people who come back from Stripe's page are still signed in.
+pub(super) fn set_cookie(state: &AppState, name: &'static str, value: &str, max_age: cookie::time::Duration) -> HeaderValue {
+    let cookie = Cookie::build((name, value.to_owned()))
+        .path("/")
+        .http_only(true)
+        .secure(!state.trial)
+        .same_site(SameSite::Lax)
+        .max_age(max_age)
+        .build();
+    HeaderValue::from_str(&cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The header that begins a session in the browser.
+pub(super) fn begin_cookie(state: &AppState, secret: &SessionSecret) -> HeaderValue {
+    set_cookie(state, cookie_name(state), secret.expose(), cookie::time::Duration::days(30))
+}
+
+/// The header that ends it.
+pub(super) fn end_cookie(state: &AppState) -> HeaderValue {
+    set_cookie(state, cookie_name(state), "", cookie::time::Duration::ZERO)
+}
+
+/// What the guard found; a handler without the guard is a fault of ours.
+fn caller(parts: &Parts) -> Result<Caller, WebError> {
+    parts.extensions.get::<Caller>().cloned().ok_or(WebError::Internal("a handler ran without the guard".to_owned()))
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, WebError> {
+        caller(parts)
+    }
+}
+
+impl FromRequestParts<AppState> for Customer {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, WebError> {
+        match caller(parts)? {
+            Caller::Customer(customer) => Ok(customer),
+            Caller::Nobody | Caller::Staff(_) => Err(WebError::Unauthenticated),
+        }
+    }
+}
+
+/// A customer whose address is proven: only they may order.
+#[derive(Debug, Clone)]
+pub(super) struct Verified(pub Customer);
+
+impl FromRequestParts<AppState> for Verified {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let customer = Customer::from_request_parts(parts, state).await?;
+        if customer.person.verified_at.is_some() { Ok(Self(customer)) } else { Err(WebError::Unverified) }
+    }
+}
+
+impl FromRequestParts<AppState> for StaffMember {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, WebError> {
+        match caller(parts)? {
+            Caller::Staff(member) => Ok(member),
+            Caller::Nobody | Caller::Customer(_) => Err(WebError::StaffLogIn),
+        }
+    }
+}
+
+/// An instance of the caller's account, named in the path by `{id}`. Foreign, missing and malformed are the same 404.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedInstance(pub Instance);
+
+impl FromRequestParts<AppState> for OwnedInstance {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let customer = Customer::from_request_parts(parts, state).await?;
+        let Path(text) = parts.extract::<Path<String>>().await.map_err(|_| WebError::NotFound)?;
+        let id: InstanceId = text.parse().map_err(|_| WebError::NotFound)?;
+        let mut tx = state.db.begin_account(customer.account).await?;
+        instance::find_owned(tx.conn(), customer.account, id).await?.map(Self).ok_or(WebError::NotFound)
+    }
+}
+
+/// An order of the caller's account, named in the path by `{id}`.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedOrder(pub Order);
+
+impl FromRequestParts<AppState> for OwnedOrder {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let customer = Customer::from_request_parts(parts, state).await?;
+        let Path(text) = parts.extract::<Path<String>>().await.map_err(|_| WebError::NotFound)?;
+        let id: OrderId = text.parse().map_err(|_| WebError::NotFound)?;
+        let mut tx = state.db.begin_account(customer.account).await?;
+        billing::find_owned_order(tx.conn(), customer.account, id).await?.map(Self).ok_or(WebError::NotFound)
+    }
+}

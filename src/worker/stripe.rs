@@ -1,0 +1,84 @@
+//! Jobs that compare with Stripe. Network first, then one transaction.
+
+use super::{Deps, Handle, JobError};
+use crate::billing::jobs::{SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::stripe::StripeError;
+use crate::billing::{self, CheckoutError, Remote, SettleError, SyncError};
+use crate::crash;
+use crate::plan::Interval;
+
+impl From<SyncFailed> for JobError {
+    fn from(failed: SyncFailed) -> Self {
+        match failed {
+            SyncFailed::Stripe(error) => of_stripe(error),
+            SyncFailed::Sync(error @ SyncError::PaidAfterEnd(_)) => Self::Fail(error.into()),
+            SyncFailed::Sync(error @ SyncError::Database(_)) => Self::Retry(error.into()),
+        }
+    }
+}
+
+/// Keeps the two apart that a blanket conversion would throw together.
+enum SyncFailed {
+    Stripe(StripeError),
+    Sync(SyncError),
+}
+
+fn of_stripe(error: StripeError) -> JobError {
+    if error.is_retryable() { JobError::Retry(error.into()) } else { JobError::Fail(error.into()) }
+}
+
+async fn take_in(deps: &Deps, remote: Result<Remote, StripeError>) -> Result<(), SyncFailed> {
+    let remote = remote.map_err(SyncFailed::Stripe)?;
+    crash::point("sync.fetched");
+    let mut tx = deps.db.worker().begin().await.map_err(|error| SyncFailed::Sync(error.into()))?;
+    billing::sync(&mut tx, deps.clock.as_ref(), &remote).await.map_err(SyncFailed::Sync)?;
+    crash::point("sync.before_commit");
+    tx.commit().await.map_err(|error| SyncFailed::Sync(error.into()))?;
+    crash::point("sync.committed");
+    Ok(())
+}
+
+impl Handle for SyncCheckout {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let remote = billing::fetch_checkout(deps.stripe.as_ref(), &self.checkout).await;
+        Ok(take_in(deps, remote).await.map_err(JobError::from)?)
+    }
+}
+
+impl Handle for SyncSubscription {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let remote = billing::fetch_subscription(deps.stripe.as_ref(), &self.subscription).await;
+        Ok(take_in(deps, remote).await.map_err(JobError::from)?)
+    }
+}
+
+impl Handle for SettleOrder {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let stripe = deps.stripe.as_ref();
+        let settled = billing::settle(&deps.db, deps.clock.as_ref(), stripe, &deps.catalogue, &deps.urls, self.order, self.early).await;
+        settled.map_err(|error| match error {
+            SettleError::Stripe(error) | SettleError::Checkout(CheckoutError::Stripe(error)) => of_stripe(error),
+            error @ SettleError::Sync(SyncError::PaidAfterEnd(_)) => JobError::Fail(error.into()),
+            error => JobError::Retry(error.into()),
+        })
+    }
+}
+
+impl Handle for SyncPrices {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        for plan in deps.catalogue.plans() {
+            for interval in [Interval::Month, Interval::Year] {
+                let wanted = billing::price_wanted(&plan.code, &plan.name, plan.price(interval), interval);
+                let mut conn = deps.db.worker().acquire().await?;
+                let known = billing::known_price(&mut conn, &wanted.lookup_key).await?;
+                drop(conn);
+                if known.is_none() {
+                    let price = deps.stripe.ensure_price(&wanted).await.map_err(of_stripe)?;
+                    let mut conn = deps.db.worker().acquire().await?;
+                    billing::put_price(&mut conn, deps.clock.as_ref(), &wanted.lookup_key, &plan.code, &price).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

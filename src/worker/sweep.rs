@@ -1,0 +1,93 @@
+//! What happens without anybody asking: comparing everything with Stripe, and tidying up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{Deps, Handle, JobError};
+use crate::account::{link, session};
+use crate::billing;
+use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::queue::{self, Job};
+use crate::telemetry;
+
+/// Between two rounds of [`Tidy`].
+const TIDY_EVERY: Duration = Duration::from_secs(6 * 3600);
+
+/// Forgets what is over: sessions, links.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Tidy {}
+
+impl Job for Tidy {
+    const NAME: &'static str = "tidy";
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+}
+
+impl Handle for Tidy {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let mut conn = deps.db.worker().acquire().await?;
+        let sessions = session::forget_old(&mut conn, deps.clock.as_ref()).await?;
+        let links = link::forget_old(&mut conn, deps.clock.as_ref()).await?;
+        tracing::info!(sessions, links, "tidied up");
+        Ok(())
+    }
+}
+
+impl Handle for SweepStripe {
+    /// Only enqueues: each object is then compared by the job that a webhook would have caused.
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let mut conn = deps.db.worker().acquire().await?;
+        for order in billing::orders_to_sweep(&mut conn).await? {
+            if let Some(checkout) = order.checkout_id {
+                queue::enqueue(&mut conn, &SyncCheckout { checkout }, None).await?;
+            }
+            if order.checkout_expires_at <= deps.clock.now() {
+                queue::enqueue(&mut conn, &SettleOrder { order: order.id, early: false }, None).await?;
+            }
+        }
+        drop(conn);
+        let mut after = None;
+        loop {
+            let page = deps.stripe.list_subscriptions(after.as_ref()).await?;
+            let mut conn = deps.db.worker().acquire().await?;
+            for subscription in &page.items {
+                queue::enqueue(&mut conn, &SyncSubscription { subscription: subscription.id.clone() }, None).await?;
+            }
+            match page.items.last() {
+                Some(last) if page.more => after = Some(last.id.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Enqueues what is due by time alone. Keys make sure that several workers enqueue one of each.
+pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: CancellationToken) {
+    let mut sweep = tokio::time::interval(sweep_every);
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
+    note(enqueue(&deps, &SyncPrices {}).await);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = sweep.tick() => note(enqueue(&deps, &SweepStripe {}).await),
+            _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
+        }
+    }
+}
+
+async fn enqueue<J: Job>(deps: &Deps, job: &J) -> sqlx::Result<()> {
+    let mut conn = deps.db.worker().acquire().await?;
+    queue::enqueue(&mut conn, job, None).await
+}
+
+/// A schedule that could not be kept comes round again.
+fn note(outcome: sqlx::Result<()>) {
+    if let Err(error) = outcome {
+        tracing::warn!(error = telemetry::chain(&error), "a scheduled job could not be enqueued");
+    }
+}
