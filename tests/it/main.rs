@@ -4,5 +4,6 @@ mod address;
 mod dns;
 mod mail;
 mod plan;
+mod operator;
 mod rig;
 mod stripe_fake;
