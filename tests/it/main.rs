@@ -4,3 +4,4 @@ mod address;
 mod dns;
 mod mail;
 mod plan;
+mod rig;
