@@ -2,6 +2,8 @@
 
 mod address;
 mod dns;
+mod harness;
 mod mail;
 mod plan;
 mod rig;
+mod routes;
