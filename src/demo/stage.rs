@@ -164,7 +164,7 @@ async fn set_up_database(rig: &Rig, settings: &StageSettings, config: &Config) -
     }
     let db = Db::new(url, config.database.connections)?;
     db.migrate().await?;
-    let email = EmailAddress::parse(STAFF_EMAIL).map_err(|problem| anyhow::anyhow!("{STAFF_EMAIL}: {problem}"))?;
+    let email = EmailAddress::parse(STAFF_EMAIL).map_err(|problem| anyhow::anyhow!("{STAFF_EMAIL}: {problem:?}"))?;
     let hash = Passwords::new(1).hash(STAFF_PASSWORD.into()).await?;
     let mut tx = db.owner().begin().await?;
     account::put_staff(&mut tx, &SystemClock, &email, &hash, &[Scope::Admin]).await?;

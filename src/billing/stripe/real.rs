@@ -137,7 +137,7 @@ impl Stripe for RealStripe {
                 message: format!(
                     "there is a price under the lookup key `{}` already, of {amount} per {}: a changed price needs a new lookup key",
                     wanted.lookup_key,
-                    interval.code()
+                    interval.as_str()
                 ),
                 param: Some("lookup_key".to_owned()),
                 request_id: None,
