@@ -2,8 +2,10 @@
 
 mod address;
 mod dns;
+mod harness;
 mod mail;
 mod plan;
 mod operator;
 mod rig;
+mod routes;
 mod stripe_fake;
