@@ -2,5 +2,8 @@
 
 mod address;
 mod dns;
+mod harness;
 mod mail;
 mod plan;
+mod rig;
+mod routes;
