@@ -1,3 +1,9 @@
 //! `paddock`: see `paddock --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    paddock::cmd::run(paddock::cmd::Cli::parse())
+}

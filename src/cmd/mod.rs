@@ -1,1 +1,141 @@
 //! Composition roots, one file per subcommand: configuration → pools → clients → run → shut down in order.
+
+mod admin;
+mod bench;
+mod demo;
+mod generate;
+mod parts;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::telemetry;
+pub use serve::Selection;
+
+/// Hosts Mastodon servers: sign-up, payment, provisioning on Kubernetes, and leaving with everything.
+#[derive(Debug, Parser)]
+#[command(name = "paddock", version, about, long_about = None)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// Configuration file; settings of the environment (`PADDOCK__HTTP__LISTEN`) go over it.
+    #[arg(long, env = "PADDOCK_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(self.config.as_deref())?)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Pages, jobs, fleet and operator in one process, after bringing the database up to date: a small host.
+    Serve(ConfigFile),
+    /// Pages, API and webhook alone.
+    Web(ConfigFile),
+    /// Jobs alone.
+    Worker(ConfigFile),
+    /// The exchange between database and clusters alone.
+    Fleet(ConfigFile),
+    /// The operator of the first cluster of the configuration alone.
+    Operator(ConfigFile),
+    /// Bring the database up to date and exit.
+    Migrate(ConfigFile),
+    /// Read the configuration and the catalogue, name every fault, exit.
+    CheckConfig(ConfigFile),
+    /// Things that only the host's own people do.
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Write what is generated from the code.
+    Generate(generate::Generate),
+    /// Everything on this machine: real servers, a fake Stripe, a mail catcher.
+    Demo(demo::Demo),
+    /// Measure.
+    Bench(bench::Bench),
+}
+
+/// Runs a subcommand to its end. Everything that went wrong is printed; 1 then, 0 otherwise.
+pub fn run(cli: Cli) -> ExitCode {
+    // With no provider installed rustls panics at the first connection. A second installation is no error.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("paddock: the runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(dispatch(cli.command));
+    // What still blocks (a hash, a name look-up) does not hold up the exit.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("paddock: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(file) => serve::run(file.load()?, Selection::ALL, true, terminated()).await,
+        Command::Web(file) => serve::run(file.load()?, Selection { web: true, ..Selection::NONE }, false, terminated()).await,
+        Command::Worker(file) => serve::run(file.load()?, Selection { worker: true, ..Selection::NONE }, false, terminated()).await,
+        Command::Fleet(file) => serve::run(file.load()?, Selection { fleet: true, ..Selection::NONE }, false, terminated()).await,
+        Command::Operator(file) => serve::run(file.load()?, Selection { operator: true, ..Selection::NONE }, false, terminated()).await,
+        Command::Migrate(file) => parts::database(&file.load()?)?.migrate().await.map_err(Into::into),
+        Command::CheckConfig(file) => parts::check(&file.load()?),
+        Command::Admin(admin) => admin::run(admin).await,
+        Command::Generate(generate) => generate::run(&generate),
+        Command::Demo(demo) => demo::run(demo, terminated()).await,
+        Command::Bench(bench) => bench::run(bench, terminated()).await,
+    }
+}
+
+/// Cancelled by Ctrl-C or SIGTERM. A second Ctrl-C ends the process at once.
+fn terminated() -> CancellationToken {
+    telemetry::start_logging();
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        let term = async {
+            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                Ok(mut term) => {
+                    term.recv().await;
+                }
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            () = term => {}
+        }
+        cancel.cancel();
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    token
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -6,10 +6,7 @@
 mod pull;
 mod push;
 
-use std::path::PathBuf;
-
-use anyhow::Context as _;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::capacity;
@@ -23,22 +20,10 @@ const ROW_GENERATION: &str = "paddock.host/row-generation";
 /// The one field manager of what fleet writes.
 const FIELD_MANAGER: &str = "paddock-fleet";
 
-/// A client for a cluster: by its kubeconfig, or by the pod's own service account.
-pub async fn connect(kubeconfig: Option<&PathBuf>) -> anyhow::Result<kube::Client> {
-    let config = match kubeconfig {
-        Some(file) => {
-            let read = Kubeconfig::read_from(file).with_context(|| format!("reading {}", file.display()))?;
-            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?
-        }
-        None => kube::Config::incluster()?,
-    };
-    Ok(kube::Client::try_from(config)?)
-}
-
 /// Makes the clusters of the configuration known to the database. Safe at every start.
-pub async fn register(db: &Db, clock: &SharedClock, clusters: &[config::Cluster]) -> sqlx::Result<Vec<ClusterId>> {
+async fn register(db: &Db, clock: &SharedClock, clusters: &[(config::Cluster, Client)]) -> sqlx::Result<Vec<ClusterId>> {
     let mut ids = Vec::new();
-    for cluster in clusters {
+    for (cluster, _) in clusters {
         let mut conn = db.fleet().acquire().await?;
         ids.push(capacity::put_cluster(&mut conn, clock.as_ref(), &cluster.name, cluster.capacity).await?);
     }
@@ -46,7 +31,12 @@ pub async fn register(db: &Db, clock: &SharedClock, clusters: &[config::Cluster]
 }
 
 /// Exchanges with every cluster until `shutdown`. A cluster or database that is away is waited for; the others go on.
-pub async fn run(db: Db, clock: SharedClock, clusters: Vec<config::Cluster>, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    db: Db,
+    clock: SharedClock,
+    clusters: Vec<(config::Cluster, Client)>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let ids = loop {
         match register(&db, &clock, &clusters).await {
             Ok(ids) => break ids,
@@ -58,8 +48,7 @@ pub async fn run(db: Db, clock: SharedClock, clusters: Vec<config::Cluster>, shu
         }
     };
     let mut parts = tokio::task::JoinSet::new();
-    for (id, cluster) in ids.into_iter().zip(clusters) {
-        let client = connect(cluster.kubeconfig.as_ref()).await.with_context(|| format!("connecting to cluster {}", cluster.name))?;
+    for (id, (_, client)) in ids.into_iter().zip(clusters) {
         parts.spawn(push::run(db.clone(), client.clone(), id, shutdown.clone()));
         parts.spawn(pull::run(db.clone(), clock.clone(), client, shutdown.clone()));
     }

@@ -1,1 +1,179 @@
-//! Makes a cluster's objects equal what the custom resources ask for.
+//! The operator: makes what is in a cluster equal to its custom resources, and says how far that is.
+//!
+//! It imports `resource` and `clock` alone, neither the domain nor the database: it can run in another cluster, as another
+//! process. Several of them may run; a lease spares double work, and nothing goes wrong without it.
+
+pub mod bucket;
+mod error;
+mod instance;
+mod kind;
+mod leader;
+mod seen;
+pub mod settings;
+mod watch;
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use kube::runtime::controller::{Error as ControllerError, ReconcileRequest};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, watcher};
+use kube::runtime::{Config, WatchStreamExt as _, applier};
+use kube::{Api, Client};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use error::Error;
+pub use instance::{Identity, Refusal, VersionChange, plan_version_change};
+pub use settings::Settings;
+
+use self::bucket::{Buckets, VersityGw};
+use self::instance::Context;
+use self::leader::Leader;
+use self::settings::StorageDriver;
+use self::watch::Wake;
+use crate::clock::SharedClock;
+use crate::resource::MastodonInstance;
+
+/// Works until `shutdown`, then ends the passes under way and returns.
+///
+/// # Errors
+/// Only for settings that can't be used. What goes wrong later is logged, told in conditions, and tried again.
+pub async fn run(settings: Settings, client: Client, clock: SharedClock, shutdown: CancellationToken) -> Result<(), Error> {
+    let buckets: Arc<dyn Buckets> = match settings.storage.driver {
+        StorageDriver::VersityGw => Arc::new(VersityGw::new(&settings.storage, Arc::clone(&clock)).map_err(Error::Client)?),
+    };
+    run_with(settings, client, clock, buckets, shutdown).await
+}
+
+/// Like [`run`], with an object store of the caller's choice.
+///
+/// # Errors
+/// Only for settings that can't be used.
+pub async fn run_with(
+    settings: Settings,
+    client: Client,
+    clock: SharedClock,
+    buckets: Arc<dyn Buckets>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    settings.check()?;
+    let leader = settings.leader.clone().map(|lease| Leader::new(client.clone(), lease, Arc::clone(&clock)));
+    while !shutdown.is_cancelled() {
+        // Fresh for each term: what another operator did meanwhile is seen by listing anew.
+        let context = Arc::new(context(&settings, &client, &clock, &buckets));
+        let Some(leader) = &leader else {
+            work(&context, &shutdown).await;
+            break;
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            () = leader.acquire() => tracing::info!("holds the lease and works"),
+        }
+        let term = shutdown.child_token();
+        tokio::select! {
+            () = work(&context, &term) => {}
+            () = leader.hold() => {
+                tracing::warn!("has lost the lease and stops working");
+                term.cancel();
+            }
+        }
+    }
+    Ok(())
+}
+
+fn context(settings: &Settings, client: &Client, clock: &SharedClock, buckets: &Arc<dyn Buckets>) -> Context {
+    let instance = settings.leader.as_ref().map(|lease| lease.identity.clone());
+    let recorder = Recorder::new(client.clone(), Reporter { controller: "paddock-operator".to_owned(), instance });
+    Context::new(settings.clone(), client.clone(), Arc::clone(clock), Arc::clone(buckets), recorder)
+}
+
+/// Watches and works until `term` ends.
+async fn work(context: &Arc<Context>, term: &CancellationToken) {
+    let (wake, woken) = mpsc::unbounded_channel();
+    let (synced, all_seen) = oneshot::channel();
+    let follower = tokio::spawn(follow(Arc::clone(context), wake, synced, term.clone()));
+
+    let (reader, writer) = reflector::store();
+    let instances = watcher(context.instances.clone(), watcher::Config::default().page_size(500))
+        .default_backoff()
+        .reflect(writer)
+        .applied_objects()
+        .map_ok(|instance: MastodonInstance| ReconcileRequest::from(ObjectRef::from_obj(&instance)))
+        .inspect_err(
+            |error| tracing::warn!(error = %error::chain(error), "the watch of instances stumbled and is taken up again"),
+        );
+    let woken = stream::unfold(woken, |mut woken| async move {
+        let name: String = woken.recv().await?;
+        Some((Ok(ReconcileRequest::from(ObjectRef::<MastodonInstance>::new(&name))), woken))
+    });
+    let ended = term.clone().cancelled_owned();
+    let queue = stream::select(instances, woken).take_until(ended);
+
+    // Before everything has been listed, what is there would look as if it were missing.
+    tokio::select! {
+        () = term.cancelled() => {}
+        _ = all_seen => {}
+    }
+    let config = Config::default().concurrency(context.settings.concurrency).debounce(Duration::from_millis(5));
+    applier(
+        |instance, context| {
+            // A task of its own: building objects of several instances uses several cores.
+            let pass = tokio::spawn(instance::reconcile(instance, context));
+            Box::pin(async move { pass.await.unwrap_or(Err(Error::Crashed)) })
+        },
+        |instance, error, context| instance::after_error(&instance, error, &context),
+        Arc::clone(context),
+        reader,
+        Box::pin(queue),
+        config,
+    )
+    .for_each(|outcome| {
+        match outcome {
+            Ok(_) | Err(ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..) | ControllerError::QueueError(_)) => {}
+            Err(error @ ControllerError::RunnerError(_)) => tracing::error!(error = %error::chain(&error), "the queue of passes broke"),
+        }
+        ready(())
+    })
+    .await;
+    follower.abort();
+}
+
+/// Follows our objects: notes what was seen and wakes whom it concerns.
+async fn follow(
+    context: Arc<Context>,
+    wake: mpsc::UnboundedSender<String>,
+    synced: oneshot::Sender<()>,
+    term: CancellationToken,
+) {
+    let (mut wakes, mut outstanding) = watch::wakes(&context.client, &context.seen, &context.settings.field_manager);
+    let mut synced = Some(synced);
+    while let Some(Some(event)) = term.run_until_cancelled(wakes.next()).await {
+        match event {
+            Wake::Changed(instances) => {
+                for instance in instances {
+                    if wake.send(instance).is_err() {
+                        return;
+                    }
+                }
+            }
+            Wake::Listed => {
+                outstanding = outstanding.saturating_sub(1);
+                if outstanding == 0
+                    && let Some(synced) = synced.take()
+                {
+                    // Nobody waits any more when the term has ended meanwhile.
+                    let _ended = synced.send(());
+                }
+            }
+        }
+    }
+}
+
+/// For callers that look at instances themselves.
+pub fn instances(client: Client) -> Api<MastodonInstance> {
+    Api::all(client)
+}

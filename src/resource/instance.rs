@@ -113,7 +113,7 @@ pub struct Size {
     pub streaming: StreamingSize,
     /// Background workers for every queue except `scheduler`.
     pub sidekiq: WorkerSize,
-    /// The one worker of the queue `scheduler` (and `mailers`).
+    /// The one worker of the queue `scheduler`.
     pub scheduler: SchedulerSize,
     /// Postgres.
     pub database: DatabaseSize,

@@ -4,3 +4,5 @@ mod address;
 mod dns;
 mod mail;
 mod plan;
+mod rig;
+mod stripe_fake;

@@ -7,6 +7,8 @@
 //! Facts: <https://docs.stripe.com/api>, version `2026-09-30.endive`.
 
 mod id;
+mod read;
+mod real;
 mod webhook;
 
 use std::fmt::Debug;
@@ -16,6 +18,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, PriceId, RemoteSubscriptionId};
+pub use self::real::{BadStripeSettings, RealStripe};
 pub use self::webhook::{EventHint, EventRefs, WebhookRefused, sign_webhook, verify_webhook};
 use crate::ids::{AccountId, InstanceId, OrderId};
 pub use crate::plan::Interval;

@@ -108,7 +108,7 @@ fn keep<T>(checked: Result<T, FieldErrors>, errors: &mut FieldErrors) -> Option<
 }
 
 /// The answer to the first question.
-pub(super) fn check_address(rules: &AddressRules, draft: &Draft) -> Result<(Address, Option<WebDomain>), FieldErrors> {
+pub(in crate::web) fn check_address(rules: &AddressRules, draft: &Draft) -> Result<(Address, Option<WebDomain>), FieldErrors> {
     let words = Words::english();
     let mut errors = FieldErrors::default();
     let (field, address) = match draft.kind.as_str() {

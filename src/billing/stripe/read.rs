@@ -1,0 +1,177 @@
+//! From Stripe's types to ours. What we can't say in our words is [`StripeError::Unreadable`]: with money nothing is guessed.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use miniserde::json::Value as RawJson;
+use serde_json::Value;
+use stripe_shared::{
+    CheckoutSession, CheckoutSessionPaymentStatus, CheckoutSessionStatus, RecurringInterval, SubscriptionStatus,
+};
+
+use super::{
+    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Page, RemoteStatus, RemoteSubscription, Result, StripeError,
+};
+use crate::money::{Currency, Money};
+
+/// The keys of our ids in Stripe's metadata.
+pub(super) const ORDER: &str = "order";
+/// See [`ORDER`].
+pub(super) const ACCOUNT: &str = "account";
+/// See [`ORDER`].
+pub(super) const INSTANCE: &str = "instance";
+
+fn unreadable(what: impl Into<String>) -> StripeError {
+    StripeError::Unreadable { what: what.into() }
+}
+
+pub(super) fn id<T>(what: &str, text: &str) -> Result<T>
+where
+    T: TryFrom<String, Error = super::BadRemoteId>,
+{
+    text.to_owned().try_into().map_err(|error| unreadable(format!("{what} id `{text}` {error}")))
+}
+
+fn time(what: &str, seconds: i64) -> Result<DateTime<Utc>> {
+    DateTime::from_timestamp(seconds, 0).ok_or_else(|| unreadable(format!("{what} at {seconds}")))
+}
+
+fn maybe_time(what: &str, seconds: Option<i64>) -> Result<Option<DateTime<Utc>>> {
+    seconds.map(|seconds| time(what, seconds)).transpose()
+}
+
+fn money(minor: i64, currency: &stripe_types::Currency) -> Result<Money> {
+    let code = currency.to_string();
+    let currency = Currency::from_code(&code).ok_or_else(|| unreadable(format!("an amount in `{code}`")))?;
+    Ok(Money::new(minor, currency))
+}
+
+pub(super) fn currency_of(amount: Money) -> stripe_types::Currency {
+    match amount.currency {
+        Currency::Eur => stripe_types::Currency::EUR,
+        Currency::Usd => stripe_types::Currency::USD,
+        Currency::Gbp => stripe_types::Currency::GBP,
+        Currency::Chf => stripe_types::Currency::CHF,
+    }
+}
+
+/// One of our ids, where somebody (the dashboard, another program) may have written anything.
+fn ours<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) -> Option<T> {
+    metadata.get(key)?.parse().ok()
+}
+
+/// `req_…` out of the address of the request's log, the one place where async-stripe lets it through.
+pub(super) fn request_id(log_url: &str) -> Option<String> {
+    let id = log_url.split(['/', '?']).find(|part| part.starts_with("req_"))?;
+    Some(id.to_owned())
+}
+
+/// What one costs, and per what.
+pub(super) fn price(price: &stripe_shared::Price) -> Result<(Money, Interval)> {
+    let amount = price.unit_amount.ok_or_else(|| unreadable(format!("price {} without a whole amount", price.id.as_str())))?;
+    let recurring =
+        price.recurring.as_ref().ok_or_else(|| unreadable(format!("price {} that is paid once", price.id.as_str())))?;
+    let interval = match (&recurring.interval, recurring.interval_count) {
+        (RecurringInterval::Month, 1) => Interval::Month,
+        (RecurringInterval::Year, 1) => Interval::Year,
+        (other, count) => return Err(unreadable(format!("price {} per {count} {}", price.id.as_str(), other.as_str()))),
+    };
+    Ok((money(amount, &price.currency)?, interval))
+}
+
+pub(super) fn checkout(session: &CheckoutSession) -> Result<Checkout> {
+    let status = match &session.status {
+        Some(CheckoutSessionStatus::Open) => CheckoutStatus::Open,
+        Some(CheckoutSessionStatus::Complete) => CheckoutStatus::Complete,
+        Some(CheckoutSessionStatus::Expired) => CheckoutStatus::Expired,
+        other => return Err(unreadable(format!("checkout status {other:?}"))),
+    };
+    let paid = match &session.payment_status {
+        CheckoutSessionPaymentStatus::Paid | CheckoutSessionPaymentStatus::NoPaymentRequired => true,
+        CheckoutSessionPaymentStatus::Unpaid => false,
+        other => return Err(unreadable(format!("payment status `{}`", other.as_str()))),
+    };
+    Ok(Checkout {
+        id: id("checkout", session.id.as_str())?,
+        url: session.url.clone(),
+        status,
+        paid,
+        subscription: session.subscription.as_ref().map(|found| id("subscription", found.id().as_str())).transpose()?,
+        customer: session.customer.as_ref().map(|found| id("customer", found.id().as_str())).transpose()?,
+        expires_at: time("checkout expiry", session.expires_at)?,
+        order: session.metadata.as_ref().and_then(|metadata| ours(metadata, ORDER)),
+    })
+}
+
+pub(super) fn subscription(remote: &stripe_shared::Subscription) -> Result<RemoteSubscription> {
+    let status = match &remote.status {
+        SubscriptionStatus::Incomplete => RemoteStatus::Incomplete,
+        SubscriptionStatus::IncompleteExpired => RemoteStatus::IncompleteExpired,
+        SubscriptionStatus::Trialing => RemoteStatus::Trialing,
+        SubscriptionStatus::Active => RemoteStatus::Active,
+        SubscriptionStatus::PastDue => RemoteStatus::PastDue,
+        SubscriptionStatus::Canceled => RemoteStatus::Canceled,
+        SubscriptionStatus::Unpaid => RemoteStatus::Unpaid,
+        SubscriptionStatus::Paused => RemoteStatus::Paused,
+        other => return Err(unreadable(format!("subscription status `{}`", other.as_str()))),
+    };
+    // Ours have one item: the plan. One with more was changed by hand, and which of them is the plan would be a guess.
+    let [item] = remote.items.data.as_slice() else {
+        return Err(unreadable(format!("subscription {} with {} items", remote.id.as_str(), remote.items.data.len())));
+    };
+    let (each, interval) = price(&item.price)?;
+    let amount = i64::try_from(item.quantity.unwrap_or(1))
+        .ok()
+        .and_then(|quantity| each.minor.checked_mul(quantity))
+        .ok_or_else(|| unreadable(format!("subscription {} of an amount beyond counting", remote.id.as_str())))?;
+    Ok(RemoteSubscription {
+        id: id("subscription", remote.id.as_str())?,
+        status,
+        customer: id("customer", remote.customer.id().as_str())?,
+        price: id("price", item.price.id.as_str())?,
+        interval,
+        amount: Money::new(amount, each.currency),
+        created: time("subscription", remote.created)?,
+        current_period_start: time("period start", item.current_period_start)?,
+        current_period_end: time("period end", item.current_period_end)?,
+        cancel_at: maybe_time("cancel_at", remote.cancel_at)?,
+        cancel_at_period_end: remote.cancel_at_period_end,
+        canceled_at: maybe_time("canceled_at", remote.canceled_at)?,
+        ended_at: maybe_time("ended_at", remote.ended_at)?,
+        latest_invoice: remote
+            .latest_invoice
+            .as_ref()
+            .and_then(|found| found.id().as_ref())
+            .map(|found| id("invoice", found.as_str()))
+            .transpose()?,
+        order: ours(&remote.metadata, ORDER),
+        account: ours(&remote.metadata, ACCOUNT),
+        instance: ours(&remote.metadata, INSTANCE),
+    })
+}
+
+pub(super) fn invoice(invoice: &stripe_shared::Invoice) -> Result<Invoice> {
+    let found = invoice.id.as_ref().ok_or_else(|| unreadable("an invoice without an id"))?;
+    Ok(Invoice {
+        id: id("invoice", found.as_str())?,
+        created: time("invoice", invoice.created)?,
+        due: maybe_time("invoice due date", invoice.due_date)?,
+        amount_due: money(invoice.amount_due, &invoice.currency)?,
+        attempt_count: invoice.attempt_count,
+        next_attempt: maybe_time("next payment attempt", invoice.next_payment_attempt)?,
+        hosted_url: invoice.hosted_invoice_url.clone(),
+    })
+}
+
+/// A page of Stripe's list of events, turned to oldest first. With `ending_before` the flag `has_more` speaks of newer events;
+/// without, of older ones, which are not what was asked for.
+pub(super) fn events(page: &RawJson, has_cursor: bool) -> Result<Page<EventHint>> {
+    let page: Value = serde_json::from_str(&miniserde::json::to_string(page)).map_err(|_| unreadable("the list of events"))?;
+    let data = page.pointer("/data").and_then(Value::as_array).ok_or_else(|| unreadable("the list of events"))?;
+    let items = data
+        .iter()
+        .rev()
+        .map(|event| EventHint::read(event).ok_or_else(|| unreadable("an event without id, type or time")))
+        .collect::<Result<_>>()?;
+    Ok(Page { items, more: has_cursor && page.pointer("/has_more").and_then(Value::as_bool).unwrap_or(false) })
+}

@@ -1,0 +1,281 @@
+//! The port over Stripe's HTTP API, by async-stripe.
+//!
+//! Each write carries an idempotency key made of ids of ours. Nothing is retried here: the job that called is retried as a whole, with
+//! the same keys, and Stripe answers with what it did the first time. It keeps keys for at least 24 hours; what may be asked for again
+//! later than that (customer, price) is looked up before it is made.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use miniserde::json::Value as RawJson;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use stripe::{ApiErrorsCode, IdempotencyKey, RequestStrategy, StripeRequest};
+use stripe_billing::billing_portal_session::CreateBillingPortalSession;
+use stripe_billing::invoice::ListInvoice;
+use stripe_billing::subscription::{ListSubscription, ListSubscriptionStatus, RetrieveSubscription};
+use stripe_checkout::checkout_session::{
+    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionSubscriptionData, ExpireCheckoutSession,
+    RetrieveCheckoutSession,
+};
+use stripe_core::customer::{CreateCustomer, ListCustomer};
+use stripe_core::event::ListEvent;
+use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval, ListPrice};
+use stripe_product::product::{CreateProduct, RetrieveProduct};
+use url::Url;
+
+use super::{
+    Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, EventHint, EventId, Interval, Invoice, NewCustomer, Page,
+    PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeError, read,
+};
+
+/// How long one request may take. Stripe's slowest calls (a first charge) are said to take some seconds.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The most that Stripe puts on a page.
+const PAGE: i64 = 100;
+/// What async-stripe says when an error's body is not Stripe's: it came from something between us and Stripe.
+const FOREIGN_ERROR: &str = "error deserializing Stripe error";
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the Stripe client could not be set up")]
+pub struct BadStripeSettings(#[source] stripe::StripeError);
+
+/// Stripe, or the fake: whatever answers at the address.
+#[derive(Debug, Clone)]
+pub struct RealStripe {
+    client: stripe::Client,
+}
+
+impl RealStripe {
+    /// A client with the account's secret (or restricted) key. `base_url` is given for the fake only.
+    ///
+    /// # Errors
+    /// When key or address can't be sent over HTTP.
+    pub fn new(api_key: &SecretString, base_url: Option<&Url>) -> std::result::Result<Self, BadStripeSettings> {
+        let mut builder = stripe::ClientBuilder::new(api_key.expose_secret()).timeout(TIMEOUT).app_info(
+            "Paddock",
+            Some(env!("CARGO_PKG_VERSION").to_owned()),
+            None,
+        );
+        if let Some(url) = base_url {
+            // async-stripe appends `v1/…` as it stands.
+            builder = builder.url(format!("{}/", url.as_str().trim_end_matches('/')));
+        }
+        Ok(Self { client: builder.build().map_err(BadStripeSettings)? })
+    }
+
+    async fn ask<R>(&self, request: &R) -> Result<R::Output>
+    where
+        R: StripeRequest + Sync,
+        R::Output: miniserde::Deserialize,
+    {
+        request.customize().send(&self.client).await.map_err(refusal)
+    }
+
+    /// Sends a write under `key`: the second time, Stripe answers as the first time.
+    async fn ask_once<R>(&self, request: &R, key: &str) -> Result<R::Output>
+    where
+        R: StripeRequest + Sync,
+        R::Output: miniserde::Deserialize,
+    {
+        let key = IdempotencyKey::new(key).map_err(|error| StripeError::Refused {
+            message: error.to_string(),
+            param: None,
+            request_id: None,
+        })?;
+        let strategy = RequestStrategy::Idempotent(key);
+        request.customize().request_strategy(strategy).send(&self.client).await.map_err(refusal)
+    }
+
+    /// Products have ids of our choosing, so there is nothing to look up by name.
+    async fn ensure_product(&self, wanted: &PriceWanted) -> Result<String> {
+        let id = format!("paddock_{}", wanted.plan_code);
+        match self.ask(&RetrieveProduct::new(id.as_str())).await {
+            Ok(_) => return Ok(id),
+            Err(StripeError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let create = CreateProduct::new(wanted.plan_name.as_str())
+            .id(id.as_str())
+            .metadata(HashMap::from([("plan".to_owned(), wanted.plan_code.clone())]));
+        self.ask_once(&create, &format!("product-{id}")).await?;
+        Ok(id)
+    }
+}
+
+#[async_trait]
+impl Stripe for RealStripe {
+    async fn ensure_customer(&self, wanted: &NewCustomer) -> Result<CustomerId> {
+        let account = wanted.account.to_string();
+        let known = self.ask(&ListCustomer::new().email(wanted.email.as_str()).limit(PAGE)).await?;
+        let is_ours = |metadata: &Option<HashMap<String, String>>| {
+            metadata.as_ref().and_then(|metadata| metadata.get(read::ACCOUNT)) == Some(&account)
+        };
+        if let Some(customer) = known.data.iter().find(|customer| is_ours(&customer.metadata)) {
+            return read::id("customer", customer.id.as_str());
+        }
+        // The same account may come again with another address before its first customer was kept: that is another request.
+        let digest = hex::encode(&Sha256::digest(format!("{}\0{}", wanted.email, wanted.name))[..8]);
+        let create = CreateCustomer::new()
+            .email(wanted.email.as_str())
+            .name(wanted.name.as_str())
+            .metadata(HashMap::from([(read::ACCOUNT.to_owned(), account.clone())]));
+        let customer = self.ask_once(&create, &format!("customer-{account}-{digest}")).await?;
+        read::id("customer", customer.id.as_str())
+    }
+
+    async fn ensure_price(&self, wanted: &PriceWanted) -> Result<PriceId> {
+        let known = self.ask(&ListPrice::new().lookup_keys(vec![wanted.lookup_key.clone()]).active(true).limit(1)).await?;
+        if let Some(price) = known.data.first() {
+            let (amount, interval) = read::price(price)?;
+            if amount == wanted.amount && interval == wanted.interval {
+                return read::id("price", price.id.as_str());
+            }
+            return Err(StripeError::Refused {
+                message: format!(
+                    "there is a price under the lookup key `{}` already, of {amount} per {}: a changed price needs a new lookup key",
+                    wanted.lookup_key,
+                    interval.as_str()
+                ),
+                param: Some("lookup_key".to_owned()),
+                request_id: None,
+            });
+        }
+        let product = self.ensure_product(wanted).await?;
+        let interval = match wanted.interval {
+            Interval::Month => CreatePriceRecurringInterval::Month,
+            Interval::Year => CreatePriceRecurringInterval::Year,
+        };
+        let create = CreatePrice::new(read::currency_of(wanted.amount))
+            .product(product)
+            .unit_amount(wanted.amount.minor)
+            .recurring(CreatePriceRecurring::new(interval))
+            .lookup_key(wanted.lookup_key.as_str());
+        let price = self.ask_once(&create, &format!("price-{}", wanted.lookup_key)).await?;
+        read::id("price", price.id.as_str())
+    }
+
+    async fn open_checkout(&self, wanted: &CheckoutWanted) -> Result<Checkout> {
+        let ids = HashMap::from([
+            (read::ORDER.to_owned(), wanted.order.to_string()),
+            (read::ACCOUNT.to_owned(), wanted.account.to_string()),
+            (read::INSTANCE.to_owned(), wanted.instance.to_string()),
+        ]);
+        let item = CreateCheckoutSessionLineItems {
+            price: Some(wanted.price.to_string()),
+            quantity: Some(1),
+            ..CreateCheckoutSessionLineItems::new()
+        };
+        // The subscription carries the ids too: it outlives the session, and sweeps start from it.
+        let subscription =
+            CreateCheckoutSessionSubscriptionData { metadata: Some(ids.clone()), ..CreateCheckoutSessionSubscriptionData::new() };
+        let create = CreateCheckoutSession::new()
+            .mode(stripe_shared::CheckoutSessionMode::Subscription)
+            .customer(wanted.customer.as_str())
+            .client_reference_id(wanted.order.to_string())
+            .line_items(vec![item])
+            .metadata(ids)
+            .subscription_data(subscription)
+            .success_url(wanted.success_url.as_str())
+            .cancel_url(wanted.cancel_url.as_str())
+            .expires_at(wanted.expires_at.timestamp());
+        let session = self.ask_once(&create, &format!("checkout-{}", wanted.order)).await?;
+        read::checkout(&session)
+    }
+
+    async fn checkout(&self, id: &CheckoutId) -> Result<Checkout> {
+        read::checkout(&self.ask(&RetrieveCheckoutSession::new(id.as_str())).await?)
+    }
+
+    async fn expire_checkout(&self, id: &CheckoutId) -> Result<Checkout> {
+        // No key: expiring is repeatable by itself, and a stored answer would hide what became of the session since.
+        match self.ask(&ExpireCheckoutSession::new(id.as_str())).await {
+            Ok(session) => read::checkout(&session),
+            // It refuses sessions that are not open any more; what they are is then the answer.
+            Err(refused @ StripeError::Refused { .. }) => match self.checkout(id).await? {
+                Checkout { status: CheckoutStatus::Open, .. } => Err(refused),
+                done => Ok(done),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn subscription(&self, id: &RemoteSubscriptionId) -> Result<RemoteSubscription> {
+        read::subscription(&self.ask(&RetrieveSubscription::new(id.as_str())).await?)
+    }
+
+    async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>> {
+        let mut oldest = None;
+        let mut after: Option<String> = None;
+        loop {
+            let mut list =
+                ListInvoice::new().subscription(subscription.as_str()).status(stripe_shared::InvoiceStatus::Open).limit(PAGE);
+            if let Some(after) = after.take() {
+                list = list.starting_after(after);
+            }
+            let page = self.ask(&list).await?;
+            // Newest first, so the last one of the last page is the oldest.
+            if let Some(last) = page.data.last() {
+                oldest = Some(read::invoice(last)?);
+            }
+            match &oldest {
+                Some(found) if page.has_more => after = Some(found.id.to_string()),
+                _ => return Ok(oldest),
+            }
+        }
+    }
+
+    async fn list_subscriptions(&self, after: Option<&RemoteSubscriptionId>) -> Result<Page<RemoteSubscription>> {
+        let mut list = ListSubscription::new().status(ListSubscriptionStatus::All).limit(PAGE);
+        if let Some(after) = after {
+            list = list.starting_after(after.as_str());
+        }
+        let page = self.ask(&list).await?;
+        let items = page.data.iter().map(read::subscription).collect::<Result<_>>()?;
+        Ok(Page { items, more: page.has_more })
+    }
+
+    async fn events_since(&self, after: Option<&EventId>) -> Result<Page<EventHint>> {
+        let mut list = ListEvent::new().limit(PAGE);
+        if let Some(after) = after {
+            list = list.ending_before(after.as_str());
+        }
+        // Read as loosely as webhooks are: the types of async-stripe would refuse a whole page for one field in one event.
+        let page: RawJson = list.build().customize().send(&self.client).await.map_err(refusal)?;
+        read::events(&page, after.is_some())
+    }
+
+    async fn portal_url(&self, customer: &CustomerId, return_url: &str) -> Result<String> {
+        let create = CreateBillingPortalSession::new().customer(customer.as_str()).return_url(return_url);
+        Ok(self.ask(&create).await?.url)
+    }
+}
+
+fn refusal(error: stripe::StripeError) -> StripeError {
+    match error {
+        stripe::StripeError::Stripe(error, status) => {
+            let message = error.message.clone().unwrap_or_else(|| format!("HTTP {status}"));
+            match (status, &error.code) {
+                (409, _) => StripeError::Conflict,
+                (429, _) => StripeError::RateLimited,
+                (500.., _) => StripeError::Unavailable { reason: format!("HTTP {status}: {message}") },
+                // An unknown id in a parameter is a 400 with this code.
+                (404, _) | (_, Some(ApiErrorsCode::ResourceMissing)) => StripeError::NotFound { message },
+                _ => StripeError::Refused {
+                    request_id: error.request_log_url.as_deref().and_then(read::request_id),
+                    param: error.param,
+                    message,
+                },
+            }
+        }
+        stripe::StripeError::JSONDeserialize(what) if what == FOREIGN_ERROR => {
+            StripeError::Unavailable { reason: "an error page that is not Stripe's".to_owned() }
+        }
+        stripe::StripeError::JSONDeserialize(what) => StripeError::Unreadable { what },
+        stripe::StripeError::ClientError(reason) => StripeError::Unavailable { reason },
+        stripe::StripeError::Timeout => StripeError::Unavailable { reason: format!("no answer within {} s", TIMEOUT.as_secs()) },
+        stripe::StripeError::ConfigError(message) => StripeError::Refused { message, param: None, request_id: None },
+    }
+}

@@ -1,0 +1,71 @@
+//! `paddock admin`: what only the host's own people do, at the machine itself.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use anyhow::{Context as _, bail};
+use clap::{Subcommand, ValueEnum};
+
+use super::{ConfigFile, parts};
+use crate::account::email::EmailAddress;
+use crate::account::password::{self, Passwords};
+use crate::account::{self, Scope};
+use crate::clock::SystemClock;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Admin {
+    /// Add a member of staff, or set their password and scopes. The password is read from standard input.
+    Staff {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// E-mail address.
+        #[arg(long)]
+        email: String,
+        /// What they may do; may be given several times.
+        #[arg(long = "scope", required = true)]
+        scopes: Vec<ScopeName>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ScopeName {
+    Support,
+    Billing,
+    Operations,
+    Admin,
+}
+
+impl From<ScopeName> for Scope {
+    fn from(name: ScopeName) -> Self {
+        match name {
+            ScopeName::Support => Self::Support,
+            ScopeName::Billing => Self::Billing,
+            ScopeName::Operations => Self::Operations,
+            ScopeName::Admin => Self::Admin,
+        }
+    }
+}
+
+pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
+    match admin {
+        Admin::Staff { file, email, scopes } => {
+            let email = EmailAddress::parse(&email).map_err(|_| anyhow::anyhow!("--email: \"{email}\" is not an e-mail address"))?;
+            if std::io::stdin().is_terminal() {
+                eprintln!("New password, then Enter:");
+            }
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).context("reading the password from standard input")?;
+            let password = line.trim_end_matches(['\r', '\n']).to_owned().into();
+            if let Err(bad) = password::check(&password) {
+                bail!("the password {bad}: between {} and {} characters", password::LENGTH.start(), password::LENGTH.end());
+            }
+            let hash = Passwords::new(1).hash(password).await?;
+            let db = parts::database(&file.load()?)?;
+            let scopes: Vec<Scope> = scopes.into_iter().map(Scope::from).collect();
+            let mut tx = db.owner().begin().await?;
+            let id = account::put_staff(&mut tx, &SystemClock, &email, &hash, &scopes).await?;
+            tx.commit().await?;
+            println!("{id}");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `paddock serve`, and its parts alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::parts::Parts;
+use crate::config::Config;
+use crate::{fleet, operator, telemetry, web, worker};
+
+/// Jobs at a time in one process.
+const JOBS_AT_ONCE: usize = 8;
+
+/// Which parts run in this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Selection {
+    /// Pages, API and webhook.
+    pub web: bool,
+    /// Jobs.
+    pub worker: bool,
+    /// The exchange with clusters.
+    pub fleet: bool,
+    /// The operator.
+    pub operator: bool,
+}
+
+impl Selection {
+    /// All of them: a small host.
+    pub const ALL: Self = Self { web: true, worker: true, fleet: true, operator: true };
+    /// None, to build on.
+    pub const NONE: Self = Self { web: false, worker: false, fleet: false, operator: false };
+}
+
+/// Runs the selected parts until `shutdown`, or until one of them can't go on: then the others are stopped too, and the fault is
+/// returned. With `migrate` the database is brought up to date first.
+pub(super) async fn run(config: Config, selection: Selection, migrate: bool, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let parts = Parts::new(config)?;
+    if migrate {
+        parts.db.migrate().await?;
+    }
+    if let Some(listen) = parts.config().metrics {
+        telemetry::start_metrics(listen).context("metrics.listen")?;
+    }
+    let mut running: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    if selection.web {
+        let nudges = web::Nudges::default();
+        let state = parts.web_state(nudges.clone())?;
+        let listen = parts.config().http.listen;
+        let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (http.listen)"))?;
+        tracing::info!(http.listen = %listener.local_addr()?, "pages are served");
+        let stop = shutdown.clone();
+        running.spawn(async move { Ok(web::serve(listener, state, stop).await?) });
+        let (db, stop) = (parts.db.clone(), shutdown.clone());
+        running.spawn(async move {
+            nudges.listen(db, stop).await;
+            Ok(())
+        });
+    }
+    if selection.worker {
+        let sweep_every = Duration::from_secs(parts.config().stripe.sweep_seconds.unsigned_abs());
+        let settings = worker::Settings { concurrency: JOBS_AT_ONCE, sweep_every };
+        running.spawn(worker::run(parts.worker_deps()?, settings, shutdown.clone()));
+    }
+    if selection.fleet {
+        let clusters = parts.clients().await?;
+        running.spawn(fleet::run(parts.db.clone(), Arc::clone(&parts.clock), clusters, shutdown.clone()));
+    }
+    if selection.operator {
+        // One operator serves one cluster: the one that it runs in. A small host has just one.
+        let (_, client) = parts.clients().await?.into_iter().next().context("cluster: the operator needs one")?;
+        let (settings, clock, stop) = (parts.operator_settings()?, Arc::clone(&parts.clock), shutdown.clone());
+        running.spawn(async move { Ok(operator::run(settings, client, clock, stop).await?) });
+    }
+    let mut outcome = Ok(());
+    while let Some(ended) = running.join_next().await {
+        let ended = ended.map_err(anyhow::Error::from).and_then(|ended| ended);
+        if ended.is_err() && outcome.is_ok() {
+            outcome = ended;
+        }
+        // A part that ended by itself takes the others along: half a program is worse than a restart.
+        shutdown.cancel();
+    }
+    outcome
+}

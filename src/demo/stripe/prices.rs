@@ -1,0 +1,68 @@
+//! Prices: create, get, list by lookup key. Only whole amounts per month or year, taxes left out.
+
+use serde_json::json;
+
+use super::errors::{Answered, ApiError};
+use super::list::Cursor;
+use super::params::Params;
+use super::store::Turn;
+use crate::money::Currency;
+
+pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
+    let currency = params.require("currency")?;
+    let product = params.require("product")?;
+    let amount = params.int("unit_amount")?.ok_or_else(|| ApiError::missing_parameter("unit_amount"))?;
+    let mut recurring = params.group("recurring");
+    let interval = recurring.require("interval")?;
+    let every = recurring.int("interval_count")?.unwrap_or(1);
+    recurring.finish()?;
+    let (lookup_key, nickname, metadata) = (params.take("lookup_key"), params.take("nickname"), params.metadata());
+    let active = params.flag("active")?.unwrap_or(true);
+    params.finish()?;
+
+    if Currency::from_code(&currency).is_none() {
+        return Err(ApiError::refused("currency", format!("Invalid currency: {currency}")));
+    }
+    if amount < 0 {
+        return Err(ApiError::bad_parameter("parameter_invalid_integer", "unit_amount".to_owned(), "at least 0"));
+    }
+    if !matches!(interval.as_str(), "month" | "year") || every != 1 {
+        return Err(ApiError::refused("recurring[interval]", "The fake bills once a month or once a year"));
+    }
+    if !turn.state.products.contains_key(&product) {
+        return Err(ApiError::missing_reference("product", "product", &product));
+    }
+    if let Some(key) = &lookup_key {
+        if key.len() > 200 {
+            return Err(ApiError::refused("lookup_key", "Invalid string: must be at most 200 characters"));
+        }
+        if let Some((id, _)) = turn.state.prices.iter().find(|(_, price)| price["lookup_key"].as_str() == Some(key)) {
+            return Err(ApiError::refused("lookup_key", format!("A price (`{id}`) already uses that lookup key.")));
+        }
+    }
+    let id = turn.id("price");
+    let price = json!({
+        "id": id, "object": "price", "active": active, "billing_scheme": "per_unit", "created": turn.now, "livemode": false,
+        "currency": currency, "product": product, "unit_amount": amount, "unit_amount_decimal": amount.to_string(),
+        "lookup_key": lookup_key, "nickname": nickname, "metadata": metadata, "type": "recurring",
+        "recurring": { "interval": interval, "interval_count": 1, "usage_type": "licensed" },
+    });
+    turn.state.prices.insert(id, price.clone());
+    Ok(price)
+}
+
+pub(super) fn get(turn: &Turn<'_>, id: &str) -> Answered {
+    turn.state.prices.get(id).cloned().ok_or_else(|| ApiError::missing("price", id))
+}
+
+pub(super) fn list(turn: &Turn<'_>, mut params: Params) -> Answered {
+    let (cursor, active) = (Cursor::take(&mut params)?, params.flag("active")?);
+    let (keys, product) = (params.strings("lookup_keys"), params.take("product"));
+    params.finish()?;
+    cursor.page("price", "/v1/prices", &turn.state.prices, |price| {
+        let key = price["lookup_key"].as_str();
+        (active.is_none() || price["active"].as_bool() == active)
+            && (product.is_none() || price["product"].as_str() == product.as_deref())
+            && (keys.is_empty() || keys.iter().any(|wanted| Some(wanted.as_str()) == key))
+    })
+}

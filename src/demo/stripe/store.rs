@@ -1,0 +1,130 @@
+//! What the fake knows, and its file.
+//!
+//! Objects are kept as the JSON that the API shows. What Stripe knows and does not show (cards, baskets, the post to send) stands beside.
+//! With a state file the whole is written before a request is answered, to a new file that then takes the old one's name: whoever
+//! kills the process finds on the next start what was answered last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::cards::Card;
+use super::idempotency::StoredAnswer;
+use super::webhooks::{Delivery, Policy};
+
+/// Objects of one kind by id. Ids that the fake makes sort by age.
+pub(super) type Shelf = BTreeMap<String, Value>;
+
+/// Everything.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    /// Part of each id, so that two fakes do not make the same ones.
+    pub salt: String,
+    /// How many ids were made.
+    pub made: u64,
+    /// Seconds that the test clock is ahead of the given clock.
+    pub advanced: i64,
+    pub customers: Shelf,
+    pub products: Shelf,
+    pub prices: Shelf,
+    pub checkouts: Shelf,
+    pub subscriptions: Shelf,
+    pub invoices: Shelf,
+    pub events: Shelf,
+    /// What a session sells, by session.
+    pub baskets: BTreeMap<String, Basket>,
+    /// The card on file, by customer.
+    pub cards: BTreeMap<String, Card>,
+    /// Every time money was taken, oldest first.
+    pub charges: Vec<Charge>,
+    pub portals: BTreeMap<String, Portal>,
+    /// Answers by idempotency key.
+    pub answers: BTreeMap<String, StoredAnswer>,
+    /// Webhooks to send.
+    pub deliveries: Vec<Delivery>,
+    /// Events that nobody has taken yet.
+    pub undelivered: BTreeSet<String>,
+    pub policy: Policy,
+    /// Where webhooks go: the settings say.
+    #[serde(skip)]
+    pub webhook_url: Option<Url>,
+}
+
+/// What a Checkout Session sells.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Basket {
+    pub price: String,
+    pub quantity: i64,
+    /// For the subscription to be.
+    pub metadata: Map<String, Value>,
+}
+
+/// Money taken from a card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// The customer.
+    pub customer: String,
+    /// What it was for.
+    pub subscription: String,
+    /// The bill.
+    pub invoice: String,
+    /// Our order, from the subscription's metadata.
+    pub order: Option<String>,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217, lower case.
+    pub currency: String,
+    /// Unix seconds of the fake's clock.
+    pub at: i64,
+}
+
+/// A visit to the portal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Portal {
+    pub customer: String,
+    pub return_url: String,
+}
+
+impl State {
+    /// What the file holds; a new state when there is no file.
+    pub(super) fn load(file: Option<&Path>, now: i64) -> io::Result<Self> {
+        let new = || Self { salt: format!("{now:x}"), ..Self::default() };
+        let Some(file) = file else { return Ok(new()) };
+        match fs::read(file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn save(bytes: &[u8], file: &Path) -> io::Result<()> {
+        let new = file.with_extension("new");
+        fs::write(&new, bytes)?;
+        fs::rename(&new, file)
+    }
+
+    pub(super) fn id(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        format!("{prefix}_{}{:08}", self.salt, self.made)
+    }
+}
+
+/// One change of the books: the state, locked, at one moment.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pub state: &'a mut State,
+    /// Unix seconds of the fake's clock.
+    pub now: i64,
+    pub base_url: &'a str,
+}
+
+impl Turn<'_> {
+    pub(super) fn id(&mut self, prefix: &str) -> String {
+        self.state.id(prefix)
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong in a pass, and what to do about it.
+
+use super::bucket::BucketError;
+
+/// Why a pass ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused or could not be reached.
+    #[error("could not {what}")]
+    Kube {
+        /// What was tried, such as `apply Deployment web`.
+        what: String,
+        /// Why.
+        #[source]
+        source: kube::Error,
+    },
+    /// The object store refused or could not be reached.
+    #[error("could not prepare the media bucket")]
+    Bucket(#[from] BucketError),
+    /// Somebody else's object has the name of one of ours.
+    #[error("{0} is there but lacks what we put into it")]
+    Foreign(String),
+    /// What we built can't be written as JSON.
+    #[error("could not write an object as JSON")]
+    Json(#[from] serde_json::Error),
+    /// The settings are of no use.
+    #[error("the operator's settings can't be used")]
+    Settings(#[from] super::settings::BadSetting),
+    /// A pass panicked, or the program ends.
+    #[error("a pass did not end")]
+    Crashed,
+    /// The object store's client could not be made.
+    #[error("could not make the client of the object store")]
+    Client(#[source] reqwest::Error),
+}
+
+/// What to do about an error; also the label of its metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// Somebody else was faster: look again at once.
+    Conflict,
+    /// Trying the same again is of no use until something changes.
+    Invalid,
+    /// It may well work the next time.
+    Transient,
+}
+
+impl Category {
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Transient => "transient",
+        }
+    }
+}
+
+impl Error {
+    /// Names what was tried, for `map_err`.
+    pub fn kube(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Kube { what, source }
+    }
+
+    /// What to do about it.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Kube { what: _, source: kube::Error::Api(status) } => match status.code {
+                409 => Category::Conflict,
+                400 | 422 => Category::Invalid,
+                _ => Category::Transient,
+            },
+            Self::Kube { what: _, source: _ } | Self::Bucket(_) | Self::Crashed => Category::Transient,
+            Self::Foreign(_) | Self::Json(_) | Self::Settings(_) | Self::Client(_) => Category::Invalid,
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// Whether the API server says that there is no such object.
+pub fn is_missing(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Whether the API server says that the name is taken.
+pub fn is_taken(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}

@@ -1,0 +1,118 @@
+//! Makes the cluster equal to what was built: a call only where something differs.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+
+use super::Context;
+use super::build::{Jobs, Object, Objects, Processes, Services};
+use super::observe::Observed;
+use super::progress::{Progress, TaskState};
+use super::validate::Valid;
+use crate::operator::error::{Error, is_missing};
+use crate::operator::kind::Kind;
+use crate::operator::seen::{Key, Seen};
+
+/// Makes the cluster equal to what was built, as far as it may be by now.
+pub async fn apply(
+    context: &Context,
+    valid: &Valid<'_>,
+    observed: &Observed,
+    progress: &Progress,
+    objects: Objects,
+) -> Result<(), Error> {
+    let Objects { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
+        objects;
+
+    // The walls stand before anything moves in.
+    let mut walls = vec![quota, limits];
+    walls.extend(policies);
+    ensure_all(context, valid, observed, &walls).await?;
+
+    let Services { web, streaming, cache: cache_service } = services;
+    let mut stage = vec![env, web, streaming, cache_service, volume, database, cache, route];
+    stage.extend(mail);
+    let kept: Vec<Key> = budgets.iter().map(Object::key).collect();
+    stage.extend(budgets);
+
+    let Jobs { prepare, seed, owner } = jobs;
+    let due = |state: &TaskState| matches!(state, TaskState::Due { attempt: _ });
+    // The status says so before the first byte is written: from then on nothing that holds data is made again.
+    let may_fill = observed.status.database_initialised && progress.database && progress.cache;
+    if may_fill && due(&progress.prepare) {
+        stage.push(prepare);
+    }
+    if may_fill && progress.prepare == TaskState::Done && due(&progress.seed) {
+        stage.push(seed);
+    }
+    if progress.migrated() {
+        if progress.database && progress.cache && due(&progress.owner) {
+            stage.push(owner);
+        }
+        let Processes { web, streaming, sidekiq, scheduler } = processes;
+        stage.extend([web, streaming, sidekiq, scheduler]);
+    }
+    ensure_all(context, valid, observed, &stage).await?;
+    sweep(context, valid, observed, &kept).await
+}
+
+/// All at once; the first error is told after all have been tried.
+async fn ensure_all(context: &Context, valid: &Valid<'_>, observed: &Observed, objects: &[Object]) -> Result<(), Error> {
+    let tried = join_all(objects.iter().map(|object| ensure(context, &valid.name, &observed.seen, object))).await;
+    tried.into_iter().collect()
+}
+
+/// Applies an object unless what is there equals it.
+pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen>, object: &Object) -> Result<(), Error> {
+    let key = object.key();
+    let found = seen.get(&key);
+    if let Some(found) = found {
+        // A Job's pods can't be changed; one that is being deleted is made again once it is gone.
+        if found.deleting || object.kind == Kind::Job {
+            return Ok(());
+        }
+        if found.applied == Some(object.hash) && found.accepted.is_none_or(|accepted| accepted == found.ours) {
+            if found.accepted.is_none() {
+                context.seen.accept(instance, &key);
+            }
+            return Ok(());
+        }
+    }
+    let mut body = object.body.clone();
+    if let Some(found) = found.filter(|_| matches!(object.kind, Kind::Cluster | Kind::PersistentVolumeClaim)) {
+        // It holds data: should it have gone just now, this is refused instead of making an empty one.
+        body["metadata"]["uid"] = found.uid.clone().into();
+    }
+    let resource = object.kind.resource();
+    let api: Api<DynamicObject> = match &object.namespace {
+        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &resource),
+        None => Api::all_with(context.client.clone(), &resource),
+    };
+    let params = PatchParams::apply(&context.settings.field_manager).force();
+    let what = || format!("apply {} {}", object.kind.as_str(), object.name);
+    let answer = api.patch(&object.name, &params, &Patch::Apply(&body)).await.map_err(|error| Error::kube(what())(error))?;
+    metrics::counter!("paddock_operator_applies_total", "kind" => object.kind.as_str()).increment(1);
+    tracing::debug!(instance.name = instance, kind = object.kind.as_str(), object.name = object.name, "applied");
+    context.seen.put(instance, key, Seen::of_object(object.kind, &answer, &context.settings.field_manager));
+    Ok(())
+}
+
+/// Deletes what a smaller size does without; see [`Kind::swept`].
+async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: &[Key]) -> Result<(), Error> {
+    for (key, seen) in &observed.seen {
+        let (kind, name) = key;
+        if !kind.swept() || seen.deleting || kept.contains(key) {
+            continue;
+        }
+        let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &valid.namespace, &kind.resource());
+        let exactly = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
+        match api.delete(name, &DeleteParams::default().preconditions(exactly)).await {
+            Ok(_) => {}
+            Err(error) if is_missing(&error) => {}
+            Err(error) => return Err(Error::kube(format!("delete {} {name}", kind.as_str()))(error)),
+        }
+    }
+    Ok(())
+}

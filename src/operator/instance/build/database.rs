@@ -1,0 +1,61 @@
+//! The database: a CloudNativePG `Cluster`.
+
+use serde_json::json;
+
+use super::{Object, labels, names, resources};
+use crate::operator::instance::validate::Valid;
+use crate::operator::kind::Kind;
+use crate::resource::{DatabaseSize, SchedulerSize, Size, StreamingSize, WebSize, WorkerSize};
+
+/// Connections beside Mastodon's processes: Jobs (a pool of 5 each, two at a time), the exporter of CloudNativePG, replication,
+/// backups, and a person who looks.
+const BESIDES: u32 = 30;
+
+/// The most connections that the processes of a size can hold at once, with one more web and streaming pod while they are
+/// replaced. See Mastodon's documentation on scaling: every thread of puma and Sidekiq may hold one.
+pub fn connections(size: &Size) -> u32 {
+    let Size { web, streaming, sidekiq, scheduler, database: _, cache: _, media_gib: _ } = size;
+    let WebSize { replicas: web_pods, concurrency, threads, memory_mib: _, cpu_milli: _ } = web;
+    let StreamingSize { replicas: streaming_pods, db_pool, memory_mib: _, cpu_milli: _ } = streaming;
+    let WorkerSize { replicas: sidekiq_pods, concurrency: workers, memory_mib: _, cpu_milli: _ } = sidekiq;
+    let SchedulerSize { concurrency: scheduled, memory_mib: _, cpu_milli: _ } = scheduler;
+    (u32::from(*web_pods) + 1) * u32::from(*concurrency).max(1) * u32::from(*threads)
+        + (u32::from(*streaming_pods) + 1) * u32::from(*db_pool)
+        + (u32::from(*sidekiq_pods) + 1) * u32::from(*workers)
+        + u32::from(*scheduled)
+}
+
+/// The `Cluster`.
+///
+/// Its locale comes from Postgres itself (`builtin`, `C.UTF-8`): upper and lower case follow Unicode, which the default `C`
+/// does not do, and unlike with ICU or the C library no update of an image can change an order that indexes rest on.
+pub fn cluster(valid: &Valid<'_>) -> Object {
+    let DatabaseSize { instances, storage_gib, memory_mib, cpu_milli } = valid.spec.size.database;
+    let mut storage = json!({"size": format!("{storage_gib}Gi")});
+    if let Some(class) = &valid.settings.storage_class {
+        storage["storageClass"] = class.clone().into();
+    }
+    let body = json!({"spec": {
+        "instances": instances,
+        "imageName": valid.settings.postgres_image,
+        // A budget for the only pod would block every drain of its node.
+        "enablePDB": instances > 1,
+        "storage": storage,
+        "resources": resources(memory_mib, cpu_milli),
+        "inheritedMetadata": {"labels": labels(valid, "database")},
+        "managed": {"services": {"disabledDefaultServices": ["r", "ro"]}},
+        "bootstrap": {"initdb": {
+            "database": "mastodon",
+            "owner": "mastodon",
+            "encoding": "UTF8",
+            "localeProvider": "builtin",
+            "builtinLocale": "C.UTF-8",
+            "dataChecksums": true,
+        }},
+        "postgresql": {"parameters": {
+            "max_connections": (connections(&valid.spec.size) + BESIDES).to_string(),
+            "shared_buffers": format!("{}MB", (memory_mib / 4).max(32)),
+        }},
+    }});
+    Object::new(valid, Kind::Cluster, names::DATABASE, "database", body)
+}

@@ -1,0 +1,119 @@
+//! What is done once: the database's schema, its first rows, and the owner's account.
+
+use serde_json::json;
+
+use super::pods::{Pods, Process};
+use super::{Object, resources};
+use crate::operator::instance::validate::Valid;
+use crate::operator::kind::Kind;
+use crate::operator::settings::Release;
+use crate::resource::Owner;
+
+/// Says what a Job of ours does.
+const JOB_LABEL: &str = "paddock.host/job";
+
+/// How often a Job's pod is started again before the Job counts as failed.
+const RETRIES: u32 = 2;
+
+/// Makes the owner's account, or promotes the one that is there.
+///
+/// `tootctl` prints the password that it has made up; nobody is to see it, so what it says goes nowhere. The owner asks
+/// Mastodon for a link to set one.
+const MAKE_OWNER: &str = "bin/tootctl accounts create \"$OWNER_USERNAME\" --email \"$OWNER_EMAIL\" --confirmed --approve --role Owner >/dev/null 2>&1 || \
+                          bin/tootctl accounts modify \"$OWNER_USERNAME\" --confirm --approve --role Owner >/dev/null";
+
+/// What can be done once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// `db:prepare`: the schema.
+    Prepare,
+    /// `db:seed`: the first rows. A Job of its own, since a `db:prepare` that was killed before seeding would skip it.
+    Seed,
+    /// The first owner's account.
+    Owner,
+}
+
+impl Task {
+    /// The word in names and in the label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Seed => "seed",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// Which attempt is due, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempts {
+    /// Of the schema.
+    pub prepare: u32,
+    /// Of the first rows.
+    pub seed: u32,
+    /// Of the owner.
+    pub owner: u32,
+}
+
+/// The Jobs of an instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Jobs {
+    /// The schema.
+    pub prepare: Object,
+    /// The first rows.
+    pub seed: Object,
+    /// The owner.
+    pub owner: Object,
+}
+
+/// The name of a Job: `prepare-4-5-20`, and `prepare-4-5-20-2` for the second attempt. The same for everybody who looks.
+pub fn job_name(task: Task, version: &str, attempt: u32) -> String {
+    let slug = version.replace('.', "-");
+    if attempt <= 1 { format!("{}-{slug}", task.as_str()) } else { format!("{}-{slug}-{attempt}", task.as_str()) }
+}
+
+/// The Jobs of an instance.
+pub fn jobs(valid: &Valid<'_>, pods: &Pods<'_>, attempts: Attempts) -> Jobs {
+    let Attempts { prepare, seed, owner } = attempts;
+    let rails = |task: &str| ["bundle", "exec", "rails", task].map(str::to_owned).to_vec();
+    let Owner { username, email } = &valid.spec.owner;
+    Jobs {
+        prepare: job(valid, pods, Task::Prepare, prepare, rails("db:prepare"), Vec::new()),
+        seed: job(valid, pods, Task::Seed, seed, rails("db:seed"), Vec::new()),
+        owner: job(
+            valid,
+            pods,
+            Task::Owner,
+            owner,
+            ["sh", "-c", MAKE_OWNER].map(str::to_owned).to_vec(),
+            vec![("OWNER_USERNAME", username.clone()), ("OWNER_EMAIL", email.clone())],
+        ),
+    }
+}
+
+fn job(
+    valid: &Valid<'_>,
+    pods: &Pods<'_>,
+    task: Task,
+    attempt: u32,
+    command: Vec<String>,
+    mut env: Vec<(&'static str, String)>,
+) -> Object {
+    let Release { web, streaming: _ } = valid.release;
+    env.push(("DB_SSLMODE", "prefer".to_owned()));
+    let mut template = pods.ruby(Process {
+        component: "job",
+        image: web.clone(),
+        command,
+        env,
+        resources: resources(valid.spec.size.web.memory_mib.max(512), valid.spec.size.web.cpu_milli.max(250)),
+        grace: 30,
+    });
+    template["metadata"]["labels"][JOB_LABEL] = task.as_str().into();
+    template["spec"]["restartPolicy"] = "Never".into();
+    let body = json!({
+        "metadata": {"labels": {JOB_LABEL: task.as_str()}},
+        "spec": {"backoffLimit": RETRIES, "completions": 1, "parallelism": 1, "template": template},
+    });
+    Object::new(valid, Kind::Job, job_name(task, &valid.spec.version, attempt), "job", body)
+}

@@ -1,0 +1,151 @@
+//! What an instance consists of, computed and not yet written: no client in here, so everything can be looked at in a test.
+
+pub mod names;
+
+mod budgets;
+mod cache;
+mod database;
+mod env;
+mod jobs;
+mod limits;
+mod namespace;
+mod pods;
+mod policies;
+mod processes;
+mod route;
+mod secrets;
+mod services;
+
+#[cfg(test)]
+pub mod tests;
+
+use serde_json::{Map, Value, json};
+
+pub use jobs::{Attempts, Jobs, Task, job_name};
+pub use namespace::namespace;
+pub use processes::Processes;
+pub use secrets::{cache_password, identity_secret, media_secret};
+pub use services::Services;
+
+use super::found::Foundation;
+use super::validate::Valid;
+use crate::operator::kind::Kind;
+use crate::operator::seen::{APPLIED_ANNOTATION, INSTANCE_LABEL, Key, MANAGED_BY, MANAGED_BY_LABEL, hash};
+
+/// An object as we want it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; nothing for a Namespace.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// All of it, with labels and the hash as annotation.
+    pub body: Value,
+    /// Hash of the body without the annotation.
+    pub hash: u64,
+}
+
+impl Object {
+    /// Completes a body with what every object of ours has: name, labels, hash. `body` has no metadata but annotations.
+    fn new(valid: &Valid<'_>, kind: Kind, name: impl Into<String>, component: &str, mut body: Value) -> Self {
+        let name = name.into();
+        let namespace = (kind != Kind::Namespace).then(|| valid.namespace.clone());
+        body["apiVersion"] = kind.api_version().into();
+        body["kind"] = kind.as_str().into();
+        body["metadata"]["name"] = name.clone().into();
+        if let Some(namespace) = &namespace {
+            body["metadata"]["namespace"] = namespace.clone().into();
+        }
+        let mut all = labels(valid, component);
+        if let Some(Value::Object(own)) = body["metadata"].get("labels") {
+            all.extend(own.clone());
+        }
+        body["metadata"]["labels"] = Value::Object(all);
+        let hash = hash(&body);
+        body["metadata"]["annotations"][APPLIED_ANNOTATION] = format!("{hash:016x}").into();
+        Self { kind, namespace, name, body, hash }
+    }
+
+    /// Its key among what we have seen.
+    pub fn key(&self) -> Key {
+        (self.kind, self.name.clone())
+    }
+}
+
+/// The labels of an object and of its pods.
+fn labels(valid: &Valid<'_>, component: &str) -> Map<String, Value> {
+    let mut all = selector(valid, component);
+    all.insert(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.into());
+    all.insert("app.kubernetes.io/name".to_owned(), "mastodon".into());
+    all
+}
+
+/// The labels that tell the pods of a component from all others; they can never change.
+fn selector(valid: &Valid<'_>, component: &str) -> Map<String, Value> {
+    let mut chosen = Map::new();
+    chosen.insert(INSTANCE_LABEL.to_owned(), valid.name.clone().into());
+    chosen.insert("app.kubernetes.io/component".to_owned(), component.into());
+    chosen
+}
+
+/// Everything that an instance consists of, except what is created once and never applied (Secrets with keys).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Objects {
+    /// How much it may have at all.
+    pub quota: Object,
+    /// What a pod gets that asks for nothing.
+    pub limits: Object,
+    /// The walls.
+    pub policies: Vec<Object>,
+    /// Settings of Mastodon that are no secrets.
+    pub env: Object,
+    /// Who it is to the mail relay, when the relay asks.
+    pub mail: Option<Object>,
+    /// Names inside the namespace.
+    pub services: Services,
+    /// Valkey's volume: holds data, made once.
+    pub volume: Object,
+    /// The database: holds data, made once.
+    pub database: Object,
+    /// Valkey.
+    pub cache: Object,
+    /// The way in.
+    pub route: Object,
+    /// What a drain of a node must leave.
+    pub budgets: Vec<Object>,
+    /// Mastodon's processes.
+    pub processes: Processes,
+    /// What is done once.
+    pub jobs: Jobs,
+}
+
+/// Everything that an instance consists of.
+pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> Objects {
+    let env = env::config_map(valid);
+    let pods = pods::Pods::new(valid, foundation, &env);
+    Objects {
+        quota: limits::quota(valid),
+        limits: limits::range(valid),
+        policies: policies::policies(valid),
+        mail: secrets::mail(valid),
+        services: services::services(valid),
+        volume: cache::volume(valid),
+        database: database::cluster(valid),
+        cache: cache::stateful_set(valid, foundation),
+        route: route::route(valid),
+        budgets: budgets::budgets(valid),
+        processes: processes::processes(valid, &pods),
+        jobs: jobs::jobs(valid, &pods, attempts),
+        env,
+    }
+}
+
+/// Requests and limits: memory is what is asked for, CPU may go to twice that.
+fn resources(memory_mib: u32, cpu_milli: u32) -> Value {
+    json!({
+        "requests": {"cpu": format!("{cpu_milli}m"), "memory": format!("{memory_mib}Mi")},
+        "limits": {"cpu": format!("{}m", u64::from(cpu_milli) * 2), "memory": format!("{memory_mib}Mi")},
+    })
+}

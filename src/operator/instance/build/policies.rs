@@ -1,0 +1,134 @@
+//! The walls: nothing goes in or out but what is named here.
+
+use serde_json::{Value, json};
+
+use super::{Object, names};
+use crate::operator::instance::validate::Valid;
+use crate::operator::kind::Kind;
+use crate::operator::seen::INSTANCE_LABEL;
+use crate::operator::settings::{Network, Reach};
+
+/// Where no server has business: private, shared, link-local (metadata services), loopback, benchmarking, multicast, reserved.
+const NOT_THE_INTERNET_V4: [&str; 13] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/3",
+];
+
+/// The same of IPv6, with every form in which an IPv4 address can hide.
+const NOT_THE_INTERNET_V6: [&str; 9] = [
+    "::/96",
+    "::ffff:0:0/96",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "2001:db8::/32",
+    "2002::/16",
+    "fc00::/7",
+    "fe80::/10",
+    "ff00::/8",
+];
+
+/// Processes of Mastodon: they may speak to the world.
+const MASTODON: [&str; 5] = [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER, "job"];
+
+/// All policies of an instance.
+pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
+    let policy = |name: &str, spec: Value| Object::new(valid, Kind::NetworkPolicy, name, "walls", json!({"spec": spec}));
+    let mastodon = one_of(&MASTODON);
+    let database = json!({"matchLabels": {"cnpg.io/cluster": names::DATABASE}});
+    let cache = one_of(&[names::CACHE]);
+    let Network { reach, api_server, database_operator } = &valid.settings.network;
+
+    let mut out = vec![
+        json!({"to": [{"podSelector": database}], "ports": [tcp(names::DATABASE_PORT)]}),
+        json!({"to": [{"podSelector": cache}], "ports": [tcp(names::CACHE_PORT)]}),
+        // Federation, object store and mail, wherever they are on the internet. Relays listen on these ports.
+        json!({
+            "to": [
+                {"ipBlock": {"cidr": "0.0.0.0/0", "except": NOT_THE_INTERNET_V4}},
+                {"ipBlock": {"cidr": "::/0", "except": NOT_THE_INTERNET_V6}},
+            ],
+            "ports": [tcp(80), tcp(443), tcp(465), tcp(587)],
+        }),
+    ];
+    out.extend(reach.iter().map(to));
+
+    let mut into_database = vec![
+        json!({"from": [{"podSelector": mastodon}], "ports": [tcp(names::DATABASE_PORT)]}),
+        json!({"from": [{"podSelector": database}], "ports": [tcp(names::DATABASE_PORT), tcp(8000)]}),
+    ];
+    into_database.extend(database_operator.iter().map(|namespace| {
+        json!({
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}],
+            "ports": [tcp(8000), tcp(names::DATABASE_PORT)],
+        })
+    }));
+    let mut out_of_database = vec![json!({"to": [{"podSelector": database}], "ports": [tcp(names::DATABASE_PORT), tcp(8000)]})];
+    out_of_database.extend(api_server.iter().map(to));
+
+    let gateway = &valid.settings.address.gateway.namespace;
+    let from_gateway = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}]);
+    let from_mastodon = json!([{"podSelector": mastodon}]);
+    vec![
+        policy("default-deny", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
+        policy("names", json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": names_service()})),
+        policy("mastodon", json!({"podSelector": mastodon, "policyTypes": ["Egress"], "egress": out})),
+        policy("web", listens(names::WEB, &from_gateway, names::WEB_PORT)),
+        policy("streaming", listens(names::STREAMING, &from_gateway, names::STREAMING_PORT)),
+        policy("cache", listens(names::CACHE, &from_mastodon, names::CACHE_PORT)),
+        policy(
+            "database",
+            json!({
+                "podSelector": {"matchExpressions": [{"key": "cnpg.io/cluster", "operator": "Exists"}]},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": into_database,
+                "egress": out_of_database,
+            }),
+        ),
+    ]
+}
+
+fn one_of(components: &[&str]) -> Value {
+    json!({"matchExpressions": [
+        {"key": "app.kubernetes.io/component", "operator": "In", "values": components},
+        {"key": INSTANCE_LABEL, "operator": "Exists"},
+    ]})
+}
+
+fn listens(component: &str, from: &Value, port: u16) -> Value {
+    json!({"podSelector": one_of(&[component]), "policyTypes": ["Ingress"], "ingress": [{"from": from, "ports": [tcp(port)]}]})
+}
+
+/// The cluster's name service, with the usual address of its cache on the node.
+fn names_service() -> Value {
+    let ports = json!([{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]);
+    json!([{
+        "to": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            },
+            {"ipBlock": {"cidr": "169.254.20.10/32"}},
+        ],
+        "ports": ports,
+    }])
+}
+
+fn to(reach: &Reach) -> Value {
+    let Reach { cidr, port } = reach;
+    json!({"to": [{"ipBlock": {"cidr": cidr}}], "ports": [tcp(*port)]})
+}
+
+fn tcp(port: u16) -> Value {
+    json!({"protocol": "TCP", "port": port})
+}

@@ -1,0 +1,293 @@
+//! Every object of an instance, looked at without a cluster.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, PodTemplateSpec, ResourceQuota, Secret, Service,
+};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::*;
+use crate::operator::instance::found::BucketState;
+use crate::operator::instance::validate::validate;
+use crate::operator::settings::Settings;
+use crate::resource::{InstanceStatus, MastodonInstance};
+
+/// Names on purpose unlike the program's and each other, to catch what is swapped.
+pub fn settings() -> Settings {
+    let image = |name: &str| format!("registry.example/{name}@sha256:{}", "a".repeat(64));
+    serde_json::from_value(json!({
+        "releases": {"4.5.20": {"web": image("masto:v4.5.20"), "streaming": image("masto-streaming:v4.5.20")}},
+        "address": {"wildcard_domain": "herd.example", "gateway": {"name": "front", "namespace": "edge", "section": "tls"}},
+        "storage": {
+            "driver": "versitygw", "pod_endpoint": "http://s3.inside.example:7070", "endpoint": "http://127.0.0.1:7070",
+            "region": "eu-1", "access_key": "root", "secret_key": "rootsecret", "media_host": "files.herd.example/{bucket}",
+        },
+        "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}", "login": {"username": "u", "password": "p"}},
+        "postgres_image": image("postgres:17.6"),
+        "valkey_image": image("valkey:8.1"),
+        "network": {
+            "reach": [{"cidr": "10.9.8.7/32", "port": 7070}],
+            "api_server": [{"cidr": "10.0.0.1/32", "port": 443}],
+            "database_operator": "cnpg-system",
+        },
+    }))
+    .unwrap()
+}
+
+pub fn instance(mode: &Value, web_replicas: u16) -> MastodonInstance {
+    serde_json::from_value(json!({
+        "apiVersion": "paddock.host/v1alpha1", "kind": "MastodonInstance",
+        "metadata": {"name": "ins-01jd0000000000000000000000", "uid": "u-1", "generation": 3},
+        "spec": {
+            "domain": "cats.herd.example", "mode": mode, "version": "4.5.20", "locale": "de",
+            "owner": {"username": "ada", "email": "ada@mail.example"},
+            "size": {
+                "web": {"replicas": web_replicas, "concurrency": 2, "threads": 5, "memoryMib": 900, "cpuMilli": 300},
+                "streaming": {"replicas": 1, "dbPool": 4, "memoryMib": 200, "cpuMilli": 100},
+                "sidekiq": {"replicas": 1, "concurrency": 10, "memoryMib": 700, "cpuMilli": 200},
+                "scheduler": {"concurrency": 3, "memoryMib": 500, "cpuMilli": 100},
+                "database": {"instances": 1, "storageGib": 20, "memoryMib": 1024, "cpuMilli": 300},
+                "cache": {"memoryMib": 256, "storageGib": 2},
+                "mediaGib": 50,
+            },
+        },
+    }))
+    .unwrap()
+}
+
+pub fn foundation() -> Foundation {
+    Foundation { secrets: 7, fingerprint: "f".into(), bucket: BucketState::There }
+}
+
+const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1 };
+
+fn with_objects(mode: &Value, web_replicas: u16, look: impl FnOnce(Vec<Object>)) {
+    let (settings, instance) = (settings(), instance(mode, web_replicas));
+    let valid = validate(&settings, &instance, &InstanceStatus::default()).unwrap();
+    let mut all = vec![namespace(&valid)];
+    let Objects { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
+        build(&valid, &foundation(), FIRST);
+    all.extend([quota, limits, env, volume, database, cache, route]);
+    all.extend(policies);
+    all.extend(mail);
+    all.extend([services.web, services.streaming, services.cache]);
+    all.extend(budgets);
+    all.extend([processes.web, processes.streaming, processes.sidekiq, processes.scheduler]);
+    all.extend([jobs.prepare, jobs.seed, jobs.owner]);
+    look(all);
+}
+
+fn find(all: &[Object], kind: Kind, name: &str) -> Object {
+    all.iter().find(|object| object.kind == kind && object.name == name).unwrap_or_else(|| panic!("no {kind:?} {name}")).clone()
+}
+
+fn pod_template(object: &Object) -> Option<PodTemplateSpec> {
+    let template = object.body["spec"].get("template")?;
+    Some(serde_json::from_value(template.clone()).unwrap())
+}
+
+#[test]
+fn every_field_is_one_that_kubernetes_knows() {
+    fn same<K: Serialize + DeserializeOwned>(object: &Object) {
+        let typed: K = serde_json::from_value(object.body.clone()).unwrap();
+        assert_eq!(serde_json::to_value(typed).unwrap(), object.body, "{:?} {}", object.kind, object.name);
+    }
+    with_objects(&json!({"running": {}}), 3, |all| {
+        for object in &all {
+            match object.kind {
+                Kind::Namespace => same::<Namespace>(object),
+                Kind::ResourceQuota => same::<ResourceQuota>(object),
+                Kind::LimitRange => same::<LimitRange>(object),
+                Kind::NetworkPolicy => same::<NetworkPolicy>(object),
+                Kind::ConfigMap => same::<ConfigMap>(object),
+                Kind::Secret => same::<Secret>(object),
+                Kind::Service => same::<Service>(object),
+                Kind::PersistentVolumeClaim => same::<PersistentVolumeClaim>(object),
+                Kind::StatefulSet => same::<StatefulSet>(object),
+                Kind::Deployment => same::<Deployment>(object),
+                Kind::Job => same::<Job>(object),
+                Kind::PodDisruptionBudget => same::<PodDisruptionBudget>(object),
+                // The API server of the integration tests knows these two.
+                Kind::Cluster | Kind::HttpRoute => {}
+            }
+        }
+        let kinds: BTreeSet<Kind> = all.iter().map(|object| object.kind).collect();
+        assert_eq!(kinds, Kind::ALL.into_iter().collect());
+    });
+}
+
+#[test]
+fn every_pod_fits_the_restricted_profile_and_is_pinned() {
+    with_objects(&json!({"running": {}}), 1, |all| {
+        let mut pods = 0;
+        for object in &all {
+            let Some(template) = pod_template(object) else { continue };
+            pods += 1;
+            let name = &object.name;
+            let spec = template.spec.unwrap();
+            assert_eq!(spec.automount_service_account_token, Some(false), "{name}");
+            let security = spec.security_context.unwrap();
+            assert_eq!(security.run_as_non_root, Some(true), "{name}");
+            assert!(security.run_as_user.unwrap() > 0, "{name}");
+            assert_eq!(security.seccomp_profile.unwrap().type_, "RuntimeDefault", "{name}");
+            for container in spec.containers.iter().chain(spec.init_containers.iter().flatten()) {
+                let name = format!("{name}/{}", container.name);
+                let security = container.security_context.as_ref().unwrap();
+                assert_eq!(security.allow_privilege_escalation, Some(false), "{name}");
+                assert_eq!(security.read_only_root_filesystem, Some(true), "{name}");
+                assert_eq!(security.capabilities.as_ref().unwrap().drop, Some(vec!["ALL".to_owned()]), "{name}");
+                assert!(container.image.as_ref().unwrap().contains("@sha256:"), "{name}");
+                let resources = container.resources.as_ref().unwrap();
+                for part in [&resources.limits, &resources.requests] {
+                    let part = part.as_ref().unwrap();
+                    assert!(part.contains_key("cpu") && part.contains_key("memory"), "{name}");
+                }
+            }
+            for volume in spec.volumes.iter().flatten() {
+                assert!(volume.empty_dir.is_some() || volume.persistent_volume_claim.is_some(), "{name} mounts {volume:?}");
+            }
+        }
+        assert_eq!(pods, 8);
+    });
+}
+
+#[test]
+fn mastodon_is_told_what_it_needs_and_no_secret_stands_in_the_open() {
+    with_objects(&json!({"running": {}}), 1, |all| {
+        let env = find(&all, Kind::ConfigMap, names::ENV).body["data"].clone();
+        for (name, value) in [
+            ("LOCAL_DOMAIN", "cats.herd.example"),
+            ("DEFAULT_LOCALE", "de"),
+            ("S3_ALIAS_HOST", "files.herd.example/mastodon-01jd0000000000000000000000"),
+            ("S3_ENDPOINT", "http://s3.inside.example:7070"),
+            ("S3_BUCKET", "mastodon-01jd0000000000000000000000"),
+            ("S3_PERMISSION", ""),
+            ("SMTP_FROM_ADDRESS", "mastodon@cats.herd.example"),
+            ("REDIS_HOST", "cache"),
+        ] {
+            assert_eq!(env[name], value, "{name}");
+        }
+        assert!(env.get("WEB_DOMAIN").is_none());
+        let sources = |object: &Object| {
+            let container = &pod_template(object).unwrap().spec.unwrap().containers[0];
+            let whole = container.env_from.iter().flatten().map(|source| {
+                let map = source.config_map_ref.as_ref().map(|map| map.name.clone());
+                map.or_else(|| source.secret_ref.as_ref().map(|secret| secret.name.clone())).unwrap()
+            });
+            let single = container.env.iter().flatten().map(|variable| variable.name.clone());
+            whole.chain(single).collect::<BTreeSet<_>>()
+        };
+        for object in all.iter().filter(|object| matches!(object.kind, Kind::Deployment | Kind::Job)) {
+            let given = sources(object);
+            for needed in [
+                names::ENV,
+                names::IDENTITY,
+                names::MEDIA,
+                names::MAIL,
+                "DB_HOST",
+                "DB_PORT",
+                "DB_NAME",
+                "DB_USER",
+                "DB_PASS",
+                "REDIS_PASSWORD",
+            ] {
+                assert!(given.contains(needed), "{} lacks {needed}", object.name);
+            }
+        }
+        // Everything but the Secret of the mail relay's login may be read by whoever may look at pods.
+        for object in all.iter().filter(|object| object.kind != Kind::Secret) {
+            assert!(!object.body.to_string().contains("rootsecret"), "{}", object.name);
+        }
+    });
+}
+
+#[test]
+fn the_database_takes_as_many_connections_as_processes_can_hold() {
+    with_objects(&json!({"running": {}}), 2, |all| {
+        let cluster = find(&all, Kind::Cluster, names::DATABASE).body;
+        let most: u32 = cluster["spec"]["postgresql"]["parameters"]["max_connections"].as_str().unwrap().parse().unwrap();
+        let pool = |object: &Object| -> u32 {
+            let container = &pod_template(object).unwrap().spec.unwrap().containers[0];
+            let number = |name: &str| -> Option<u32> {
+                container.env.iter().flatten().find(|variable| variable.name == name)?.value.as_ref()?.parse().ok()
+            };
+            number("DB_POOL").unwrap() * number("WEB_CONCURRENCY").unwrap_or(1).max(1)
+        };
+        let sum: u32 = all
+            .iter()
+            .filter(|object| object.kind == Kind::Deployment)
+            .map(|object| {
+                let replicas = u32::try_from(object.body["spec"]["replicas"].as_u64().unwrap()).unwrap();
+                let surge = u32::from(object.body["spec"]["strategy"]["type"] == "RollingUpdate");
+                pool(object) * (replicas + surge)
+            })
+            .sum();
+        assert!(sum + 20 <= most, "processes can hold {sum} of {most}, which leaves too few for Jobs and backups");
+        assert_eq!(cluster["spec"]["enablePDB"], false);
+        assert_eq!(cluster["spec"]["managed"]["services"]["disabledDefaultServices"], json!(["r", "ro"]));
+    });
+}
+
+#[test]
+fn only_one_process_ever_listens_to_the_scheduler_queue() {
+    with_objects(&json!({"running": {}}), 2, |all| {
+        let listens = |object: &&Object| {
+            object.body["spec"]["template"]["spec"]["containers"][0]["command"].to_string().contains("\"scheduler\"")
+        };
+        let listening: Vec<&Object> = all.iter().filter(|object| object.kind == Kind::Deployment).filter(listens).collect();
+        assert_eq!(listening.len(), 1);
+        assert_eq!(listening[0].body["spec"]["replicas"], 1);
+        assert_eq!(listening[0].body["spec"]["strategy"]["type"], "Recreate");
+        assert!(listening[0].body["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap() >= 60);
+    });
+}
+
+#[test]
+fn a_suspended_server_runs_no_pod_and_keeps_its_data() {
+    for mode in [json!({"suspended": {"reason": "unpaid"}}), json!({"archived": {}})] {
+        with_objects(&mode, 3, |all| {
+            for object in all.iter().filter(|object| matches!(object.kind, Kind::Deployment | Kind::StatefulSet)) {
+                assert_eq!(object.body["spec"]["replicas"], 0, "{}", object.name);
+            }
+            find(&all, Kind::Cluster, names::DATABASE);
+            find(&all, Kind::PersistentVolumeClaim, names::CACHE);
+            assert!(!all.iter().any(|object| object.kind == Kind::PodDisruptionBudget));
+        });
+    }
+}
+
+#[test]
+fn nothing_has_an_owner_and_everything_carries_its_labels_and_hash() {
+    with_objects(&json!({"running": {}}), 1, |all| {
+        for object in &all {
+            let metadata = &object.body["metadata"];
+            assert!(metadata.get("ownerReferences").is_none(), "{}", object.name);
+            assert_eq!(metadata["labels"][MANAGED_BY_LABEL], MANAGED_BY);
+            assert_eq!(metadata["labels"][INSTANCE_LABEL], "ins-01jd0000000000000000000000");
+            assert_eq!(metadata["annotations"][APPLIED_ANNOTATION], format!("{:016x}", object.hash));
+        }
+    });
+}
+
+#[test]
+fn building_twice_gives_the_same() {
+    with_objects(&json!({"running": {}}), 2, |one| with_objects(&json!({"running": {}}), 2, |two| assert_eq!(one, two)));
+}
+
+#[test]
+fn the_owner_is_named_by_variables_and_never_by_a_command_line() {
+    with_objects(&json!({"running": {}}), 1, |all| {
+        let job = find(&all, Kind::Job, "owner-4-5-20");
+        let container = &pod_template(&job).unwrap().spec.unwrap().containers[0];
+        assert!(!container.command.as_ref().unwrap().iter().any(|word| word.contains("ada")));
+        assert_eq!(job.body["spec"]["template"]["metadata"]["labels"]["paddock.host/job"], "owner");
+        assert_eq!(job.body["metadata"]["labels"]["paddock.host/job"], "owner");
+    });
+}

@@ -1,0 +1,249 @@
+//! One pass over one instance: observe → validate → found → build → apply → status. Only the outer steps hold a client.
+
+mod apply;
+pub mod build;
+mod found;
+mod identity;
+mod observe;
+mod progress;
+mod remove;
+mod status;
+mod validate;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
+use kube::{Api, Client};
+
+pub use identity::{Identity, random_hex};
+pub use validate::{Refusal, Valid, VersionChange, plan_version_change, validate};
+
+use self::observe::Observed;
+use self::progress::Progress;
+use self::status::Stall;
+use super::bucket::Buckets;
+use super::error::{Category, Error, chain};
+use super::seen::SeenStore;
+use super::settings::Settings;
+use crate::clock::SharedClock;
+use crate::resource::{ConditionKind, Finding, MastodonInstance};
+
+/// How often each instance is looked at without cause. Such a pass reads and, when all is well, writes nothing.
+const PERIOD: Duration = Duration::from_mins(10);
+
+/// What every pass shares.
+pub struct Context {
+    /// The cluster.
+    pub client: Client,
+    /// The custom resources.
+    pub instances: Api<MastodonInstance>,
+    /// The object store.
+    pub buckets: Arc<dyn Buckets>,
+    /// The present.
+    pub clock: SharedClock,
+    /// What the operator was told.
+    pub settings: Settings,
+    /// What was seen of our objects.
+    pub seen: Arc<SeenStore>,
+    /// Writes events.
+    pub recorder: Recorder,
+    memory: Mutex<HashMap<String, Memory>>,
+}
+
+/// What is remembered of an instance between passes. Losing it costs reads, nothing else.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The custom resource as our last write left it, until the watch has caught up.
+    newest: Option<Arc<MastodonInstance>>,
+    /// UID of the identity's Secret, and the fingerprint of what is in it.
+    fingerprint: Option<(String, String)>,
+    /// UID of the media key's Secret, and when the bucket was last looked at.
+    bucket: Option<(String, tokio::time::Instant)>,
+    /// Passes in a row that failed.
+    failures: u32,
+}
+
+impl Context {
+    /// What every pass shares.
+    pub fn new(settings: Settings, client: Client, clock: SharedClock, buckets: Arc<dyn Buckets>, recorder: Recorder) -> Self {
+        Self {
+            instances: Api::all(client.clone()),
+            client,
+            buckets,
+            clock,
+            settings,
+            seen: Arc::default(),
+            recorder,
+            memory: Mutex::default(),
+        }
+    }
+
+    fn with_memory<T>(&self, instance: &str, act: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut all = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(memory) = all.get_mut(instance) {
+            return act(memory);
+        }
+        act(all.entry(instance.to_owned()).or_default())
+    }
+
+    /// The newer of what the watch has shown and what our last write left.
+    fn newest(&self, name: &str, cached: Arc<MastodonInstance>) -> Arc<MastodonInstance> {
+        let version = |instance: &MastodonInstance| -> u64 {
+            instance.metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0)
+        };
+        self.with_memory(name, |memory| match &memory.newest {
+            Some(ours) if ours.metadata.uid == cached.metadata.uid && version(ours) > version(&cached) => Arc::clone(ours),
+            Some(_) | None => {
+                memory.newest = None;
+                cached
+            }
+        })
+    }
+
+    /// Forgets an instance that is gone.
+    fn forget(&self, name: &str) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// One pass, and when to come again.
+pub async fn reconcile(instance: Arc<MastodonInstance>, context: Arc<Context>) -> Result<Action, Error> {
+    let name = instance.metadata.name.clone().unwrap_or_default();
+    let outcome = pass(Arc::clone(&instance), &context).await;
+    if let Err(error) = &outcome {
+        metrics::counter!("paddock_operator_errors_total", "category" => error.category().as_str()).increment(1);
+        if error.category() == Category::Invalid {
+            let observed = observe::observe(&context, instance).await?;
+            stall(&context, &observed, Stall::new("Refused", chain(error))).await?;
+        }
+    } else {
+        context.with_memory(&name, |memory| memory.failures = 0);
+    }
+    outcome
+}
+
+async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Action, Error> {
+    let mut observed = observe::observe(context, instance).await?;
+    let leaving = observed.instance.metadata.deletion_timestamp.is_some();
+    if leaving && !observed.status.database_initialised {
+        return leave(context, &observed).await;
+    }
+    if !leaving && !remove::is_held(&observed) {
+        remove::hold(context, &observed, true).await?;
+        let name = observed.instance.metadata.name.clone().unwrap_or_default();
+        observed.instance = context.newest(&name, Arc::clone(&observed.instance));
+    }
+    if !observed.lost.is_empty() {
+        return stall(context, &observed, data_lost(&observed)).await;
+    }
+    let instance = Arc::clone(&observed.instance);
+    let valid = match validate(&context.settings, &instance, &observed.status) {
+        Ok(valid) => valid,
+        Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
+    };
+    work(context, &valid, &mut observed, leaving).await
+}
+
+/// The pass over an instance that we can bring about.
+async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, leaving: bool) -> Result<Action, Error> {
+    let foundation = found::found(context, valid, observed).await?;
+    if let Some(known) = observed.status.identity_fingerprint.as_ref().filter(|known| **known != foundation.fingerprint) {
+        let message = format!(
+            "the Secret {} holds another identity (fingerprint {}) than this server has (fingerprint {known}): put the right one back",
+            build::names::IDENTITY,
+            foundation.fingerprint
+        );
+        return stall(context, observed, Stall::new("IdentityChanged", message)).await;
+    }
+    let now = context.clock.now();
+    let before = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
+    let objects = build::build(valid, &foundation, before.attempts());
+    let applied = apply::apply(context, valid, observed, &before, objects).await;
+
+    // Also after an error: what has come to be is told, and what failed is tried again.
+    observed.seen = context.seen.of(&valid.name);
+    let progress = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
+    let mut found = status::findings(valid, &observed.seen, &foundation, &progress);
+    if leaving {
+        found.retain(|finding| finding.kind != ConditionKind::Stalled);
+        found.push(Finding::holds(ConditionKind::Stalled, "DeletionNeedsProvenArchive", remove::REFUSED));
+    }
+    let mut next = status::next(observed, &found, now);
+    next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.fingerprint));
+    status::publish(context, observed, next).await?;
+    applied?;
+    if let found::BucketState::Unavailable(_) = foundation.bucket {
+        return Ok(Action::requeue(Duration::from_secs(15)));
+    }
+    Ok(Action::requeue(progress.wait().map_or_else(period, |wait| wait.min(PERIOD))))
+}
+
+/// The end of an instance in which nothing was ever put.
+async fn leave(context: &Context, observed: &Observed) -> Result<Action, Error> {
+    if !remove::is_held(observed) {
+        return Ok(Action::await_change());
+    }
+    // Another operator may just have begun to fill it: the newest status decides.
+    let name = observed.instance.metadata.name.clone().unwrap_or_default();
+    let live = context.instances.get_opt(&name).await.map_err(Error::kube("read the MastodonInstance"))?;
+    if live.and_then(|live| live.status).is_some_and(|status| status.database_initialised) {
+        return Ok(Action::requeue(Duration::from_secs(1)));
+    }
+    if !remove::remove_empty(context, observed).await? {
+        return Ok(Action::requeue(Duration::from_secs(15)));
+    }
+    remove::hold(context, observed, false).await?;
+    context.forget(&name);
+    Ok(Action::await_change())
+}
+
+async fn stall(context: &Context, observed: &Observed, stall: Stall) -> Result<Action, Error> {
+    let found = status::stall_findings(&observed.status.conditions, Some(stall));
+    let next = status::next(observed, &found, context.clock.now());
+    // A stall is never a reason to believe that anything was filled.
+    let next = crate::resource::InstanceStatus { database_initialised: observed.status.database_initialised, ..next };
+    status::publish(context, observed, next).await?;
+    Ok(Action::requeue(period()))
+}
+
+fn data_lost(observed: &Observed) -> Stall {
+    let message = remove::in_words(&observed.lost);
+    let mut also: Vec<Finding> = observed
+        .lost
+        .iter()
+        .map(|lost| Finding::fails(remove::condition_of(lost), "DataLost", format!("{lost} is gone")))
+        .collect();
+    also.push(Finding::fails(ConditionKind::Ready, "DataLost", message.clone()));
+    Stall { reason: "DataLost", message, also }
+}
+
+/// The period, spread by a tenth so that instances do not come in step.
+fn period() -> Duration {
+    PERIOD.mul_f64(rand::random_range(0.9..1.1))
+}
+
+/// When to come again after an error: at once when somebody was faster, not before something changes when the same would be
+/// refused again (a look every period apart), else after a pause that doubles up to five minutes.
+pub fn after_error(instance: &MastodonInstance, error: &Error, context: &Context) -> Action {
+    let name = instance.metadata.name.clone().unwrap_or_default();
+    match error.category() {
+        Category::Conflict => Action::requeue(Duration::from_millis(50)),
+        Category::Invalid => {
+            tracing::error!(instance.name = name, error = %chain(error), "can't go on");
+            Action::requeue(period())
+        }
+        Category::Transient => {
+            let failures = context.with_memory(&name, |memory| {
+                memory.failures = memory.failures.saturating_add(1);
+                memory.failures
+            });
+            let pause = Duration::from_millis(500).saturating_mul(1 << failures.min(10)).min(Duration::from_mins(5));
+            let pause = pause.mul_f64(rand::random_range(0.5..1.0));
+            tracing::warn!(instance.name = name, error = %chain(error), pause.seconds = pause.as_secs_f64(), "tries again");
+            Action::requeue(pause)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How far an instance is, read off what was seen. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::build::{Attempts, Task, job_name, names};
+use crate::operator::kind::Kind;
+use crate::operator::seen::{JobState, Key, Seen, State};
+use crate::resource::{ConditionKind, InstanceStatus, is_true};
+
+/// How often a task is tried before a person has to look.
+const ATTEMPTS: u32 = 3;
+/// How long the second attempt waits; each further one four times as long.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+
+/// How far a task is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskState {
+    /// Done, now or long ago.
+    Done,
+    /// At work.
+    Running,
+    /// To be started.
+    Due {
+        /// Which attempt that is.
+        attempt: u32,
+    },
+    /// Failed, and waits for its next attempt.
+    Waiting {
+        /// How long still.
+        wait: Duration,
+        /// What the last attempt said.
+        message: String,
+    },
+    /// Failed for good.
+    Failed {
+        /// What the last attempt said.
+        message: String,
+    },
+}
+
+/// How far an instance is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Postgres answers.
+    pub database: bool,
+    /// Valkey answers.
+    pub cache: bool,
+    /// The schema.
+    pub prepare: TaskState,
+    /// The first rows.
+    pub seed: TaskState,
+    /// The owner's account.
+    pub owner: TaskState,
+}
+
+impl Progress {
+    /// Reads it off.
+    pub fn read(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, version: &str, now: i64) -> Self {
+        let migrated = status.version.is_some();
+        let owned = is_true(&status.conditions, ConditionKind::OwnerReady);
+        let task = |task, done: bool| if done { TaskState::Done } else { task_state(seen, task, version, now) };
+        Self {
+            database: matches!(state(seen, Kind::Cluster, names::DATABASE), Some(State::Database { ready: true, phase: _ })),
+            cache: pods_answer(seen, Kind::StatefulSet, names::CACHE),
+            prepare: task(Task::Prepare, migrated),
+            seed: task(Task::Seed, migrated),
+            owner: task(Task::Owner, owned),
+        }
+    }
+
+    /// Schema and first rows are there.
+    pub fn migrated(&self) -> bool {
+        self.prepare == TaskState::Done && self.seed == TaskState::Done
+    }
+
+    /// The attempts that are due, for the names of the Jobs.
+    pub fn attempts(&self) -> Attempts {
+        let attempt = |state: &TaskState| if let TaskState::Due { attempt } = state { *attempt } else { 1 };
+        Attempts { prepare: attempt(&self.prepare), seed: attempt(&self.seed), owner: attempt(&self.owner) }
+    }
+
+    /// How long until a failed task may be tried again.
+    pub fn wait(&self) -> Option<Duration> {
+        let waits = [&self.prepare, &self.seed, &self.owner];
+        waits
+            .into_iter()
+            .filter_map(|state| if let TaskState::Waiting { wait, message: _ } = state { Some(*wait) } else { None })
+            .min()
+    }
+}
+
+fn state<'a>(seen: &'a BTreeMap<Key, Seen>, kind: Kind, name: &str) -> Option<&'a State> {
+    seen.get(&(kind, name.to_owned())).filter(|seen| !seen.deleting).map(|seen| &seen.state)
+}
+
+/// Whether at least one pod of the newest spec answers.
+pub fn pods_answer(seen: &BTreeMap<Key, Seen>, kind: Kind, name: &str) -> bool {
+    matches!(state(seen, kind, name), Some(State::Pods { current: true, updated, all: _, ready }) if *updated >= 1 && *ready >= 1)
+}
+
+/// How far a task is: the newest attempt decides.
+fn task_state(seen: &BTreeMap<Key, Seen>, task: Task, version: &str, now: i64) -> TaskState {
+    let mut wait = FIRST_WAIT;
+    for attempt in 1..=ATTEMPTS {
+        let job = match state(seen, Kind::Job, &job_name(task, version, attempt)) {
+            Some(State::Job(job)) => job,
+            Some(_) | None => return TaskState::Due { attempt },
+        };
+        match job {
+            JobState::Active => return TaskState::Running,
+            JobState::Done => return TaskState::Done,
+            JobState::Failed { at: _, message } if attempt == ATTEMPTS => return TaskState::Failed { message: message.clone() },
+            JobState::Failed { at, message } => {
+                let next_exists = seen.contains_key(&(Kind::Job, job_name(task, version, attempt + 1)));
+                let passed = Duration::from_secs(u64::try_from(now - at).unwrap_or(0));
+                if !next_exists && passed < wait {
+                    return TaskState::Waiting { wait: wait.saturating_sub(passed), message: message.clone() };
+                }
+                wait *= 4;
+            }
+        }
+    }
+    TaskState::Due { attempt: ATTEMPTS }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs(states: &[JobState]) -> BTreeMap<Key, Seen> {
+        let one = |(index, job): (usize, &JobState)| {
+            let name = job_name(Task::Seed, "4.5.20", u32::try_from(index).unwrap() + 1);
+            let state = State::Job(job.clone());
+            let seen =
+                Seen { uid: name.clone(), resource_version: 1, ours: 0, accepted: None, applied: None, deleting: false, state };
+            ((Kind::Job, name), seen)
+        };
+        states.iter().enumerate().map(one).collect()
+    }
+
+    fn failed(at: i64) -> JobState {
+        JobState::Failed { at, message: "no".into() }
+    }
+
+    #[test]
+    fn a_failed_task_is_tried_three_times_with_growing_pauses() {
+        let state = |states: &[JobState], now| task_state(&jobs(states), Task::Seed, "4.5.20", now);
+        assert_eq!(state(&[], 0), TaskState::Due { attempt: 1 });
+        assert_eq!(state(&[JobState::Active], 0), TaskState::Running);
+        assert_eq!(state(&[JobState::Done], 0), TaskState::Done);
+        assert_eq!(state(&[failed(100)], 110), TaskState::Waiting { wait: Duration::from_secs(20), message: "no".into() });
+        assert_eq!(state(&[failed(100)], 130), TaskState::Due { attempt: 2 });
+        assert_eq!(state(&[failed(100), JobState::Active], 101), TaskState::Running);
+        assert!(matches!(state(&[failed(100), failed(200)], 300), TaskState::Waiting { .. }));
+        assert_eq!(state(&[failed(100), failed(200)], 320), TaskState::Due { attempt: 3 });
+        assert_eq!(state(&[failed(1), failed(2), failed(3)], 9999), TaskState::Failed { message: "no".into() });
+    }
+}

@@ -1,0 +1,92 @@
+//! The end of a custom resource. Data are never deleted here: only an instance in which nothing was ever put can go.
+
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use serde_json::json;
+
+use super::Context;
+use super::build::names;
+use super::observe::Observed;
+use crate::operator::error::{Error, is_missing};
+use crate::operator::kind::Kind;
+use crate::operator::seen::{INSTANCE_LABEL, Seen};
+use crate::resource::{instance_id, namespace_name};
+
+/// Keeps the custom resource until we let it go.
+pub const FINALIZER: &str = "paddock.host/instance";
+
+/// Whether the custom resource carries our finalizer.
+pub fn is_held(observed: &Observed) -> bool {
+    observed.instance.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+}
+
+/// Puts our finalizer on, or takes it off.
+pub async fn hold(context: &Context, observed: &Observed, hold: bool) -> Result<(), Error> {
+    let metadata = &observed.instance.metadata;
+    let name = metadata.name.clone().unwrap_or_default();
+    let finalizers: &[&str] = if hold { &[FINALIZER] } else { &[] };
+    let body = json!({
+        "apiVersion": "paddock.host/v1alpha1",
+        "kind": "MastodonInstance",
+        // With the UID, so that one that has just gone is not made anew.
+        "metadata": {"name": name, "uid": metadata.uid, "finalizers": finalizers},
+    });
+    let params = PatchParams::apply(&context.settings.field_manager).force();
+    let patched = context.instances.patch(&name, &params, &Patch::Apply(&body)).await;
+    let answer = match patched {
+        Ok(answer) => answer,
+        Err(error) if !hold && is_missing(&error) => return Ok(()),
+        Err(error) => return Err(Error::kube("change the finalizer")(error)),
+    };
+    context.with_memory(&name, |memory| memory.newest = Some(std::sync::Arc::new(answer)));
+    Ok(())
+}
+
+/// Removes what was made for an instance in which nothing was ever put. Returns whether all of it is gone.
+pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool, Error> {
+    let name = observed.instance.metadata.name.clone().unwrap_or_default();
+    let Some(namespace) = instance_id(&name).map(namespace_name) else { return Ok(true) };
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &Kind::Namespace.resource());
+    let live = match api.get_metadata(&namespace).await {
+        Ok(live) => live,
+        Err(error) if is_missing(&error) => {
+            // The key has gone with its Secret; without one it opens nothing any more.
+            context.buckets.remove_empty(&namespace, None).await?;
+            return Ok(true);
+        }
+        Err(error) => return Err(Error::kube("look for the namespace")(error)),
+    };
+    if live.metadata.labels.as_ref().and_then(|labels| labels.get(INSTANCE_LABEL)) != Some(&name) {
+        return Err(Error::Foreign(format!("Namespace {namespace}")));
+    }
+    if live.metadata.deletion_timestamp.is_none() {
+        let exactly = Preconditions { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() };
+        let what = || format!("delete Namespace {namespace}");
+        api.delete(&namespace, &DeleteParams::default().preconditions(exactly)).await.map_err(Error::kube(what()))?;
+        let seen = Seen::of(Kind::Namespace, &live.metadata, &serde_json::Value::Null, &context.settings.field_manager);
+        context.seen.put(&name, (Kind::Namespace, namespace), Seen { deleting: true, ..seen });
+    }
+    Ok(false)
+}
+
+/// What a person should know about a deletion that is refused.
+pub const REFUSED: &str = "the custom resource was deleted, but this server holds data and no final archive of it is proven: \
+                           nothing is deleted, everything goes on. A deletion can't be taken back, so the fleet has to make the \
+                           resource anew after the archive is proven";
+
+/// What holds data, for messages.
+pub fn in_words(lost: &[String]) -> String {
+    format!("{} is gone; it held data, so it is not made again: restore it from a backup", lost.join(" and "))
+}
+
+/// The condition that a loss belongs to.
+pub fn condition_of(lost: &str) -> crate::resource::ConditionKind {
+    use crate::resource::ConditionKind as Is;
+    if lost.ends_with(names::IDENTITY) {
+        Is::IdentityReady
+    } else if lost.ends_with(names::DATABASE) {
+        Is::DatabaseReady
+    } else {
+        Is::CacheReady
+    }
+}

@@ -1,0 +1,309 @@
+//! What we say about an instance: conditions, steps, events, metrics. Written only when it differs from what was said last.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Resource as _;
+use kube::api::PostParams;
+use kube::runtime::events::{Event, EventType};
+
+use super::Context;
+use super::build::names;
+use super::found::{BucketState, Foundation};
+use super::observe::Observed;
+use super::progress::{Progress, TaskState, pods_answer};
+use super::validate::Valid;
+use crate::operator::error::Error;
+use crate::operator::kind::Kind;
+use crate::operator::seen::{Key, Seen, State};
+use crate::resource::{
+    ConditionKind, Finding, InstanceStatus, MastodonInstance, Truth, condition, conditions, instant, is_true, steps,
+};
+
+/// Why the operator can't go on by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// One word for programs.
+    pub reason: &'static str,
+    /// What a person should know.
+    pub message: String,
+    /// What this means for other conditions.
+    pub also: Vec<Finding>,
+}
+
+impl Stall {
+    /// A stall that says nothing about other conditions.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), also: Vec::new() }
+    }
+}
+
+/// What was found of an instance that we can work on.
+pub fn findings(valid: &Valid<'_>, seen: &BTreeMap<Key, Seen>, foundation: &Foundation, progress: &Progress) -> Vec<Finding> {
+    use ConditionKind as Is;
+    let bucket = match &foundation.bucket {
+        BucketState::There => Finding::holds(Is::BucketReady, "There", "the media bucket and its key are there"),
+        BucketState::Lost => Finding::fails(Is::BucketReady, "DataLost", "the media bucket is gone"),
+        BucketState::Unavailable(why) => Finding::fails(Is::BucketReady, "Unavailable", why.clone()),
+    };
+    let mut found = vec![
+        Finding::holds(Is::NamespaceReady, "There", "the namespace is there"),
+        Finding::holds(Is::IdentityReady, "There", "the identity is there"),
+        bucket,
+        database(seen),
+        pods(Is::CacheReady, valid.runs, &[(Kind::StatefulSet, names::CACHE)], seen),
+        migrated(progress),
+    ];
+    for (kind, deployments) in [
+        (Is::WebReady, &[(Kind::Deployment, names::WEB)][..]),
+        (Is::StreamingReady, &[(Kind::Deployment, names::STREAMING)]),
+        (Is::WorkersReady, &[(Kind::Deployment, names::SIDEKIQ), (Kind::Deployment, names::SCHEDULER)]),
+    ] {
+        found.push(if progress.migrated() {
+            pods(kind, valid.runs, deployments, seen)
+        } else {
+            Finding::waits(kind, "waits for the database's tables")
+        });
+    }
+    found.push(match seen.get(&(Kind::HttpRoute, names::MASTODON.to_owned())).map(|seen| &seen.state) {
+        Some(State::Route { accepted: true, objection: _ }) => {
+            Finding::holds(Is::RouteReady, "Accepted", "the gateway has accepted the route")
+        }
+        Some(State::Route { accepted: false, objection }) => Finding::fails(Is::RouteReady, "NotAccepted", objection.clone()),
+        Some(_) | None => Finding::waits(Is::RouteReady, "the route is not there yet"),
+    });
+    found.push(owner(progress));
+    found.push(ready(valid, &found));
+    found.push(stalled(progress, &foundation.bucket));
+    found
+}
+
+fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
+    match seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state) {
+        Some(State::Database { ready: true, phase: _ }) => {
+            Finding::holds(ConditionKind::DatabaseReady, "Answers", "Postgres answers")
+        }
+        Some(State::Database { ready: false, phase }) => Finding::fails(ConditionKind::DatabaseReady, "Starting", phase.clone()),
+        Some(_) | None => Finding::waits(ConditionKind::DatabaseReady, "the database is not there yet"),
+    }
+}
+
+fn pods(kind: ConditionKind, runs: bool, sets: &[(Kind, &str)], seen: &BTreeMap<Key, Seen>) -> Finding {
+    if !runs {
+        return Finding::fails(kind, "Stopped", "stopped, as the mode says");
+    }
+    let silent: Vec<&str> = sets.iter().filter(|(set, name)| !pods_answer(seen, *set, name)).map(|(_, name)| *name).collect();
+    if silent.is_empty() {
+        return Finding::holds(kind, "Answers", "pods answer");
+    }
+    Finding::fails(kind, "Starting", format!("no pod answers yet: {}", silent.join(", ")))
+}
+
+fn migrated(progress: &Progress) -> Finding {
+    let kind = ConditionKind::Migrated;
+    let of = |what: &str, state: &TaskState| match state {
+        TaskState::Done => Finding::holds(kind, "Done", "the tables and first rows are there"),
+        TaskState::Running => Finding::fails(kind, "Running", format!("{what} runs")),
+        TaskState::Due { attempt: 1 } => Finding::waits(kind, "waits for database, cache, identity and bucket"),
+        TaskState::Due { attempt } => Finding::fails(kind, "Running", format!("{what} starts, attempt {attempt}")),
+        TaskState::Waiting { wait: _, message } => {
+            Finding::fails(kind, "JobFailed", format!("{what} failed and is tried again: {message}"))
+        }
+        TaskState::Failed { message } => Finding::fails(kind, "JobFailed", format!("{what} failed for good: {message}")),
+    };
+    match &progress.prepare {
+        TaskState::Done => match &progress.seed {
+            TaskState::Due { attempt: 1 } => Finding::fails(kind, "Running", "db:seed starts"),
+            seed => of("db:seed", seed),
+        },
+        prepare => of("db:prepare", prepare),
+    }
+}
+
+fn owner(progress: &Progress) -> Finding {
+    let kind = ConditionKind::OwnerReady;
+    match &progress.owner {
+        TaskState::Done => Finding::holds(kind, "Done", "the owner's account is there"),
+        TaskState::Running => Finding::fails(kind, "Running", "the owner's account is being made"),
+        TaskState::Due { attempt: 1 } => Finding::waits(kind, "waits for the database's tables"),
+        TaskState::Due { attempt } => {
+            Finding::fails(kind, "Running", format!("the owner's account is being made, attempt {attempt}"))
+        }
+        TaskState::Waiting { wait: _, message } => {
+            Finding::fails(kind, "JobFailed", format!("failed and is tried again: {message}"))
+        }
+        TaskState::Failed { message } => Finding::fails(kind, "JobFailed", format!("failed for good: {message}")),
+    }
+}
+
+fn ready(valid: &Valid<'_>, found: &[Finding]) -> Finding {
+    let kind = ConditionKind::Ready;
+    if !valid.runs {
+        return Finding::fails(kind, "Stopped", "stopped, as the mode says");
+    }
+    match found.iter().find(|finding| finding.truth != Truth::True) {
+        None => Finding::holds(kind, "Serves", "the server serves"),
+        Some(missing) => Finding::fails(kind, missing.kind.as_str(), missing.message.clone()),
+    }
+}
+
+fn stalled(progress: &Progress, bucket: &BucketState) -> Finding {
+    let kind = ConditionKind::Stalled;
+    if *bucket == BucketState::Lost {
+        return Finding::holds(kind, "DataLost", "the media bucket is gone; only a restore may make it again");
+    }
+    for (what, state) in [("prepare", &progress.prepare), ("seed", &progress.seed), ("owner", &progress.owner)] {
+        if let TaskState::Failed { message } = state {
+            let remedy = format!("read the logs of the Jobs {what}-…, mend the cause, then delete these Jobs to try again");
+            return Finding::holds(kind, "JobFailed", format!("{message}; {remedy}"));
+        }
+    }
+    Finding::fails(kind, "Fine", "")
+}
+
+/// The status after a pass.
+pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono::Utc>) -> InstanceStatus {
+    let InstanceStatus {
+        observed_generation: _,
+        version,
+        database_initialised,
+        identity_fingerprint,
+        conditions: before,
+        steps: past,
+        ready_since: _,
+    } = observed.status.clone();
+    let generation = observed.instance.metadata.generation.unwrap_or(0);
+    let conditions = conditions(&before, found, generation, now);
+    let holds = |kind| is_true(&conditions, kind);
+    let fillable = [
+        ConditionKind::NamespaceReady,
+        ConditionKind::IdentityReady,
+        ConditionKind::BucketReady,
+        ConditionKind::DatabaseReady,
+        ConditionKind::CacheReady,
+    ];
+    InstanceStatus {
+        observed_generation: Some(generation),
+        version: version.or_else(|| holds(ConditionKind::Migrated).then(|| observed.instance.spec.version.clone())),
+        database_initialised: database_initialised || fillable.into_iter().all(holds),
+        identity_fingerprint,
+        steps: steps(&past, &conditions, now),
+        ready_since: condition(&conditions, ConditionKind::Ready)
+            .filter(|ready| ready.status == Truth::True.as_str())
+            .map(|ready| ready.last_transition_time.clone()),
+        conditions,
+    }
+}
+
+/// The findings of a stall: everything as it was said last, but for what the stall says.
+pub fn stall_findings(before: &[Condition], stall: Option<Stall>) -> Vec<Finding> {
+    let mut found: Vec<Finding> = ConditionKind::ALL
+        .into_iter()
+        .filter_map(|kind| {
+            let before = condition(before, kind)?;
+            let truth = [Truth::True, Truth::False].into_iter().find(|truth| truth.as_str() == before.status);
+            let truth = truth.unwrap_or(Truth::Unknown);
+            // Reasons are words of ours; those of an older release that we no longer know are said again as such.
+            Some(Finding { kind, truth, reason: known_reason(&before.reason), message: before.message.clone() })
+        })
+        .collect();
+    let mut say = |finding: Finding| {
+        found.retain(|other| other.kind != finding.kind);
+        found.push(finding);
+    };
+    let Some(Stall { reason, message, also }) = stall else { return found };
+    if condition(before, ConditionKind::Ready).is_none() {
+        say(Finding::fails(ConditionKind::Ready, "Stalled", message.clone()));
+    }
+    say(Finding::holds(ConditionKind::Stalled, reason, message));
+    also.into_iter().for_each(say);
+    found
+}
+
+fn known_reason(reason: &str) -> &'static str {
+    const KNOWN: [&str; 13] = [
+        Finding::WAITING,
+        "There",
+        "DataLost",
+        "Unavailable",
+        "Answers",
+        "Starting",
+        "Stopped",
+        "Done",
+        "Running",
+        "JobFailed",
+        "Accepted",
+        "NotAccepted",
+        "Serves",
+    ];
+    KNOWN.into_iter().chain(ConditionKind::ALL.map(ConditionKind::as_str)).find(|known| *known == reason).unwrap_or("AsBefore")
+}
+
+/// Writes the status if it differs; then tells of each change by event and metric. Returns whether it wrote.
+pub async fn publish(context: &Context, observed: &Observed, next: InstanceStatus) -> Result<bool, Error> {
+    if observed.instance.status.as_ref() == Some(&next) {
+        return Ok(false);
+    }
+    let name = observed.instance.metadata.name.clone().unwrap_or_default();
+    // The resource version goes along: what was computed from an old status is refused, not written over a newer one.
+    let mut wanted = MastodonInstance { status: Some(next.clone()), ..MastodonInstance::clone(&observed.instance) };
+    wanted.metadata.managed_fields = None;
+    let params = PostParams { field_manager: Some(context.settings.field_manager.clone()), ..PostParams::default() };
+    let answer = context.instances.replace_status(&name, &params, &wanted).await.map_err(Error::kube("write the status"))?;
+    let before = &observed.status;
+    measure(before, &next);
+    tell(context, &answer, &before.conditions, &next.conditions).await;
+    context.with_memory(&name, |memory| memory.newest = Some(Arc::new(answer)));
+    Ok(true)
+}
+
+/// The duration of each step that has just been done.
+fn measure(before: &InstanceStatus, next: &InstanceStatus) {
+    for step in &next.steps {
+        let was_done = before.steps.iter().any(|past| past.name == step.name && past.finished_at.is_some());
+        if let Some(finished) = step.finished_at.as_ref().filter(|_| !was_done) {
+            let took = instant(finished) - instant(&step.started_at);
+            let seconds = took.to_std().unwrap_or_default().as_secs_f64();
+            metrics::histogram!("paddock_operator_step_seconds", "step" => step.name.as_str()).record(seconds);
+        }
+    }
+}
+
+/// One event for all conditions that changed at once: an event each would be a third of all writes of a first start.
+async fn tell(context: &Context, instance: &MastodonInstance, before: &[Condition], next: &[Condition]) {
+    let changed: Vec<&Condition> = next
+        .iter()
+        .filter(|condition| {
+            let was = before
+                .iter()
+                .find(|before| before.type_ == condition.type_)
+                .map_or(Truth::False.as_str(), |before| &before.status);
+            was != condition.status
+        })
+        .collect();
+    if changed.is_empty() {
+        return;
+    }
+    let bad =
+        changed.iter().any(|condition| (condition.type_ == ConditionKind::Stalled.as_str()) == (condition.status == "True"));
+    let lines: Vec<String> = changed
+        .iter()
+        .map(|condition| format!("{} is {} ({}): {}", condition.type_, condition.status, condition.reason, condition.message))
+        .collect();
+    let last = changed.last().map(|condition| format!("{}{}", condition.type_, condition.status));
+    let event = Event {
+        type_: if bad { EventType::Warning } else { EventType::Normal },
+        reason: last.unwrap_or_default(),
+        note: Some(lines.join("\n").chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    for line in lines {
+        tracing::info!(instance.name = instance.metadata.name, "{line}");
+    }
+    // An event that is lost is no reason to do anything again: the conditions say the same.
+    if let Err(error) = context.recorder.publish(&event, &instance.object_ref(&())).await {
+        tracing::warn!(error = %crate::operator::error::chain(&error), "could not write an event");
+    }
+}

@@ -1,0 +1,341 @@
+//! What we have seen of the objects we wrote: a few numbers for each, so that ten thousand servers fit into memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kube::ResourceExt;
+use kube::api::{DynamicObject, ObjectMeta};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::kind::Kind;
+
+/// On every object of ours: the name of the instance's custom resource.
+pub const INSTANCE_LABEL: &str = "paddock.host/instance";
+/// On every object of ours.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY_LABEL`].
+pub const MANAGED_BY: &str = "paddock";
+/// The hash of what we last applied, for the first pass after a restart.
+pub const APPLIED_ANNOTATION: &str = "paddock.host/applied";
+
+/// An object inside an instance. Names are unique per kind there, since each instance has one namespace.
+pub type Key = (Kind, String);
+
+/// What we know of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Tells it from a later one of the same name.
+    pub uid: String,
+    /// Grows with every change (a number since Kubernetes says so officially; 0 if it is none).
+    pub resource_version: u64,
+    /// Hash of the fields that we own according to the API server.
+    pub ours: u64,
+    /// `ours` as it was right after our last apply; nothing before the first pass has looked.
+    pub accepted: Option<u64>,
+    /// Hash of what we last applied, as the object itself says.
+    pub applied: Option<u64>,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// What its status tells.
+    pub state: State,
+}
+
+/// What a status tells, by kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// Nothing that we need.
+    None,
+    /// Pods behind a Deployment or StatefulSet.
+    Pods {
+        /// The controller has seen the newest spec.
+        current: bool,
+        /// Pods of the newest spec.
+        updated: i64,
+        /// All pods, old ones included.
+        all: i64,
+        /// Pods that answer.
+        ready: i64,
+    },
+    /// A Job.
+    Job(JobState),
+    /// A database.
+    Database {
+        /// Its condition Ready.
+        ready: bool,
+        /// What CloudNativePG says about it.
+        phase: String,
+    },
+    /// A route.
+    Route {
+        /// Every parent has accepted the newest spec.
+        accepted: bool,
+        /// What a parent objects to.
+        objection: String,
+    },
+}
+
+/// How far a Job is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobState {
+    /// Neither done nor given up.
+    Active,
+    /// Done.
+    Done,
+    /// Given up.
+    Failed {
+        /// When, in seconds since 1970.
+        at: i64,
+        /// Why.
+        message: String,
+    },
+}
+
+/// All objects of all instances, fed by the watches and by the answers to our own writes.
+#[derive(Debug, Default)]
+pub struct SeenStore(Mutex<HashMap<String, BTreeMap<Key, Seen>>>);
+
+impl SeenStore {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, BTreeMap<Key, Seen>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of an instance.
+    pub fn of(&self, instance: &str) -> BTreeMap<Key, Seen> {
+        self.lock().get(instance).cloned().unwrap_or_default()
+    }
+
+    /// Takes note of an object; an older version than the known one is ignored. Returns whether anything we look at changed.
+    pub fn put(&self, instance: &str, key: Key, mut seen: Seen) -> bool {
+        let mut all = self.lock();
+        let objects = all.entry(instance.to_owned()).or_default();
+        if let Some(known) = objects.get(&key) {
+            if known.uid == seen.uid {
+                if seen.resource_version < known.resource_version {
+                    return false;
+                }
+                seen.accepted = seen.accepted.or(known.accepted);
+            }
+            let same = Seen { resource_version: known.resource_version, ..seen.clone() } == *known;
+            objects.insert(key, seen);
+            return !same;
+        }
+        objects.insert(key, seen);
+        true
+    }
+
+    /// The first pass has found the object equal to what is wanted: from here on any change of our fields is drift.
+    pub fn accept(&self, instance: &str, key: &Key) {
+        if let Some(seen) = self.lock().get_mut(instance).and_then(|objects| objects.get_mut(key)) {
+            seen.accepted = Some(seen.ours);
+        }
+    }
+
+    /// Forgets an object that is gone; one of the same name that came later stays.
+    pub fn remove(&self, instance: &str, key: &Key, uid: &str) {
+        let mut all = self.lock();
+        let Some(objects) = all.get_mut(instance) else { return };
+        if objects.get(key).is_some_and(|seen| seen.uid == uid) {
+            objects.remove(key);
+        }
+        if objects.is_empty() {
+            all.remove(instance);
+        }
+    }
+
+    /// After a new listing of a kind: forgets what it did not name. Returns the instances that lost something.
+    pub fn keep_only(&self, within: &dyn Fn(&Key) -> bool, listed: &std::collections::HashSet<String>) -> Vec<String> {
+        let mut touched = Vec::new();
+        self.lock().retain(|instance, objects| {
+            let before = objects.len();
+            objects.retain(|key, seen| !within(key) || listed.contains(&seen.uid));
+            if objects.len() != before {
+                touched.push(instance.clone());
+            }
+            !objects.is_empty()
+        });
+        touched
+    }
+}
+
+impl Seen {
+    /// What to remember of an object.
+    pub fn of(kind: Kind, metadata: &ObjectMeta, data: &Value, field_manager: &str) -> Self {
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0),
+            ours: ours(metadata, field_manager),
+            accepted: None,
+            applied: metadata
+                .annotations
+                .as_ref()
+                .and_then(|annotations| annotations.get(APPLIED_ANNOTATION))
+                .and_then(|text| u64::from_str_radix(text, 16).ok()),
+            deleting: metadata.deletion_timestamp.is_some(),
+            state: state(kind, metadata, data),
+        }
+    }
+
+    /// What to remember of the answer to a write.
+    pub fn of_object(kind: Kind, object: &DynamicObject, field_manager: &str) -> Self {
+        let seen = Self::of(kind, &object.metadata, &object.data, field_manager);
+        Self { accepted: Some(seen.ours), ..seen }
+    }
+}
+
+/// The instance that an object belongs to, when it is one of ours.
+pub fn instance_of(object: &impl ResourceExt) -> Option<String> {
+    object.labels().get(INSTANCE_LABEL).cloned()
+}
+
+/// Hash of the fields that we own by server-side apply. What we created otherwise (Secrets) is owned by update and has none.
+fn ours(metadata: &ObjectMeta, field_manager: &str) -> u64 {
+    let entry = metadata.managed_fields.iter().flatten().find(|entry| {
+        entry.manager.as_deref() == Some(field_manager)
+            && entry.operation.as_deref() == Some("Apply")
+            && entry.subresource.is_none()
+    });
+    entry.and_then(|entry| entry.fields_v1.as_ref()).map_or(0, |fields| hash(&fields.0))
+}
+
+/// A hash that stays the same over restarts and releases: the first 64 bits of SHA-256 over the JSON text, whose keys are sorted.
+pub fn hash(value: &Value) -> u64 {
+    let digest = Sha256::digest(value.to_string().as_bytes());
+    digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
+    let status = &data["status"];
+    let number = |name: &str| status[name].as_i64().unwrap_or(0);
+    match kind {
+        Kind::Deployment | Kind::StatefulSet => State::Pods {
+            current: status["observedGeneration"].as_i64() >= metadata.generation,
+            updated: number("updatedReplicas"),
+            all: number("replicas"),
+            ready: number("readyReplicas"),
+        },
+        Kind::Job => State::Job(job_state(status)),
+        Kind::Cluster => State::Database {
+            ready: condition_holds(&status["conditions"], "Ready", None).is_ok(),
+            phase: status["phase"].as_str().unwrap_or("not yet seen by CloudNativePG").to_owned(),
+        },
+        Kind::HttpRoute => {
+            let parents = status["parents"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let judged: Result<Vec<()>, String> = parents
+                .iter()
+                .flat_map(|parent| {
+                    ["Accepted", "ResolvedRefs"].map(|name| condition_holds(&parent["conditions"], name, metadata.generation))
+                })
+                .collect();
+            State::Route { accepted: !parents.is_empty() && judged.is_ok(), objection: judged.err().unwrap_or_default() }
+        }
+        Kind::Namespace
+        | Kind::ResourceQuota
+        | Kind::LimitRange
+        | Kind::NetworkPolicy
+        | Kind::ConfigMap
+        | Kind::Secret
+        | Kind::Service
+        | Kind::PersistentVolumeClaim
+        | Kind::PodDisruptionBudget => State::None,
+    }
+}
+
+fn job_state(status: &Value) -> JobState {
+    for condition in status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        if condition["status"] != "True" {
+            continue;
+        }
+        if condition["type"] == "Complete" {
+            return JobState::Done;
+        }
+        if condition["type"] == "Failed" {
+            let at = condition["lastTransitionTime"].as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
+            return JobState::Failed {
+                at: at.map_or(0, |at| at.timestamp()),
+                message: condition["message"].as_str().unwrap_or_default().to_owned(),
+            };
+        }
+    }
+    JobState::Active
+}
+
+/// Whether a condition is True (and about this generation); else what it says.
+fn condition_holds(conditions: &Value, name: &str, generation: Option<i64>) -> Result<(), String> {
+    let Some(condition) = conditions.as_array().into_iter().flatten().find(|condition| condition["type"] == name) else {
+        return Err(format!("{name} is not reported yet"));
+    };
+    if condition["status"] != "True" {
+        return Err(format!("{name}: {}", condition["message"].as_str().unwrap_or_default()));
+    }
+    if generation.is_some_and(|generation| condition["observedGeneration"].as_i64() != Some(generation)) {
+        return Err(format!("{name} is about an older version"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(uid: &str, version: u64, ours: u64) -> Seen {
+        Seen {
+            uid: uid.into(),
+            resource_version: version,
+            ours,
+            accepted: None,
+            applied: Some(7),
+            deleting: false,
+            state: State::None,
+        }
+    }
+
+    #[test]
+    fn an_old_watch_event_never_hides_our_own_write() {
+        let store = SeenStore::default();
+        let key = (Kind::Service, "web".to_owned());
+        store.put("a", key.clone(), Seen { accepted: Some(2), ..seen("u", 12, 2) });
+        assert!(!store.put("a", key.clone(), seen("u", 11, 1)));
+        assert_eq!(store.of("a")[&key].ours, 2);
+        assert!(store.put("a", key.clone(), seen("u", 13, 3)));
+        assert_eq!(store.of("a")[&key].accepted, Some(2), "what we accepted outlives later events");
+        store.remove("a", &key, "older");
+        assert_eq!(store.of("a").len(), 1);
+        store.remove("a", &key, "u");
+        assert!(store.of("a").is_empty());
+    }
+
+    #[test]
+    fn a_new_listing_forgets_what_it_does_not_name() {
+        let store = SeenStore::default();
+        store.put("a", (Kind::Service, "web".into()), seen("one", 1, 1));
+        store.put("a", (Kind::Job, "seed".into()), seen("two", 1, 1));
+        let touched = store.keep_only(&|key| key.0 == Kind::Service, &std::collections::HashSet::new());
+        assert_eq!(touched, ["a"]);
+        assert_eq!(store.of("a").len(), 1);
+    }
+
+    #[test]
+    fn a_failed_job_says_when_and_why() {
+        let status = json!({"conditions": [
+            {"type": "FailureTarget", "status": "True"},
+            {"type": "Failed", "status": "True", "lastTransitionTime": "1970-01-01T00:00:09Z", "message": "no"}]});
+        assert_eq!(job_state(&status), JobState::Failed { at: 9, message: "no".into() });
+        assert_eq!(job_state(&json!({})), JobState::Active);
+    }
+
+    #[test]
+    fn a_route_counts_only_when_its_newest_spec_is_accepted() {
+        let metadata = ObjectMeta { generation: Some(2), ..ObjectMeta::default() };
+        let data = |generation| {
+            json!({"status": {"parents": [{"conditions": [
+                {"type": "Accepted", "status": "True", "observedGeneration": generation},
+                {"type": "ResolvedRefs", "status": "True", "observedGeneration": generation}]}]}})
+        };
+        assert!(matches!(state(Kind::HttpRoute, &metadata, &data(2)), State::Route { accepted: true, .. }));
+        assert!(matches!(state(Kind::HttpRoute, &metadata, &data(1)), State::Route { accepted: false, .. }));
+        assert!(matches!(state(Kind::HttpRoute, &metadata, &json!({})), State::Route { accepted: false, .. }));
+    }
+}
