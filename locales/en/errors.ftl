@@ -5,6 +5,10 @@ error-401-title = Please log in
 error-401-text = This page is for people who are logged in.
 error-403-title = This form is too old
 error-403-text = The page was open for too long, or you logged in or out elsewhere. Load it again; nothing was changed.
+error-unverified-title = Confirm your e-mail address first
+error-unverified-text = We sent a link to it when you signed up. Open it, and you can go on here.
+error-forbidden-title = This is not yours to do
+error-forbidden-text = You are logged in, but your role does not allow this. Ask an owner of the account.
 error-404-title = There is nothing here
 error-404-text = The address may have a slip in it, or what was here is gone, or belongs to another account.
 error-405-title = That does not work here
@@ -30,6 +34,7 @@ error-way-instances = Go to your servers
 error-way-back = Go back
 error-way-log-in = Log in
 error-way-forgot = Ask for a new link
+error-way-check-mail = Get a new link
 error-way-staff = Go to the overview
 
 # Forms: each names the field and the remedy; those of address.ftl come on top. Chosen in code.

@@ -113,6 +113,17 @@ async fn owe_verification(
     Ok(())
 }
 
+/// Whom a link was made for and whether it can still be used; `None` for one that was never made. Changes nothing.
+pub async fn look_at_link(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    token: uuid::Uuid,
+    purpose: Purpose,
+) -> Result<Option<(Person, bool)>, AccountError> {
+    let Some((id, usable)) = link::look(conn, clock, token, purpose).await? else { return Ok(None) };
+    Ok(store::find_person(conn, id).await?.map(|person| (person, usable)))
+}
+
 /// Takes a verification link: the address is proven. Returns who it was.
 pub async fn verify(conn: &mut PgConnection, clock: &dyn Clock, token: uuid::Uuid) -> Result<PersonId, AccountError> {
     let person = link::take(conn, clock, token, Purpose::Verify).await?.ok_or(AccountError::Link)?;

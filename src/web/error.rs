@@ -291,6 +291,7 @@ fn page(
     let page = PageContext::new(state, headers, path, caller);
     let words = page.w.clone();
     let (way_out, label) = match (error, caller) {
+        (WebError::LinkUsedUp, _) if path.starts_with("/verify/") => ("/check-mail", "error-way-check-mail"),
         (WebError::LinkUsedUp, _) => ("/forgot", "error-way-forgot"),
         (WebError::Unverified, _) => ("/check-mail", "error-way-check-mail"),
         (_, Caller::Customer(_)) => ("/instances", "error-way-instances"),

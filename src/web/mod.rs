@@ -17,6 +17,7 @@ mod page;
 mod public;
 mod routes;
 mod session;
+mod signed;
 mod staff;
 
 use std::sync::Arc;

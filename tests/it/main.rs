@@ -7,3 +7,4 @@ mod mail;
 mod plan;
 mod rig;
 mod routes;
+mod stripe_fake;

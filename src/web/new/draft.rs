@@ -1,22 +1,20 @@
 //! The answers of the order path so far. They travel in one signed cookie, so an unfinished order costs no row, survives a log-in, and
 //! is gone a day later. Whoever needs them checks them again: rules, catalogue and releases may have changed meanwhile.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::account::email::EmailAddress;
 use crate::billing::NewOrder;
-use crate::crypto;
 use crate::instance::address::{Address, AddressKind, AddressProblem, AddressRules, Severity, WebDomain};
 use crate::instance::owner::OwnerName;
 use crate::plan::{Interval, Plan};
 use crate::web::AppState;
 use crate::web::page::FieldErrors;
-use crate::web::session::{cookie_value, set_cookie};
+use crate::web::signed;
 use crate::words::Words;
 
 const COOKIE: &str = "paddock_draft";
-const PURPOSE: &str = "draft";
 const LIFETIME: cookie::time::Duration = cookie::time::Duration::days(1);
 
 /// What was answered, as typed or cleaned; empty where nothing was.
@@ -142,28 +140,23 @@ pub(in crate::web) fn check_address(rules: &AddressRules, draft: &Draft) -> Resu
 
 /// What is wrong, without what is only worth a warning.
 fn note(errors: &mut FieldErrors, field: &str, problems: &[AddressProblem]) {
+    let words = Words::english();
     for problem in problems.iter().filter(|problem| problem.severity() == Severity::Refuse) {
-        errors.add(field, said(problem.key(), problem.args()));
+        errors.add(field, words.said(problem.key(), &problem.args()));
     }
-}
-
-/// A message with its values.
-pub(super) fn said(key: &str, args: Vec<(&'static str, String)>) -> String {
-    let args: Vec<(&'static str, &dyn std::fmt::Display)> =
-        args.iter().map(|(name, value)| (*name, value as &dyn std::fmt::Display)).collect();
-    Words::english().with(key, &args)
 }
 
 /// The answer to the question for the owner.
 pub(super) fn check_owner(draft: &Draft) -> Result<(OwnerName, EmailAddress), FieldErrors> {
+    let words = Words::english();
     let mut errors = FieldErrors::default();
     let owner = OwnerName::parse(&draft.owner_username).map_err(|problems| {
         for problem in problems {
-            errors.add("owner_name", said(problem.key(), problem.args()));
+            errors.add("owner_name", words.said(problem.key(), &problem.args()));
         }
     });
     let email = EmailAddress::parse(&draft.owner_email)
-        .map_err(|problem| errors.add("owner_email", said(problem.key(), problem.args())));
+        .map_err(|problem| errors.add("owner_email", words.said(problem.key(), &problem.args())));
     match (owner, email) {
         (Ok(owner), Ok(email)) => Ok((owner, email)),
         _ => Err(errors),
@@ -185,23 +178,101 @@ pub(super) fn check_plan<'a>(state: &'a AppState, draft: &Draft) -> Result<(&'a 
     plan.zip(interval).ok_or(errors)
 }
 
+/// The page that asks for the first field that is wrong.
+pub(in crate::web) fn question_of(errors: &FieldErrors) -> &'static str {
+    let asked = |fields: &[&str]| errors.list.iter().any(|error| fields.contains(&error.field.as_str()));
+    if asked(&["kind", "name", "domain", "web_domain"]) {
+        "/new/address"
+    } else if asked(&["owner_name", "owner_email"]) {
+        "/new/owner"
+    } else {
+        "/new/plan"
+    }
+}
+
 /// The draft that the browser carries; `None` without one, or when it is not from us.
 pub(in crate::web) fn read_draft(state: &AppState, headers: &HeaderMap) -> Option<Draft> {
-    let value = cookie_value(headers, COOKIE)?;
-    let (text, mac) = value.split_once('.')?;
-    let (text, mac) = (crypto::from_base64(text)?, crypto::from_base64(mac)?);
-    state.key.verifies(PURPOSE, &text, &mac).then_some(())?;
-    serde_json::from_slice(&text).ok()
+    serde_json::from_slice(&signed::read(state, headers, COOKIE)?).ok()
 }
 
 /// The header that makes the browser carry `draft`.
 pub(in crate::web) fn write_draft(state: &AppState, draft: &Draft) -> (HeaderName, HeaderValue) {
     let text = serde_json::to_vec(draft).unwrap_or_default();
-    let value = format!("{}.{}", crypto::to_base64(&text), crypto::to_base64(&state.key.mac(PURPOSE, &text)));
-    (header::SET_COOKIE, set_cookie(state, COOKIE, &value, LIFETIME))
+    signed::write(state, COOKIE, &text, LIFETIME)
 }
 
 /// The header that makes the browser forget it: the order is placed, or somebody logs out.
 pub(in crate::web) fn forget_draft(state: &AppState) -> (HeaderName, HeaderValue) {
-    (header::SET_COOKIE, set_cookie(state, COOKIE, "", cookie::time::Duration::ZERO))
+    signed::forget(state, COOKIE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> AddressRules {
+        AddressRules { other_domains: vec!["pages.example.net".to_owned()], ..AddressRules::new("paddock.social") }
+    }
+
+    fn draft(kind: &str, name: &str, domain: &str, web_domain: &str) -> Draft {
+        let own = |text: &str| text.to_owned();
+        Draft { kind: own(kind), name: own(name), domain: own(domain), web_domain: own(web_domain), ..Draft::default() }
+    }
+
+    /// Field that is named, if any.
+    fn wrong(draft: &Draft) -> Option<String> {
+        check_address(&rules(), draft).err().map(|errors| {
+            assert!(errors.list.iter().all(|error| !error.text.is_empty() && error.text.contains(' ')), "{errors:?}");
+            errors.list[0].field.clone()
+        })
+    }
+
+    #[test]
+    fn each_fault_of_an_address_names_its_field() {
+        let cases = [
+            (draft("hosted", "harbour", "", ""), None),
+            (draft("own", "", "harbour.org", ""), None),
+            (draft("own", "", "harbour.org", "social.harbour.org"), None),
+            (draft("hosted", "mastodon-friends", "", ""), None),
+            (draft("", "harbour", "", ""), Some("kind")),
+            (draft("other", "harbour", "", ""), Some("kind")),
+            (draft("hosted", "", "harbour.org", ""), Some("name")),
+            (draft("hosted", "a", "", ""), Some("name")),
+            (draft("hosted", "admin", "", ""), Some("name")),
+            (draft("hosted", "harbour", "", "social.harbour.org"), Some("web_domain")),
+            (draft("own", "harbour", "", ""), Some("domain")),
+            (draft("own", "", "pages.example.net", ""), Some("domain")),
+            (draft("own", "", "x.paddock.social", ""), Some("domain")),
+            (draft("own", "", "harbour.org", "harbour.org"), Some("web_domain")),
+            (draft("own", "", "harbour.org", "10.0.0.1"), Some("web_domain")),
+        ];
+        for (draft, field) in cases {
+            assert_eq!(wrong(&draft).as_deref(), field, "{draft:?}");
+        }
+    }
+
+    #[test]
+    fn owner_and_mail_are_both_told() {
+        let draft = Draft { owner_username: "a b".to_owned(), owner_email: "nobody".to_owned(), ..Draft::default() };
+        let errors = check_owner(&draft).unwrap_err();
+        assert!(!errors.text("owner_name").is_empty() && !errors.text("owner_email").is_empty(), "{errors:?}");
+    }
+
+    #[test]
+    fn the_first_question_comes_first() {
+        let asked = |fields: &[&str]| {
+            let mut errors = FieldErrors::default();
+            fields.iter().for_each(|field| errors.add(field, "wrong"));
+            question_of(&errors)
+        };
+        assert_eq!(asked(&["plan", "owner_name", "web_domain"]), "/new/address");
+        assert_eq!(asked(&["plan", "owner_email"]), "/new/owner");
+        assert_eq!(asked(&["period"]), "/new/plan");
+    }
+
+    #[test]
+    fn a_cookie_of_an_older_version_still_reads() {
+        let old: Draft = serde_json::from_str(r#"{"kind":"hosted","gone":"x"}"#).unwrap();
+        assert_eq!(old, Draft { kind: "hosted".to_owned(), ..Draft::default() });
+    }
 }
