@@ -44,6 +44,12 @@ impl Words {
         self.look_up(key, &values)
     }
 
+    /// [`Words::with`] for a fault of the domain, which brings its own key and values.
+    pub fn said(&self, key: &str, values: &[(&'static str, String)]) -> String {
+        let values: Vec<(&'static str, &dyn Display)> = values.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
+        self.with(key, &values)
+    }
+
     /// [`Words::with`] for one value, for use in templates.
     pub fn t1(&self, key: &str, name: &'static str, value: impl Display) -> String {
         self.with(key, &[(name, &value)])

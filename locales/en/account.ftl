@@ -1,6 +1,6 @@
 # Signing up, in and out.
 email-hint = We send a link there to make sure that it is yours
-password-hint = At least 12 characters. A few words in a row are easy to remember and hard to guess
+password-hint = At least 8 characters. A few words in a row are easy to remember and hard to guess
 sign-up-title = Sign up
 sign-up-lead = An account is free. You pay only when you order a server.
 sign-up-button = Sign up
@@ -12,7 +12,7 @@ check-mail-text = Open it to finish. The link works once, for 24 hours. You can 
 check-mail-missing = No mail?
 check-mail-missing-text = It can take a minute. Look in the spam folder, and check the address above for a slip of the keys.
 check-mail-resend = Send the link again
-check-mail-resent = Sent again. Only the newest link works.
+check-mail-resent = Another link is on its way, unless the last one is less than a minute old.
 check-mail-other = Use another address
 verify-title = Confirm your address
 verify-lead = Is { $email } yours?
@@ -20,6 +20,7 @@ verify-button = Yes, confirm
 verified-title = Your address is confirmed
 verified-lead = Your account is ready. The next thing is the address of your server.
 verified-next = Choose an address
+verified-log-in = Log in to go on
 log-in-title = Log in
 log-in-button = Log in
 log-in-forgot = Forgot your password?
@@ -34,3 +35,7 @@ reset-title = Set a new password
 reset-lead = For the account { $email }. You will be logged out everywhere else.
 reset-label = New password
 reset-button = Set the password
+
+# One-time messages, chosen in code
+flash-password-set = Your password is set. Log in with it.
+flash-logged-out = You are logged out.

@@ -1,4 +1,8 @@
 # From the address to the running server.
+minutes = { $n ->
+    [one] one minute
+   *[other] { $n } minutes
+}
 new-progress = New server · Question { $step } of { $steps }
 
 address-title = Choose your address
@@ -24,12 +28,9 @@ check-taken = Taken
 check-taken-text = Somebody has this address, or is paying for it at this moment. Choose another.
 check-reserved = Reserved
 check-look-alike = Too alike
-check-look-alike-text = It can be mistaken for { $name }. Choose a name that reads differently.
 check-invalid = Cannot be used
 check-ascii = Written by machines as
 check-handle = Handles will be @name@{ $address }
-check-mastodon = This contains “mastodon”.
-check-mastodon-text = The name is a trademark. You need written permission from Mastodon gGmbH to use it in an address.
 
 dns-title = DNS records
 dns-heading = Point { $domain } to us
@@ -38,7 +39,6 @@ dns-kind = Type
 dns-name = Name
 dns-value = Value
 dns-state = State
-dns-found = We see
 dns-checked = Checked at { $time } by our resolver.
 dns-again = Check again
 dns-later = You can go on now and set them later. Your server starts answering when they are right; changes can take up to an hour to be seen.
@@ -46,6 +46,7 @@ dns-later = You can go on now and set them later. Your server starts answering w
 dns-right = Right
 dns-missing = Not seen yet
 dns-wrong = Different
+dns-unknown = Not checked
 
 owner-title = Who owns the server?
 owner-lead = One person gets the role Owner on { $address }, with every right. You can add more people later, in Mastodon.
@@ -55,14 +56,14 @@ owner-email = Their e-mail address
 owner-email-hint = They set their password through this address. We never learn it
 
 plan-title = Choose a plan
-plan-change = You can change the plan on any day. You pay the difference for the days that are left.
+plan-change = To change the plan later, write to us: doing it here is planned and not ready yet.
 
 review-title = Check your order
 review-next = What happens next
 review-next-place = We set your address and a place aside for { $time }.
 review-next-pay = You pay { $price } { $per } on the page of our payment company. We never see the card.
 review-next-build = Your server is built while you watch. That usually takes a few minutes.
-review-full = Every place is taken at the moment. You can join the waiting list with this order: your address is kept for you, and nothing is charged. We write when there is a place, and you decide then.
+review-full = Every place is taken at the moment. You can join the waiting list with this order: nothing is charged, and the address is noted but not held. We write when there is a place, and you decide then.
 review-pay = Pay { $price }
 review-wait = Join the waiting list
 # Labels of the facts, chosen in code
@@ -72,6 +73,7 @@ fact-owner = Owner
 fact-owner-email = Owner’s e-mail
 fact-plan = Plan
 fact-price = Price
+fact-price-value = { $price } { $per }
 fact-invoice = Next invoice
 fact-version = Mastodon
 fact-cluster = Runs on
@@ -94,7 +96,7 @@ order-expired-text = The time to pay for { $address } ran out, so its place is f
 order-again = Order again
 order-other = Choose another address
 order-waiting = Number { $position } on the waiting list
-order-waiting-text = Every place is taken at the moment. { $address } is kept for you.
+order-waiting-text = Every place is taken at the moment. { $address } is noted, but not held for you.
 order-waiting-since = Joined { $time }. We write as soon as there is a place; you pay then, or not.
 order-leave-list = Leave the list
 order-paid = Paid

@@ -39,15 +39,15 @@ foot-signed-in = Signed in as { $email }
 
 home-title = A Mastodon server of your own
 home-heading = A Mastodon server of your own, in minutes
-home-lead = You choose the address and set the rules. We run the machines, from { $price } a month. Everything you put there stays yours, and you can take it with you on any day.
+home-lead = You choose the address and set the rules. We run the machines, from { $price } a month. What you put there stays yours.
 home-start = Start your server
 home-wait = Join the waiting list
 home-plans = See plans and prices
 home-full = Every place is taken at the moment. Nobody is charged before there is one.
 home-yours = It is yours
 home-yours-text = Your server runs apart from all others, with a database, files and keys of its own. You alone set the owner’s password. We never learn it.
-home-leave = You can leave
-home-leave-text = A complete archive, in an open format, on the first day and long after the last. It restores with tools that need nothing from us.
+home-leave = Built to let you go
+home-leave-text = All of this is free software, so nobody depends on us to run it. Planned, and not ready yet: a complete archive in an open format, on any day, that restores without us.
 home-price = You know the price
 home-price-text = One price a month or a year. Limits are signs to talk, never a surprise on the bill. We charge only when a place for you is set aside.
 home-how = How it goes
@@ -56,24 +56,50 @@ home-how-plan = Choose a plan and pay by card.
 home-how-watch = Watch your server being built. It usually takes a few minutes.
 home-how-owner = Set the owner’s password on your new server, and invite people.
 
+# Plans, here and on the order path; limits and periods are chosen in code
+per-month = a month
+per-year = a year
+plan-also = or { $price } { $per }
+limit-people = Made for
+limit-people-value = up to { $n } people
+limit-media = Pictures and videos
+limit-database = Database
+limit-room-value = { $n } GB
+
 plans-title = Plans and prices
 plans-lead = Every plan is the same Mastodon, with nothing held back. They differ in how much room there is.
 plans-limits = When you reach a limit
-plans-limits-text = Nothing stops and nothing is added to the bill. We write to you, and you decide: a larger plan, or less of what fills the room.
+plans-limits-text = Nothing is added to the bill. A limit is where we talk with you: a larger plan, or less of what fills the room.
 plans-stop = When you stop
-plans-stop-text = Cancel on any day; your server runs to the end of the time you paid for. Your archive stays ready to download after that.
+plans-stop-text = Write to us on any day; your server runs to the end of the time you paid for.
 
 status-title = Status
-status-checked = Checked at { $time }.
+status-checked = What our records say at { $time }.
+status-all-well = All is well
+status-some-not-well = Something is not well
+# Parts and their states, chosen in code
+status-pages = These pages
+status-orders = New orders
+status-payments = Payments
+status-building = Building servers
+status-working = Working
+status-open = Open
+status-full = Full
+status-full-text = There is a waiting list
+status-slow = Slower than it should be
+status-since = since { $time }
+status-building-now = One is being built just now
 
 terms-title = Terms
 terms-lead = What you can expect of us, and what we expect of you, in one page.
 terms-you = Who owns what
 terms-you-text = The address, the members, the posts and the keys are yours. We hold them for you and use them only to run your server.
 terms-we = What we do
-terms-we-text = We keep your server running and up to date, back it up every day, prove the backups by restoring them, and say on the status page when something is wrong.
+terms-we-text = We keep your server running, apart from all others, and say on the status page when something is wrong. We charge only when a place for your server is set aside.
 terms-pay = Paying, and not paying
-terms-pay-text = You pay in advance, by the month or the year. When a payment fails, your server goes on for { $grace } days while we remind you. After that it pauses; nothing is deleted. Your archive is kept for { $ending } more days, and we write twice before it goes.
+terms-pay-text = You pay in advance, by the month or the year, and the price is the one that you ordered for. When a payment fails, we write to you before anything else happens.
+terms-planned = What is planned
+terms-planned-text = Daily backups that are proven by restoring them, a complete archive to take with you, and dates that say how long a server runs and is kept when it is not paid. None of this is promised before this page says so.
 terms-data = Personal data
 terms-data-text = We know your e-mail address and what you bought. The card stays with the payment company. What your members write is on your server, not in our records.
 terms-rules = Rules

@@ -64,6 +64,16 @@ pub(super) async fn create(conn: &mut PgConnection, clock: &dyn Clock, person: P
     Ok((id, until))
 }
 
+/// Whose link it is and whether it can still be used.
+pub(super) async fn look(conn: &mut PgConnection, clock: &dyn Clock, id: Uuid, purpose: Purpose) -> sqlx::Result<Option<(PersonId, bool)>> {
+    sqlx::query_as("select person_id, used_at is null and expires_at > $3 from mail_tokens where id = $1 and purpose = $2")
+        .bind(id)
+        .bind(purpose)
+        .bind(clock.now())
+        .fetch_optional(conn)
+        .await
+}
+
 /// Uses a link up. `None`: used, too old, or never made. Its siblings of the same purpose are used up with it.
 pub(super) async fn take(conn: &mut PgConnection, clock: &dyn Clock, id: Uuid, purpose: Purpose) -> sqlx::Result<Option<PersonId>> {
     let person: Option<PersonId> = sqlx::query_scalar(

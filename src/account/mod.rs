@@ -24,7 +24,7 @@ use link::Purpose;
 use password::PasswordHash;
 
 /// What a person may do in an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -111,6 +111,17 @@ async fn owe_verification(
     let (token, until) = link::create(conn, clock, person, Purpose::Verify).await?;
     mail::owe(conn, clock, &email.smtp(), locale, &Notice::VerifyAddress { token, until }, Some(&format!("verify:{token}"))).await?;
     Ok(())
+}
+
+/// Whom a link was made for and whether it can still be used; `None` for one that was never made. Changes nothing.
+pub async fn look_at_link(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    token: uuid::Uuid,
+    purpose: Purpose,
+) -> Result<Option<(Person, bool)>, AccountError> {
+    let Some((id, usable)) = link::look(conn, clock, token, purpose).await? else { return Ok(None) };
+    Ok(store::find_person(conn, id).await?.map(|person| (person, usable)))
 }
 
 /// Takes a verification link: the address is proven. Returns who it was.

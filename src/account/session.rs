@@ -16,12 +16,20 @@ const SEEN_EVERY: TimeDelta = TimeDelta::minutes(10);
 
 /// The secret that a browser or program holds: 256 bits, base 64.
 #[derive(Debug, Clone)]
-pub struct SessionSecret(secrecy::SecretString);
+pub struct SessionSecret {
+    secret: secrecy::SecretString,
+    expires_at: DateTime<Utc>,
+}
 
 impl SessionSecret {
     /// As it goes into a cookie or header.
     pub fn expose(&self) -> &str {
-        secrecy::ExposeSecret::expose_secret(&self.0)
+        secrecy::ExposeSecret::expose_secret(&self.secret)
+    }
+
+    /// When the session ends unless it is used before; each use prolongs it.
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
     }
 }
 
@@ -78,7 +86,7 @@ pub async fn begin(
     .bind(user_agent)
     .execute(conn)
     .await?;
-    Ok(SessionSecret(secret.into()))
+    Ok(SessionSecret { secret: secret.into(), expires_at: now + idle })
 }
 
 /// Whose session this is, if it is one and not over. Being used prolongs it.

@@ -1,7 +1,7 @@
 //! SQL of orders, subscriptions, prices and Stripe's events.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{FromRow as _, PgConnection, Row as _};
 
 use super::stripe::{CheckoutId, CustomerId, EventHint, PriceId, RemoteSubscription, RemoteSubscriptionId};
 use crate::clock::Clock;
@@ -11,7 +11,7 @@ use crate::money::{Currency, Money};
 use crate::plan::Interval;
 
 /// Where an order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, utoipa::ToSchema)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum OrderState {
@@ -115,6 +115,18 @@ pub async fn find_owned_order(conn: &mut PgConnection, account: AccountId, id: O
         .bind(account)
         .fetch_optional(conn)
         .await
+}
+
+/// The account's orders of every state with the domain that each is for, newest first, at most 200.
+pub async fn list_owned_orders(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<(Order, String)>> {
+    let query = concat!(
+        "select ",
+        order_columns!(),
+        ", (select i.domain from instances i where i.id = orders.instance_id) as domain
+         from orders where account_id = $1 order by id desc limit 200"
+    );
+    let rows = sqlx::query(query).bind(account).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((Order::from_row(row)?, row.try_get("domain")?))).collect()
 }
 
 /// Any order, for staff and jobs.

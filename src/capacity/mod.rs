@@ -4,6 +4,7 @@
 //! nobody can pay for it any more. So nobody is ever charged without a place.
 
 mod store;
+mod waiting;
 
 use sqlx::PgConnection;
 
@@ -11,6 +12,7 @@ pub use store::{
     ClusterRow, Waiting, confirm, free, join_waiting_list, leave_waiting_list, list_clusters, put_cluster, reserve, waiting_entry,
     waiting_total,
 };
+pub use waiting::{stop_waiting, wait};
 
 use crate::ids::ClusterId;
 

@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::address::{Address, AddressKind, WebDomain};
 
 /// The kinds of records that we ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RecordKind {
     /// An IPv4 address.
@@ -220,7 +220,7 @@ pub struct DnsTarget {
 }
 
 /// What a record is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The server's pages.

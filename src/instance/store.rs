@@ -193,6 +193,13 @@ pub async fn count_by_intent(conn: &mut PgConnection) -> sqlx::Result<Vec<(Inten
     sqlx::query_as("select intent, count(*) from instances where released_at is null group by intent order by intent").fetch_all(conn).await
 }
 
+/// Since when the oldest of the servers that were never ready has been building; `None` when none is being built.
+pub async fn building_since(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar("select min(intent_at) from instances where intent = 'running' and ready_at is null and released_at is null")
+        .fetch_one(conn)
+        .await
+}
+
 pub(super) async fn account_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<AccountId> {
     sqlx::query_scalar("select account_id from instances where id = $1").bind(id).fetch_one(conn).await
 }

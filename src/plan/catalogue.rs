@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 /// What the customer is told. Indicators, never the base of a surprise charge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Limits {
     /// How many active people the plan is made for.
     pub users_hint: u32,

@@ -47,6 +47,12 @@ pub enum WebError {
     /// A body that is no form.
     #[error("the body is not a form")]
     NotAForm,
+    /// A body of the API that is no JSON.
+    #[error("the body is not JSON; send one JSON object with the header content-type: application/json")]
+    NotJson,
+    /// The API's log-in: address and password do not belong together. Which of them is wrong is not said.
+    #[error("the e-mail address and the password do not belong together; check both")]
+    WrongCredentials,
     /// A body over the limit.
     #[error("the body is larger than {most} bytes")]
     TooLarge {
@@ -70,6 +76,16 @@ pub enum WebError {
     /// Something else is in the way; the sentence says what.
     #[error("{0}")]
     Conflict(String),
+    /// The API can't do it as things stand; unlike [`Self::Conflict`] with a code of its own and the fields at fault, if any.
+    #[error("{text}")]
+    Refused {
+        /// One word for programs.
+        code: &'static str,
+        /// What is in the way, and what to do.
+        text: String,
+        /// Fields that another value would help in.
+        errors: Vec<FieldError>,
+    },
     /// We can't just now: Stripe or another part is away.
     #[error("a part that is needed is away: {0}")]
     Unavailable(String),
@@ -91,17 +107,38 @@ impl WebError {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated | Self::WrongCredentials => StatusCode::UNAUTHORIZED,
             Self::LogIn { .. } | Self::StaffLogIn => StatusCode::SEE_OTHER,
             Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
-            Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LinkUsedUp => StatusCode::GONE,
             Self::Unreadable { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Refused { .. } => StatusCode::CONFLICT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// One word for programs. Never changes its meaning; `docs/api.md` lists them.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Unauthenticated | Self::LogIn { .. } | Self::StaffLogIn => "unauthenticated",
+            Self::WrongCredentials => "wrong_credentials",
+            Self::Forbidden => "forbidden",
+            Self::Unverified => "unverified",
+            Self::Forged => "forged",
+            Self::NotAForm | Self::NotJson => "unsupported_media_type",
+            Self::TooLarge { .. } => "too_large",
+            Self::LinkUsedUp => "link_used_up",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Invalid(_) => "invalid",
+            Self::Conflict(_) => "conflict",
+            Self::Refused { code, .. } => code,
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
         }
     }
 }
@@ -152,9 +189,14 @@ impl From<askama::Error> for WebError {
 /// A problem body (RFC 9457).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Problem {
+    /// Names the kind of problem as a URI: `urn:paddock:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of problem in one word: stable, for programs.
+    pub code: &'static str,
     /// Status, as in the answer's first line.
     pub status: u16,
-    /// What kind of problem: stable, for programs.
+    /// What the status means, for people.
     pub title: String,
     /// A sentence for people.
     pub detail: String,
@@ -216,16 +258,20 @@ fn plain(response: &Response) -> bool {
 
 fn problem(error: &WebError, status: StatusCode, request_id: String) -> Response {
     let errors = match error {
-        WebError::Invalid(errors) => errors.clone(),
+        WebError::Invalid(errors) | WebError::Refused { errors, .. } => errors.clone(),
+        _ if status == StatusCode::METHOD_NOT_ALLOWED => Vec::new(),
         WebError::Unreadable { field, message } => vec![FieldError { field: field.clone(), text: message.clone() }],
         _ => Vec::new(),
     };
     let detail = match error {
+        _ if status == StatusCode::METHOD_NOT_ALLOWED => "this path does not take that method; the header allow names those it takes".to_owned(),
         WebError::Internal(_) | WebError::Unavailable(_) => Words::english().t(&format!("error-{}-text", status.as_u16())),
         other => other.to_string(),
     };
     let title = status.canonical_reason().unwrap_or("Error").to_owned();
-    let mut answer = (status, Json(Problem { status: status.as_u16(), title, detail, errors, request_id })).into_response();
+    let code = if status == StatusCode::METHOD_NOT_ALLOWED { "method_not_allowed" } else { error.code() };
+    let kind = format!("urn:paddock:problem:{code}");
+    let mut answer = (status, Json(Problem { kind, code, status: status.as_u16(), title, detail, errors, request_id })).into_response();
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -245,6 +291,7 @@ fn page(
     let page = PageContext::new(state, headers, path, caller);
     let words = page.w.clone();
     let (way_out, label) = match (error, caller) {
+        (WebError::LinkUsedUp, _) if path.starts_with("/verify/") => ("/check-mail", "error-way-check-mail"),
         (WebError::LinkUsedUp, _) => ("/forgot", "error-way-forgot"),
         (WebError::Unverified, _) => ("/check-mail", "error-way-check-mail"),
         (_, Caller::Customer(_)) => ("/instances", "error-way-instances"),
@@ -255,7 +302,7 @@ fn page(
     let (title, text) = match error {
         WebError::Unverified => (words.t("error-unverified-title"), words.t("error-unverified-text")),
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
-        WebError::Conflict(why) => (words.t("error-409-title"), why.clone()),
+        WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         _ => (words.t(&format!("error-{number}-title")), words.t(&format!("error-{number}-text"))),
     };
     let reference = if status.is_server_error() { request_id } else { String::new() };

@@ -17,6 +17,7 @@ mod page;
 mod public;
 mod routes;
 mod session;
+mod signed;
 mod staff;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Entry};
+pub use api::{openapi, openapi_text};
 pub use routes::{router, table};
 
 use crate::account::password::Passwords;

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::error::{FieldError, WebError};
@@ -184,6 +184,13 @@ macro_rules! pages {
 pub(super) use pages;
 
 pages!(ErrorPage);
+
+/// The page as the answer to a form that was refused: what was typed and what is wrong with it.
+pub(super) fn refused(page: &impl Page) -> Result<Response, askama::Error> {
+    let mut response = html(page)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
 
 /// The page as an answer, with the cookies that its context brought up.
 pub(super) fn html(page: &impl Page) -> Result<Response, askama::Error> {

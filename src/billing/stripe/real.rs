@@ -221,7 +221,7 @@ impl Stripe for RealStripe {
                 oldest = Some(read::invoice(last)?);
             }
             match &oldest {
-                Some(last) if page.has_more => after = Some(last.id.to_string()),
+                Some(found) if page.has_more => after = Some(found.id.to_string()),
                 _ => return Ok(oldest),
             }
         }

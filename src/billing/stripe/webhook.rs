@@ -79,7 +79,7 @@ pub fn verify_webhook(
     // All pairs are compared, without stopping at the first hit: the time taken says nothing.
     let mut matches = Choice::from(0);
     for secret in secrets {
-        let expected = mac(secret, header.time_text, body).ok_or(WebhookRefused::BadSignature)?;
+        let Some(expected) = mac(secret, header.time_text, body) else { continue };
         for given in &header.signatures {
             matches |= expected.as_slice().ct_eq(given);
         }

@@ -11,6 +11,7 @@ mod manifests;
 mod postgres;
 mod s3;
 mod shared;
+mod standins;
 mod tools;
 
 use std::fs;
@@ -25,6 +26,8 @@ pub use postgres::{Fault, Postgres};
 pub use s3::{REGION, S3};
 pub use shared::shared_postgres;
 pub use tools::Tools;
+
+use standins::Standins;
 
 /// Whether the stand-ins do the work of our Jobs and databases for real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +81,7 @@ pub struct Rig {
     postgres: Arc<Postgres>,
     cluster: Cluster,
     s3: S3,
+    _standins: Standins,
 }
 
 impl Rig {
@@ -104,7 +108,8 @@ impl Rig {
     }
 
     async fn with_standins(settings: &RigSettings, postgres: Arc<Postgres>, cluster: Cluster, s3: S3) -> Result<Self, RigError> {
-        Ok(Self { dir: settings.dir.clone(), postgres, cluster, s3 })
+        let standins = Standins::start(&cluster.client().await?, &postgres, settings.work);
+        Ok(Self { dir: settings.dir.clone(), postgres, cluster, s3, _standins: standins })
     }
 
     /// The folder of state, logs (`logs/<part>.log`) and kubeconfigs.

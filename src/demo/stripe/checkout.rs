@@ -17,7 +17,7 @@ const DAY: i64 = 24 * 3600;
 
 pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
     let mode = params.require("mode")?;
-    let success_url = params.url("success_url")?.ok_or_else(|| ApiError::missing_parameter("success_url".to_owned()))?;
+    let success_url = params.url("success_url")?.ok_or_else(|| ApiError::missing_parameter("success_url"))?;
     let cancel_url = params.url("cancel_url")?;
     let customer = params.require("customer")?;
     let (reference, metadata) = (params.take("client_reference_id"), params.metadata());

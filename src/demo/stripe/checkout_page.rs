@@ -135,13 +135,11 @@ pub(super) async fn confirm(
 ) -> Response {
     shop.turn(|turn| {
         let paid = if given.result == "complete" { checkout::pay(turn, &id, Card::AsksFirst).ok() } else { None };
-        match paid {
-            Some(session) => Redirect::to(&checkout::success_url(&session)).into_response(),
-            None => {
-                let error = "Your bank could not confirm the payment. Nothing was charged. Try again or use another card.";
-                form(turn, &id, Some(error), CardForm::default())
-            }
+        if let Some(session) = paid {
+            return Redirect::to(&checkout::success_url(&session)).into_response();
         }
+        let error = "Your bank could not confirm the payment. Nothing was charged. Try again or use another card.";
+        form(turn, &id, Some(error), CardForm::default())
     })
 }
 

@@ -27,12 +27,12 @@ impl ApiError {
         Self::invalid(None, Some(param.to_owned()), message.into())
     }
 
-    pub(super) fn unknown_parameter(param: String) -> Self {
-        Self::invalid(Some("parameter_unknown"), Some(param.clone()), format!("Received unknown parameter: {param}"))
+    pub(super) fn unknown_parameter(param: &str) -> Self {
+        Self::invalid(Some("parameter_unknown"), Some(param.to_owned()), format!("Received unknown parameter: {param}"))
     }
 
-    pub(super) fn missing_parameter(param: String) -> Self {
-        Self::invalid(Some("parameter_missing"), Some(param.clone()), format!("Missing required param: {param}."))
+    pub(super) fn missing_parameter(param: &str) -> Self {
+        Self::invalid(Some("parameter_missing"), Some(param.to_owned()), format!("Missing required param: {param}."))
     }
 
     pub(super) fn bad_parameter(code: &'static str, param: String, wanted: &str) -> Self {

@@ -32,9 +32,9 @@ impl Cursor {
     }
 
     /// A page of those on the shelf that `fits` lets through. The cursor itself need not fit, but must exist.
-    pub(super) fn page(&self, what: &str, url: &str, shelf: &Shelf, fits: impl Fn(&Value) -> bool) -> Answered {
+    pub(super) fn page(&self, what: &str, url: &str, objects: &Shelf, fits: impl Fn(&Value) -> bool) -> Answered {
         let check = |param: &str, id: &Option<String>| match id {
-            Some(id) if !shelf.contains_key(id) => Err(ApiError::missing_reference(param, what, id)),
+            Some(id) if !objects.contains_key(id) => Err(ApiError::missing_reference(param, what, id)),
             _ => Ok(()),
         };
         check("starting_after", &self.starting_after)?;
@@ -42,7 +42,7 @@ impl Cursor {
         let is = |cursor: &Option<String>, object: &Value| object["id"].as_str() == cursor.as_deref();
         // One more than wanted tells whether there are more.
         let mut found: Vec<&Value> = if self.ending_before.is_some() {
-            shelf
+            objects
                 .values()
                 .skip_while(|object| !is(&self.ending_before, object))
                 .skip(1)
@@ -50,7 +50,7 @@ impl Cursor {
                 .take(self.limit + 1)
                 .collect()
         } else {
-            let newest_first = shelf.values().rev();
+            let newest_first = objects.values().rev();
             let past = self.starting_after.is_none();
             newest_first
                 .scan(past, |past, object| {

@@ -108,7 +108,7 @@ impl FakeStripe {
         // Webhooks go to this machine: no proxy in between.
         let client = reqwest::Client::builder().no_proxy().timeout(WEBHOOK_TIMEOUT).build().map_err(StartError::Client)?;
         let shop = Arc::new(Shop::open(settings, base_url)?);
-        let stop = CancellationToken::new();
+        let ended = CancellationToken::new();
 
         let app = Router::new()
             .route("/v1/{*path}", any(api::serve))
@@ -119,17 +119,17 @@ impl FakeStripe {
             .merge(control::routes())
             .fallback(async || checkout_page::gone())
             .with_state(Arc::clone(&shop));
-        let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let server = axum::serve(listener, app).with_graceful_shutdown(ended.clone().cancelled_owned());
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = server.await {
                     tracing::error!(%error, "the fake Stripe stopped listening");
                 }
             }),
-            tokio::spawn(webhooks::run(Arc::clone(&shop), client, stop.clone())),
-            tokio::spawn(tick(Arc::clone(&shop), stop.clone())),
+            tokio::spawn(webhooks::run(Arc::clone(&shop), client, ended.clone())),
+            tokio::spawn(tick(Arc::clone(&shop), ended.clone())),
         ];
-        Ok(Self { shop, stop: stop.drop_guard(), tasks })
+        Ok(Self { shop, stop: ended.drop_guard(), tasks })
     }
 
     /// Where it is: what the adapter takes as base URL.
@@ -253,12 +253,12 @@ impl Shop {
 }
 
 /// Lets things happen by themselves when nobody asks.
-async fn tick(shop: Arc<Shop>, stop: CancellationToken) {
+async fn tick(shop: Arc<Shop>, ended: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = stop.cancelled() => return,
+            () = ended.cancelled() => return,
         }
         let now = shop.now();
         if shop.look(|state| time::is_due(state, now)) {

@@ -38,7 +38,7 @@ impl Params {
     }
 
     pub(super) fn require(&mut self, field: &str) -> Result<String, ApiError> {
-        self.take(field).filter(|value| !value.is_empty()).ok_or_else(|| ApiError::missing_parameter(self.name(field)))
+        self.take(field).filter(|value| !value.is_empty()).ok_or_else(|| ApiError::missing_parameter(&self.name(field)))
     }
 
     pub(super) fn int(&mut self, field: &str) -> Result<Option<i64>, ApiError> {
@@ -107,7 +107,7 @@ impl Params {
             Some((name, _)) => {
                 // `a[b]` below `x` is called `x[a][b]`.
                 let (first, rest) = name.find('[').map_or((name.as_str(), ""), |at| name.split_at(at));
-                Err(ApiError::unknown_parameter(format!("{}{rest}", self.name(first))))
+                Err(ApiError::unknown_parameter(&format!("{}{rest}", self.name(first))))
             }
         }
     }

@@ -8,7 +8,7 @@ use super::store::{Portal, Turn};
 
 pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
     let customer = params.require("customer")?;
-    let return_url = params.url("return_url")?.ok_or_else(|| ApiError::missing_parameter("return_url".to_owned()))?;
+    let return_url = params.url("return_url")?.ok_or_else(|| ApiError::missing_parameter("return_url"))?;
     params.finish()?;
     if !turn.state.customers.contains_key(&customer) {
         return Err(ApiError::missing_reference("customer", "customer", &customer));

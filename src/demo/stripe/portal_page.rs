@@ -61,8 +61,9 @@ struct InvoicePage {
 
 /// What to do, and to what.
 #[derive(Debug, Deserialize)]
-pub(super) struct Act {
-    act: String,
+pub(super) struct Wish {
+    #[serde(rename = "act")]
+    what: String,
     #[serde(default)]
     subscription: String,
     #[serde(flatten)]
@@ -76,16 +77,16 @@ pub(super) async fn show(Extract(shop): Extract<Arc<Shop>>, Path(id): Path<Strin
     })
 }
 
-pub(super) async fn act(Extract(shop): Extract<Arc<Shop>>, Path(id): Path<String>, Form(act): Form<Act>) -> Response {
+pub(super) async fn act(Extract(shop): Extract<Arc<Shop>>, Path(id): Path<String>, Form(wish): Form<Wish>) -> Response {
     shop.turn(|turn| {
         let Some(portal) = turn.state.portals.get(&id).cloned() else { return gone() };
         let owned =
-            turn.state.subscriptions.get(&act.subscription).is_some_and(|found| found["customer"] == portal.customer.as_str());
-        let done = match act.act.as_str() {
-            "card" => change_card(turn, &portal.customer, &act.card),
+            turn.state.subscriptions.get(&wish.subscription).is_some_and(|found| found["customer"] == portal.customer.as_str());
+        let done = match wish.what.as_str() {
+            "card" => change_card(turn, &portal.customer, &wish.card),
             "cancel" | "resume" if owned => {
-                let params = Params::parse(&format!("cancel_at_period_end={}", act.act == "cancel"));
-                subscriptions::update(turn, &act.subscription, params).map(drop).map_err(|_| "The subscription is over already.")
+                let params = Params::parse(&format!("cancel_at_period_end={}", wish.what == "cancel"));
+                subscriptions::update(turn, &wish.subscription, params).map(drop).map_err(|_| "The subscription is over already.")
             }
             _ => Err("That is not possible."),
         };

@@ -11,7 +11,7 @@ use crate::money::Currency;
 pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
     let currency = params.require("currency")?;
     let product = params.require("product")?;
-    let amount = params.int("unit_amount")?.ok_or_else(|| ApiError::missing_parameter("unit_amount".to_owned()))?;
+    let amount = params.int("unit_amount")?.ok_or_else(|| ApiError::missing_parameter("unit_amount"))?;
     let mut recurring = params.group("recurring");
     let interval = recurring.require("interval")?;
     let every = recurring.int("interval_count")?.unwrap_or(1);

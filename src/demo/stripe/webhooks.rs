@@ -149,14 +149,14 @@ impl State {
 }
 
 /// Delivers until told to stop.
-pub(super) async fn run(shop: Arc<Shop>, client: reqwest::Client, stop: CancellationToken) {
+pub(super) async fn run(shop: Arc<Shop>, client: reqwest::Client, ended: CancellationToken) {
     loop {
         let work = shop.look(|state| state.webhook_url.clone().map(|url| (url, state.due(Instant::now()))));
         let next = match work {
             Some((url, (due, _))) if !due.is_empty() => {
                 tokio::select! {
                     () = deliver(&shop, &client, &url, due) => continue,
-                    () = stop.cancelled() => return,
+                    () = ended.cancelled() => return,
                 }
             }
             Some((_, (_, next))) => next,
@@ -171,7 +171,7 @@ pub(super) async fn run(shop: Arc<Shop>, client: reqwest::Client, stop: Cancella
         tokio::select! {
             () = wait => {}
             () = shop.posted() => {}
-            () = stop.cancelled() => return,
+            () = ended.cancelled() => return,
         }
     }
 }

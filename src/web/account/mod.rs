@@ -1,7 +1,71 @@
-//! Signing up, proving an address, signing in and out, and choosing a new password.
+//! Signing up, in and out, proving an address, and choosing a new password.
+//!
+//! Known and unknown addresses get the same pages in the same time; what differs is the mail that their owner gets.
 
-use super::access::Routes;
+mod log_in;
+mod password;
+mod sign_up;
+mod verify;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::access::{Access, Routes};
+use super::page::FieldErrors;
+use super::{AppState, signed};
+use crate::account::email::EmailAddress;
+use crate::account::password::{BadPassword, LENGTH, check};
+use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
+        .get("/sign-up", Access::Public, sign_up::form)
+        .post("/sign-up", Access::Public, sign_up::submit)
+        .get("/sign-up/sent", Access::Public, sign_up::sent)
+        .get("/check-mail", Access::SignedIn, sign_up::check_mail)
+        .post("/verify/resend", Access::Public, verify::resend)
+        .get("/verify/{token}", Access::Public, verify::ask)
+        .post("/verify/{token}", Access::Public, verify::confirm)
+        .get("/verified", Access::Public, verify::verified)
+        .get("/log-in", Access::Public, log_in::form)
+        .post("/log-in", Access::Public, log_in::submit)
+        .post("/log-out", Access::Public, log_in::log_out)
+        .get("/forgot", Access::Public, password::forgot)
+        .post("/forgot", Access::Public, password::request)
+        .get("/forgot/sent", Access::Public, password::sent)
+        .get("/reset/{token}", Access::Public, password::form)
+        .post("/reset/{token}", Access::Public, password::set)
+}
+
+/// Language of those who sign up here: the pages' own.
+const LOCALE: &str = "en";
+/// The address that a mail went to, for the page that says so. Not in its URL: URLs are kept in histories and logs.
+const SENT: &str = "paddock_sent";
+
+fn remember_sent(state: &AppState, email: &EmailAddress) -> (HeaderName, HeaderValue) {
+    signed::write(state, SENT, email.display().as_bytes(), cookie::time::Duration::hours(1))
+}
+
+fn read_sent(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    String::from_utf8(signed::read(state, headers, SENT)?).ok()
+}
+
+/// The address of the field `email`, or what is wrong with it.
+fn read_email(words: &Words, typed: &str, errors: &mut FieldErrors) -> Option<EmailAddress> {
+    EmailAddress::parse(typed).map_err(|problem| errors.add(problem.field(), words.said(problem.key(), &problem.args()))).ok()
+}
+
+/// The password of the field `password` if it may be chosen, or what is wrong with it.
+fn read_new_password(words: &Words, typed: String, errors: &mut FieldErrors) -> Option<secrecy::SecretString> {
+    if typed.is_empty() {
+        errors.add("password", words.t("form-password-missing"));
+        return None;
+    }
+    let password = typed.into();
+    let problem = match check(&password) {
+        Ok(()) => return Some(password),
+        Err(BadPassword::TooShort) => words.t1("form-password-short", "least", LENGTH.start()),
+        Err(BadPassword::TooLong) => words.t1("form-password-long", "most", LENGTH.end()),
+    };
+    errors.add("password", problem);
+    None
 }

@@ -1,7 +1,78 @@
 //! Pages that anybody may see: home, plans, status, terms, and health for whoever watches this process.
 
-use super::access::Routes;
+pub(in crate::web) mod plans;
+mod status;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::AppState;
+use super::access::{Access, Routes};
+use super::error::WebError;
+use super::page::{PageContext, html, pages};
+use crate::capacity;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
+        .get("/", Access::Public, home)
+        .get("/plans", Access::Public, plans::plans)
+        .get("/status", Access::Public, status::status)
+        .get("/terms", Access::Public, terms)
+        .get("/healthz", Access::Public, healthz)
+        .get("/readyz", Access::Public, readyz)
+}
+
+#[derive(Template)]
+#[template(path = "pages/public/home.html")]
+struct HomePage {
+    page: PageContext,
+    from_price: String,
+    host_domain: String,
+    full: bool,
+}
+
+#[derive(Template)]
+#[template(path = "pages/public/terms.html")]
+struct TermsPage {
+    page: PageContext,
+}
+
+pages!(HomePage, TermsPage);
+
+/// GET `/`
+async fn home(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+    // Two numbers without a row of anybody's: the pool of the staff pages may count across accounts.
+    let mut conn = state.db.staff().acquire().await?;
+    let full = capacity::places_left(&mut conn).await? == 0;
+    let cheapest = state.catalogue.offered().map(|plan| plan.monthly).min_by_key(|price| price.minor);
+    Ok(html(&HomePage {
+        page,
+        from_price: cheapest.map(|price| price.to_string()).unwrap_or_default(),
+        host_domain: state.host.domain.clone(),
+        full,
+    })?)
+}
+
+/// GET `/terms`
+async fn terms(page: PageContext) -> Result<Response, WebError> {
+    Ok(html(&TermsPage { page })?)
+}
+
+/// GET `/healthz`: this process answers. Nothing else is asked, or a tired database would have every process restarted.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// GET `/readyz`: whether requests should be sent here: 503 while the database does not answer.
+async fn readyz(State(state): State<AppState>) -> (StatusCode, &'static str) {
+    let answers = async {
+        let mut conn = state.db.auth().acquire().await?;
+        sqlx::Connection::ping(&mut *conn).await
+    };
+    match tokio::time::timeout(std::time::Duration::from_secs(3), answers).await {
+        Ok(Ok(())) => (StatusCode::OK, "ready\n"),
+        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
 }

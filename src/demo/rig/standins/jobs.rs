@@ -1,0 +1,221 @@
+//! Whoever runs our Jobs: does for real what a Job's pod would do to its instance's database, and writes how it ended as an
+//! annotation on the pod, which a Stage turns into the pod's end.
+//!
+//! Only the pod's own environment is used, Secrets and ConfigMaps resolved: a Job with a wrong reference fails here as well.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, Pod, Secret};
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::watcher;
+use kube::{Client, ResourceExt};
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::super::manifests::MANAGER;
+use super::super::{Postgres, RigError};
+use super::{Seen, database_name, follow};
+
+/// Says what a Job of ours does: `prepare`, `seed` or `owner`. On the Job and on its pod template.
+const JOB_LABEL: &str = "paddock.host/job";
+/// How the work ended: `ok` or `failed`.
+const OUTCOME: &str = "paddock.rig/outcome";
+/// The newest migration of each minor release (`schema_migrations`, from its `db/schema.rb`).
+const NEWEST_MIGRATION: [(&str, &str); 5] = [
+    ("4.3", "20241007071624"),
+    ("4.4", "20250627132728"),
+    ("4.5", "20251023210145"),
+    ("4.6", "20260611150940"),
+    ("4.7", "20260805130216"),
+];
+
+type Environment = BTreeMap<String, String>;
+
+/// The stand-in that runs Jobs.
+pub(super) struct Jobs(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    postgres: Arc<Postgres>,
+    /// Pods, by uid, that are being worked on or done: their annotation comes back as one more event.
+    taken: Mutex<HashSet<String>>,
+}
+
+impl Jobs {
+    pub fn new(client: Client, postgres: Arc<Postgres>) -> Self {
+        Self(Arc::new(Inner { client, postgres, taken: Mutex::default() }))
+    }
+
+    pub async fn run(self) {
+        let pods: Api<Pod> = Api::all(self.0.client.clone());
+        follow(pods, watcher::Config::default().labels(JOB_LABEL), |seen| {
+            let inner = Arc::clone(&self.0);
+            async move {
+                match &*seen {
+                    Seen::There(pod) => inner.run(pod).await,
+                    Seen::Gone(_) => Ok(()),
+                }
+            }
+        })
+        .await;
+    }
+}
+
+impl Inner {
+    async fn run(&self, pod: &Pod) -> Result<(), RigError> {
+        let running = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
+        let uid = pod.uid().unwrap_or_default();
+        let taken = || self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if !running || pod.annotations().contains_key(OUTCOME) || !taken().insert(uid.clone()) {
+            return Ok(());
+        }
+        let result = self.run_taken(pod).await;
+        if result.is_err() {
+            taken().remove(&uid);
+        }
+        result
+    }
+
+    async fn run_taken(&self, pod: &Pod) -> Result<(), RigError> {
+        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let (outcome, why) = match self.work(pod, &namespace).await {
+            Ok(()) => ("ok", String::new()),
+            Err(why) => {
+                tracing::info!(namespace, name, why, "a Job's work failed");
+                ("failed", why)
+            }
+        };
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        let note = json!({"metadata": {"annotations": {OUTCOME: outcome, "paddock.rig/why": why}}});
+        let noted = pods.patch(&name, &params, &Patch::Merge(&note)).await;
+        noted.map(|_| ()).map_err(RigError::kube(format!("note the outcome of {namespace}/{name}")))
+    }
+
+    /// Does the pod's work; the error is what its log would have said.
+    async fn work(&self, pod: &Pod, namespace: &str) -> Result<(), String> {
+        let forced = pod.labels().get("paddock.rig/job").map(String::as_str);
+        if forced == Some("failed") {
+            return Err("the label paddock.rig/job says so".into());
+        }
+        let environment = self.environment(pod, namespace).await?;
+        let mut database = self.connect(&environment, namespace).await.map_err(|error| error.to_string())?;
+        let image = pod.spec.as_ref().and_then(|spec| spec.containers.first()?.image.clone()).unwrap_or_default();
+        let done = match pod.labels().get(JOB_LABEL).map(String::as_str) {
+            Some("prepare") => prepare(&mut database, &image).await,
+            Some("seed") => seed(&mut database).await,
+            Some("owner") => {
+                let get =
+                    |name: &str| environment.get(name).filter(|value| !value.is_empty()).ok_or(format!("{name} is not set"));
+                owner(&mut database, get("OWNER_USERNAME")?, get("OWNER_EMAIL")?).await
+            }
+            other => return Err(format!("no such work: {}", other.unwrap_or_default())),
+        };
+        done.map_err(|error| error.to_string())?;
+        database.close().await.map_err(|error| error.to_string())
+    }
+
+    /// Connects as Mastodon would. The host name of a database's Service resolves to the rig's Postgres.
+    async fn connect(&self, environment: &Environment, namespace: &str) -> Result<PgConnection, sqlx::Error> {
+        let get = |name: &str| environment.get(name).map_or("", String::as_str);
+        let options =
+            PgConnectOptions::new_without_pgpass().host("127.0.0.1").ssl_mode(PgSslMode::Disable).password(get("DB_PASS"));
+        let service = get("DB_HOST").split('.').next().and_then(|host| host.strip_suffix("-rw"));
+        let options = if let Some(cluster) = service {
+            let name = database_name(namespace, cluster);
+            options.port(self.postgres.port()).database(&name).username(&name)
+        } else {
+            let port = get("DB_PORT").parse().unwrap_or_default();
+            options.port(port).database(get("DB_NAME")).username(get("DB_USER"))
+        };
+        options.connect().await
+    }
+
+    /// The environment of the pod's first container, as a kubelet makes it: `envFrom` in order, then `env`.
+    async fn environment(&self, pod: &Pod, namespace: &str) -> Result<Environment, String> {
+        let container = pod.spec.as_ref().and_then(|spec| spec.containers.first()).ok_or("the pod has no container")?;
+        let mut environment = Environment::new();
+        for source in container.env_from.iter().flatten() {
+            if let Some(reference) = &source.config_map_ref {
+                environment.extend(self.config_map(namespace, &reference.name).await?);
+            }
+            if let Some(reference) = &source.secret_ref {
+                environment.extend(self.secret(namespace, &reference.name).await?);
+            }
+        }
+        for variable in container.env.iter().flatten() {
+            let value = self.value(namespace, variable).await?;
+            environment.insert(variable.name.clone(), value);
+        }
+        Ok(environment)
+    }
+
+    async fn value(&self, namespace: &str, variable: &EnvVar) -> Result<String, String> {
+        let Some(source) = &variable.value_from else { return Ok(variable.value.clone().unwrap_or_default()) };
+        let (mut values, key) = if let Some(reference) = &source.secret_key_ref {
+            (self.secret(namespace, &reference.name).await?, &reference.key)
+        } else if let Some(reference) = &source.config_map_key_ref {
+            (self.config_map(namespace, &reference.name).await?, &reference.key)
+        } else {
+            return Ok(String::new());
+        };
+        values.remove(key).ok_or_else(|| format!("{}: no key {key} in what it refers to", variable.name))
+    }
+
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Environment, String> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let secret = api.get(name).await.map_err(|error| format!("the Secret {name}: {error}"))?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, text(value.0))).collect())
+    }
+
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Environment, String> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        let map = api.get(name).await.map_err(|error| format!("the ConfigMap {name}: {error}"))?;
+        Ok(map.data.unwrap_or_default())
+    }
+}
+
+/// `rails db:prepare`: the schema, as of the release in the image's tag.
+async fn prepare(database: &mut PgConnection, image: &str) -> Result<(), sqlx::Error> {
+    let newest =
+        NEWEST_MIGRATION.iter().find(|(minor, _)| image.contains(&format!(":v{minor}."))).unwrap_or(&NEWEST_MIGRATION[2]).1;
+    let mut tx = database.begin().await?;
+    // Two pods of a Job may run at once; Rails takes an advisory lock too.
+    sqlx::raw_sql("select pg_advisory_xact_lock(4550)").execute(&mut *tx).await?;
+    sqlx::raw_sql(include_str!("../mastodon.sql")).execute(&mut *tx).await?;
+    sqlx::query("insert into schema_migrations (version) values ($1) on conflict do nothing")
+        .bind(newest)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
+/// `rails db:seed`: roles and the account that signs for the server itself.
+async fn seed(database: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(include_str!("../seeds.sql")).execute(database).await.map(|_| ())
+}
+
+/// `tootctl accounts create NAME --email … --confirmed --approve --role Owner`, again harmless.
+async fn owner(database: &mut PgConnection, username: &str, email: &str) -> Result<(), sqlx::Error> {
+    let mut tx = database.begin().await?;
+    let account: i64 = sqlx::query_scalar(
+        "insert into accounts (username) values ($1) \
+         on conflict (lower(username), coalesce(lower(domain), '')) do update set updated_at = now() returning id",
+    )
+    .bind(username)
+    .fetch_one(&mut *tx)
+    .await?;
+    sqlx::query(
+        "insert into users (email, account_id, role_id, confirmed_at, approved) \
+         values ($1, $2, (select id from user_roles where name = 'Owner'), now(), true) \
+         on conflict (email) do update set role_id = excluded.role_id, confirmed_at = now(), approved = true",
+    )
+    .bind(email)
+    .bind(account)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}

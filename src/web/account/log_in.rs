@@ -1,0 +1,156 @@
+//! Logging in and out.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::account::email::EmailAddress;
+use crate::account::password::PasswordHash;
+use crate::account::session::{self, Kind, Subject};
+use crate::account::{self, Person};
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::new::draft::forget_draft;
+use crate::web::page::{FieldErrors, PageContext, flash, html, pages, refused};
+use crate::web::session::{Caller, begin_cookie, end_cookie, session_cookie};
+
+#[derive(Template)]
+#[template(path = "pages/account/log_in.html")]
+struct LogInPage {
+    page: PageContext,
+    email: String,
+    next: String,
+    errors: FieldErrors,
+}
+
+pages!(LogInPage);
+
+/// `?next=`
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Next {
+    next: String,
+}
+
+/// Fields of the form.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LogInForm {
+    email: String,
+    password: String,
+    next: String,
+}
+
+/// GET `/log-in`
+pub(super) async fn form(page: PageContext, caller: Caller, Query(query): Query<Next>) -> Result<Response, WebError> {
+    let next = local_path(&query.next);
+    if matches!(caller, Caller::Customer(_)) {
+        return Ok(Redirect::to(next.unwrap_or("/instances")).into_response());
+    }
+    let next = next.unwrap_or_default().to_owned();
+    Ok(html(&LogInPage { page, email: String::new(), next, errors: FieldErrors::default() })?)
+}
+
+/// POST `/log-in`. Unknown address and wrong password: the same words, and the same work before them.
+pub(super) async fn submit(
+    State(state): State<AppState>,
+    page: PageContext,
+    headers: HeaderMap,
+    Form(form): Form<LogInForm>,
+) -> Result<Response, WebError> {
+    let next = local_path(&form.next).unwrap_or_default().to_owned();
+    let mut errors = FieldErrors::default();
+    if form.email.trim().is_empty() {
+        errors.add("email", page.w.t("email-required"));
+    }
+    if form.password.is_empty() {
+        errors.add("password", page.w.t("form-password-missing"));
+    }
+    if errors.is_empty() {
+        if let Some(person) = who(&state, &form.email, form.password.into()).await? {
+            return begin(&state, &headers, &person, &next).await;
+        }
+        errors.add("email", page.w.t("form-log-in-wrong"));
+    }
+    Ok(refused(&LogInPage { page, email: form.email, next, errors })?)
+}
+
+/// Whose address and password these are.
+async fn who(state: &AppState, email: &str, password: SecretString) -> Result<Option<Person>, WebError> {
+    let known = match EmailAddress::parse(email) {
+        // The connection goes back before hashing: hashing waits its turn, and others must not wait for it.
+        Ok(email) => account::credentials(&mut *state.db.auth().acquire().await?, &email).await?,
+        Err(_) => None,
+    };
+    let (person, hash) = known.map_or((None, PasswordHash::nobody()), |(person, hash)| (Some(person), hash));
+    let matches = state.passwords.matches(password, hash).await?;
+    Ok(person.filter(|_| matches))
+}
+
+/// A session of its own: one that the browser had before ends, whoever's it was.
+async fn begin(state: &AppState, headers: &HeaderMap, person: &Person, next: &str) -> Result<Response, WebError> {
+    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut tx = state.db.auth().begin().await?;
+    if let Some(before) = session_cookie(state, headers) {
+        session::end(&mut tx, &before).await?;
+    }
+    let Some((account, _)) = account::membership(&mut tx, person.id).await? else { return Err(WebError::Forbidden) };
+    let subject = Subject::Person { person: person.id, account };
+    let secret = session::begin(&mut tx, state.clock.as_ref(), subject, Kind::Browser, user_agent).await?;
+    tx.commit().await?;
+    let to = match next {
+        _ if person.verified_at.is_none() => "/check-mail",
+        "" => "/instances",
+        next => next,
+    };
+    Ok((AppendHeaders([(header::SET_COOKIE, begin_cookie(state, &secret))]), Redirect::to(to)).into_response())
+}
+
+/// POST `/log-out`, for customers and staff. What they had begun to order leaves the browser with them.
+pub(super) async fn log_out(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, WebError> {
+    if let Some(secret) = session_cookie(&state, &headers) {
+        session::end(&mut *state.db.auth().acquire().await?, &secret).await?;
+    }
+    let cookies = [(header::SET_COOKIE, end_cookie(&state)), forget_draft(&state), flash(&state, "done", "flash-logged-out")];
+    Ok((AppendHeaders(cookies), Redirect::to("/")).into_response())
+}
+
+/// A path of ours to go on to, and nothing that a browser could take for another site: it drops tabs and line ends, and reads `\`
+/// as `/`.
+fn local_path(text: &str) -> Option<&str> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (plain && text.starts_with('/') && !text.starts_with("//")).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local_path;
+
+    #[test]
+    fn only_paths_of_ours_are_gone_on_to() {
+        for good in ["/", "/new/address", "/orders/ord_1?came=paid"] {
+            assert_eq!(local_path(good), Some(good));
+        }
+        let elsewhere = [
+            "",
+            "instances",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " /x",
+            "/ü",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "\\\\evil.example",
+        ];
+        for bad in elsewhere {
+            assert_eq!(local_path(bad), None, "{bad:?}");
+        }
+    }
+}

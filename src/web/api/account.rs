@@ -1,0 +1,86 @@
+//! Signing up, and who one is.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::check;
+use super::json::{Answer, JsonBody};
+use crate::account::{self, Role};
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::session::Customer;
+
+/// Somebody who signs up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAccount {
+    /// Where the verification mail goes.
+    #[serde(default)]
+    #[schema(required, example = "ada@example.org")]
+    email: String,
+    /// 8 to 128 characters of any kind.
+    #[serde(default)]
+    #[schema(required, value_type = String, format = Password)]
+    password: SecretString,
+}
+
+/// A mail says what happened: to those whose address we know and to those whose address we don't, so that nobody else learns which.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MailUnderWay {
+    /// The same sentence for every address.
+    message: &'static str,
+}
+
+impl MailUnderWay {
+    pub fn answer() -> Answer<Self> {
+        Answer(StatusCode::ACCEPTED, Self { message: "we have written to this address; the mail says how to go on" })
+    }
+}
+
+/// Sign up
+///
+/// The mail that follows holds a link whose last part is the token for `POST /api/v1/verifications`. The answer is the same
+/// for every address; somebody who has an account already is told so by mail.
+#[utoipa::path(post, path = "/api/v1/accounts", tag = "account", operation_id = "sign_up", request_body = NewAccount,
+    responses((status = 202, description = "A mail is under way", body = MailUnderWay)))]
+pub(super) async fn create(
+    State(state): State<AppState>,
+    JsonBody(body): JsonBody<NewAccount>,
+) -> Result<Answer<MailUnderWay>, WebError> {
+    let (email, password) = check::sign_up(&body.email, body.password)?;
+    let hash = state.passwords.hash(password).await?;
+    let mut tx = state.db.auth().begin().await?;
+    account::sign_up(&mut tx, state.clock.as_ref(), &email, &hash, "en").await?;
+    tx.commit().await?;
+    Ok(MailUnderWay::answer())
+}
+
+/// Who calls, and for which account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Me {
+    /// The person.
+    #[schema(example = "per_01kanyg7c3e8ht2w9c5m1r4q6z")]
+    id: String,
+    /// Their address.
+    email: String,
+    /// When the address was proven. Until then nothing can be ordered.
+    verified_at: Option<DateTime<Utc>>,
+    /// The account that they act for.
+    #[schema(example = "acc_01kanyg7c3e8ht2w9c5m1r4q6z")]
+    account: String,
+    /// What they may do in it.
+    role: Role,
+}
+
+/// Who am I?
+#[utoipa::path(get, path = "/api/v1/me", tag = "account", operation_id = "me",
+    responses((status = 200, description = "Who calls", body = Me)))]
+pub(super) async fn me(customer: Customer) -> Answer<Me> {
+    let Customer { person, account, role } = customer;
+    let me = Me { id: person.id.to_string(), email: person.email, verified_at: person.verified_at, account: account.to_string(), role };
+    Answer(StatusCode::OK, me)
+}

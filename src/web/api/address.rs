@@ -1,0 +1,198 @@
+//! Addresses: whether one can be had, and which DNS records it needs.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::json::{Answer, Parameters};
+use crate::instance::address::{Address, AddressFault, AddressField, AddressKind, AddressProblem, WebDomain};
+use crate::instance::dns::{self, Purpose, RecordKind, RecordState};
+use crate::instance::{self};
+use crate::web::AppState;
+use crate::web::error::{FieldError, WebError};
+use crate::web::new::draft::{Draft, address_rules, check_address};
+use crate::web::session::Customer;
+use crate::words::Words;
+
+/// An address as an order has it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// `hosted` for a name under the host's domain, `own` for a domain that the customer brings.
+    #[serde(default)]
+    #[param(required, example = "hosted")]
+    kind: String,
+    /// The name, when hosted.
+    #[serde(default)]
+    name: String,
+    /// The domain, when own.
+    #[serde(default)]
+    domain: String,
+    /// Where Mastodon itself is, when that is not the domain; only for own domains.
+    #[serde(default)]
+    web_domain: String,
+}
+
+/// Whether an address can be had at this moment. Only an order decides.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AddressCheck {
+    /// Whether an order with it would be taken.
+    free: bool,
+    /// The domain as people read it.
+    #[schema(example = "harbour.example.social")]
+    address: Option<String>,
+    /// The domain as machines write it. It can never change.
+    #[schema(example = "harbour.example.social")]
+    domain: Option<String>,
+    /// What is in the way.
+    errors: Vec<FieldError>,
+    /// What is worth knowing before it is ordered.
+    warnings: Vec<String>,
+}
+
+/// Can I have this address?
+///
+/// The answer is 200 also for an address that can't be had: `errors` then says why and what to do.
+#[utoipa::path(get, path = "/api/v1/addresses/check", tag = "order", operation_id = "check_address", params(Wanted),
+    responses((status = 200, description = "What is known about the address", body = AddressCheck)))]
+pub(super) async fn check(
+    State(state): State<AppState>,
+    customer: Customer,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Answer<AddressCheck>, WebError> {
+    let Wanted { kind, name, domain, web_domain } = wanted;
+    let draft = Draft { kind, name, domain, web_domain, ..Draft::default() };
+    let (address, web) = match check_address(&address_rules(&state), &draft) {
+        Ok(found) => found,
+        Err(errors) => {
+            let check = AddressCheck { free: false, address: None, domain: None, errors: errors.list, warnings: Vec::new() };
+            return Ok(Answer(StatusCode::OK, check));
+        }
+    };
+    let hosted = address.kind() == AddressKind::Hosted;
+    let mut tx = state.db.begin_account(customer.account).await?;
+    let web_text = web.as_ref().map(WebDomain::domain);
+    let conflict = instance::conflict(tx.conn(), address.domain(), web_text, &address.skeleton(), hosted).await?;
+    let errors: Vec<FieldError> = conflict.iter().map(|what| taken(&address, web.as_ref(), what)).collect();
+    let warnings = address.warnings().iter().chain(web.iter().flat_map(WebDomain::warnings)).map(said).collect();
+    let (shown, domain) = (Some(address.display().to_owned()), Some(address.domain().to_owned()));
+    Ok(Answer(StatusCode::OK, AddressCheck { free: errors.is_empty(), address: shown, domain, errors, warnings }))
+}
+
+/// The field at fault when the database says `domain`, `web_domain` or `look_alike`; see [`instance::conflict`].
+pub(super) fn taken(address: &Address, web: Option<&WebDomain>, what: &str) -> FieldError {
+    let own_field = if address.kind() == AddressKind::Hosted { "name" } else { "domain" };
+    let shown = || address.display().to_owned();
+    let (name, field, fault) = match (what, web) {
+        ("web_domain", Some(web)) => ("web_domain", AddressField::WebDomain, AddressFault::Taken(web.display().to_owned())),
+        ("look_alike", _) => (own_field, AddressField::Address, AddressFault::LooksTaken(shown())),
+        _ => (own_field, AddressField::Address, AddressFault::Taken(shown())),
+    };
+    FieldError { field: name.to_owned(), text: said(&AddressProblem { field, fault }) }
+}
+
+fn said(problem: &AddressProblem) -> String {
+    with(problem.key(), &problem.args())
+}
+
+fn with(key: &str, args: &[(&'static str, String)]) -> String {
+    let args: Vec<(&'static str, &dyn std::fmt::Display)> =
+        args.iter().map(|(name, value)| (*name, value as &dyn std::fmt::Display)).collect();
+    Words::english().with(key, &args)
+}
+
+/// A domain of one's own.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OwnDomain {
+    /// The domain that ends the handles.
+    #[serde(default)]
+    #[param(required, example = "harbour.example")]
+    domain: String,
+    /// Where Mastodon itself is, when that is not the domain.
+    #[serde(default)]
+    web_domain: String,
+}
+
+/// The records that a domain needs, and what is there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Dns {
+    /// The domain as machines write it.
+    domain: String,
+    /// Whether every record that is required is there.
+    all_right: bool,
+    /// When our resolver looked; nothing is cached.
+    checked_at: DateTime<Utc>,
+    /// One for each record to set.
+    records: Vec<DnsRecord>,
+}
+
+/// A record to set.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DnsRecord {
+    /// Its full name.
+    name: String,
+    /// Its type.
+    kind: RecordKind,
+    /// Its value.
+    value: String,
+    /// What it is for.
+    purpose: Purpose,
+    /// Whether the server can't work without it.
+    required: bool,
+    /// An ALIAS, ANAME or flattened CNAME to this name is as good, and follows when our addresses change.
+    or_alias_to: Option<String>,
+    /// What our resolver saw: `found`, `missing`, `different`, or `unknown` when the lookup failed.
+    #[schema(example = "missing")]
+    state: &'static str,
+    /// What is there instead, when `different`.
+    seen: Vec<String>,
+    /// The same as a sentence, with what to do.
+    text: String,
+}
+
+/// Which DNS records does my domain need?
+#[utoipa::path(get, path = "/api/v1/addresses/dns", tag = "order", operation_id = "check_dns", params(OwnDomain),
+    responses((status = 200, description = "The records to set, and their state", body = Dns)))]
+pub(super) async fn dns(
+    State(state): State<AppState>,
+    _: Customer,
+    Parameters(wanted): Parameters<OwnDomain>,
+) -> Result<Answer<Dns>, WebError> {
+    let draft = Draft { kind: "own".to_owned(), domain: wanted.domain, web_domain: wanted.web_domain, ..Draft::default() };
+    let (address, web) = check_address(&address_rules(&state), &draft).map_err(|errors| WebError::Invalid(errors.list))?;
+    let wanted = dns::wanted_records(&address, web.as_ref(), &state.dns_target);
+    let seen = dns::look(state.resolver.as_ref(), &wanted).await;
+    let records: Vec<DnsRecord> = wanted.iter().zip(dns::compare(&wanted, &seen)).map(|(record, found)| told(record, found)).collect();
+    let all_right = records.iter().all(|record| !record.required || record.state == "found");
+    let domain = address.domain().to_owned();
+    Ok(Answer(StatusCode::OK, Dns { domain, all_right, checked_at: state.clock.now(), records }))
+}
+
+fn told(record: &dns::Record, found: RecordState) -> DnsRecord {
+    let key = found.key();
+    let (state, seen, args) = match found {
+        RecordState::Found => ("found", Vec::new(), Vec::new()),
+        RecordState::Missing => ("missing", Vec::new(), Vec::new()),
+        RecordState::Different(seen) => {
+            let args = vec![("seen", seen.join(", "))];
+            ("different", seen, args)
+        }
+        RecordState::Unknown(why) => ("unknown", Vec::new(), vec![("why", Words::english().t(why.key()))]),
+    };
+    DnsRecord {
+        name: record.name.clone(),
+        kind: record.kind,
+        value: record.value.clone(),
+        purpose: record.purpose,
+        required: record.purpose.is_required(),
+        or_alias_to: record.or_alias_to.clone(),
+        state,
+        seen,
+        text: with(key, &args),
+    }
+}

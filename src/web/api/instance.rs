@@ -1,0 +1,200 @@
+//! Servers: what each is, how far its building is, and how its owner gets in.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::json::Answer;
+use crate::instance::{self, Instance, Phase, phase};
+use crate::resource::{ConditionKind, StepName, condition, instant};
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::session::{Customer, OwnedInstance};
+
+/// What the owner of an account may see of what the operator says: whether the parts work, and not how they are made.
+const PUBLIC: [ConditionKind; 9] = [
+    ConditionKind::DatabaseReady,
+    ConditionKind::WebReady,
+    ConditionKind::StreamingReady,
+    ConditionKind::WorkersReady,
+    ConditionKind::RouteReady,
+    ConditionKind::CertificateReady,
+    ConditionKind::BackedUp,
+    ConditionKind::RestoreProven,
+    ConditionKind::Ready,
+];
+
+/// The account's servers, newest first, those that wait for their payment among them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Instances {
+    instances: Vec<InstanceView>,
+}
+
+/// One server.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InstanceView {
+    /// Which.
+    #[schema(example = "ins_01kanyg7c3e8ht2w9c5m1r4q6z")]
+    id: String,
+    /// What ends its handles. Can never change.
+    domain: String,
+    /// Where its pages are.
+    url: String,
+    /// `reserved`, `preparing`, `running`, `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
+    #[schema(example = "preparing")]
+    phase: &'static str,
+    /// Why, when there is something to say.
+    reason: Option<String>,
+    /// Code of the plan.
+    plan: String,
+    /// Release of Mastodon that it has or gets.
+    version: String,
+    /// When it was ordered.
+    ordered_at: DateTime<Utc>,
+    /// When all was ready for the first time.
+    ready_at: Option<DateTime<Utc>>,
+    /// Whose it is inside Mastodon.
+    owner: Owner,
+}
+
+/// The first account of a server, and how its owner gets in. Its password is set on the server itself; the host never learns it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Owner {
+    /// In full, with the domain.
+    #[schema(example = "@ada@harbour.example.social")]
+    handle: String,
+    /// The address to which the server sends the link.
+    email: String,
+    /// The server's own page for a first or new password: enter `email` there. It answers once the server runs.
+    password_url: String,
+}
+
+/// One server with the steps of its building and what is known of its parts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InstanceDetail {
+    #[serde(flatten)]
+    instance: InstanceView,
+    /// The steps of the first start, in order.
+    steps: Vec<StepView>,
+    /// Statements about its parts, as far as they have been made.
+    conditions: Vec<ConditionView>,
+    /// When the operator was last heard of.
+    observed_at: Option<DateTime<Utc>>,
+}
+
+/// A step of the first start.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StepView {
+    /// Which, for programs.
+    #[schema(example = "database")]
+    name: &'static str,
+    /// `waiting`, `doing` or `done`.
+    #[schema(example = "doing")]
+    state: &'static str,
+    /// When it began.
+    started_at: Option<DateTime<Utc>>,
+    /// When it was done.
+    finished_at: Option<DateTime<Utc>>,
+    /// Seconds that it usually takes; unknown until it was seen often enough.
+    typical_seconds: Option<f64>,
+}
+
+/// A statement about a part.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ConditionView {
+    /// About what.
+    #[schema(example = "DatabaseReady")]
+    kind: String,
+    /// `True`, `False` or `Unknown`.
+    #[schema(example = "True")]
+    status: String,
+    /// Since when.
+    since: DateTime<Utc>,
+}
+
+fn view(instance: &Instance) -> InstanceView {
+    let now = phase(instance);
+    let host = instance.web_host();
+    InstanceView {
+        id: instance.id.to_string(),
+        domain: instance.domain.clone(),
+        url: format!("https://{host}"),
+        phase: now.word(),
+        reason: match &now {
+            Phase::Degraded(why) | Phase::Suspended(why) => Some(why.clone()).filter(|why| !why.is_empty()),
+            Phase::Reserved | Phase::Preparing(_) | Phase::Running | Phase::Upgrading | Phase::Leaving | Phase::Gone(_) => None,
+        },
+        plan: instance.plan_code.clone(),
+        version: instance.mastodon_version.clone(),
+        ordered_at: instance.created_at,
+        ready_at: instance.ready_at,
+        owner: Owner {
+            handle: format!("@{}@{}", instance.owner_username, instance.domain),
+            email: instance.owner_email.clone(),
+            password_url: format!("https://{host}/auth/password/new"),
+        },
+    }
+}
+
+fn step(instance: &Instance, typical: &[(String, f64)], name: StepName) -> StepView {
+    let seen = instance.status().and_then(|status| status.steps.iter().find(|step| step.name == name));
+    let started_at = seen.map(|step| instant(&step.started_at));
+    let finished_at = seen.and_then(|step| step.finished_at.as_ref()).map(instant);
+    StepView {
+        name: name.as_str(),
+        state: match (started_at, finished_at) {
+            (None, _) => "waiting",
+            (Some(_), None) => "doing",
+            (Some(_), Some(_)) => "done",
+        },
+        started_at,
+        finished_at,
+        typical_seconds: typical.iter().find(|(step, _)| step == name.as_str()).map(|(_, seconds)| *seconds),
+    }
+}
+
+fn conditions(instance: &Instance) -> Vec<ConditionView> {
+    let stated = instance.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    PUBLIC
+        .into_iter()
+        .filter_map(|kind| condition(stated, kind))
+        .map(|found| ConditionView {
+            kind: found.type_.clone(),
+            status: found.status.clone(),
+            since: instant(&found.last_transition_time),
+        })
+        .collect()
+}
+
+/// List my servers
+#[utoipa::path(get, path = "/api/v1/instances", tag = "instance", operation_id = "list_instances",
+    responses((status = 200, description = "The account's servers", body = Instances)))]
+pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Instances>, WebError> {
+    let mut tx = state.db.begin_account(customer.account).await?;
+    let instances = instance::list_owned(tx.conn(), customer.account).await?;
+    Ok(Answer(StatusCode::OK, Instances { instances: instances.iter().map(view).collect() }))
+}
+
+/// Look at a server
+///
+/// Ask again every few seconds while `phase` is `preparing`.
+#[utoipa::path(get, path = "/api/v1/instances/{id}", tag = "instance", operation_id = "get_instance",
+    params(("id" = String, Path, description = "Id of the server")),
+    responses((status = 200, description = "The server", body = InstanceDetail)))]
+pub(super) async fn get(
+    State(state): State<AppState>,
+    customer: Customer,
+    OwnedInstance(instance): OwnedInstance,
+) -> Result<Answer<InstanceDetail>, WebError> {
+    let mut tx = state.db.begin_account(customer.account).await?;
+    let typical = instance::typical_seconds(tx.conn()).await?;
+    let detail = InstanceDetail {
+        steps: StepName::ALL.into_iter().map(|name| step(&instance, &typical, name)).collect(),
+        conditions: conditions(&instance),
+        observed_at: instance.observed_at,
+        instance: view(&instance),
+    };
+    Ok(Answer(StatusCode::OK, detail))
+}

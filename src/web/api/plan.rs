@@ -1,0 +1,49 @@
+//! What is sold.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::json::Answer;
+use crate::money::Money;
+use crate::plan::Limits;
+use crate::web::AppState;
+
+/// The plans that can be ordered, in the order of the page.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Plans {
+    plans: Vec<Plan>,
+}
+
+/// One thing that can be bought. Prices are before tax.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Plan {
+    /// What an order calls it.
+    code: String,
+    /// What people call it.
+    name: String,
+    /// For whom it is.
+    summary: String,
+    /// Price of a month.
+    monthly: Money,
+    /// Price of a year.
+    yearly: Money,
+    /// What it is made for; never the base of a surprise charge.
+    limits: Limits,
+}
+
+/// List the plans
+#[utoipa::path(get, path = "/api/v1/plans", tag = "order", operation_id = "list_plans",
+    responses((status = 200, description = "What can be ordered", body = Plans)))]
+pub(super) async fn list(State(state): State<AppState>) -> Answer<Plans> {
+    let plan = |plan: &crate::plan::Plan| Plan {
+        code: plan.code.clone(),
+        name: plan.name.clone(),
+        summary: plan.summary.clone(),
+        monthly: plan.monthly,
+        yearly: plan.yearly,
+        limits: plan.limits.clone(),
+    };
+    Answer(StatusCode::OK, Plans { plans: state.catalogue.offered().map(plan).collect() })
+}

@@ -1,0 +1,65 @@
+//! Proving an address with the link from a mail.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::account::MailUnderWay;
+use super::check;
+use super::json::{Answer, JsonBody};
+use crate::account::{self, link};
+use crate::web::AppState;
+use crate::web::error::WebError;
+
+/// The token of a verification mail.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewVerification {
+    /// What stands behind the last slash of the mail's link.
+    #[serde(default)]
+    #[schema(required)]
+    token: String,
+}
+
+/// Prove an address
+///
+/// A link works once, and for 24 hours. One that is used, too old or not ours is 410.
+#[utoipa::path(post, path = "/api/v1/verifications", tag = "account", operation_id = "verify", request_body = NewVerification,
+    responses((status = 204, description = "The address is proven")))]
+pub(super) async fn create(
+    State(state): State<AppState>,
+    JsonBody(body): JsonBody<NewVerification>,
+) -> Result<StatusCode, WebError> {
+    let token = link::read(&state.key, &body.token, link::Purpose::Verify).ok_or(WebError::LinkUsedUp)?;
+    let mut tx = state.db.auth().begin().await?;
+    account::verify(&mut tx, state.clock.as_ref(), token).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An address and nothing else.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Addressee {
+    /// Where the mail goes.
+    #[serde(default)]
+    #[schema(required, example = "ada@example.org")]
+    pub email: String,
+}
+
+/// Send the verification mail again
+///
+/// At most one a minute; the answer is the same for every address.
+#[utoipa::path(post, path = "/api/v1/verifications/resend", tag = "account", operation_id = "resend_verification",
+    request_body = Addressee, responses((status = 202, description = "A mail is under way, if one is due", body = MailUnderWay)))]
+pub(super) async fn resend(
+    State(state): State<AppState>,
+    JsonBody(body): JsonBody<Addressee>,
+) -> Result<Answer<MailUnderWay>, WebError> {
+    let email = check::email(&body.email)?;
+    let mut tx = state.db.auth().begin().await?;
+    account::resend_verification(&mut tx, state.clock.as_ref(), &email).await?;
+    tx.commit().await?;
+    Ok(MailUnderWay::answer())
+}

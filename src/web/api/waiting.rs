@@ -1,0 +1,81 @@
+//! The waiting list: one entry for each account, nothing charged.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::json::{Answer, JsonBody};
+use super::order::{NewOrder, checked};
+use crate::capacity;
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::session::{Customer, Verified};
+
+/// The account's entry on the waiting list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Waiting {
+    /// 1 is next.
+    position: i64,
+    /// Code of the plan that is waited for.
+    plan: String,
+    /// Domain of the server.
+    domain: String,
+    /// Since when.
+    since: DateTime<Utc>,
+}
+
+impl From<capacity::Waiting> for Waiting {
+    fn from(entry: capacity::Waiting) -> Self {
+        Self { position: entry.position, plan: entry.plan_code, domain: entry.domain, since: entry.created_at }
+    }
+}
+
+/// Where do I stand?
+///
+/// 404 when the account does not wait.
+#[utoipa::path(get, path = "/api/v1/waiting", tag = "order", operation_id = "get_waiting",
+    responses((status = 200, description = "The account's entry", body = Waiting)))]
+pub(super) async fn get(State(state): State<AppState>, customer: Customer) -> Result<Answer<Waiting>, WebError> {
+    let mut tx = state.db.begin_account(customer.account).await?;
+    let entry = capacity::waiting_entry(tx.conn(), customer.account).await?.ok_or(WebError::NotFound)?;
+    Ok(Answer(StatusCode::OK, entry.into()))
+}
+
+/// Join the waiting list
+///
+/// With the body of the order that was refused as `full`. Nothing is charged. An account that waits already keeps its entry: 200 in
+/// place of 201. 409 `not_full`: there is room, order instead.
+#[utoipa::path(post, path = "/api/v1/waiting", tag = "order", operation_id = "join_waiting", request_body = NewOrder,
+    responses((status = 201, description = "The account waits", body = Waiting),
+        (status = 200, description = "It waited already", body = Waiting)))]
+pub(super) async fn join(
+    State(state): State<AppState>,
+    Verified(customer): Verified,
+    JsonBody(new): JsonBody<NewOrder>,
+) -> Result<Answer<Waiting>, WebError> {
+    let checked = checked(&state, new)?;
+    let mut tx = state.db.begin_account(customer.account).await?;
+    if capacity::places_left(tx.conn()).await? > 0 {
+        let text = "there is room; POST the same body to /api/v1/orders".to_owned();
+        return Err(WebError::Refused { code: "not_full", text, errors: Vec::new() });
+    }
+    let (plan, domain) = (&checked.plan.code, checked.address.domain());
+    let clock = state.clock.as_ref();
+    let (entry, new) = capacity::wait(&mut tx, clock, customer.actor(), &customer.person.email, plan, domain).await?;
+    tx.commit().await?;
+    Ok(Answer(if new { StatusCode::CREATED } else { StatusCode::OK }, entry.into()))
+}
+
+/// Leave the waiting list
+///
+/// No error when the account does not wait.
+#[utoipa::path(delete, path = "/api/v1/waiting", tag = "order", operation_id = "leave_waiting",
+    responses((status = 204, description = "The account does not wait any more")))]
+pub(super) async fn leave(State(state): State<AppState>, customer: Customer) -> Result<StatusCode, WebError> {
+    let mut tx = state.db.begin_account(customer.account).await?;
+    capacity::stop_waiting(&mut tx, state.clock.as_ref(), customer.actor()).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

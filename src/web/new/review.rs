@@ -1,0 +1,96 @@
+//! The last look before the order: everything, the price, and what happens next. The button posts to `/orders`.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+
+use super::address::{conflict, warnings};
+use super::draft::{Checked, check_draft, read_draft};
+use super::{back_to, progress};
+use crate::capacity;
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::page::{PageContext, flash, html, pages};
+use crate::web::public::plans::{limits, per};
+use crate::web::session::Verified;
+use crate::words::Words;
+
+/// One row of what was answered, with the page where it can be changed.
+struct Fact {
+    label: String,
+    value: String,
+    href: String,
+    change: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/new/review.html")]
+struct NewReviewPage {
+    page: PageContext,
+    step: String,
+    steps: String,
+    facts: Vec<Fact>,
+    warnings: Vec<String>,
+    price: String,
+    per: String,
+    kept_for: String,
+    full: bool,
+}
+
+pages!(NewReviewPage);
+
+/// GET `/new/review`
+pub(super) async fn review(
+    State(state): State<AppState>,
+    page: PageContext,
+    Verified(customer): Verified,
+    headers: HeaderMap,
+) -> Result<Response, WebError> {
+    let draft = read_draft(&state, &headers).unwrap_or_default();
+    let checked = match check_draft(&state, &draft) {
+        Ok(checked) => checked,
+        Err(errors) => return Ok(back_to(&errors)),
+    };
+    if conflict(&state, customer.account, &checked.address, checked.web_domain.as_ref()).await?.is_some() {
+        let told = flash(&state, "failed", "form-address-changed");
+        return Ok((AppendHeaders([told]), Redirect::to("/new/address")).into_response());
+    }
+    let full = capacity::places_left(state.db.begin_account(customer.account).await?.conn()).await? == 0;
+    let (step, steps) = progress(&draft, "/new/review");
+    Ok(html(&NewReviewPage {
+        step,
+        steps,
+        facts: facts(&page.w, &checked),
+        warnings: warnings(&page.w, &checked.address, checked.web_domain.as_ref()),
+        price: checked.plan.price(checked.interval).to_string(),
+        per: per(&page.w, checked.interval),
+        kept_for: page.w.count("minutes", "n", state.checkout_minutes),
+        full,
+        page,
+    })?)
+}
+
+fn facts(words: &Words, checked: &Checked<'_>) -> Vec<Fact> {
+    let fact = |label: &str, value: String, change: &str| Fact {
+        label: words.t(label),
+        value,
+        href: String::new(),
+        change: change.to_owned(),
+    };
+    let (address, plan) = (checked.address.display(), checked.plan);
+    let room = limits(words, plan).into_iter().map(|limit| format!("{}: {}", limit.label, limit.value));
+    let room = std::iter::once(plan.name.clone()).chain(room).collect::<Vec<_>>().join(" · ");
+    let price = words.t2("fact-price-value", "price", plan.price(checked.interval), "per", per(words, checked.interval));
+    let mut facts = vec![fact("fact-address", address.to_owned(), "/new/address")];
+    if let Some(web) = &checked.web_domain {
+        facts.push(fact("fact-web", web.display().to_owned(), "/new/address"));
+    }
+    facts.extend([
+        fact("fact-handle", format!("@{}@{address}", checked.owner), "/new/owner"),
+        fact("fact-owner-email", checked.email.display(), "/new/owner"),
+        fact("fact-plan", room, "/new/plan"),
+        fact("fact-price", price, "/new/plan"),
+    ]);
+    facts
+}

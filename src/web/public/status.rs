@@ -1,0 +1,115 @@
+//! Is the host well? Only what the database knows at this moment: nothing here is set by hand, and nothing is asked of anybody else.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::page::{PageContext, html, pages};
+use crate::words::Words;
+use crate::{billing, capacity, instance};
+
+/// A payment is settled half a minute after its deadline at the latest; later than this, nobody does the work.
+const SETTLED_WITHIN: TimeDelta = TimeDelta::minutes(10);
+/// A server is built in minutes; one that takes this long needs somebody's hand.
+const BUILT_WITHIN: TimeDelta = TimeDelta::minutes(30);
+
+/// State as a word. `kind` is `waiting`, `doing`, `done` or `failed`.
+struct StateView {
+    kind: &'static str,
+    word: String,
+    detail: String,
+}
+
+struct StatusPart {
+    name: String,
+    state: StateView,
+}
+
+#[derive(Template)]
+#[template(path = "pages/public/status.html")]
+struct StatusPage {
+    page: PageContext,
+    overall: StateView,
+    parts: Vec<StatusPart>,
+    checked_at: String,
+}
+
+pages!(StatusPage);
+
+/// What was found in the database.
+struct Facts {
+    places_left: i64,
+    /// Deadline of the oldest order that should have been settled.
+    unsettled_since: Option<DateTime<Utc>>,
+    /// Since when the oldest unfinished server is being built.
+    building_since: Option<DateTime<Utc>>,
+}
+
+/// GET `/status`
+pub(super) async fn status(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+    let now = state.clock.now();
+    let parts = parts(&page.w, &look(&state).await?, now);
+    let (kind, key) = if parts.iter().any(|part| part.state.kind == "failed") {
+        ("failed", "status-some-not-well")
+    } else {
+        ("done", "status-all-well")
+    };
+    let overall = StateView { kind, word: page.w.t(key), detail: String::new() };
+    Ok(html(&StatusPage { page, overall, parts, checked_at: now.format("%H:%M UTC").to_string() })?)
+}
+
+async fn look(state: &AppState) -> sqlx::Result<Facts> {
+    let mut conn = state.db.staff().acquire().await?;
+    let open = billing::orders_to_sweep(&mut conn).await?;
+    Ok(Facts {
+        places_left: capacity::places_left(&mut conn).await?,
+        unsettled_since: open.iter().map(|order| order.checkout_expires_at).min(),
+        building_since: instance::building_since(&mut conn).await?,
+    })
+}
+
+fn parts(words: &Words, facts: &Facts, now: DateTime<Utc>) -> Vec<StatusPart> {
+    let part = |name: &str, kind, key: &str, detail: String| StatusPart {
+        name: words.t(name),
+        state: StateView { kind, word: words.t(key), detail },
+    };
+    let since = |at: DateTime<Utc>| words.t1("status-since", "time", at.format("%H:%M UTC, %-d %B"));
+    let pages = part("status-pages", "done", "status-working", String::new());
+    let orders = if facts.places_left > 0 {
+        part("status-orders", "done", "status-open", String::new())
+    } else {
+        part("status-orders", "waiting", "status-full", words.t("status-full-text"))
+    };
+    let payments = match facts.unsettled_since {
+        Some(deadline) if deadline + SETTLED_WITHIN < now => part("status-payments", "failed", "status-slow", since(deadline)),
+        _ => part("status-payments", "done", "status-working", String::new()),
+    };
+    let building = match facts.building_since {
+        Some(begin) if begin + BUILT_WITHIN < now => part("status-building", "failed", "status-slow", since(begin)),
+        Some(_) => part("status-building", "done", "status-working", words.t("status-building-now")),
+        None => part("status-building", "done", "status-working", String::new()),
+    };
+    vec![pages, orders, payments, building]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(facts: &Facts, now: DateTime<Utc>) -> Vec<&'static str> {
+        parts(&Words::english(), facts, now).iter().map(|part| part.state.kind).collect()
+    }
+
+    #[test]
+    fn what_is_late_is_said() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let minutes_ago = |minutes| Some(now - TimeDelta::minutes(minutes));
+        let well = Facts { places_left: 3, unsettled_since: minutes_ago(-20), building_since: minutes_ago(2) };
+        assert_eq!(kinds(&well, now), ["done"; 4]);
+        let late = Facts { places_left: 0, unsettled_since: minutes_ago(11), building_since: minutes_ago(31) };
+        assert_eq!(kinds(&late, now), ["done", "waiting", "failed", "failed"]);
+    }
+}

@@ -1,0 +1,10 @@
+//! The adapter to Stripe against the fake, over HTTP: every call, what goes wrong on the way, and the fake's own promises.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on stops")]
+
+mod api;
+mod bench;
+mod checkout;
+mod renewal;
+mod signature;
+mod webhooks;
