@@ -136,8 +136,18 @@ mod tests {
             assert_eq!(local_path(good), Some(good));
         }
         let elsewhere = [
-            "", "instances", "//evil.example", "///evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil.example", " /x", "/ü",
-            "https://evil.example", "javascript:alert(1)", "\\\\evil.example",
+            "",
+            "instances",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " /x",
+            "/ü",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "\\\\evil.example",
         ];
         for bad in elsewhere {
             assert_eq!(local_path(bad), None, "{bad:?}");

@@ -68,7 +68,12 @@ impl AddressForm {
     /// What the browser carries, in the alphabet that people read.
     fn of(draft: &Draft) -> Self {
         let read = |domain: &str| idna::domain_to_unicode(domain).0;
-        Self { kind: draft.kind.clone(), name: draft.name.clone(), domain: read(&draft.domain), web_domain: read(&draft.web_domain) }
+        Self {
+            kind: draft.kind.clone(),
+            name: draft.name.clone(),
+            domain: read(&draft.domain),
+            web_domain: read(&draft.web_domain),
+        }
     }
 
     /// The answer to the question that `kind` chose; what stands in the other one's fields is left behind.
@@ -169,8 +174,7 @@ pub(super) async fn conflict(
 ) -> Result<Option<AddressProblem>, WebError> {
     let mut tx = state.db.begin_account(account).await?;
     let hosted = address.kind() == AddressKind::Hosted;
-    let found =
-        instance::conflict(tx.conn(), address.domain(), web.map(WebDomain::domain), &address.skeleton(), hosted).await?;
+    let found = instance::conflict(tx.conn(), address.domain(), web.map(WebDomain::domain), &address.skeleton(), hosted).await?;
     let display = address.display().to_owned();
     Ok(found.map(|what| match what.as_str() {
         "web_domain" => AddressProblem {

@@ -84,9 +84,7 @@ fn parts(words: &Words, facts: &Facts, now: DateTime<Utc>) -> Vec<StatusPart> {
         part("status-orders", "waiting", "status-full", words.t("status-full-text"))
     };
     let payments = match facts.unsettled_since {
-        Some(deadline) if deadline + SETTLED_WITHIN < now => {
-            part("status-payments", "failed", "status-slow", since(deadline))
-        }
+        Some(deadline) if deadline + SETTLED_WITHIN < now => part("status-payments", "failed", "status-slow", since(deadline)),
         _ => part("status-payments", "done", "status-working", String::new()),
     };
     let building = match facts.building_since {
