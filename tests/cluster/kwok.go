@@ -12,6 +12,8 @@ import (
 
 // runKwok plays the part of every kubelet: pods become ready and Jobs complete by the Stages that the rig applies.
 func runKwok() error {
+	// The other parts of this program have put flags of theirs (--version among them) where cobra would take them for KWOK's.
+	pflag.CommandLine = pflag.NewFlagSet(os.Args[0], pflag.ContinueOnError)
 	flags := pflag.NewFlagSet("global", pflag.ContinueOnError)
 	// The first parse looks only for the logging and configuration flags; cobra parses the rest.
 	flags.ParseErrorsAllowlist.UnknownFlags = true

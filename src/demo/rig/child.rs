@@ -83,6 +83,14 @@ impl Child {
         self.process.try_wait().ok().flatten()
     }
 
+    /// An error with the end of the log if it has ended.
+    pub fn check(&mut self) -> Result<(), RigError> {
+        match self.ended() {
+            None => Ok(()),
+            Some(_) => Err(RigError::Ended { part: self.part.clone(), log: tail(&self.log) }),
+        }
+    }
+
     /// Polls `ready` until it says so, the child ends, or `limit` passes.
     pub async fn wait_until<F>(&mut self, limit: Duration, mut ready: impl FnMut() -> F + Send) -> Result<(), RigError>
     where
@@ -90,9 +98,7 @@ impl Child {
     {
         let deadline = Instant::now() + limit;
         while !ready().await {
-            if self.ended().is_some() {
-                return Err(RigError::Ended { part: self.part.clone(), log: tail(&self.log) });
-            }
+            self.check()?;
             if Instant::now() > deadline {
                 return Err(RigError::NotReady { part: self.part.clone(), after: limit, log: tail(&self.log) });
             }

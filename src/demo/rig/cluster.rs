@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Node;
 use kube::Client;
+use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use nix::sys::signal::Signal;
 use p256::pkcs8::LineEnding;
@@ -90,7 +92,7 @@ impl Cluster {
             children.push(cluster.launch(part, cluster.controller_flags(part)?)?);
         }
         manifests::apply_crd_files(&client, &cluster.tools.crds).await?;
-        children.push(cluster.launch("kwok", cluster.kwok_flags()?)?);
+        let mut kwok = cluster.launch("kwok", cluster.kwok_flags()?)?;
         for yaml in &settings.crds {
             manifests::apply(&client, yaml).await?;
         }
@@ -103,6 +105,11 @@ impl Cluster {
             manifests::apply(&client, yaml).await?;
         }
         manifests::apply(&client, &include_str!("stages/base.yaml").replace("HOSTS_DOMAIN", &settings.hosts_domain)).await?;
+        kwok.wait_until(READY_WITHIN, || node_is_ready(client.clone())).await?;
+        children.push(kwok);
+        for child in &mut children {
+            child.check()?;
+        }
         *cluster.others.lock().await = children;
         Ok(cluster)
     }
@@ -308,6 +315,14 @@ impl Cluster {
 async fn is_ready(client: Client) -> bool {
     let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
     client.request_text(request).await.is_ok()
+}
+
+/// The proof that KWOK works: it has taken the node.
+async fn node_is_ready(client: Client) -> bool {
+    let nodes: Api<Node> = Api::all(client);
+    let Ok(node) = nodes.get_status("fake-0").await else { return false };
+    let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
+    conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 async fn stop(child: &mut Child, fault: Fault) {
