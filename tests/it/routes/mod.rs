@@ -1,1 +1,3 @@
 //! What each page and each resource of the API does, one file per area, called as `src/web` is.
+
+mod api;
