@@ -3,3 +3,4 @@
 mod instance;
 mod order;
 mod staff;
+mod api;
