@@ -2,7 +2,9 @@
 
 mod address;
 mod dns;
+mod harness;
 mod mail;
 mod plan;
 mod rig;
+mod routes;
 mod stripe_fake;

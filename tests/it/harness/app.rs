@@ -1,0 +1,416 @@
+//! The program, started.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use paddock::account::Scope;
+use paddock::account::password::Passwords;
+use paddock::audit::Actor;
+use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
+use paddock::clock::{Clock, ManualClock, SystemClock};
+use paddock::config::Host;
+use paddock::crypto::HostKey;
+use paddock::db::Db;
+use paddock::ids::{ClusterId, InstanceId, OrderId};
+use paddock::instance::dns::{DnsTarget, ScriptedResolver};
+use paddock::instance::{self, Instance};
+use paddock::mail::{self, Letter, MemoryTransport, Notice};
+use paddock::plan::{Catalogue, Interval, Releases};
+use paddock::queue::{self, JobRow};
+use paddock::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, is_true, steps};
+use paddock::web::{App, AppState, Nudges};
+use paddock::{account, capacity, web, worker};
+use sqlx::PgPool;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::database::{Database, block_on};
+use super::people::People;
+use super::shop::Shop;
+use super::{Client, Identity};
+
+/// Below it customers choose names.
+pub const HOSTS_DOMAIN: &str = "meadow.social";
+
+/// Places of the one cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity(pub i32);
+
+/// The program and those who call it.
+pub struct Start {
+    /// The program.
+    pub app: TestApp,
+    /// Nobody.
+    pub anon: Client,
+    /// Owner of an account, address proven.
+    pub customer: Client,
+    /// The same of another account.
+    pub other_customer: Client,
+    /// One of the host's people, who may do everything.
+    pub staff: Client,
+}
+
+/// The program without Kubernetes, on a database of its own. Dropping it ends it, and fails the test if it left anything undone.
+pub struct TestApp {
+    /// The present; moves when told to.
+    pub clock: Arc<ManualClock>,
+    /// The database.
+    pub db: Db,
+    /// The DNS.
+    pub resolver: ScriptedResolver,
+    /// Mails that left.
+    pub transport: Arc<MemoryTransport>,
+    /// The fake Stripe.
+    pub shop: Shop,
+    /// What handlers work with.
+    pub state: AppState,
+    /// The one cluster.
+    pub cluster: ClusterId,
+    /// What jobs work with.
+    pub deps: Arc<worker::Deps>,
+    base: String,
+    people: &'static People,
+    leave_jobs: AtomicBool,
+    _stop: DropGuard,
+    // Last: it goes when nobody uses it any more.
+    database: Database,
+}
+
+impl TestApp {
+    /// With room for ten servers.
+    pub async fn start() -> Start {
+        Self::start_with(Capacity(10)).await
+    }
+
+    /// With room for as many servers as given.
+    pub async fn start_with(places: Capacity) -> Start {
+        let (database, people) = Database::copy().await;
+        let db = Db::new(&database.url(), 8).unwrap();
+        let clock = ManualClock::at(SystemClock.now());
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let shop = Shop::open(&clock, &base).await;
+        let resolver = ScriptedResolver::default();
+        let transport = Arc::new(MemoryTransport::default());
+        let stop = CancellationToken::new();
+        let (state, deps) = parts(&db, &clock, &base, &shop, &resolver, &transport);
+        tokio::spawn(web::serve(listener, state.clone(), stop.clone()));
+        tokio::spawn(state.nudges.clone().listen(db.clone(), stop.clone()));
+        let mut conn = db.fleet().acquire().await.unwrap();
+        let cluster = capacity::put_cluster(&mut conn, clock.as_ref(), "first", places.0).await.unwrap();
+        drop(conn);
+        let leave_jobs = AtomicBool::new(false);
+        let _stop = stop.drop_guard();
+        let app =
+            Self { clock, db, resolver, transport, shop, state, cluster, deps, base, people, leave_jobs, _stop, database };
+        let staff = app.staff_with(Scope::Admin);
+        Start {
+            anon: app.client(Identity::default()),
+            customer: app.client(people.customer.clone()),
+            other_customer: app.client(people.other_customer.clone()),
+            staff,
+            app,
+        }
+    }
+
+    /// Where the pages are, without a slash at the end.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// A browser of its own for somebody.
+    pub fn client(&self, who: Identity) -> Client {
+        Client::new(&self.base, who)
+    }
+
+    /// A customer who has not proven their address.
+    pub fn unverified(&self) -> Client {
+        self.client(self.people.unverified.clone())
+    }
+
+    /// Members of the customer's account who may less than its owner: one who looks, one who pays.
+    pub fn members(&self) -> [Client; 2] {
+        [self.client(self.people.viewer.clone()), self.client(self.people.payer.clone())]
+    }
+
+    /// One of the host's people with this scope and no other.
+    pub fn staff_with(&self, scope: Scope) -> Client {
+        let (_, who) = self.people.staff.iter().find(|(has, _)| *has == scope).unwrap();
+        self.client(who.clone())
+    }
+
+    /// The database as its log-in user: for looking at rows.
+    pub fn sql(&self) -> &PgPool {
+        self.db.owner()
+    }
+
+    /// Its address.
+    pub fn database_url(&self) -> String {
+        self.database.url()
+    }
+
+    /// How many rows each table has, those of the queue included: what did not change left no trace.
+    pub async fn rows(&self) -> BTreeMap<String, i64> {
+        let query = "select table_name::text, (xpath('/row/n/text()', query_to_xml(format('select count(*) as n from %I.%I',
+                       table_schema, table_name), false, true, '')))[1]::text::bigint
+                     from information_schema.tables
+                     where table_schema = 'public' and table_type = 'BASE TABLE' or table_name = '_private_jobs'";
+        let rows: Vec<(String, i64)> = sqlx::query_as(query).fetch_all(self.sql()).await.unwrap();
+        rows.into_iter().collect()
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ time, jobs
+
+    /// Time passes. Jobs that fall due are not run: that is [`TestApp::run_jobs`].
+    pub fn advance(&self, by: TimeDelta) {
+        self.clock.advance(by);
+    }
+
+    /// Waits for Stripe's webhooks to arrive, then runs all that is due until nothing is. Fails when a job fails.
+    pub async fn run_jobs(&self) {
+        let failed = self.try_run_jobs().await;
+        assert!(failed.is_empty(), "jobs failed:\n{}", told(&failed));
+    }
+
+    /// The same; returns the jobs that failed.
+    pub async fn try_run_jobs(&self) -> Vec<JobRow> {
+        for _ in 0..20 {
+            self.shop.webhooks_arrived().await;
+            if due(self.sql(), self.clock.now()).await == 0 {
+                return queue::list(self.sql()).await.unwrap().into_iter().filter(|job| job.last_error.is_some()).collect();
+            }
+            worker::run_once(Arc::clone(&self.deps)).await.unwrap();
+        }
+        panic!("jobs keep coming:\n{}", told(&self.jobs().await));
+    }
+
+    /// All jobs that are not done.
+    pub async fn jobs(&self) -> Vec<JobRow> {
+        queue::list(self.sql()).await.unwrap()
+    }
+
+    /// This test ends with jobs or mails undone, and means to.
+    pub fn leave_jobs(&self) {
+        self.leave_jobs.store(true, Ordering::Relaxed);
+    }
+
+    // ----------------------------------------------------------------------------------------------------------------- mails
+
+    /// Mails to an address that have left, oldest first.
+    pub fn mails_to(&self, address: &str) -> Vec<Letter> {
+        self.transport.sent().into_iter().filter(|letter| letter.to == address).collect()
+    }
+
+    /// The newest mail to an address.
+    #[track_caller]
+    pub fn mail_to(&self, address: &str) -> Letter {
+        let all: Vec<_> = self.transport.sent().into_iter().map(|letter| letter.to).collect();
+        self.mails_to(address).pop().unwrap_or_else(|| panic!("no mail to {address}; there are mails to {all:?}"))
+    }
+
+    /// The path of the first link to us in the newest mail to an address.
+    #[track_caller]
+    pub fn link_to(&self, address: &str) -> String {
+        let letter = self.mail_to(address);
+        let mut words = letter.text.split_whitespace();
+        let link = words.find_map(|word| word.strip_prefix(&self.base).filter(|path| path.len() > 1));
+        link.unwrap_or_else(|| panic!("no link in: {}", letter.text)).to_owned()
+    }
+
+    // --------------------------------------------------------------------------------------------------------------- servers
+
+    /// Somebody orders `name`.meadow.social with the first plan, by the month, as the page would: address and place are reserved, nothing is
+    /// paid.
+    pub async fn order(&self, customer: &Client, name: &str) -> Order {
+        match self.try_order(customer, name).await.unwrap() {
+            Placement::Placed(id) => self.find_order(id).await,
+            Placement::Full => panic!("no place for {name}"),
+        }
+    }
+
+    /// The same, when it may be refused.
+    pub async fn try_order(&self, customer: &Client, name: &str) -> Result<Placement, billing::OrderError> {
+        let domain = format!("{name}.{HOSTS_DOMAIN}");
+        let new = NewOrder {
+            plan: self.state.catalogue.offered().next().unwrap(),
+            interval: Interval::Month,
+            domain: &domain,
+            skeleton: &domain,
+            hosted: true,
+            web_domain: None,
+            owner_username: "wren",
+            owner_email: &customer.who.email,
+            locale: "en",
+            version: &self.state.releases.newest_offered().version.to_string(),
+            checkout_minutes: self.state.checkout_minutes,
+        };
+        let actor = Actor::Person(customer.who.person.unwrap());
+        let mut tx = self.db.begin_account(customer.who.account()).await?;
+        let placement = billing::place(&mut tx, self.clock.as_ref(), actor, &new).await?;
+        tx.commit().await?;
+        Ok(placement)
+    }
+
+    /// An order that is paid by test card: webhooks have arrived, jobs have run, the server is wanted. Nothing is built yet.
+    pub async fn paid(&self, customer: &Client, name: &str) -> Instance {
+        let order = self.order(customer, name).await;
+        let (db, clock, deps) = (&self.db, self.clock.as_ref(), &self.deps);
+        let (account, email) = (customer.who.account(), &customer.who.email);
+        billing::open_checkout(db, clock, deps.stripe.as_ref(), &deps.catalogue, &deps.urls, account, email, order.id).await.unwrap();
+        let order = self.find_order(order.id).await;
+        self.shop.pay_well(&order.checkout_id.unwrap());
+        self.run_jobs().await;
+        self.find_instance(order.instance_id).await
+    }
+
+    /// A paid server that runs; its owner has been told.
+    pub async fn running(&self, customer: &Client, name: &str) -> Instance {
+        let instance = self.paid(customer, name).await;
+        self.observe(instance.id, &self.status(&StepName::ALL)).await;
+        self.run_jobs().await;
+        self.find_instance(instance.id).await
+    }
+
+    /// What an operator would say when these steps are done, the others are not, and nothing is amiss.
+    pub fn status(&self, done: &[StepName]) -> InstanceStatus {
+        let now = self.clock.now();
+        let mut found: Vec<Finding> = Vec::new();
+        for step in StepName::ALL {
+            for kind in step.conditions() {
+                found.push(if done.contains(&step) {
+                    Finding::holds(*kind, "Done", "")
+                } else {
+                    Finding::waits(*kind, "not yet")
+                });
+            }
+        }
+        let ready = StepName::ALL.iter().all(|step| done.contains(step));
+        found.push(if ready { Finding::holds(ConditionKind::Ready, "Ready", "") } else { Finding::waits(ConditionKind::Ready, "not yet") });
+        let conditions = conditions(&[], &found, 1, now);
+        let version = ready.then(|| self.state.releases.newest_offered().version.to_string());
+        InstanceStatus { observed_generation: Some(1), version, steps: steps(&[], &conditions, now), conditions, ..InstanceStatus::default() }
+    }
+
+    /// Takes in what an operator says of a server, as the fleet does.
+    pub async fn observe(&self, id: InstanceId, status: &InstanceStatus) {
+        let instance = self.find_instance(id).await;
+        let (clock, json) = (self.clock.as_ref(), serde_json::to_value(status).unwrap());
+        let ready = is_true(&status.conditions, ConditionKind::Ready);
+        let mut tx = self.db.fleet().begin().await.unwrap();
+        instance::mark_pushed(&mut tx, id, instance.generation).await.unwrap();
+        if let Some(first) = instance::observe(&mut tx, clock, id, instance.generation, &json, ready).await.unwrap() {
+            let person = account::list_members(&mut tx, first.account_id).await.unwrap().remove(0);
+            let notice = Notice::ServerReady {
+                instance: id,
+                web_domain: first.web_domain.unwrap_or_else(|| first.domain.clone()),
+                domain: first.domain,
+                owner_username: first.owner_username,
+                owner_email: first.owner_email,
+            };
+            mail::owe(&mut tx, clock, &person.email, &person.locale, &notice, Some(&format!("ready:{id}"))).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// An instance as it is now.
+    pub async fn find_instance(&self, id: InstanceId) -> Instance {
+        instance::find(&mut *self.sql().acquire().await.unwrap(), id).await.unwrap().unwrap()
+    }
+
+    /// An order as it is now.
+    pub async fn find_order(&self, id: OrderId) -> Order {
+        billing::find_order(&mut *self.sql().acquire().await.unwrap(), id).await.unwrap().unwrap()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if std::thread::panicking() || self.leave_jobs.load(Ordering::Relaxed) {
+            return;
+        }
+        let (url, now) = (self.database.url(), self.clock.now());
+        let undone = block_on(async move {
+            // A pool of its own: those of the app belong to the test's runtime, which waits for us.
+            let pool = PgPool::connect(&url).await.unwrap();
+            let mut jobs = queue::list(&pool).await.unwrap();
+            jobs.retain(|job| job.run_at <= now || job.last_error.is_some());
+            let owed: Vec<String> =
+                sqlx::query_scalar("select recipient || ' ' || notice from mails where state = 'owed'").fetch_all(&pool).await.unwrap();
+            pool.close().await;
+            (jobs, owed)
+        });
+        let (jobs, owed) = undone;
+        assert!(jobs.is_empty(), "the test leaves jobs that are due or failed; `app.run_jobs()` runs them:\n{}", told(&jobs));
+        assert!(owed.is_empty(), "the test leaves mails that are owed; `app.run_jobs()` sends them:\n{}", owed.join("\n"));
+    }
+}
+
+/// Jobs whose time has come by either clock. The queue looks at Postgres', so what is due by ours alone is made due there.
+async fn due(pool: &PgPool, now: DateTime<Utc>) -> i64 {
+    let free = "locked_at is null and attempts < max_attempts";
+    let make = format!("update graphile_worker._private_jobs set run_at = now() where run_at > now() and run_at <= $1 and {free}");
+    sqlx::query(sqlx::AssertSqlSafe(make)).bind(now).execute(pool).await.unwrap();
+    let count = format!("select count(*) from graphile_worker._private_jobs where run_at <= now() and {free}");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(pool).await.unwrap()
+}
+
+fn told(jobs: &[JobRow]) -> String {
+    let line = |job: &JobRow| format!("  {} {} due {}: {}", job.task, job.payload, job.run_at, job.last_error.as_deref().unwrap_or("-"));
+    jobs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn parts(
+    db: &Db,
+    clock: &Arc<ManualClock>,
+    base: &str,
+    shop: &Shop,
+    resolver: &ScriptedResolver,
+    transport: &Arc<MemoryTransport>,
+) -> (AppState, Arc<worker::Deps>) {
+    let (clock, stripe): (Arc<dyn Clock>, Arc<dyn Stripe>) = (clock.clone(), shop.stripe());
+    let catalogue = Arc::new(Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap());
+    let releases = Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap());
+    let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap() });
+    let state = AppState::new(App {
+        db: db.clone(),
+        clock: Arc::clone(&clock),
+        key: key.clone(),
+        passwords: Passwords::new(2),
+        stripe: Arc::clone(&stripe),
+        webhook_secrets: vec![Shop::secret()],
+        catalogue: Arc::clone(&catalogue),
+        releases,
+        resolver: Arc::new(resolver.clone()),
+        dns_target: DnsTarget {
+            host: format!("gate.{HOSTS_DOMAIN}"),
+            ipv4: vec![Ipv4Addr::new(192, 0, 2, 1)],
+            ipv6: vec!["2001:db8::1".parse().unwrap()],
+        },
+        host: Host {
+            name: "Meadow Hosting".to_owned(),
+            base_url: urls.base.clone(),
+            domain: HOSTS_DOMAIN.to_owned(),
+            support: "help@host.example".to_owned(),
+        },
+        urls: urls.clone(),
+        checkout_minutes: 60,
+        payment_origin: shop.origin(),
+        trial: true,
+        nudges: Nudges::default(),
+    });
+    let deps = worker::Deps {
+        db: db.clone(),
+        clock,
+        stripe,
+        transport: transport.clone(),
+        catalogue,
+        urls,
+        key,
+        mail_from: "Meadow Hosting <hello@host.example>".to_owned(),
+        host_name: "Meadow Hosting".to_owned(),
+        support: "help@host.example".to_owned(),
+    };
+    (state, Arc::new(deps))
+}

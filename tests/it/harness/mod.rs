@@ -1,0 +1,31 @@
+//! What tests stand on: the whole program but Kubernetes, each time on a database of its own.
+//!
+//! ```ignore
+//! #[tokio::test]
+//! async fn somebody_orders() {
+//!     let Start { app, customer, .. } = TestApp::start().await;
+//!     let page = customer.get("/new").await.see("address");
+//!     customer.submit(&page, "/new/address", &[("name", "birds")]).await.redirects_to("/new/owner");
+//!     app.run_jobs().await;
+//!     let link = app.link_to("customer@mail.example");
+//! }
+//! ```
+//!
+//! Postgres, HTTP and Stripe's wire format are real; only clock, mails and DNS are scripted. A test ends in a failure when it leaves
+//! jobs that are due, jobs that failed, or mails that are owed ([`TestApp::leave_jobs`] says that this is meant).
+
+#![allow(dead_code, unused_imports, reason = "what one test needs, others may not yet")]
+
+mod answer;
+mod app;
+mod client;
+mod database;
+mod people;
+mod shop;
+mod tests;
+
+pub use answer::Answer;
+pub use app::{Capacity, Start, TestApp};
+pub use client::Client;
+pub use database::Database;
+pub use people::{Identity, PASSWORD};

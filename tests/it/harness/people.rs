@@ -1,0 +1,124 @@
+//! Who there is in every test. They are made once, by the functions that the pages call, and signed in already.
+
+use paddock::account::email::EmailAddress;
+use paddock::account::password::Passwords;
+use paddock::account::session::{self, Kind, Subject};
+use paddock::account::{self, Scope};
+use paddock::clock::{Clock, SystemClock};
+use paddock::db::Db;
+use paddock::ids::{AccountId, PersonId, StaffId};
+use sqlx::PgConnection;
+
+/// Everybody's.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// Somebody with a session in a browser and a token of the API (staff have none).
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// Where mails reach them.
+    pub email: String,
+    /// Who, when a customer.
+    pub person: Option<PersonId>,
+    /// For whom, when a customer.
+    pub account: Option<AccountId>,
+    /// Who, when staff.
+    pub staff: Option<StaffId>,
+    /// Secret of their browser's session.
+    pub browser: Option<String>,
+    /// Their token of the API.
+    pub api: Option<String>,
+}
+
+impl Identity {
+    /// Whose account; panics for those who have none.
+    pub fn account(&self) -> AccountId {
+        self.account.unwrap_or_else(|| panic!("{} has no account", self.email))
+    }
+}
+
+/// All of them.
+pub struct People {
+    pub customer: Identity,
+    pub other_customer: Identity,
+    /// Signed up, and has not followed the link in the mail.
+    pub unverified: Identity,
+    /// Member of the customer's account, who sees everything and changes nothing.
+    pub viewer: Identity,
+    /// Member of the customer's account, who pays.
+    pub payer: Identity,
+    pub staff: Vec<(Scope, Identity)>,
+}
+
+pub async fn create(db: &Db) -> People {
+    let clock = SystemClock;
+    let mut conn = db.owner().acquire().await.unwrap();
+    let hash = Passwords::new(1).hash(PASSWORD.into()).await.unwrap();
+    let mut customers = Vec::new();
+    for name in ["customer", "other", "unverified"] {
+        let email = EmailAddress::parse(&format!("{name}@mail.example")).unwrap();
+        account::sign_up(&mut conn, &clock, &email, &hash, "en").await.unwrap();
+        let (person, _) = account::credentials(&mut conn, &email).await.unwrap().unwrap();
+        if name != "unverified" {
+            let token: uuid::Uuid =
+                sqlx::query_scalar("select id from mail_tokens where person_id = $1").bind(person.id).fetch_one(&mut *conn).await.unwrap();
+            account::verify(&mut conn, &clock, token).await.unwrap();
+        }
+        let (account, _) = account::membership(&mut conn, person.id).await.unwrap().unwrap();
+        customers.push(sign_in(&mut conn, email.smtp(), person.id, account).await);
+    }
+    let customer = customers.remove(0);
+    let viewer = join(&mut conn, customer.account(), "viewer", hash.as_phc()).await;
+    let payer = join(&mut conn, customer.account(), "billing", hash.as_phc()).await;
+    let mut staff = Vec::new();
+    for (scope, name) in
+        [(Scope::Support, "support"), (Scope::Billing, "money"), (Scope::Operations, "operations"), (Scope::Admin, "staff")]
+    {
+        let email = EmailAddress::parse(&format!("{name}@host.example")).unwrap();
+        let id = account::put_staff(&mut conn, &clock, &email, &hash, &[scope]).await.unwrap();
+        let secret = session::begin(&mut conn, &clock, Subject::Staff(id), Kind::Browser, "test").await.unwrap();
+        let browser = Some(secret.expose().to_owned());
+        staff.push((scope, Identity { email: email.smtp(), staff: Some(id), browser, ..Identity::default() }));
+    }
+    // Their mails and jobs are nobody's concern any more.
+    for forget in ["delete from mails", "delete from graphile_worker._private_jobs"] {
+        sqlx::query(forget).execute(&mut *conn).await.unwrap();
+    }
+    let [other_customer, unverified] = <[Identity; 2]>::try_from(customers).unwrap();
+    People { customer, other_customer, unverified, viewer, payer, staff }
+}
+
+/// A further member of an account. No page makes one yet.
+async fn join(conn: &mut PgConnection, account: AccountId, role: &str, hash: &str) -> Identity {
+    let (person, email, now) = (PersonId::new(), format!("{role}@mail.example"), SystemClock.now());
+    sqlx::query("insert into people (id, email, email_canonical, password_hash, verified_at, created_at) values ($1, $2, $2, $3, $4, $4)")
+        .bind(person)
+        .bind(&email)
+        .bind(hash)
+        .bind(now)
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    sqlx::query("insert into members (account_id, person_id, role, created_at) values ($1, $2, $3, $4)")
+        .bind(account)
+        .bind(person)
+        .bind(role)
+        .bind(now)
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    sign_in(conn, email, person, account).await
+}
+
+async fn sign_in(conn: &mut PgConnection, email: String, person: PersonId, account: AccountId) -> Identity {
+    let subject = Subject::Person { person, account };
+    let browser = session::begin(conn, &SystemClock, subject, Kind::Browser, "test").await.unwrap();
+    let api = session::begin(conn, &SystemClock, subject, Kind::Api, "test").await.unwrap();
+    Identity {
+        email,
+        person: Some(person),
+        account: Some(account),
+        staff: None,
+        browser: Some(browser.expose().to_owned()),
+        api: Some(api.expose().to_owned()),
+    }
+}

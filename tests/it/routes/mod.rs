@@ -1,0 +1,1 @@
+//! What each page and each resource of the API does, one file per area, called as `src/web` is.
