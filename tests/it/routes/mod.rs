@@ -1,1 +1,5 @@
 //! What each page and each resource of the API does, one file per area, called as `src/web` is.
+
+mod account;
+mod new;
+mod public;
