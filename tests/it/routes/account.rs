@@ -17,7 +17,7 @@ async fn somebody_signs_up_proves_their_address_and_logs_in() {
     let page = anon.get("/sign-up").await.is(200).see("At least 8 characters");
     let sent = anon.submit(&page, "/sign-up", &[("email", email), ("password", password)]).await.redirects_to("/sign-up/sent");
     anon.follow(sent).await.is(200).see("We have sent a link to ada@harbour.example.");
-    anon.get("/instances").await.redirects_to("/log-in?next=%2Finstances");
+    anon.get("/new/address").await.redirects_to("/log-in?next=%2Fnew%2Faddress");
     app.run_jobs().await;
 
     let link = app.link_to(email);
@@ -83,7 +83,7 @@ async fn what_does_not_fit_is_said_by_the_field_and_nothing_is_written() {
     for (email, password, field, text) in cases {
         let page = anon.post("/sign-up", &[("email", email), ("password", password)]).await.is(422).see(text);
         assert_eq!(page.attributes("#errors a", "href"), [format!("#{field}")], "{email:?} {password:?}");
-        assert_eq!(page.attributes("input#email", "value"), [email.replace("\r\n", "")], "nothing typed is lost");
+        assert_eq!(page.attributes("input#email", "value"), [email.replace("\r\n", "\n")], "nothing typed is lost");
         assert_eq!(page.attributes("input#password", "value"), [""], "a password is not shown back");
     }
     anon.post("/sign-up", &[]).await.is(422).see("The e-mail address is empty").see("Enter a password");
