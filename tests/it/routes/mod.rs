@@ -4,3 +4,6 @@ mod instance;
 mod order;
 mod staff;
 mod api;
+mod account;
+mod new;
+mod public;
