@@ -72,11 +72,10 @@ pub async fn reserve(
 
 /// A payment came: the place is kept. [`sqlx::Error::RowNotFound`] when there is none, which must never be.
 pub async fn confirm(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<()> {
-    let done =
-        sqlx::query("update places set state = 'confirmed' where instance_id = $1 and state in ('reserved', 'confirmed')")
-            .bind(instance)
-            .execute(conn)
-            .await?;
+    let done = sqlx::query("update places set state = 'confirmed' where instance_id = $1 and state in ('reserved', 'confirmed')")
+        .bind(instance)
+        .execute(conn)
+        .await?;
     exactly_one(&done)
 }
 

@@ -26,7 +26,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Entry};
-pub use api::{openapi, openapi_text};
+pub use api::openapi;
 pub use routes::{router, table};
 
 use crate::account::password::Passwords;

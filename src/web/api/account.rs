@@ -85,6 +85,12 @@ pub(super) struct Me {
     responses((status = 200, description = "Who calls", body = Me)))]
 pub(super) async fn me(customer: Customer) -> Answer<Me> {
     let Customer { person, account, role } = customer;
-    let me = Me { id: person.id.to_string(), email: person.email, verified_at: person.verified_at, account: account.to_string(), role };
+    let me = Me {
+        id: person.id.to_string(),
+        email: person.email,
+        verified_at: person.verified_at,
+        account: account.to_string(),
+        role,
+    };
     Answer(StatusCode::OK, me)
 }

@@ -142,7 +142,8 @@ pub(super) async fn dns(
     let (address, web) = check_address(&address_rules(&state), &draft).map_err(|errors| WebError::Invalid(errors.list))?;
     let wanted = dns::wanted_records(&address, web.as_ref(), &state.dns_target);
     let seen = dns::look(state.resolver.as_ref(), &wanted).await;
-    let records: Vec<DnsRecord> = wanted.iter().zip(dns::compare(&wanted, &seen)).map(|(record, found)| told(record, found)).collect();
+    let records: Vec<DnsRecord> =
+        wanted.iter().zip(dns::compare(&wanted, &seen)).map(|(record, found)| told(record, found)).collect();
     let all_right = records.iter().all(|record| !record.required || record.state == "found");
     let domain = address.domain().to_owned();
     Ok(Answer(StatusCode::OK, Dns { domain, all_right, checked_at: state.clock.now(), records }))

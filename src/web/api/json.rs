@@ -78,7 +78,9 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Parameters<T> {
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, WebError> {
         let query = parts.uri.query().unwrap_or_default();
         let input = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
-        serde_path_to_error::deserialize(input).map(Self).map_err(|error| fault(&error.path().to_string(), &error.inner().to_string()))
+        serde_path_to_error::deserialize(input)
+            .map(Self)
+            .map_err(|error| fault(&error.path().to_string(), &error.inner().to_string()))
     }
 }
 
@@ -162,7 +164,8 @@ mod tests {
 
     #[test]
     fn only_json_is_json() {
-        let says = |kind: &'static str| says_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]));
+        let says =
+            |kind: &'static str| says_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]));
         assert!(says("application/json") && says("Application/JSON; charset=utf-8"));
         assert!(!says("text/plain") && !says("application/x-www-form-urlencoded") && !says("application/jsonp"));
         assert!(!says_json(&HeaderMap::new()));

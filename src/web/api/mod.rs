@@ -18,7 +18,7 @@ mod waiting;
 
 use super::access::{Access, Routes};
 use crate::account::Role;
-pub use openapi::{openapi, openapi_text};
+pub use openapi::openapi;
 
 /// From one table: the routes, the list of handlers in the document, and what the tests compare.
 macro_rules! operations {

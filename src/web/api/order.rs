@@ -18,6 +18,8 @@ use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::new::address::{fault, taken};
 use crate::web::new::draft::{Checked, Draft, check_draft};
+use crate::web::order::open_checkout;
+use crate::web::order::place::placed_before;
 use crate::web::session::{Customer, OwnedOrder, Verified};
 use crate::words::Words;
 
@@ -127,24 +129,25 @@ pub(super) struct Orders {
 ///
 /// Address and place are reserved first, so nobody is charged without a place; pay at `checkout_url` before `kept_until`. If the
 /// payment company can't be reached the order stands without a `checkout_url`: ask for one with
-/// `POST /api/v1/orders/{id}/checkout`.
+/// `POST /api/v1/orders/{id}/checkout`. The same order sent again is the same order, so an answer that was lost does no harm.
 ///
 /// 409 has one of the codes `taken` (choose another address), `full` (join the waiting list: `POST /api/v1/waiting`) and
 /// `too_many_unpaid`; nothing is written then. 403 `unverified`: prove your address first.
 #[utoipa::path(post, path = "/api/v1/orders", tag = "order", operation_id = "place_order", request_body = NewOrder,
-    responses((status = 201, description = "Address and place are kept", body = OrderView)))]
+    responses((status = 201, description = "Address and place are kept", body = OrderView),
+        (status = 200, description = "They were kept already: the same order was placed before and waits for its payment", body = OrderView)))]
 pub(super) async fn create(
     State(state): State<AppState>,
     Verified(customer): Verified,
     JsonBody(new): JsonBody<NewOrder>,
 ) -> Result<Answer<OrderView>, WebError> {
     let checked = checked(&state, new)?;
-    let order = place(&state, &customer, &checked).await?;
+    let (status, order) = place(&state, &customer, &checked).await?;
     if let Err(error) = open_checkout(&state, &customer, order).await {
         // The order stands: its answer must not say otherwise.
         tracing::warn!(order = %order, error = telemetry::chain(&error), "an order was placed without a checkout");
     }
-    Ok(Answer(StatusCode::CREATED, find(&state, &customer, order).await?))
+    Ok(Answer(status, find(&state, &customer, order).await?))
 }
 
 /// What an order needs, by the rules of the pages.
@@ -152,26 +155,34 @@ pub(super) fn checked(state: &AppState, new: NewOrder) -> Result<Checked<'_>, We
     check_draft(state, &new.into()).map_err(|errors| WebError::Invalid(errors.list))
 }
 
-async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> Result<OrderId, WebError> {
+async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> Result<(StatusCode, OrderId), WebError> {
     let new = checked.new_order(state.checkout_minutes);
     let mut tx = state.db.begin_account(customer.account).await?;
-    let placement = billing::place(&mut tx, state.clock.as_ref(), customer.actor(), &new).await;
-    match placement.map_err(|error| refused(checked, error))? {
-        Placement::Placed(order) => {
+    match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), &new).await {
+        Ok(Placement::Placed(order)) => {
             crash::point("order.before_commit");
             tx.commit().await?;
             crash::point("order.committed");
-            Ok(order)
+            Ok((StatusCode::CREATED, order))
         }
-        Placement::Full => Err(WebError::Refused {
+        Ok(Placement::Full) => Err(WebError::Refused {
             code: "full",
-            text: "every place is taken and nothing was charged; POST the same body to /api/v1/waiting to join the waiting list".to_owned(),
+            text: "every place is taken and nothing was charged; POST the same body to /api/v1/waiting to join the waiting list"
+                .to_owned(),
             errors: Vec::new(),
         }),
+        Err(OrderError::Database(error)) => Err(error.into()),
+        Err(error) => {
+            drop(tx);
+            match placed_before(state, customer, &new).await? {
+                Some(order) => Ok((StatusCode::OK, order)),
+                None => Err(refused(checked, &error)),
+            }
+        }
     }
 }
 
-fn refused(checked: &Checked<'_>, error: OrderError) -> WebError {
+fn refused(checked: &Checked<'_>, error: &OrderError) -> WebError {
     let taken = |what| {
         let kind = if checked.address.kind() == AddressKind::Hosted { "hosted" } else { "own" };
         let problem = taken(&checked.address, checked.web_domain.as_ref(), what);
@@ -187,14 +198,8 @@ fn refused(checked: &Checked<'_>, error: OrderError) -> WebError {
             text: "other orders of this account wait for their payment; pay or cancel one of them first".to_owned(),
             errors: Vec::new(),
         },
-        OrderError::Database(error) => error.into(),
+        OrderError::Database(error) => WebError::Internal(telemetry::chain(error)),
     }
-}
-
-async fn open_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<String, CheckoutError> {
-    let (clock, stripe) = (state.clock.as_ref(), state.stripe.as_ref());
-    let email = &customer.person.email;
-    billing::open_checkout(&state.db, clock, stripe, &state.catalogue, &state.urls, customer.account, email, order).await
 }
 
 async fn find(state: &AppState, customer: &Customer, id: OrderId) -> Result<OrderView, WebError> {

@@ -2,7 +2,7 @@
 //!
 //! What happens when the process dies while an order is placed is told at [`place::place`].
 
-mod place;
+pub(super) mod place;
 mod show;
 mod view;
 mod waiting;
@@ -41,10 +41,8 @@ pub(super) fn with_message(state: &AppState, to: &str, kind: &str, key: &str) ->
 /// A second press of a button meets the first at Stripe; these many times it is asked again, once a second.
 const TRIES: u32 = 3;
 
-/// To Stripe's page for an order, or to the order's page, which says why there is none. Nothing is lost when Stripe is away: the order
-/// keeps address and place, and its page has the button that comes here again.
-async fn to_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<Response, WebError> {
-    let back = format!("/orders/{order}");
+/// Stripe's page for an order: the one that is open, or a new one.
+pub(super) async fn open_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<String, CheckoutError> {
     let mut tries = 1;
     loop {
         let opened = billing::open_checkout(
@@ -59,18 +57,27 @@ async fn to_checkout(state: &AppState, customer: &Customer, order: OrderId) -> R
         )
         .await;
         match opened {
-            Ok(url) => return Ok(Redirect::to(&url).into_response()),
-            Err(CheckoutError::Paid | CheckoutError::Expired) => return Ok(Redirect::to(&back).into_response()),
-            Err(CheckoutError::Missing) => return Ok(with_message(state, &back, "failed", "order-plan-gone")),
             Err(CheckoutError::Stripe(StripeError::Conflict)) if tries < TRIES => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(CheckoutError::Stripe(error)) => {
-                tracing::error!(order.id = %order, error = telemetry::chain(&error), "a checkout could not be opened");
-                return Ok(with_message(state, &back, "failed", "order-stripe-away"));
-            }
-            Err(CheckoutError::Database(error)) => return Err(error.into()),
+            opened => return opened,
         }
+    }
+}
+
+/// To Stripe's page for an order, or to the order's page, which says why there is none. Nothing is lost when Stripe is away: the order
+/// keeps address and place, and its page has the button that comes here again.
+async fn to_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<Response, WebError> {
+    let back = format!("/orders/{order}");
+    match open_checkout(state, customer, order).await {
+        Ok(url) => Ok(Redirect::to(&url).into_response()),
+        Err(CheckoutError::Paid | CheckoutError::Expired) => Ok(Redirect::to(&back).into_response()),
+        Err(CheckoutError::Missing) => Ok(with_message(state, &back, "failed", "order-plan-gone")),
+        Err(CheckoutError::Stripe(error)) => {
+            tracing::error!(order.id = %order, error = telemetry::chain(&error), "a checkout could not be opened");
+            Ok(with_message(state, &back, "failed", "order-stripe-away"))
+        }
+        Err(CheckoutError::Database(error)) => Err(error.into()),
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{to_checkout, waiting, with_message};
 use crate::billing::{self, NewOrder, Order, OrderError, OrderState, Placement};
 use crate::crash;
+use crate::ids::OrderId;
 use crate::instance::{self, Instance};
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -69,7 +70,7 @@ async fn go_on_or_explain(
     refused: &OrderError,
 ) -> Result<Response, WebError> {
     if let Some((order, instance)) = own_order(state, customer, new.domain).await? {
-        let waits = matches!(order.state, OrderState::Placed | OrderState::Open);
+        let waits = waits(&order);
         return match waits {
             true if same(&order, &instance, new) => to_checkout(state, customer, order.id).await,
             true => Ok(with_message(state, &format!("/orders/{}", order.id), "failed", "order-other-open")),
@@ -83,6 +84,20 @@ async fn go_on_or_explain(
         OrderError::DomainTaken | OrderError::Database(_) => ("/new/address", "form-address-changed"),
     };
     Ok(with_message(state, to, "failed", key))
+}
+
+/// The order of an earlier press of the button, or of an earlier call whose answer was lost: for exactly this, and not paid yet.
+pub(in crate::web) async fn placed_before(
+    state: &AppState,
+    customer: &Customer,
+    new: &NewOrder<'_>,
+) -> Result<Option<OrderId>, WebError> {
+    let own = own_order(state, customer, new.domain).await?;
+    Ok(own.filter(|(order, instance)| waits(order) && same(order, instance, new)).map(|(order, _)| order.id))
+}
+
+fn waits(order: &Order) -> bool {
+    matches!(order.state, OrderState::Placed | OrderState::Open)
 }
 
 /// The account's own order for a domain, unless it has ended.
