@@ -43,9 +43,14 @@ pub(super) async fn show(State(state): State<AppState>, customer: Customer, mut 
             joined: time::day(entry.created_at),
             room,
         },
-        None => {
-            WaitingPage { page, position: String::new(), address: String::new(), plan: String::new(), joined: String::new(), room }
-        }
+        None => WaitingPage {
+            page,
+            position: String::new(),
+            address: String::new(),
+            plan: String::new(),
+            joined: String::new(),
+            room,
+        },
     };
     Ok(html(&content)?)
 }
