@@ -7,7 +7,12 @@ use super::session::{cookie_value, set_cookie};
 use crate::crypto;
 
 /// The header that makes the browser carry `text` under `name`, which is also what the signature is good for.
-pub(super) fn write(state: &AppState, name: &'static str, text: &[u8], lifetime: cookie::time::Duration) -> (HeaderName, HeaderValue) {
+pub(super) fn write(
+    state: &AppState,
+    name: &'static str,
+    text: &[u8],
+    lifetime: cookie::time::Duration,
+) -> (HeaderName, HeaderValue) {
     let value = format!("{}.{}", crypto::to_base64(text), crypto::to_base64(&state.key.mac(name, text)));
     (header::SET_COOKIE, set_cookie(state, name, &value, lifetime))
 }

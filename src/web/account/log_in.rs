@@ -5,11 +5,9 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::account::email::EmailAddress;
-use crate::account::password::PasswordHash;
+use super::who;
 use crate::account::session::{self, Kind, Subject};
 use crate::account::{self, Person};
 use crate::web::AppState;
@@ -79,18 +77,6 @@ pub(super) async fn submit(
     Ok(refused(&LogInPage { page, email: form.email, next, errors })?)
 }
 
-/// Whose address and password these are.
-async fn who(state: &AppState, email: &str, password: SecretString) -> Result<Option<Person>, WebError> {
-    let known = match EmailAddress::parse(email) {
-        // The connection goes back before hashing: hashing waits its turn, and others must not wait for it.
-        Ok(email) => account::credentials(&mut *state.db.auth().acquire().await?, &email).await?,
-        Err(_) => None,
-    };
-    let (person, hash) = known.map_or((None, PasswordHash::nobody()), |(person, hash)| (Some(person), hash));
-    let matches = state.passwords.matches(password, hash).await?;
-    Ok(person.filter(|_| matches))
-}
-
 /// A session of its own: one that the browser had before ends, whoever's it was.
 async fn begin(state: &AppState, headers: &HeaderMap, person: &Person, next: &str) -> Result<Response, WebError> {
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -136,8 +122,18 @@ mod tests {
             assert_eq!(local_path(good), Some(good));
         }
         let elsewhere = [
-            "", "instances", "//evil.example", "///evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil.example", " /x", "/ü",
-            "https://evil.example", "javascript:alert(1)", "\\\\evil.example",
+            "",
+            "instances",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " /x",
+            "/ü",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "\\\\evil.example",
         ];
         for bad in elsewhere {
             assert_eq!(local_path(bad), None, "{bad:?}");

@@ -64,7 +64,8 @@ pub(super) async fn records(
     }
     let wanted = wanted_records(&address, web.as_ref(), &state.dns_target);
     let states = compare(&wanted, &look(state.resolver.as_ref(), &wanted).await);
-    let all_right = wanted.iter().zip(&states).all(|(record, state)| !record.purpose.is_required() || *state == RecordState::Found);
+    let all_right =
+        wanted.iter().zip(&states).all(|(record, state)| !record.purpose.is_required() || *state == RecordState::Found);
     let records = wanted.iter().zip(&states).map(|(record, state)| view(&page.w, record, state)).collect();
     let (step, steps) = progress(&draft, "/new/dns");
     let checked_at = state.clock.now().format("%H:%M UTC").to_string();

@@ -69,8 +69,8 @@ pub(super) async fn join(state: &AppState, customer: &Customer, plan_code: &str,
     if capacity::places_left(tx.conn()).await? > 0 {
         return Ok(with_message(state, "/new/review", "done", "waiting-room-now"));
     }
-    let email = &customer.person.email;
-    capacity::wait(&mut tx, state.clock.as_ref(), customer.actor(), email, plan_code, domain).await?;
+    let person = &customer.person;
+    capacity::wait(&mut tx, state.clock.as_ref(), customer.actor(), &person.email, &person.locale, plan_code, domain).await?;
     tx.commit().await?;
     Ok(Redirect::to("/waiting").into_response())
 }

@@ -15,6 +15,7 @@ use paddock::config::Host;
 use paddock::crypto::HostKey;
 use paddock::db::Db;
 use paddock::ids::{ClusterId, InstanceId, OrderId};
+use paddock::instance::address::{Address, AddressRules};
 use paddock::instance::dns::{DnsTarget, ScriptedResolver};
 use paddock::instance::{self, Instance};
 use paddock::mail::{self, Letter, MemoryTransport, Notice};
@@ -237,7 +238,7 @@ impl TestApp {
             plan: self.state.catalogue.offered().next().unwrap(),
             interval: Interval::Month,
             domain: &domain,
-            skeleton: &domain,
+            skeleton: &Address::parse_name(name, &AddressRules::new(HOSTS_DOMAIN)).unwrap().skeleton(),
             hosted: true,
             web_domain: None,
             owner_username: "wren",
@@ -330,7 +331,8 @@ impl Drop for TestApp {
         if std::thread::panicking() || self.leave_jobs.load(Ordering::Relaxed) {
             return;
         }
-        let (url, now) = (self.database.url(), self.clock.now());
+        // A job without a time of its own is due at Postgres' present, which is ahead of a clock that stands still.
+        let (url, now) = (self.database.url(), self.clock.now().max(SystemClock.now()));
         let undone = block_on(async move {
             // A pool of its own: those of the app belong to the test's runtime, which waits for us.
             let pool = PgPool::connect(&url).await.unwrap();

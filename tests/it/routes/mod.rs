@@ -3,3 +3,7 @@
 mod instance;
 mod order;
 mod staff;
+mod api;
+mod account;
+mod new;
+mod public;
