@@ -45,7 +45,13 @@ pub(in crate::web) fn wanted(headers: &HeaderMap) -> bool {
 }
 
 /// Shows what `render` gives, now and after each change of `instance`.
-pub(in crate::web) fn stream<F, R>(state: &AppState, headers: &HeaderMap, customer: &Customer, instance: InstanceId, render: F) -> Response
+pub(in crate::web) fn stream<F, R>(
+    state: &AppState,
+    headers: &HeaderMap,
+    customer: &Customer,
+    instance: InstanceId,
+    render: F,
+) -> Response
 where
     F: FnMut() -> R + Send + 'static,
     R: Future<Output = Result<Frame, WebError>> + Send + 'static,

@@ -67,7 +67,8 @@ fn said(done: &[StepName], under_way: &[StepName], now: DateTime<Utc>) -> Instan
 }
 
 fn typical() -> Vec<(String, f64)> {
-    let known = [("namespace", 1.0), ("bucket", 2.0), ("database", 40.0), ("cache", 8.0), ("migrations", 60.0), ("processes", 30.0)];
+    let known =
+        [("namespace", 1.0), ("bucket", 2.0), ("database", 40.0), ("cache", 8.0), ("migrations", 60.0), ("processes", 30.0)];
     known.map(|(name, seconds)| (name.to_owned(), seconds)).to_vec()
 }
 
@@ -87,7 +88,8 @@ fn every_phase_has_its_page() {
     let ready = Instance { ready_at: Some(at(100)), ..all.clone() };
     let stalled = |ready_at| {
         let mut status = said(&BEGUN, &[StepName::Database], at(5));
-        status.conditions = conditions(&[], &[Finding::holds(ConditionKind::Stalled, "DataLost", "the database is gone")], 1, at(6));
+        status.conditions =
+            conditions(&[], &[Finding::holds(ConditionKind::Stalled, "DataLost", "the database is gone")], 1, at(6));
         Instance { ready_at, ..with(status) }
     };
     let cases = [

@@ -62,7 +62,8 @@ const SLOW: TimeDelta = TimeDelta::minutes(2);
 
 /// The order with its address, as it is now.
 pub(super) fn order_view(words: &Words, order: &Order, domain: &str, came: &Came, now: DateTime<Utc>) -> OrderView {
-    let since = came.since.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or(now).clamp(order.created_at.min(now), now);
+    let since =
+        came.since.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or(now).clamp(order.created_at.min(now), now);
     let (came_word, state) = match order.state {
         OrderState::Paid => ("", "paid"),
         OrderState::Expired => ("", "expired"),

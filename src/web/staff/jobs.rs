@@ -12,7 +12,11 @@ use crate::web::error::WebError;
 use crate::web::order::with_message;
 
 /// POST `/staff/jobs/{id}/retry`: all its tries again, from now on. One that is being worked on is left alone.
-pub(super) async fn retry(State(state): State<AppState>, member: StaffMember, Path(id): Path<String>) -> Result<Response, WebError> {
+pub(super) async fn retry(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
     let id: i64 = id.parse().map_err(|_| WebError::NotFound)?;
     // The queue's tables belong to the log-in user; no other role may touch them.
     let mut tx = state.db.owner().begin().await?;

@@ -68,7 +68,9 @@ fn order_state(words: &Words, order: &Order) -> StateView {
             let until = words.t1("until", "time", time::moment(order.checkout_expires_at));
             StateView::new(words, "waiting", "order-state-unpaid", until)
         }
-        OrderState::Paid => StateView::new(words, "done", "order-state-paid", order.paid_at.map(time::moment).unwrap_or_default()),
+        OrderState::Paid => {
+            StateView::new(words, "done", "order-state-paid", order.paid_at.map(time::moment).unwrap_or_default())
+        }
         OrderState::Expired => StateView::new(words, "waiting", "order-state-expired", ""),
     }
 }

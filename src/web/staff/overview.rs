@@ -132,7 +132,8 @@ impl Loaded {
     }
 
     fn phases(&self, words: &Words) -> Vec<Fact> {
-        let fact = |(intent, count): &(Intent, i64)| Fact::new(words, &format!("staff-intent-{}", intent.as_str()), count.to_string());
+        let fact =
+            |(intent, count): &(Intent, i64)| Fact::new(words, &format!("staff-intent-{}", intent.as_str()), count.to_string());
         let not_ready = ["preparing", "stuck", "degraded", "upgrading"].into_iter().filter_map(|word| {
             let count = self.count(word);
             (count > 0).then(|| Fact::new(words, &format!("staff-of-these-{word}"), count.to_string()))
