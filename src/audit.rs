@@ -1,5 +1,6 @@
 //! The audit log: every change writes who did what to what, in the transaction that makes the change.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -58,4 +59,34 @@ pub async fn record(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// One entry as it is read.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Entry {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `person`, `staff` or `system`.
+    pub actor_kind: String,
+    /// Their id, or the part of the program.
+    pub actor_id: String,
+    /// What was done.
+    pub action: String,
+    /// Id of what changed.
+    pub subject: String,
+    /// What else is worth knowing.
+    pub detail: Value,
+}
+
+/// Newest entries of an account, at most `limit`; only those about one of `subjects`, unless there are none.
+pub async fn list(conn: &mut PgConnection, account: AccountId, subjects: &[String], limit: i64) -> sqlx::Result<Vec<Entry>> {
+    sqlx::query_as(
+        "select at, actor_kind, actor_id, action, subject, detail from audit_events
+         where account_id = $1 and (subject = any($2) or cardinality($2) = 0) order by id desc limit $3",
+    )
+    .bind(account)
+    .bind(subjects)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
 }

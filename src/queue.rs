@@ -78,3 +78,16 @@ pub async fn list(owner: &PgPool) -> sqlx::Result<Vec<JobRow>> {
     .fetch_all(owner)
     .await
 }
+
+/// Gives a job all its tries again, the first at `now`. The job's name; `None` when there is no such job, or somebody works on it.
+/// Takes a connection of the log-in user.
+pub async fn retry(owner: &mut PgConnection, id: i64, now: DateTime<Utc>) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(
+        "select t.identifier from graphile_worker.reschedule_jobs(array[$1]::bigint[], run_at => $2, attempts => 0) as again
+         join graphile_worker._private_jobs j on j.id = again.id join graphile_worker._private_tasks t on t.id = j.task_id",
+    )
+    .bind(id)
+    .bind(now)
+    .fetch_optional(owner)
+    .await
+}

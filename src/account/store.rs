@@ -131,6 +131,11 @@ pub async fn account_name(conn: &mut PgConnection, account: AccountId) -> sqlx::
     sqlx::query_scalar("select name from accounts where id = $1").bind(account).fetch_optional(conn).await
 }
 
+/// What each of the accounts is called.
+pub async fn account_names(conn: &mut PgConnection, accounts: &[AccountId]) -> sqlx::Result<Vec<(AccountId, String)>> {
+    sqlx::query_as("select id, name from accounts where id = any($1)").bind(accounts).fetch_all(conn).await
+}
+
 /// The people of an account, with those who get its mails first: owners, then admins.
 pub async fn list_members(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<Person>> {
     sqlx::query_as(

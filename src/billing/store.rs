@@ -134,6 +134,11 @@ pub async fn find_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Op
     sqlx::query_as(concat!("select ", order_columns!(), " from orders where id = $1")).bind(id).fetch_optional(conn).await
 }
 
+/// The order that an instance came from.
+pub async fn find_order_of(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Order>> {
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where instance_id = $1")).bind(instance).fetch_optional(conn).await
+}
+
 /// The account's orders that wait for their payment, oldest first.
 pub async fn waiting_orders(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<Order>> {
     sqlx::query_as(concat!("select ", order_columns!(), " from orders where account_id = $1 and state in ('placed', 'open') order by id"))

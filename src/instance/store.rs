@@ -188,6 +188,24 @@ pub async fn list_all(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
     sqlx::query_as(concat!("select ", columns!(), " from instances order by id desc limit 200")).fetch_all(conn).await
 }
 
+/// Instances that should run and are not seen ready, oldest first, at most 200, for staff: being built, stuck, or unwell.
+pub async fn list_not_ready(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
+    sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        " from instances where intent = 'running' and released_at is null
+          and (ready_at is null or not observed @> '{\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}]}')
+          order by id limit 200"
+    ))
+    .fetch_all(conn)
+    .await
+}
+
+/// LOCAL_DOMAIN of each of the instances, for staff.
+pub async fn domains_of(conn: &mut PgConnection, ids: &[InstanceId]) -> sqlx::Result<Vec<(InstanceId, String)>> {
+    sqlx::query_as("select id, domain from instances where id = any($1)").bind(ids).fetch_all(conn).await
+}
+
 /// How many instances have which intent, of those whose address is not given back.
 pub async fn count_by_intent(conn: &mut PgConnection) -> sqlx::Result<Vec<(Intent, i64)>> {
     sqlx::query_as("select intent, count(*) from instances where released_at is null group by intent order by intent").fetch_all(conn).await

@@ -77,12 +77,18 @@ impl Error {
     }
 }
 
-/// An error with its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
+/// An error with its causes, in one line. Of what the API server answers only the sentence.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
     while let Some(cause) = next {
-        text.push_str(": ");
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        if let Some(kube::Error::Api(status)) = cause.downcast_ref() {
+            text.push_str(&status.message);
+            break;
+        }
         text.push_str(&cause.to_string());
         next = cause.source();
     }

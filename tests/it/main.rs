@@ -5,6 +5,7 @@ mod dns;
 mod harness;
 mod mail;
 mod plan;
+mod operator;
 mod rig;
 mod routes;
 mod stripe_fake;

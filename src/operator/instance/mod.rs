@@ -112,15 +112,10 @@ impl Context {
 /// One pass, and when to come again.
 pub async fn reconcile(instance: Arc<MastodonInstance>, context: Arc<Context>) -> Result<Action, Error> {
     let name = instance.metadata.name.clone().unwrap_or_default();
-    let outcome = pass(Arc::clone(&instance), &context).await;
-    if let Err(error) = &outcome {
-        metrics::counter!("paddock_operator_errors_total", "category" => error.category().as_str()).increment(1);
-        if error.category() == Category::Invalid {
-            let observed = observe::observe(&context, instance).await?;
-            stall(&context, &observed, Stall::new("Refused", chain(error))).await?;
-        }
-    } else {
-        context.with_memory(&name, |memory| memory.failures = 0);
+    let outcome = pass(instance, &context).await;
+    match &outcome {
+        Ok(_) => context.with_memory(&name, |memory| memory.failures = 0),
+        Err(error) => metrics::counter!("paddock_operator_errors_total", "category" => error.category().as_str()).increment(1),
     }
     outcome
 }
@@ -149,7 +144,14 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
 
 /// The pass over an instance that we can bring about.
 async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, leaving: bool) -> Result<Action, Error> {
-    let foundation = found::found(context, valid, observed).await?;
+    let foundation = match found::found(context, valid, observed).await {
+        Ok(foundation) => foundation,
+        Err(error) if error.category() == Category::Invalid => {
+            stall(context, observed, Stall::new("Refused", chain(&error))).await?;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
     if let Some(known) = observed.status.identity_fingerprint.as_ref().filter(|known| **known != foundation.fingerprint) {
         let message = format!(
             "the Secret {} holds another identity (fingerprint {}) than this server has (fingerprint {known}): put the right one back",
@@ -167,9 +169,15 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     observed.seen = context.seen.of(&valid.name);
     let progress = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
     let mut found = status::findings(valid, &observed.seen, &foundation, &progress);
-    if leaving {
+    // One status per pass: two that contradict each other would wake the next pass, for ever.
+    let refused = applied.as_ref().err().filter(|error| error.category() == Category::Invalid);
+    let stalled = match refused {
+        Some(error) => Some(("Refused", chain(error))),
+        None => leaving.then(|| ("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
+    };
+    if let Some((reason, message)) = stalled {
         found.retain(|finding| finding.kind != ConditionKind::Stalled);
-        found.push(Finding::holds(ConditionKind::Stalled, "DeletionNeedsProvenArchive", remove::REFUSED));
+        found.push(Finding::holds(ConditionKind::Stalled, reason, message));
     }
     let mut next = status::next(observed, &found, now);
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.fingerprint));

@@ -1,7 +1,208 @@
-//! The instances of an account: the list, and the page that watches one being built.
+//! A customer's servers: the list, and a server's page with its building shown live.
 
-use super::access::Routes;
+pub(in crate::web) mod live;
+pub(in crate::web) mod time;
+pub(in crate::web) mod view;
+
+#[cfg(test)]
+mod tests;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use self::live::Frame;
+use self::view::{Fact, Seen, StatusView, status};
+use super::AppState;
+use super::access::{Access, Routes};
+use super::error::WebError;
+use super::page::{PageContext, html, pages};
+use super::session::{Customer, OwnedInstance};
+use crate::account::Role;
+use crate::billing::{self, Order, Subscription};
+use crate::capacity;
+use crate::ids::{AccountId, InstanceId};
+use crate::instance::{self, Instance, Intent};
+use crate::plan::Interval;
+use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    routes
+    let reader = Access::Member(Role::Viewer);
+    routes.get("/instances", reader, list).get("/instances/{id}", reader, show).get("/instances/{id}/live", reader, watch)
+}
+
+#[derive(Template)]
+#[template(path = "pages/instance/list.html")]
+struct InstancesPage {
+    page: PageContext,
+    instances: Vec<InstanceRow>,
+}
+
+struct InstanceRow {
+    href: String,
+    address: String,
+    state: view::State,
+    detail: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/instance/show.html")]
+struct InstancePage {
+    page: PageContext,
+    id: String,
+    status: StatusView,
+    facts: Vec<Fact>,
+}
+
+#[derive(Template)]
+#[template(path = "pages/instance/_status.html")]
+struct InstanceStatusFragment {
+    page: PageContext,
+    status: StatusView,
+}
+
+pages!(InstancesPage, InstancePage, InstanceStatusFragment);
+
+/// GET `/instances`: what waits for the customer first, then the servers, newest first.
+async fn list(State(state): State<AppState>, customer: Customer, page: PageContext) -> Result<Response, WebError> {
+    let mut tx = state.db.begin_account(customer.account).await?;
+    let unpaid = billing::waiting_orders(tx.conn(), customer.account).await?;
+    let waiting = capacity::waiting_entry(tx.conn(), customer.account).await?;
+    let owned = instance::list_owned(tx.conn(), customer.account).await?;
+    let typical = instance::typical_seconds(tx.conn()).await?;
+    drop(tx);
+    let (reserved, built): (Vec<_>, Vec<_>) = owned.iter().partition(|instance| instance.intent == Intent::Absent);
+    let mut rows: Vec<InstanceRow> = waiting.iter().map(|entry| waiting_row(&page.w, entry)).collect();
+    rows.extend(reserved.into_iter().filter_map(|instance| {
+        let order = unpaid.iter().find(|order| order.instance_id == instance.id)?;
+        Some(order_row(&state, &page.w, order, instance))
+    }));
+    rows.extend(built.into_iter().map(|instance| instance_row(&state, &page.w, instance, &typical)));
+    Ok(html(&InstancesPage { page, instances: rows })?)
+}
+
+fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
+    InstanceRow {
+        href: "/waiting".to_owned(),
+        address: view::readable(&entry.domain),
+        state: view::State::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
+        detail: words.t("list-waiting"),
+    }
+}
+
+fn order_row(state: &AppState, words: &Words, order: &Order, instance: &Instance) -> InstanceRow {
+    let until = words.t1("until", "time", time::moment(order.checkout_expires_at));
+    InstanceRow {
+        href: format!("/orders/{}", order.id),
+        address: view::readable(&instance.domain),
+        state: view::State::new(words, "waiting", "order-state-unpaid", until),
+        detail: words.t2("list-plan", "plan", plan_name(state, &order.plan_code), "price", price_of(words, order)),
+    }
+}
+
+fn instance_row(state: &AppState, words: &Words, instance: &Instance, typical: &[(String, f64)]) -> InstanceRow {
+    let seen = Seen { instance, paid_at: None, typical, now: state.clock.now() };
+    InstanceRow {
+        href: format!("/instances/{}", instance.id),
+        address: view::readable(&instance.domain),
+        state: seen.state(words),
+        detail: plan_name(state, &instance.plan_code),
+    }
+}
+
+/// A plan's name; its code when it has left the catalogue.
+pub(super) fn plan_name(state: &AppState, code: &str) -> String {
+    state.catalogue.get(code).map_or_else(|| code.to_owned(), |plan| plan.name.clone())
+}
+
+/// `€9 a month`.
+pub(super) fn price_of(words: &Words, order: &Order) -> String {
+    let key = match order.billing_interval {
+        Interval::Month => "price-month",
+        Interval::Year => "price-year",
+    };
+    words.t1(key, "price", order.price())
+}
+
+/// What an instance's page shows.
+struct Loaded {
+    instance: Instance,
+    order: Option<Order>,
+    subscription: Option<Subscription>,
+    typical: Vec<(String, f64)>,
+}
+
+impl Loaded {
+    async fn load(state: &AppState, account: AccountId, id: InstanceId) -> Result<Self, WebError> {
+        let mut tx = state.db.begin_account(account).await?;
+        let instance = instance::find_owned(tx.conn(), account, id).await?.ok_or(WebError::NotFound)?;
+        let order = billing::find_order_of(tx.conn(), id).await?;
+        let subscription = billing::find_subscription(tx.conn(), id).await?;
+        let typical = instance::typical_seconds(tx.conn()).await?;
+        Ok(Self { instance, order, subscription, typical })
+    }
+
+    fn status(&self, state: &AppState, words: &Words) -> StatusView {
+        let paid_at = self.order.as_ref().and_then(|order| order.paid_at);
+        status(words, &Seen { instance: &self.instance, paid_at, typical: &self.typical, now: state.clock.now() })
+    }
+
+    fn facts(&self, state: &AppState, words: &Words) -> Vec<Fact> {
+        let instance = &self.instance;
+        let mut facts = vec![Fact::new(words, "fact-address", view::readable(&instance.domain))];
+        if let Some(web_domain) = &instance.web_domain {
+            facts.push(Fact::new(words, "fact-web", view::readable(web_domain)));
+        }
+        facts.push(Fact::new(words, "fact-plan", plan_name(state, &instance.plan_code)));
+        if let Some(order) = &self.order {
+            facts.push(Fact::new(words, "fact-price", price_of(words, order)));
+        }
+        if let Some(subscription) = &self.subscription {
+            facts.push(Fact::new(words, "fact-invoice", time::day(subscription.current_period_end)));
+        }
+        facts.push(Fact::new(words, "fact-version", &instance.mastodon_version));
+        facts.push(Fact::new(words, "fact-handle", format!("@{}@{}", instance.owner_username, view::readable(&instance.domain))));
+        facts.push(Fact::new(words, "fact-owner-email", &instance.owner_email));
+        facts.push(Fact::new(words, "fact-ordered", time::day(instance.created_at)));
+        facts
+    }
+}
+
+/// GET `/instances/{id}`. One that is not paid yet is at its order's page.
+async fn show(
+    State(state): State<AppState>,
+    OwnedInstance(instance): OwnedInstance,
+    page: PageContext,
+) -> Result<Response, WebError> {
+    let loaded = Loaded::load(&state, instance.account_id, instance.id).await?;
+    if let (Intent::Absent, Some(order)) = (loaded.instance.intent, &loaded.order) {
+        return Ok(Redirect::to(&format!("/orders/{}", order.id)).into_response());
+    }
+    let status = loaded.status(&state, &page.w);
+    let facts = loaded.facts(&state, &page.w);
+    Ok(html(&InstancePage { page, id: instance.id.to_string(), status, facts })?)
+}
+
+/// GET `/instances/{id}/live`: the status as a stream of events, or once as HTML.
+async fn watch(
+    State(state): State<AppState>,
+    customer: Customer,
+    OwnedInstance(instance): OwnedInstance,
+    headers: HeaderMap,
+    page: PageContext,
+) -> Result<Response, WebError> {
+    if !live::wanted(&headers) {
+        let status = Loaded::load(&state, customer.account, instance.id).await?.status(&state, &page.w);
+        return Ok(html(&InstanceStatusFragment { page, status })?);
+    }
+    let (renders, account) = (state.clone(), customer.account);
+    Ok(live::stream(&state, &headers, &customer, instance.id, move || {
+        let (state, page) = (renders.clone(), page.clone());
+        async move {
+            let status = Loaded::load(&state, account, instance.id).await?.status(&state, &page.w).without_running_times();
+            let last = status.is_settled();
+            Ok(Frame { html: InstanceStatusFragment { page, status }.render()?, last })
+        }
+    }))
 }

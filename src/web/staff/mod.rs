@@ -1,7 +1,74 @@
-//! Pages of the host's own people.
+//! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
-use super::access::Routes;
+mod instances;
+mod jobs;
+mod log_in;
+mod orders;
+mod overview;
+
+use super::access::{Access, Routes};
+use super::instance::view::State as StateView;
+use super::instance::{time, view::readable};
+use super::{AppState, error::WebError};
+use crate::account::{self, Scope};
+use crate::billing::{Order, OrderState};
+use crate::ids::{AccountId, InstanceId};
+use crate::instance;
+use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
+    let reads = Access::Staff(Scope::Support);
     routes
+        .get("/staff/log-in", Access::Public, log_in::show)
+        .post("/staff/log-in", Access::Public, log_in::submit)
+        .get("/staff", reads, overview::show)
+        .get("/staff/instances", reads, instances::list)
+        .get("/staff/instances/{id}", reads, instances::show)
+        .get("/staff/orders", reads, orders::list)
+        .post("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations), jobs::retry)
+}
+
+/// A row of a table of orders.
+struct OrderRow {
+    href: String,
+    address: String,
+    account: String,
+    state: StateView,
+    price: String,
+    at: String,
+}
+
+/// Rows for orders, with the addresses and accounts that they name.
+async fn order_rows(state: &AppState, words: &Words, orders: &[Order]) -> Result<Vec<OrderRow>, WebError> {
+    let instances: Vec<InstanceId> = orders.iter().map(|order| order.instance_id).collect();
+    let accounts: Vec<AccountId> = orders.iter().map(|order| order.account_id).collect();
+    let mut conn = state.db.staff().acquire().await?;
+    let domains = instance::domains_of(&mut conn, &instances).await?;
+    let names = account::account_names(&mut conn, &accounts).await?;
+    let row = |order: &Order| OrderRow {
+        href: format!("/staff/instances/{}", order.instance_id),
+        address: named(&domains, order.instance_id).map(readable).unwrap_or_default(),
+        account: named(&names, order.account_id).unwrap_or_default().to_owned(),
+        state: order_state(words, order),
+        price: order.price().to_string(),
+        at: time::moment(order.created_at),
+    };
+    Ok(orders.iter().map(row).collect())
+}
+
+/// The text that belongs to an id.
+fn named<I: PartialEq>(names: &[(I, String)], id: I) -> Option<&str> {
+    names.iter().find(|(of, _)| *of == id).map(|(_, name)| name.as_str())
+}
+
+/// Where an order stands, as a word with its date.
+fn order_state(words: &Words, order: &Order) -> StateView {
+    match order.state {
+        OrderState::Placed | OrderState::Open => {
+            let until = words.t1("until", "time", time::moment(order.checkout_expires_at));
+            StateView::new(words, "waiting", "order-state-unpaid", until)
+        }
+        OrderState::Paid => StateView::new(words, "done", "order-state-paid", order.paid_at.map(time::moment).unwrap_or_default()),
+        OrderState::Expired => StateView::new(words, "waiting", "order-state-expired", ""),
+    }
 }

@@ -43,5 +43,5 @@ async fn a_server_is_ordered_paid_and_ready() {
     assert_eq!(instance.domain, "birds.meadow.social");
     assert!(instance.ready_at.is_some());
     assert_eq!(app.shop.charges().len(), 1);
-    assert!(app.mail_to(&customer.who.email).subject.contains("ready"), "{:?}", app.mail_to(&customer.who.email));
+    assert_eq!(app.mail_to(&customer.who.email).subject, "@wren@birds.meadow.social: your server is running");
 }

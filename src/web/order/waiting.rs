@@ -1,0 +1,71 @@
+//! The waiting list, for the time when every place is taken. Nothing is charged.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::with_message;
+use crate::capacity;
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::instance::{plan_name, time, view};
+use crate::web::page::{PageContext, html, pages};
+use crate::web::session::Customer;
+
+#[derive(Template)]
+#[template(path = "pages/order/waiting.html")]
+struct WaitingPage {
+    page: PageContext,
+    /// Empty when the account does not wait.
+    position: String,
+    address: String,
+    plan: String,
+    joined: String,
+    /// There is a place now.
+    room: bool,
+}
+
+pages!(WaitingPage);
+
+/// GET `/waiting`
+pub(super) async fn show(State(state): State<AppState>, customer: Customer, mut page: PageContext) -> Result<Response, WebError> {
+    let mut tx = state.db.begin_account(customer.account).await?;
+    let entry = capacity::waiting_entry(tx.conn(), customer.account).await?;
+    let room = capacity::places_left(tx.conn()).await? > 0;
+    drop(tx);
+    "instances".clone_into(&mut page.section);
+    let content = match entry {
+        Some(entry) => WaitingPage {
+            page,
+            position: entry.position.to_string(),
+            address: view::readable(&entry.domain),
+            plan: plan_name(&state, &entry.plan_code),
+            joined: time::day(entry.created_at),
+            room,
+        },
+        None => {
+            WaitingPage { page, position: String::new(), address: String::new(), plan: String::new(), joined: String::new(), room }
+        }
+    };
+    Ok(html(&content)?)
+}
+
+/// POST `/waiting/leave`. Leaving twice is leaving.
+pub(super) async fn leave(State(state): State<AppState>, customer: Customer) -> Result<Response, WebError> {
+    let mut tx = state.db.begin_account(customer.account).await?;
+    capacity::stop_waiting(&mut tx, state.clock.as_ref(), customer.actor()).await?;
+    tx.commit().await?;
+    Ok(with_message(&state, "/instances", "done", "waiting-left"))
+}
+
+/// Puts the account on the list, unless there is a place after all: then the customer decides again, because now it costs something.
+pub(super) async fn join(state: &AppState, customer: &Customer, plan_code: &str, domain: &str) -> Result<Response, WebError> {
+    let mut tx = state.db.begin_account(customer.account).await?;
+    if capacity::places_left(tx.conn()).await? > 0 {
+        return Ok(with_message(state, "/new/review", "done", "waiting-room-now"));
+    }
+    let person = &customer.person;
+    capacity::wait(&mut tx, state.clock.as_ref(), customer.actor(), &person.email, &person.locale, plan_code, domain).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/waiting").into_response())
+}

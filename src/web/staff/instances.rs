@@ -1,0 +1,171 @@
+//! Servers of all accounts, and one of them with all that is known of it.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::{named, order_state};
+use crate::audit;
+use crate::billing::{self, Order, Subscription};
+use crate::ids::{AccountId, InstanceId};
+use crate::instance::{self, Instance};
+use crate::resource::instant;
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::instance::view::{Fact, Seen, State as StateView, StepView, readable};
+use crate::web::instance::{plan_name, price_of, time};
+use crate::web::page::{PageContext, html, pages};
+use crate::{account, words::Words};
+
+#[derive(Template)]
+#[template(path = "pages/staff/instances.html")]
+struct StaffInstancesPage {
+    page: PageContext,
+    instances: Vec<StaffInstanceRow>,
+}
+
+struct StaffInstanceRow {
+    href: String,
+    address: String,
+    state: StateView,
+    plan: String,
+    account: String,
+    at: String,
+}
+
+/// GET `/staff/instances`: newest first.
+pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+    let mut conn = state.db.staff().acquire().await?;
+    let all = instance::list_all(&mut conn).await?;
+    let accounts: Vec<AccountId> = all.iter().map(|instance| instance.account_id).collect();
+    let names = account::account_names(&mut conn, &accounts).await?;
+    let typical = instance::typical_seconds(&mut conn).await?;
+    drop(conn);
+    let row = |instance: &Instance| StaffInstanceRow {
+        href: format!("/staff/instances/{}", instance.id),
+        address: readable(&instance.domain),
+        state: Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }.state(&page.w),
+        plan: plan_name(&state, &instance.plan_code),
+        account: named(&names, instance.account_id).unwrap_or_default().to_owned(),
+        at: time::moment(instance.created_at),
+    };
+    let instances = all.iter().map(row).collect();
+    Ok(html(&StaffInstancesPage { page, instances })?)
+}
+
+#[derive(Template)]
+#[template(path = "pages/staff/instance.html")]
+struct StaffInstancePage {
+    page: PageContext,
+    address: String,
+    state: StateView,
+    facts: Vec<Fact>,
+    steps: Vec<StepView>,
+    conditions: Vec<ConditionRow>,
+    audit: Vec<AuditRow>,
+}
+
+struct ConditionRow {
+    kind: String,
+    status: String,
+    reason: String,
+    message: String,
+    since: String,
+}
+
+struct AuditRow {
+    at: String,
+    actor: String,
+    what: String,
+}
+
+pages!(StaffInstancesPage, StaffInstancePage);
+
+/// Entries of the audit log on the page.
+const ENTRIES: i64 = 50;
+
+/// GET `/staff/instances/{id}`
+pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, page: PageContext) -> Result<Response, WebError> {
+    let id: InstanceId = id.parse().map_err(|_| WebError::NotFound)?;
+    let mut conn = state.db.staff().acquire().await?;
+    let instance = instance::find(&mut conn, id).await?.ok_or(WebError::NotFound)?;
+    let order = billing::find_order_of(&mut conn, id).await?;
+    let subscription = billing::find_subscription(&mut conn, id).await?;
+    let typical = instance::typical_seconds(&mut conn).await?;
+    let customer = account::account_name(&mut conn, instance.account_id).await?.unwrap_or_default();
+    let subjects: Vec<String> = std::iter::once(id.to_string()).chain(order.iter().map(|order| order.id.to_string())).collect();
+    let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
+    drop(conn);
+    let paid_at = order.as_ref().and_then(|order| order.paid_at);
+    let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
+    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), customer);
+    Ok(html(&StaffInstancePage {
+        address: readable(&instance.domain),
+        state: seen.state(&page.w),
+        facts,
+        steps: if paid_at.is_some() { seen.steps(&page.w) } else { Vec::new() },
+        conditions: conditions(&instance),
+        audit: entries.into_iter().map(audit_row).collect(),
+        page,
+    })?)
+}
+
+fn conditions(instance: &Instance) -> Vec<ConditionRow> {
+    let conditions = instance.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let row = |condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| ConditionRow {
+        kind: condition.type_.clone(),
+        status: condition.status.clone(),
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+        since: time::moment(instant(&condition.last_transition_time)),
+    };
+    conditions.iter().map(row).collect()
+}
+
+fn audit_row(entry: audit::Entry) -> AuditRow {
+    let detail = if entry.detail == serde_json::json!({}) { String::new() } else { format!(" {}", entry.detail) };
+    AuditRow {
+        at: time::moment(entry.at),
+        actor: format!("{} {}", entry.actor_kind, entry.actor_id),
+        what: format!("{} {}{detail}", entry.action, entry.subject),
+    }
+}
+
+fn facts(
+    state: &AppState,
+    words: &Words,
+    instance: &Instance,
+    order: Option<&Order>,
+    subscription: Option<&Subscription>,
+    customer: String,
+) -> Vec<Fact> {
+    let fact = |key: &str, value: String| Fact::new(words, key, value);
+    let intent = match &instance.intent_reason {
+        Some(reason) => format!("{} ({reason})", instance.intent.as_str()),
+        None => instance.intent.as_str().to_owned(),
+    };
+    let mut facts = vec![
+        fact("staff-fact-id", instance.id.to_string()),
+        fact("staff-account", format!("{customer} ({})", instance.account_id)),
+        fact("staff-fact-intent", intent),
+        fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
+        fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),
+        fact("fact-version", instance.mastodon_version.clone()),
+        fact("fact-plan", plan_name(state, &instance.plan_code)),
+    ];
+    if let Some(order) = order {
+        let state = order_state(words, order);
+        facts.push(fact("fact-price", price_of(words, order)));
+        facts.push(fact("staff-fact-order", format!("{}: {} {}", order.id, state.word, state.detail)));
+        facts.extend(order.checkout_id.as_ref().map(|checkout| fact("staff-fact-checkout", checkout.to_string())));
+    }
+    if let Some(subscription) = subscription {
+        facts.push(fact("staff-fact-subscription", subscription.stripe_subscription_id.to_string()));
+        facts.push(fact("fact-invoice", time::day(subscription.current_period_end)));
+    }
+    facts.push(fact("fact-handle", format!("@{}@{}", instance.owner_username, readable(&instance.domain))));
+    facts.push(fact("fact-owner-email", instance.owner_email.clone()));
+    facts.push(fact("fact-ordered", time::moment(instance.created_at)));
+    facts.extend(instance.ready_at.map(|at| fact("staff-fact-ready", time::moment(at))));
+    facts
+}

@@ -1,0 +1,85 @@
+//! Staff sign in apart from customers, with accounts of their own.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::account::email::EmailAddress;
+use crate::account::password::PasswordHash;
+use crate::account::session::{self, Kind, Subject};
+use crate::account::{self, StaffMember};
+use crate::audit::{self, Actor};
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
+use crate::web::session::{begin_cookie, session_cookie};
+
+#[derive(Template)]
+#[template(path = "pages/staff/log_in.html")]
+struct StaffLogInPage {
+    page: PageContext,
+    email: String,
+    errors: FieldErrors,
+}
+
+pages!(StaffLogInPage);
+
+/// GET `/staff/log-in`
+pub(super) async fn show(page: PageContext) -> Result<Response, WebError> {
+    if page.staff {
+        return Ok(Redirect::to("/staff").into_response());
+    }
+    Ok(html(&StaffLogInPage { page, email: String::new(), errors: FieldErrors::default() })?)
+}
+
+/// Who and with what.
+#[derive(Deserialize)]
+pub(super) struct LogInForm {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: SecretString,
+}
+
+/// POST `/staff/log-in`
+pub(super) async fn submit(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    page: PageContext,
+    Form(form): Form<LogInForm>,
+) -> Result<Response, WebError> {
+    let Some(member) = check(&state, &form.email, form.password).await? else {
+        let mut errors = FieldErrors::default();
+        errors.add("email", page.w.t("form-log-in-wrong"));
+        return Ok(refused(&StaffLogInPage { page, email: form.email, errors })?);
+    };
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut tx = state.db.auth().begin().await?;
+    if let Some(old) = session_cookie(&state, &headers) {
+        session::end(&mut tx, &old).await?;
+    }
+    let secret = session::begin(&mut tx, state.clock.as_ref(), Subject::Staff(member.id), Kind::Browser, agent).await?;
+    let (actor, subject) = (Actor::Staff(member.id), member.id.to_string());
+    audit::record(&mut tx, state.clock.as_ref(), actor, None, "staff.logged_in", &subject, json!({})).await?;
+    tx.commit().await?;
+    Ok((AppendHeaders([(header::SET_COOKIE, begin_cookie(&state, &secret))]), Redirect::to("/staff")).into_response())
+}
+
+/// Who this is; `None` for unknown addresses and wrong passwords alike, after the same time.
+async fn check(state: &AppState, email: &str, password: SecretString) -> Result<Option<StaffMember>, WebError> {
+    let found = match EmailAddress::parse(email) {
+        Ok(email) => {
+            let mut conn = state.db.auth().acquire().await?;
+            account::staff_credentials(&mut conn, &email).await?
+        }
+        Err(_) => None,
+    };
+    let (member, hash) = found.map_or((None, PasswordHash::nobody()), |(member, hash)| (Some(member), hash));
+    let right = state.passwords.matches(password, hash).await?;
+    Ok(member.filter(|_| right))
+}

@@ -1,0 +1,205 @@
+//! The first screen: is money, are servers, are jobs well.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{OrderRow, order_rows};
+use crate::billing::{self, Order};
+use crate::capacity;
+use crate::instance::{self, Instance, Intent};
+use crate::mail;
+use crate::queue::{self, JobRow as Job};
+use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::instance::time;
+use crate::web::instance::view::{Fact, Seen, State as StateView, readable};
+use crate::web::page::{PageContext, html, pages};
+use crate::words::Words;
+
+#[derive(Template)]
+#[template(path = "pages/staff/overview.html")]
+struct StaffOverviewPage {
+    page: PageContext,
+    figures: Vec<Figure>,
+    phases: Vec<Fact>,
+    clusters: Vec<ClusterView>,
+    failed_jobs: Vec<JobView>,
+    unwell: Vec<UnwellRow>,
+    waiting: Vec<OrderRow>,
+}
+
+pages!(StaffOverviewPage);
+
+/// A number of the first screen; `alarm`: somebody should look.
+struct Figure {
+    label: String,
+    value: String,
+    alarm: bool,
+    href: String,
+}
+
+struct ClusterView {
+    name: String,
+    state: StateView,
+    places: String,
+    used: String,
+    left: String,
+}
+
+struct JobView {
+    id: String,
+    kind: String,
+    subject: String,
+    attempts: String,
+    next: String,
+    error: String,
+}
+
+struct UnwellRow {
+    href: String,
+    address: String,
+    state: StateView,
+}
+
+/// An order that waits for longer than its deadline and this was not settled: something is wrong with Stripe or with jobs.
+const SETTLED_BY: TimeDelta = TimeDelta::minutes(10);
+
+/// All that the page reads.
+struct Loaded {
+    now: DateTime<Utc>,
+    unpaid: Vec<Order>,
+    jobs: Vec<Job>,
+    intents: Vec<(Intent, i64)>,
+    not_ready: Vec<Instance>,
+    typical: Vec<(String, f64)>,
+    clusters: Vec<capacity::ClusterRow>,
+    list: (i64, Option<DateTime<Utc>>),
+    mails: i64,
+}
+
+impl Loaded {
+    async fn load(state: &AppState) -> Result<Self, WebError> {
+        let mut conn = state.db.staff().acquire().await?;
+        Ok(Self {
+            now: state.clock.now(),
+            unpaid: billing::orders_to_sweep(&mut conn).await?,
+            jobs: queue::list(state.db.owner()).await?.into_iter().filter(|job| job.last_error.is_some()).collect(),
+            intents: instance::count_by_intent(&mut conn).await?,
+            not_ready: instance::list_not_ready(&mut conn).await?,
+            typical: instance::typical_seconds(&mut conn).await?,
+            clusters: capacity::list_clusters(&mut conn).await?,
+            list: capacity::waiting_total(&mut conn).await?,
+            mails: mail::count_troubled(&mut conn, state.clock.as_ref()).await?,
+        })
+    }
+
+    fn seen<'a>(&'a self, instance: &'a Instance) -> Seen<'a> {
+        Seen { instance, paid_at: None, typical: &self.typical, now: self.now }
+    }
+
+    fn count(&self, word: &str) -> usize {
+        self.not_ready.iter().filter(|instance| self.seen(instance).word() == word).count()
+    }
+
+    fn figures(&self, words: &Words) -> Vec<Figure> {
+        let figure = |key: &str, value: String, alarm: bool, href: &str| Figure {
+            label: words.t(&format!("staff-figure-{key}")),
+            value,
+            alarm,
+            href: href.to_owned(),
+        };
+        let age = |since: Option<DateTime<Utc>>| since.map_or_else(|| "–".to_owned(), |at| time::age(words, self.now - at));
+        let oldest = self.unpaid.first().map(|order| order.created_at);
+        let overdue = self.unpaid.iter().any(|order| self.now - order.checkout_expires_at > SETTLED_BY);
+        let dead = self.jobs.iter().filter(|job| job.is_dead()).count();
+        let left: i64 = self.clusters.iter().filter(|cluster| cluster.state == "open").map(left).sum();
+        let (stuck, unwell) = (self.count("stuck"), self.count("degraded"));
+        let (waiting, first) = self.list;
+        vec![
+            figure("waiting", self.unpaid.len().to_string(), false, "/staff/orders"),
+            figure("oldest", age(oldest), overdue, "/staff/orders"),
+            figure("jobs", dead.to_string(), dead > 0, ""),
+            figure("building", self.count("preparing").to_string(), false, "/staff/instances"),
+            figure("stuck", stuck.to_string(), stuck > 0, ""),
+            figure("unwell", unwell.to_string(), unwell > 0, ""),
+            figure("left", left.to_string(), left == 0, ""),
+            figure("list", waiting.to_string(), waiting > 0 && left > 0, ""),
+            figure("list-oldest", age(first), false, ""),
+            figure("mails", self.mails.to_string(), self.mails > 0, ""),
+        ]
+    }
+
+    fn phases(&self, words: &Words) -> Vec<Fact> {
+        let fact = |(intent, count): &(Intent, i64)| Fact::new(words, &format!("staff-intent-{}", intent.as_str()), count.to_string());
+        let not_ready = ["preparing", "stuck", "degraded", "upgrading"].into_iter().filter_map(|word| {
+            let count = self.count(word);
+            (count > 0).then(|| Fact::new(words, &format!("staff-of-these-{word}"), count.to_string()))
+        });
+        self.intents.iter().map(fact).chain(not_ready).collect()
+    }
+
+    fn unwell(&self, words: &Words) -> Vec<UnwellRow> {
+        let rows = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
+        rows.filter(|(_, seen)| matches!(seen.word(), "stuck" | "degraded"))
+            .map(|(instance, seen)| UnwellRow {
+                href: format!("/staff/instances/{}", instance.id),
+                address: readable(&instance.domain),
+                state: seen.state(words),
+            })
+            .collect()
+    }
+}
+
+fn left(cluster: &capacity::ClusterRow) -> i64 {
+    (i64::from(cluster.capacity) - cluster.taken).max(0)
+}
+
+fn cluster_view(words: &Words, cluster: &capacity::ClusterRow) -> ClusterView {
+    let left = left(cluster);
+    let state = match (cluster.state.as_str(), left) {
+        ("open", 0) => StateView::new(words, "failed", "staff-cluster-full", ""),
+        ("open", _) => StateView::new(words, "done", "staff-cluster-open", ""),
+        _ => StateView::new(words, "waiting", "staff-cluster-closed", ""),
+    };
+    ClusterView {
+        name: cluster.name.clone(),
+        state,
+        places: cluster.capacity.to_string(),
+        used: cluster.taken.to_string(),
+        left: left.to_string(),
+    }
+}
+
+fn job_view(words: &Words, job: &Job) -> JobView {
+    let ids = job.payload.as_object().into_iter().flat_map(serde_json::Map::values).filter_map(serde_json::Value::as_str);
+    JobView {
+        id: job.id.to_string(),
+        kind: job.task.clone(),
+        subject: ids.collect::<Vec<_>>().join(", "),
+        attempts: words.t2("staff-attempts-of", "n", job.attempts, "most", job.max_attempts),
+        next: match (job.running, job.is_dead()) {
+            (true, _) => words.t("staff-job-running"),
+            (false, true) => words.t("staff-job-dead"),
+            (false, false) => time::moment(job.run_at),
+        },
+        error: job.last_error.clone().unwrap_or_default(),
+    }
+}
+
+/// GET `/staff`
+pub(super) async fn show(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+    let loaded = Loaded::load(&state).await?;
+    let words = page.w.clone();
+    let content = StaffOverviewPage {
+        page,
+        figures: loaded.figures(&words),
+        phases: loaded.phases(&words),
+        clusters: loaded.clusters.iter().map(|cluster| cluster_view(&words, cluster)).collect(),
+        failed_jobs: loaded.jobs.iter().map(|job| job_view(&words, job)).collect(),
+        unwell: loaded.unwell(&words),
+        waiting: order_rows(&state, &words, &loaded.unpaid).await?,
+    };
+    Ok(html(&content)?)
+}
