@@ -101,7 +101,7 @@ fn section(path: &str) -> &'static str {
         [""] => "home",
         ["plans"] => "plans",
         ["status"] => "status",
-        ["instances", ..] | ["orders", ..] => "instances",
+        ["instances" | "orders", ..] => "instances",
         ["new", ..] => "new",
         ["log-in"] => "log_in",
         ["sign-up"] => "sign_up",

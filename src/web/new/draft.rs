@@ -27,7 +27,7 @@ pub(in crate::web) struct Draft {
     pub name: String,
     /// The domain, when own.
     pub domain: String,
-    /// WEB_DOMAIN, for own domains only.
+    /// `WEB_DOMAIN`, for own domains only.
     pub web_domain: String,
     /// User name of the owner's Mastodon account.
     pub owner_username: String,
@@ -46,9 +46,9 @@ pub(in crate::web) struct Checked<'a> {
     pub plan: &'a Plan,
     /// How often it is paid.
     pub interval: Interval,
-    /// LOCAL_DOMAIN.
+    /// `LOCAL_DOMAIN`.
     pub address: Address,
-    /// WEB_DOMAIN, when it differs.
+    /// `WEB_DOMAIN`, when it differs.
     pub web_domain: Option<WebDomain>,
     /// User name of the owner.
     pub owner: OwnerName,
