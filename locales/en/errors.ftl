@@ -47,3 +47,4 @@ form-web-domain-hosted = A name of its own for Mastodon goes with a domain of yo
 form-address-changed = This address was taken a moment ago. Choose another
 form-plan-missing = Choose a plan
 form-period-missing = Choose between paying by the month and by the year
+form-draft-missing = Choose an address first

@@ -15,6 +15,7 @@ pub async fn wait(
     clock: &dyn Clock,
     actor: Actor,
     email: &str,
+    locale: &str,
     plan_code: &str,
     domain: &str,
 ) -> sqlx::Result<(Waiting, bool)> {
@@ -26,7 +27,7 @@ pub async fn wait(
         let position = u32::try_from(entry.position).unwrap_or(u32::MAX);
         let notice = Notice::WaitingListJoined { domain: domain.to_owned(), position };
         // No unique key: the entry is new in this very transaction.
-        mail::owe(conn, clock, email, "en", &notice, None).await?;
+        mail::owe(conn, clock, email, locale, &notice, None).await?;
         let detail = json!({ "plan": plan_code, "domain": domain });
         audit::record(conn, clock, actor, Some(account), "waiting.joined", &entry.id.to_string(), detail).await?;
     }

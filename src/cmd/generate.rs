@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use crate::{config, resource};
+use crate::{config, resource, web};
 
 #[derive(Debug, Args)]
 pub(super) struct Generate {
@@ -26,7 +26,7 @@ fn files() -> anyhow::Result<Vec<(&'static str, String, String)>> {
     for (name, text) in resource::crds_yaml()? {
         files.push(("crds", format!("charts/paddock/crds/{name}"), text));
     }
-    // files.push(("openapi", "docs/openapi.json".to_owned(), web::openapi().to_pretty_json()? + "\n"));
+    files.push(("openapi", "docs/openapi.json".to_owned(), web::openapi().to_pretty_json()? + "\n"));
     files.push(("config-reference", "docs/configuration.md".to_owned(), reference()));
     Ok(files)
 }

@@ -114,7 +114,7 @@ database = {{ url = "{database}", connections = 8 }}
 secrets.key = "{EXAMPLE_KEY}"
 mail = {{ from = "Meadow Hosting <hello@paddock.test>", smtp = "smtp+plain://{smtp}" }}
 catalogue = {{ plans = "{plans}", releases = "{releases}" }}
-dns = {{ target = "gate.{HOSTS_DOMAIN}", addresses = ["192.0.2.1", "2001:db8::1"] }}
+dns = {{ target = "gate.{HOSTS_DOMAIN}", addresses = ["192.0.2.1", "2001:db8::1"], resolvers = ["127.0.0.1:53"] }}
 
 [stripe]
 api_key = "{API_KEY}"

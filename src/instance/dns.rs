@@ -93,18 +93,19 @@ pub struct DnsResolver {
 }
 
 impl DnsResolver {
-    /// A resolver that asks `servers`, at least one. Each question is tried twice and each try takes at most `timeout`. Nothing is
+    /// A resolver that asks `servers`, or those that the system asks when the list is empty. Each question is tried twice and each try takes at most `timeout`. Nothing is
     /// cached: people press "check again" right after they changed something.
     pub fn new(servers: &[SocketAddr], timeout: Duration) -> Result<Self, NoResolver> {
-        if servers.is_empty() {
-            return Err(NoResolver::NoServers);
-        }
         let server = |address: &SocketAddr| {
             let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
             (udp.port, tcp.port) = (address.port(), address.port());
             NameServerConfig::new(address.ip(), true, vec![udp, tcp])
         };
-        let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
+        let config = if servers.is_empty() {
+            hickory_resolver::system_conf::read_system_conf().map_err(|error| NoResolver::NoServers(Box::new(error)))?.0
+        } else {
+            ResolverConfig::from_name_servers(servers.iter().map(server).collect())
+        };
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         let options = builder.options_mut();
         options.timeout = timeout;
@@ -119,9 +120,9 @@ impl DnsResolver {
 /// The resolver could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum NoResolver {
-    /// The list of servers is empty.
-    #[error("no DNS servers are configured; name at least one recursive resolver as address:port")]
-    NoServers,
+    /// The list of servers is empty, and the system has none either.
+    #[error("the system names no DNS servers; name at least one recursive resolver as address:port")]
+    NoServers(#[source] Box<NetError>),
     /// The client could not be built.
     #[error("could not build the DNS client")]
     Build(#[source] Box<NetError>),

@@ -51,9 +51,9 @@ impl Leader {
             tokio::time::sleep(RENEW).await;
             match tokio::time::timeout(RENEW, self.claim()).await {
                 Ok(Ok(true)) => renewed = tokio::time::Instant::now(),
-                Ok(Ok(false)) => return,
+                // Not heard: ours until it lapses, and we stop before others may take it.
                 Ok(Err(_)) | Err(_) if renewed.elapsed() + RENEW < LASTS => {}
-                Ok(Err(_)) | Err(_) => return,
+                Ok(Ok(false) | Err(_)) | Err(_) => return,
             }
         }
     }

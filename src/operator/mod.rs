@@ -17,12 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use kube::Client;
 use kube::runtime::controller::{Error as ControllerError, ReconcileRequest};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{Config, WatchStreamExt as _, applier};
-use kube::{Api, Client};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -171,9 +171,4 @@ async fn follow(
             }
         }
     }
-}
-
-/// For callers that look at instances themselves.
-pub fn instances(client: Client) -> Api<MastodonInstance> {
-    Api::all(client)
 }

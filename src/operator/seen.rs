@@ -46,7 +46,7 @@ pub struct Seen {
 pub enum State {
     /// Nothing that we need.
     None,
-    /// Pods behind a Deployment or StatefulSet.
+    /// Pods behind a Deployment or `StatefulSet`.
     Pods {
         /// The controller has seen the newest spec.
         current: bool,

@@ -37,8 +37,8 @@ pub fn wakes(client: &Client, store: &Arc<SeenStore>, field_manager: &str) -> (W
             Watched::Metadata => all.push(watch_metadata(client, kind, ours, None, store, field_manager)),
             Watched::Names(names) => {
                 for name in names {
-                    let named = ours.clone().fields(&format!("metadata.name={name}"));
-                    all.push(watch_metadata(client, kind, named, Some(name), store, field_manager));
+                    let of_one = ours.clone().fields(&format!("metadata.name={name}"));
+                    all.push(watch_metadata(client, kind, of_one, Some(name), store, field_manager));
                 }
             }
             Watched::Whole => {

@@ -32,13 +32,13 @@ use super::steps::Step;
 #[x_kube(validation = ("has(self.webDomain) == has(oldSelf.webDomain) && (!has(self.webDomain) || self.webDomain == oldSelf.webDomain)", "spec.webDomain can never change, be added or be taken away"))]
 #[x_kube(validation = ("self.owner == oldSelf.owner", "spec.owner names the first owner only and can't change; give others the role inside Mastodon"))]
 pub struct MastodonInstanceSpec {
-    /// Mastodon's LOCAL_DOMAIN: the part after the @ in every handle. In lower-case ASCII (A-labels).
+    /// Mastodon's `LOCAL_DOMAIN`: the part after the @ in every handle. In lower-case ASCII (A-labels).
     #[schemars(
         length(min = 4, max = 253),
         regex(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$")
     )]
     pub domain: String,
-    /// Mastodon's WEB_DOMAIN, where the pages are when that is not the domain itself.
+    /// Mastodon's `WEB_DOMAIN`, where the pages are when that is not the domain itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 4, max = 253),

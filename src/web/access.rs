@@ -91,7 +91,7 @@ impl Routes {
         T: 'static,
     {
         let guard = axum::middleware::from_fn_with_state((self.state.clone(), access), session::guard);
-        self.router = self.router.route(path, on(filter, handler).layer(guard));
+        self.router = self.router.route(path, on(filter, handler).route_layer(guard));
         self.table.push(Entry { method, path, access });
         self
     }

@@ -13,7 +13,7 @@ use tower_http::request_id::RequestId;
 
 use super::AppState;
 use super::page::{ErrorPage, PageContext, html};
-use super::session::Caller;
+use super::session::{self, Caller};
 use crate::telemetry;
 use crate::words::Words;
 
@@ -238,10 +238,11 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
     }
     // A wrong method keeps its own status; all else has the error's.
     let status = if status == StatusCode::METHOD_NOT_ALLOWED { status } else { error.status() };
-    let caller = response.extensions().get::<Caller>().cloned().unwrap_or(Caller::Nobody);
     let mut answer = if path.starts_with("/api/") || path.starts_with("/hooks/") {
         problem(&error, status, request_id)
     } else {
+        // Whoever is signed in stays so on an error page, also where no route and no guard was; without a database they are nobody.
+        let caller = session::find(&state, &headers, false).await.unwrap_or(Caller::Nobody);
         page(&state, &error, status, &path, &headers, &caller, request_id)
     };
     if let Some(allow) = response.headers().get(header::ALLOW) {

@@ -91,7 +91,8 @@ fn allow(access: Access, caller: &Caller, api: bool, path: &str) -> Result<(), W
     }
 }
 
-async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Caller, WebError> {
+/// Who calls, by cookie or, for the API, by bearer token.
+pub(super) async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Caller, WebError> {
     let (secret, kind) = if api { (bearer(headers), Kind::Api) } else { (session_cookie(state, headers), Kind::Browser) };
     let Some(secret) = secret else { return Ok(Caller::Nobody) };
     let mut conn = state.db.auth().acquire().await?;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Namespace, Node, Secret};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -55,6 +56,9 @@ impl Host {
             rig.cluster().apply(&yaml).await.unwrap();
         }
         let client = rig.cluster().client().await.unwrap();
+        // Without the controller that looks after nodes the taint of a new node stays.
+        let nodes: Api<Node> = Api::all(client.clone());
+        nodes.patch("fake-0", &PatchParams::default(), &Patch::Merge(json!({"spec": {"taints": null}}))).await.unwrap();
         let host = Self { rig, client, _turn: turn };
         host.until("the definition is served", async || host.instances().list(&ListParams::default()).await.ok().map(|_| ()))
             .await;
@@ -83,6 +87,10 @@ impl Host {
     }
 
     async fn operator(&self) -> Operator {
+        self.operator_with(self.settings()).await
+    }
+
+    async fn operator_with(&self, settings: Settings) -> Operator {
         let writes = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&writes);
         let file = Kubeconfig::read_from(self.rig.cluster().kubeconfig()).unwrap();
@@ -95,7 +103,7 @@ impl Host {
         });
         let client = ClientBuilder::try_from(config).unwrap().with_layer(&counting).build();
         let stop = CancellationToken::new();
-        let run = operator::run(self.settings(), client, Arc::new(SystemClock), stop.clone());
+        let run = operator::run(settings, client, Arc::new(SystemClock), stop.clone());
         Operator { stop, task: tokio::spawn(async { run.await.unwrap() }), writes }
     }
 
@@ -391,6 +399,31 @@ async fn two_operators_at_once_make_one_server() {
     assert_eq!((one.writes(), two.writes()), writes, "they do not fight");
     assert_eq!(host.get(id).await.status.unwrap().identity_fingerprint, status.identity_fingerprint);
     one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn of_several_operators_the_one_with_the_lease_works_and_another_takes_over() {
+    let host = Host::new().await;
+    let claim = |identity: &str| {
+        let mut settings = host.settings();
+        let lease = json!({"namespace": "paddock", "name": "operator", "identity": identity});
+        settings.leader = Some(serde_json::from_value(lease).unwrap());
+        settings
+    };
+    let leases: Api<Lease> = Api::namespaced(host.client.clone(), "paddock");
+    let holder = async || leases.get_opt("operator").await.unwrap().and_then(|lease| lease.spec?.holder_identity);
+    let one = host.operator_with(claim("one")).await;
+    host.until("one holds the lease", async || holder().await.filter(|holder| holder == "one")).await;
+    let two = host.operator_with(claim("two")).await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    assert_eq!(two.writes(), 0, "the other only looks");
+    one.stop().await;
+    host.until("two takes over", async || holder().await.filter(|holder| holder == "two")).await;
+    let deployments = host.deployments(id);
+    deployments.delete("streaming", &DeleteParams::default()).await.unwrap();
+    host.until("two repairs", async || deployments.get_opt("streaming").await.unwrap()).await;
     two.stop().await;
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
 use kube::Client;
-use kube::api::Api;
+use kube::api::{Api, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use nix::sys::signal::Signal;
 use p256::pkcs8::LineEnding;
@@ -17,6 +17,8 @@ use super::postgres::Fault;
 use super::{RigError, Tools, Work, manifests};
 
 const READY_WITHIN: Duration = Duration::from_secs(90);
+/// The one node, see `stages/base.yaml`.
+const NODE: &str = "fake-0";
 /// By default these programs limit themselves to 20–50 requests/s, and a hundred instances take four minutes instead of 24 s.
 const UNLIMITED: [&str; 2] = ["--kube-api-qps=2000", "--kube-api-burst=4000"];
 
@@ -107,6 +109,12 @@ impl Cluster {
         manifests::apply(&client, &include_str!("stages/base.yaml").replace("HOSTS_DOMAIN", &settings.hosts_domain)).await?;
         kwok.wait_until(READY_WITHIN, || node_is_ready(client.clone())).await?;
         children.push(kwok);
+        // A new node is tainted until the node lifecycle controller has seen it; that one would also miss heartbeats, so it
+        // does not run here.
+        let untainted = serde_json::json!({"spec": {"taints": null}});
+        let nodes: Api<Node> = Api::all(client);
+        let patched = nodes.patch(NODE, &PatchParams::default(), &Patch::Merge(&untainted)).await;
+        patched.map_err(RigError::kube("make the node fit for pods"))?;
         for child in &mut children {
             child.check()?;
         }
@@ -320,7 +328,7 @@ async fn is_ready(client: Client) -> bool {
 /// The proof that KWOK works: it has taken the node.
 async fn node_is_ready(client: Client) -> bool {
     let nodes: Api<Node> = Api::all(client);
-    let Ok(node) = nodes.get_status("fake-0").await else { return false };
+    let Ok(node) = nodes.get_status(NODE).await else { return false };
     let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
     conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

@@ -91,8 +91,8 @@ async fn made_once(
         Err(error) => return Err(Error::kube(format!("create Secret {name}"))(error)),
     };
     context.seen.put(&valid.name, key, Seen::of_object(Kind::Secret, &object, &context.settings.field_manager));
-    let content: Secret = object.try_parse().map_err(|_| Error::Foreign(format!("Secret {name}")))?;
-    Ok(Made { uid: content.metadata.uid.clone().unwrap_or_default(), content: Some(content) })
+    let secret: Secret = object.try_parse().map_err(|_| Error::Foreign(format!("Secret {name}")))?;
+    Ok(Made { uid: secret.metadata.uid.clone().unwrap_or_default(), content: Some(secret) })
 }
 
 async fn content(context: &Context, valid: &Valid<'_>, name: &str, made: Option<Secret>) -> Result<Secret, Error> {

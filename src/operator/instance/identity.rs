@@ -14,7 +14,7 @@ use k8s_openapi::ByteString;
 use p256::SecretKey;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use rand::Rng as _;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
 
 /// The names of the variables, sorted.
@@ -56,7 +56,7 @@ impl Identity {
 
     /// Name and value of each variable.
     pub fn variables(&self) -> BTreeMap<&'static str, &str> {
-        VARIABLES.into_iter().zip(self.0.iter().map(|value| value.expose_secret())).collect()
+        VARIABLES.into_iter().zip(self.0.iter().map(ExposeSecret::expose_secret)).collect()
     }
 
     /// SHA-256 over names and values, in hex: tells two identities apart without giving one away.

@@ -103,9 +103,8 @@ pub fn pods_answer(seen: &BTreeMap<Key, Seen>, kind: Kind, name: &str) -> bool {
 fn task_state(seen: &BTreeMap<Key, Seen>, task: Task, version: &str, now: i64) -> TaskState {
     let mut wait = FIRST_WAIT;
     for attempt in 1..=ATTEMPTS {
-        let job = match state(seen, Kind::Job, &job_name(task, version, attempt)) {
-            Some(State::Job(job)) => job,
-            Some(_) | None => return TaskState::Due { attempt },
+        let Some(State::Job(job)) = state(seen, Kind::Job, &job_name(task, version, attempt)) else {
+            return TaskState::Due { attempt };
         };
         match job {
             JobState::Active => return TaskState::Running,

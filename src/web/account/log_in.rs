@@ -5,11 +5,9 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::account::email::EmailAddress;
-use crate::account::password::PasswordHash;
+use super::who;
 use crate::account::session::{self, Kind, Subject};
 use crate::account::{self, Person};
 use crate::web::AppState;
@@ -77,18 +75,6 @@ pub(super) async fn submit(
         errors.add("email", page.w.t("form-log-in-wrong"));
     }
     Ok(refused(&LogInPage { page, email: form.email, next, errors })?)
-}
-
-/// Whose address and password these are.
-async fn who(state: &AppState, email: &str, password: SecretString) -> Result<Option<Person>, WebError> {
-    let known = match EmailAddress::parse(email) {
-        // The connection goes back before hashing: hashing waits its turn, and others must not wait for it.
-        Ok(email) => account::credentials(&mut *state.db.auth().acquire().await?, &email).await?,
-        Err(_) => None,
-    };
-    let (person, hash) = known.map_or((None, PasswordHash::nobody()), |(person, hash)| (Some(person), hash));
-    let matches = state.passwords.matches(password, hash).await?;
-    Ok(person.filter(|_| matches))
 }
 
 /// A session of its own: one that the browser had before ends, whoever's it was.

@@ -5,15 +5,18 @@
 mod log_in;
 mod password;
 mod sign_up;
-mod verify;
+pub(super) mod verify;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::SecretString;
 
 use super::access::{Access, Routes};
 use super::page::FieldErrors;
 use super::{AppState, signed};
+use super::error::WebError;
 use crate::account::email::EmailAddress;
-use crate::account::password::{BadPassword, LENGTH, check};
+use crate::account::password::{BadPassword, LENGTH, PasswordHash, check};
+use crate::account::{self, Person};
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -37,7 +40,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 }
 
 /// Language of those who sign up here: the pages' own.
-const LOCALE: &str = "en";
+pub(super) const LOCALE: &str = "en";
 /// The address that a mail went to, for the page that says so. Not in its URL: URLs are kept in histories and logs.
 const SENT: &str = "paddock_sent";
 
@@ -50,12 +53,12 @@ fn read_sent(state: &AppState, headers: &HeaderMap) -> Option<String> {
 }
 
 /// The address of the field `email`, or what is wrong with it.
-fn read_email(words: &Words, typed: &str, errors: &mut FieldErrors) -> Option<EmailAddress> {
+pub(super) fn read_email(words: &Words, typed: &str, errors: &mut FieldErrors) -> Option<EmailAddress> {
     EmailAddress::parse(typed).map_err(|problem| errors.add(problem.field(), words.said(problem.key(), &problem.args()))).ok()
 }
 
 /// The password of the field `password` if it may be chosen, or what is wrong with it.
-fn read_new_password(words: &Words, typed: String, errors: &mut FieldErrors) -> Option<secrecy::SecretString> {
+pub(super) fn read_new_password(words: &Words, typed: String, errors: &mut FieldErrors) -> Option<SecretString> {
     if typed.is_empty() {
         errors.add("password", words.t("form-password-missing"));
         return None;
@@ -68,4 +71,16 @@ fn read_new_password(words: &Words, typed: String, errors: &mut FieldErrors) -> 
     };
     errors.add("password", problem);
     None
+}
+
+/// Whose address and password these are. Takes as long for an address that nobody has.
+pub(super) async fn who(state: &AppState, email: &str, password: SecretString) -> Result<Option<Person>, WebError> {
+    let known = match EmailAddress::parse(email) {
+        // The connection goes back before hashing: hashing waits its turn, and others must not wait for it.
+        Ok(email) => account::credentials(&mut *state.db.auth().acquire().await?, &email).await?,
+        Err(_) => None,
+    };
+    let (person, hash) = known.map_or((None, PasswordHash::nobody()), |(person, hash)| (Some(person), hash));
+    let matches = state.passwords.matches(password, hash).await?;
+    Ok(person.filter(|_| matches))
 }

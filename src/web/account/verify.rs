@@ -10,6 +10,7 @@ use super::remember_sent;
 use crate::account::email::EmailAddress;
 use crate::account::link::{self, Purpose};
 use crate::account::{self, AccountError};
+use crate::ids::PersonId;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::page::{PageContext, html, pages};
@@ -60,7 +61,14 @@ pub(super) async fn confirm(
     caller: Caller,
     Path(token): Path<String>,
 ) -> Result<Response, WebError> {
-    let id = link::read(&state.key, &token, Purpose::Verify).ok_or(WebError::LinkUsedUp)?;
+    let proven = prove(&state, &token).await?;
+    let signed_in = matches!(&caller, Caller::Customer(customer) if customer.person.id == proven);
+    Ok(Redirect::to(if signed_in { "/new/address" } else { "/verified" }).into_response())
+}
+
+/// Takes the link of a verification mail. One that was used by somebody whose address is proven is as good.
+pub(in crate::web) async fn prove(state: &AppState, token: &str) -> Result<PersonId, WebError> {
+    let id = link::read(&state.key, token, Purpose::Verify).ok_or(WebError::LinkUsedUp)?;
     let mut tx = state.db.auth().begin().await?;
     let proven = match account::verify(&mut tx, state.clock.as_ref(), id).await {
         Ok(person) => person,
@@ -71,8 +79,7 @@ pub(super) async fn confirm(
         Err(other) => return Err(other.into()),
     };
     tx.commit().await?;
-    let signed_in = matches!(&caller, Caller::Customer(customer) if customer.person.id == proven);
-    Ok(Redirect::to(if signed_in { "/new/address" } else { "/verified" }).into_response())
+    Ok(proven)
 }
 
 /// GET `/verified`

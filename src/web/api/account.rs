@@ -3,16 +3,17 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::check;
 use super::json::{Answer, JsonBody};
 use crate::account::{self, Role};
 use crate::web::AppState;
+use crate::web::account::{LOCALE, read_email, read_new_password};
 use crate::web::error::WebError;
+use crate::web::page::FieldErrors;
 use crate::web::session::Customer;
+use crate::words::Words;
 
 /// Somebody who signs up.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,8 +25,8 @@ pub(super) struct NewAccount {
     email: String,
     /// 8 to 128 characters of any kind.
     #[serde(default)]
-    #[schema(required, value_type = String, format = Password)]
-    password: SecretString,
+    #[schema(required, format = Password)]
+    password: String,
 }
 
 /// A mail says what happened: to those whose address we know and to those whose address we don't, so that nobody else learns which.
@@ -51,10 +52,13 @@ pub(super) async fn create(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<NewAccount>,
 ) -> Result<Answer<MailUnderWay>, WebError> {
-    let (email, password) = check::sign_up(&body.email, body.password)?;
+    let (words, mut errors) = (Words::english(), FieldErrors::default());
+    let email = read_email(&words, &body.email, &mut errors);
+    let password = read_new_password(&words, body.password, &mut errors);
+    let (Some(email), Some(password)) = (email, password) else { return Err(WebError::Invalid(errors.list)) };
     let hash = state.passwords.hash(password).await?;
     let mut tx = state.db.auth().begin().await?;
-    account::sign_up(&mut tx, state.clock.as_ref(), &email, &hash, "en").await?;
+    account::sign_up(&mut tx, state.clock.as_ref(), &email, &hash, LOCALE).await?;
     tx.commit().await?;
     Ok(MailUnderWay::answer())
 }

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::json::{Answer, Parameters};
-use crate::instance::address::{Address, AddressFault, AddressField, AddressKind, AddressProblem, WebDomain};
 use crate::instance::dns::{self, Purpose, RecordKind, RecordState};
-use crate::instance::{self};
 use crate::web::AppState;
 use crate::web::error::{FieldError, WebError};
+use crate::web::new::address::{conflict, fault, warnings};
 use crate::web::new::draft::{Draft, address_rules, check_address};
 use crate::web::session::Customer;
 use crate::words::Words;
@@ -72,36 +71,12 @@ pub(super) async fn check(
             return Ok(Answer(StatusCode::OK, check));
         }
     };
-    let hosted = address.kind() == AddressKind::Hosted;
-    let mut tx = state.db.begin_account(customer.account).await?;
-    let web_text = web.as_ref().map(WebDomain::domain);
-    let conflict = instance::conflict(tx.conn(), address.domain(), web_text, &address.skeleton(), hosted).await?;
-    let errors: Vec<FieldError> = conflict.iter().map(|what| taken(&address, web.as_ref(), what)).collect();
-    let warnings = address.warnings().iter().chain(web.iter().flat_map(WebDomain::warnings)).map(said).collect();
+    let words = Words::english();
+    let problem = conflict(&state, customer.account, &address, web.as_ref()).await?;
+    let errors = problem.map(|problem| fault(&words, &draft.kind, &problem).list).unwrap_or_default();
+    let warnings = warnings(&words, &address, web.as_ref());
     let (shown, domain) = (Some(address.display().to_owned()), Some(address.domain().to_owned()));
     Ok(Answer(StatusCode::OK, AddressCheck { free: errors.is_empty(), address: shown, domain, errors, warnings }))
-}
-
-/// The field at fault when the database says `domain`, `web_domain` or `look_alike`; see [`instance::conflict`].
-pub(super) fn taken(address: &Address, web: Option<&WebDomain>, what: &str) -> FieldError {
-    let own_field = if address.kind() == AddressKind::Hosted { "name" } else { "domain" };
-    let shown = || address.display().to_owned();
-    let (name, field, fault) = match (what, web) {
-        ("web_domain", Some(web)) => ("web_domain", AddressField::WebDomain, AddressFault::Taken(web.display().to_owned())),
-        ("look_alike", _) => (own_field, AddressField::Address, AddressFault::LooksTaken(shown())),
-        _ => (own_field, AddressField::Address, AddressFault::Taken(shown())),
-    };
-    FieldError { field: name.to_owned(), text: said(&AddressProblem { field, fault }) }
-}
-
-fn said(problem: &AddressProblem) -> String {
-    with(problem.key(), &problem.args())
-}
-
-fn with(key: &str, args: &[(&'static str, String)]) -> String {
-    let args: Vec<(&'static str, &dyn std::fmt::Display)> =
-        args.iter().map(|(name, value)| (*name, value as &dyn std::fmt::Display)).collect();
-    Words::english().with(key, &args)
 }
 
 /// A domain of one's own.
@@ -174,7 +149,7 @@ pub(super) async fn dns(
 }
 
 fn told(record: &dns::Record, found: RecordState) -> DnsRecord {
-    let key = found.key();
+    let (words, key) = (Words::english(), found.key());
     let (state, seen, args) = match found {
         RecordState::Found => ("found", Vec::new(), Vec::new()),
         RecordState::Missing => ("missing", Vec::new(), Vec::new()),
@@ -182,7 +157,7 @@ fn told(record: &dns::Record, found: RecordState) -> DnsRecord {
             let args = vec![("seen", seen.join(", "))];
             ("different", seen, args)
         }
-        RecordState::Unknown(why) => ("unknown", Vec::new(), vec![("why", Words::english().t(why.key()))]),
+        RecordState::Unknown(why) => ("unknown", Vec::new(), vec![("why", words.t(why.key()))]),
     };
     DnsRecord {
         name: record.name.clone(),
@@ -193,6 +168,6 @@ fn told(record: &dns::Record, found: RecordState) -> DnsRecord {
         or_alias_to: record.or_alias_to.clone(),
         state,
         seen,
-        text: with(key, &args),
+        text: words.said(key, &args),
     }
 }

@@ -5,7 +5,6 @@
 
 mod account;
 mod address;
-mod check;
 mod instance;
 mod json;
 mod openapi;
@@ -57,13 +56,13 @@ operations! {
     get "/api/v1/plans" Access::Public => plan::list;
     get "/api/v1/addresses/check" Access::SignedIn => address::check;
     get "/api/v1/addresses/dns" Access::SignedIn => address::dns;
-    post "/api/v1/orders" Access::Member(Role::Billing) => order::create;
+    post "/api/v1/orders" Access::Member(Role::Admin) => order::create;
     get "/api/v1/orders" Access::Member(Role::Viewer) => order::list;
     get "/api/v1/orders/{id}" Access::Member(Role::Viewer) => order::get;
     post "/api/v1/orders/{id}/checkout" Access::Member(Role::Billing) => order::checkout;
     post "/api/v1/orders/{id}/cancel" Access::Member(Role::Billing) => order::cancel;
     get "/api/v1/waiting" Access::Member(Role::Viewer) => waiting::get;
-    post "/api/v1/waiting" Access::Member(Role::Billing) => waiting::join;
+    post "/api/v1/waiting" Access::Member(Role::Admin) => waiting::join;
     delete "/api/v1/waiting" Access::Member(Role::Billing) => waiting::leave;
     get "/api/v1/instances" Access::Member(Role::Viewer) => instance::list;
     get "/api/v1/instances/{id}" Access::Member(Role::Viewer) => instance::get;

@@ -6,19 +6,20 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::address::taken;
 use super::json::{Answer, JsonBody};
 use crate::billing::{self, CheckoutError, Order, OrderError, OrderState, Placement};
 use crate::crash;
 use crate::ids::OrderId;
-use crate::instance;
+use crate::instance::{self, address::AddressKind};
 use crate::money::Money;
 use crate::plan::Interval;
 use crate::telemetry;
 use crate::web::AppState;
-use crate::web::error::{FieldError, WebError};
+use crate::web::error::WebError;
+use crate::web::new::address::{fault, taken};
 use crate::web::new::draft::{Checked, Draft, check_draft};
 use crate::web::session::{Customer, OwnedOrder, Verified};
+use crate::words::Words;
 
 /// A server that somebody wants: the questions of the order path, under the names of its forms.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -157,6 +158,7 @@ async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> 
     let placement = billing::place(&mut tx, state.clock.as_ref(), customer.actor(), &new).await;
     match placement.map_err(|error| refused(checked, error))? {
         Placement::Placed(order) => {
+            crash::point("order.before_commit");
             tx.commit().await?;
             crash::point("order.committed");
             Ok(order)
@@ -171,8 +173,10 @@ async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> 
 
 fn refused(checked: &Checked<'_>, error: OrderError) -> WebError {
     let taken = |what| {
-        let error = taken(&checked.address, checked.web_domain.as_ref(), what);
-        WebError::Refused { code: "taken", text: error.text.clone(), errors: vec![error] }
+        let kind = if checked.address.kind() == AddressKind::Hosted { "hosted" } else { "own" };
+        let problem = taken(&checked.address, checked.web_domain.as_ref(), what);
+        let text = "somebody was faster, or has it for longer; choose another address".to_owned();
+        WebError::Refused { code: "taken", text, errors: fault(&Words::english(), kind, &problem).list }
     };
     match error {
         OrderError::DomainTaken => taken("domain"),
@@ -181,7 +185,7 @@ fn refused(checked: &Checked<'_>, error: OrderError) -> WebError {
         OrderError::TooManyUnpaid => WebError::Refused {
             code: "too_many_unpaid",
             text: "other orders of this account wait for their payment; pay or cancel one of them first".to_owned(),
-            errors: Vec::<FieldError>::new(),
+            errors: Vec::new(),
         },
         OrderError::Database(error) => error.into(),
     }

@@ -2,17 +2,18 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::account::MailUnderWay;
-use super::check;
 use super::json::{Answer, JsonBody};
 use super::verification::Addressee;
 use crate::account::{self, link};
 use crate::web::AppState;
+use crate::web::account::{LOCALE, read_new_password};
 use crate::web::error::WebError;
+use crate::web::page::FieldErrors;
+use crate::words::Words;
 
 /// Ask for a link to set a new password
 ///
@@ -23,9 +24,9 @@ pub(super) async fn create(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<Addressee>,
 ) -> Result<Answer<MailUnderWay>, WebError> {
-    let email = check::email(&body.email)?;
+    let email = body.email()?;
     let mut tx = state.db.auth().begin().await?;
-    account::request_reset(&mut tx, state.clock.as_ref(), &email, "en").await?;
+    account::request_reset(&mut tx, state.clock.as_ref(), &email, LOCALE).await?;
     tx.commit().await?;
     Ok(MailUnderWay::answer())
 }
@@ -36,8 +37,8 @@ pub(super) async fn create(
 pub(super) struct NewPassword {
     /// 8 to 128 characters of any kind.
     #[serde(default)]
-    #[schema(required, value_type = String, format = Password)]
-    password: SecretString,
+    #[schema(required, format = Password)]
+    password: String,
 }
 
 /// Set a new password
@@ -52,7 +53,8 @@ pub(super) async fn finish(
     JsonBody(body): JsonBody<NewPassword>,
 ) -> Result<StatusCode, WebError> {
     let token = link::read(&state.key, &token, link::Purpose::Reset).ok_or(WebError::LinkUsedUp)?;
-    let password = check::password(body.password)?;
+    let mut errors = FieldErrors::default();
+    let password = read_new_password(&Words::english(), body.password, &mut errors).ok_or(WebError::Invalid(errors.list))?;
     let hash = state.passwords.hash(password).await?;
     let mut tx = state.db.auth().begin().await?;
     account::reset_password(&mut tx, state.clock.as_ref(), token, &hash).await?;

@@ -7,11 +7,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::check;
 use super::json::{Answer, JsonBody};
 use crate::account;
 use crate::account::session::{self as sessions, Kind, Subject};
 use crate::web::AppState;
+use crate::web::account::who;
 use crate::web::error::WebError;
 use crate::web::session::bearer_token;
 
@@ -46,14 +46,10 @@ pub(super) async fn create(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Credentials>,
 ) -> Result<Answer<Session>, WebError> {
-    let email = check::email(&body.email)?;
-    let mut conn = state.db.auth().acquire().await?;
-    let found = account::credentials(&mut conn, &email).await?;
-    drop(conn);
-    let person = check::who(&state, found, body.password).await?.ok_or(WebError::WrongCredentials)?;
+    let person = who(&state, &body.email, body.password).await?.ok_or(WebError::WrongCredentials)?;
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut tx = state.db.auth().begin().await?;
-    let (account, _) = account::membership(&mut tx, person.id).await?.ok_or(WebError::WrongCredentials)?;
+    let (account, _) = account::membership(&mut tx, person.id).await?.ok_or(WebError::Forbidden)?;
     let subject = Subject::Person { person: person.id, account };
     let secret = sessions::begin(&mut tx, state.clock.as_ref(), subject, Kind::Api, agent).await?;
     tx.commit().await?;

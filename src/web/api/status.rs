@@ -7,34 +7,52 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json::Answer;
-use crate::capacity;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::public::status::{StatusPart, look, parts};
+use crate::words::Words;
 
 /// Whether the host is well.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
-    /// Whether a new server would get a place at this moment.
-    orders: Orders,
+    /// Nothing is late.
+    well: bool,
+    /// Part by part.
+    parts: Vec<Part>,
     /// When this was looked at.
     checked_at: DateTime<Utc>,
 }
 
-/// Whether there is room.
+/// A part of the host.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Orders {
-    /// There is.
-    Open,
-    /// There is not; a waiting list is kept.
-    Full,
+pub(super) struct Part {
+    /// `pages`, `orders`, `payments` or `building`.
+    #[schema(example = "orders")]
+    name: &'static str,
+    /// `well`; `full` for orders when every place is taken; `late` when work is not done in time.
+    #[schema(example = "well")]
+    state: &'static str,
+    /// The same in words.
+    text: String,
+}
+
+impl From<StatusPart> for Part {
+    fn from(part: StatusPart) -> Self {
+        let state = match part.state.kind {
+            "done" => "well",
+            "waiting" => "full",
+            _ => "late",
+        };
+        let text = [part.state.word, part.state.detail].join(" ").trim().to_owned();
+        Self { name: part.id, state, text }
+    }
 }
 
 /// Is the host well?
 #[utoipa::path(get, path = "/api/v1/status", tag = "host", operation_id = "status",
     responses((status = 200, description = "How the host is", body = Status)))]
 pub(super) async fn get(State(state): State<AppState>) -> Result<Answer<Status>, WebError> {
-    let mut conn = state.db.staff().acquire().await?;
-    let orders = if capacity::places_left(&mut conn).await? > 0 { Orders::Open } else { Orders::Full };
-    Ok(Answer(StatusCode::OK, Status { orders, checked_at: state.clock.now() }))
+    let checked_at = state.clock.now();
+    let parts: Vec<Part> = parts(&Words::english(), &look(&state).await?, checked_at).into_iter().map(Part::from).collect();
+    Ok(Answer(StatusCode::OK, Status { well: parts.iter().all(|part| part.state != "late"), parts, checked_at }))
 }

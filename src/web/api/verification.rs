@@ -6,11 +6,15 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::account::MailUnderWay;
-use super::check;
 use super::json::{Answer, JsonBody};
-use crate::account::{self, link};
+use crate::account;
+use crate::account::email::EmailAddress;
 use crate::web::AppState;
+use crate::web::account::read_email;
+use crate::web::account::verify::prove;
 use crate::web::error::WebError;
+use crate::web::page::FieldErrors;
+use crate::words::Words;
 
 /// The token of a verification mail.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,17 +28,14 @@ pub(super) struct NewVerification {
 
 /// Prove an address
 ///
-/// A link works once, and for 24 hours. One that is used, too old or not ours is 410.
+/// A link works for 24 hours; once more is no error. One that is too old or not ours is 410.
 #[utoipa::path(post, path = "/api/v1/verifications", tag = "account", operation_id = "verify", request_body = NewVerification,
     responses((status = 204, description = "The address is proven")))]
 pub(super) async fn create(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<NewVerification>,
 ) -> Result<StatusCode, WebError> {
-    let token = link::read(&state.key, &body.token, link::Purpose::Verify).ok_or(WebError::LinkUsedUp)?;
-    let mut tx = state.db.auth().begin().await?;
-    account::verify(&mut tx, state.clock.as_ref(), token).await?;
-    tx.commit().await?;
+    prove(&state, &body.token).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -45,7 +46,14 @@ pub(super) struct Addressee {
     /// Where the mail goes.
     #[serde(default)]
     #[schema(required, example = "ada@example.org")]
-    pub email: String,
+    email: String,
+}
+
+impl Addressee {
+    pub fn email(&self) -> Result<EmailAddress, WebError> {
+        let mut errors = FieldErrors::default();
+        read_email(&Words::english(), &self.email, &mut errors).ok_or(WebError::Invalid(errors.list))
+    }
 }
 
 /// Send the verification mail again
@@ -57,7 +65,7 @@ pub(super) async fn resend(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<Addressee>,
 ) -> Result<Answer<MailUnderWay>, WebError> {
-    let email = check::email(&body.email)?;
+    let email = body.email()?;
     let mut tx = state.db.auth().begin().await?;
     account::resend_verification(&mut tx, state.clock.as_ref(), &email).await?;
     tx.commit().await?;

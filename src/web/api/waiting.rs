@@ -63,7 +63,8 @@ pub(super) async fn join(
     }
     let (plan, domain) = (&checked.plan.code, checked.address.domain());
     let clock = state.clock.as_ref();
-    let (entry, new) = capacity::wait(&mut tx, clock, customer.actor(), &customer.person.email, plan, domain).await?;
+    let person = &customer.person;
+    let (entry, new) = capacity::wait(&mut tx, clock, customer.actor(), &person.email, &person.locale, plan, domain).await?;
     tx.commit().await?;
     Ok(Answer(if new { StatusCode::CREATED } else { StatusCode::OK }, entry.into()))
 }

@@ -70,6 +70,7 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
     let unpaid = billing::waiting_orders(tx.conn(), customer.account).await?;
     let waiting = capacity::waiting_entry(tx.conn(), customer.account).await?;
     let owned = instance::list_owned(tx.conn(), customer.account).await?;
+    let typical = instance::typical_seconds(tx.conn()).await?;
     drop(tx);
     let (reserved, built): (Vec<_>, Vec<_>) = owned.iter().partition(|instance| instance.intent == Intent::Absent);
     let mut rows: Vec<InstanceRow> = waiting.iter().map(|entry| waiting_row(&page.w, entry)).collect();
@@ -77,7 +78,7 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
         let order = unpaid.iter().find(|order| order.instance_id == instance.id)?;
         Some(order_row(&state, &page.w, order, instance))
     }));
-    rows.extend(built.into_iter().map(|instance| instance_row(&state, &page.w, instance)));
+    rows.extend(built.into_iter().map(|instance| instance_row(&state, &page.w, instance, &typical)));
     Ok(html(&InstancesPage { page, instances: rows })?)
 }
 
@@ -100,9 +101,8 @@ fn order_row(state: &AppState, words: &Words, order: &Order, instance: &Instance
     }
 }
 
-fn instance_row(state: &AppState, words: &Words, instance: &Instance) -> InstanceRow {
-    // What is usual is left out: it only matters to the page that shows the steps.
-    let seen = Seen { instance, paid_at: None, typical: &[], now: state.clock.now() };
+fn instance_row(state: &AppState, words: &Words, instance: &Instance, typical: &[(String, f64)]) -> InstanceRow {
+    let seen = Seen { instance, paid_at: None, typical, now: state.clock.now() };
     InstanceRow {
         href: format!("/instances/{}", instance.id),
         address: view::readable(&instance.domain),

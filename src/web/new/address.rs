@@ -154,7 +154,7 @@ fn answered(before: Draft, hosts_domain: &str, address: &Address, web: Option<&W
     }
 }
 
-fn fault(words: &Words, kind: &str, problem: &AddressProblem) -> FieldErrors {
+pub(in crate::web) fn fault(words: &Words, kind: &str, problem: &AddressProblem) -> FieldErrors {
     let field = match (problem.field, kind) {
         (AddressField::WebDomain, _) => "web_domain",
         (AddressField::Address, "own") => "domain",
@@ -166,7 +166,7 @@ fn fault(words: &Words, kind: &str, problem: &AddressProblem) -> FieldErrors {
 }
 
 /// Whether somebody has the address, as far as the database tells now; it tells again when the order is placed.
-pub(super) async fn conflict(
+pub(in crate::web) async fn conflict(
     state: &AppState,
     account: AccountId,
     address: &Address,
@@ -175,15 +175,20 @@ pub(super) async fn conflict(
     let mut tx = state.db.begin_account(account).await?;
     let hosted = address.kind() == AddressKind::Hosted;
     let found = instance::conflict(tx.conn(), address.domain(), web.map(WebDomain::domain), &address.skeleton(), hosted).await?;
+    Ok(found.map(|what| taken(address, web, &what)))
+}
+
+/// What it means that the database found a `domain`, `web_domain` or `look_alike`; see [`instance::conflict`].
+pub(in crate::web) fn taken(address: &Address, web: Option<&WebDomain>, what: &str) -> AddressProblem {
     let display = address.display().to_owned();
-    Ok(found.map(|what| match what.as_str() {
+    match what {
         "web_domain" => AddressProblem {
             field: AddressField::WebDomain,
             fault: AddressFault::Taken(web.map(|web| web.display().to_owned()).unwrap_or_default()),
         },
         "look_alike" => AddressProblem { field: AddressField::Address, fault: AddressFault::LooksTaken(display) },
         _ => AddressProblem { field: AddressField::Address, fault: AddressFault::Taken(display) },
-    }))
+    }
 }
 
 async fn look(state: &AppState, words: &Words, account: AccountId, form: &AddressForm) -> Result<AddressCheck, WebError> {
@@ -232,7 +237,7 @@ fn told(words: &Words, address: String, problems: &[AddressProblem]) -> AddressC
 }
 
 /// What should be known before going on: trademark, mixed alphabets.
-pub(super) fn warnings(words: &Words, address: &Address, web: Option<&WebDomain>) -> Vec<String> {
+pub(in crate::web) fn warnings(words: &Words, address: &Address, web: Option<&WebDomain>) -> Vec<String> {
     let of_web = web.map(WebDomain::warnings).unwrap_or_default();
     address.warnings().iter().chain(of_web).map(|problem| words.said(problem.key(), &problem.args())).collect()
 }

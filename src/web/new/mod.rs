@@ -2,7 +2,7 @@
 //!
 //! Each page checks what came before it again, and sends the visitor back to the first question without a good answer.
 
-mod address;
+pub(in crate::web) mod address;
 mod dns;
 pub(in crate::web) mod draft;
 mod owner;

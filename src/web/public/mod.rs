@@ -1,7 +1,7 @@
 //! Pages that anybody may see: home, plans, status, terms, and health for whoever watches this process.
 
 pub(in crate::web) mod plans;
-mod status;
+pub(in crate::web) mod status;
 
 use askama::Template;
 use axum::extract::State;

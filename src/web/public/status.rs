@@ -17,15 +17,18 @@ const SETTLED_WITHIN: TimeDelta = TimeDelta::minutes(10);
 const BUILT_WITHIN: TimeDelta = TimeDelta::minutes(30);
 
 /// State as a word. `kind` is `waiting`, `doing`, `done` or `failed`.
-struct StateView {
-    kind: &'static str,
-    word: String,
-    detail: String,
+pub(in crate::web) struct StateView {
+    pub kind: &'static str,
+    pub word: String,
+    pub detail: String,
 }
 
-struct StatusPart {
-    name: String,
-    state: StateView,
+/// A part of the host and how it is.
+pub(in crate::web) struct StatusPart {
+    /// What programs call it.
+    pub id: &'static str,
+    pub name: String,
+    pub state: StateView,
 }
 
 #[derive(Template)]
@@ -40,7 +43,7 @@ struct StatusPage {
 pages!(StatusPage);
 
 /// What was found in the database.
-struct Facts {
+pub(in crate::web) struct Facts {
     places_left: i64,
     /// Deadline of the oldest order that should have been settled.
     unsettled_since: Option<DateTime<Utc>>,
@@ -61,7 +64,8 @@ pub(super) async fn status(State(state): State<AppState>, page: PageContext) -> 
     Ok(html(&StatusPage { page, overall, parts, checked_at: now.format("%H:%M UTC").to_string() })?)
 }
 
-async fn look(state: &AppState) -> sqlx::Result<Facts> {
+/// What the database knows now.
+pub(in crate::web) async fn look(state: &AppState) -> sqlx::Result<Facts> {
     let mut conn = state.db.staff().acquire().await?;
     let open = billing::orders_to_sweep(&mut conn).await?;
     Ok(Facts {
@@ -71,26 +75,28 @@ async fn look(state: &AppState) -> sqlx::Result<Facts> {
     })
 }
 
-fn parts(words: &Words, facts: &Facts, now: DateTime<Utc>) -> Vec<StatusPart> {
-    let part = |name: &str, kind, key: &str, detail: String| StatusPart {
-        name: words.t(name),
+/// What that means, part by part.
+pub(in crate::web) fn parts(words: &Words, facts: &Facts, now: DateTime<Utc>) -> Vec<StatusPart> {
+    let part = |id: &'static str, kind, key: &str, detail: String| StatusPart {
+        id,
+        name: words.t(&format!("status-{id}")),
         state: StateView { kind, word: words.t(key), detail },
     };
     let since = |at: DateTime<Utc>| words.t1("status-since", "time", at.format("%H:%M UTC, %-d %B"));
-    let pages = part("status-pages", "done", "status-working", String::new());
+    let pages = part("pages", "done", "status-working", String::new());
     let orders = if facts.places_left > 0 {
-        part("status-orders", "done", "status-open", String::new())
+        part("orders", "done", "status-open", String::new())
     } else {
-        part("status-orders", "waiting", "status-full", words.t("status-full-text"))
+        part("orders", "waiting", "status-full", words.t("status-full-text"))
     };
     let payments = match facts.unsettled_since {
-        Some(deadline) if deadline + SETTLED_WITHIN < now => part("status-payments", "failed", "status-slow", since(deadline)),
-        _ => part("status-payments", "done", "status-working", String::new()),
+        Some(deadline) if deadline + SETTLED_WITHIN < now => part("payments", "failed", "status-slow", since(deadline)),
+        _ => part("payments", "done", "status-working", String::new()),
     };
     let building = match facts.building_since {
-        Some(begin) if begin + BUILT_WITHIN < now => part("status-building", "failed", "status-slow", since(begin)),
-        Some(_) => part("status-building", "done", "status-working", words.t("status-building-now")),
-        None => part("status-building", "done", "status-working", String::new()),
+        Some(begin) if begin + BUILT_WITHIN < now => part("building", "failed", "status-slow", since(begin)),
+        Some(_) => part("building", "done", "status-working", words.t("status-building-now")),
+        None => part("building", "done", "status-working", String::new()),
     };
     vec![pages, orders, payments, building]
 }

@@ -39,11 +39,12 @@ pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Re
     let all = instance::list_all(&mut conn).await?;
     let accounts: Vec<AccountId> = all.iter().map(|instance| instance.account_id).collect();
     let names = account::account_names(&mut conn, &accounts).await?;
+    let typical = instance::typical_seconds(&mut conn).await?;
     drop(conn);
     let row = |instance: &Instance| StaffInstanceRow {
         href: format!("/staff/instances/{}", instance.id),
         address: readable(&instance.domain),
-        state: Seen { instance, paid_at: None, typical: &[], now: state.clock.now() }.state(&page.w),
+        state: Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }.state(&page.w),
         plan: plan_name(&state, &instance.plan_code),
         account: named(&names, instance.account_id).unwrap_or_default().to_owned(),
         at: time::moment(instance.created_at),

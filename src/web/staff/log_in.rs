@@ -16,7 +16,7 @@ use crate::account::{self, StaffMember};
 use crate::audit::{self, Actor};
 use crate::web::AppState;
 use crate::web::error::WebError;
-use crate::web::page::{FieldErrors, PageContext, html, pages};
+use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{begin_cookie, session_cookie};
 
 #[derive(Template)]
@@ -56,7 +56,7 @@ pub(super) async fn submit(
     let Some(member) = check(&state, &form.email, form.password).await? else {
         let mut errors = FieldErrors::default();
         errors.add("email", page.w.t("form-log-in-wrong"));
-        return Ok(html(&StaffLogInPage { page, email: form.email, errors })?);
+        return Ok(refused(&StaffLogInPage { page, email: form.email, errors })?);
     };
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut tx = state.db.auth().begin().await?;

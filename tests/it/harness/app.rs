@@ -15,6 +15,7 @@ use paddock::config::Host;
 use paddock::crypto::HostKey;
 use paddock::db::Db;
 use paddock::ids::{ClusterId, InstanceId, OrderId};
+use paddock::instance::address::{Address, AddressRules};
 use paddock::instance::dns::{DnsTarget, ScriptedResolver};
 use paddock::instance::{self, Instance};
 use paddock::mail::{self, Letter, MemoryTransport, Notice};
@@ -245,7 +246,7 @@ impl TestApp {
             plan: self.state.catalogue.offered().next().unwrap(),
             interval: Interval::Month,
             domain: &domain,
-            skeleton: &domain,
+            skeleton: &Address::parse_name(name, &AddressRules::new(HOSTS_DOMAIN)).unwrap().skeleton(),
             hosted: true,
             web_domain: None,
             owner_username: "wren",

@@ -139,10 +139,10 @@ impl Inner {
         let mut environment = Environment::new();
         for source in container.env_from.iter().flatten() {
             if let Some(reference) = &source.config_map_ref {
-                environment.extend(self.config_map(namespace, &reference.name).await?);
+                environment.extend(self.config_map(namespace, &reference.name, reference.optional).await?);
             }
             if let Some(reference) = &source.secret_ref {
-                environment.extend(self.secret(namespace, &reference.name).await?);
+                environment.extend(self.secret(namespace, &reference.name, reference.optional).await?);
             }
         }
         for variable in container.env.iter().flatten() {
@@ -154,28 +154,38 @@ impl Inner {
 
     async fn value(&self, namespace: &str, variable: &EnvVar) -> Result<String, String> {
         let Some(source) = &variable.value_from else { return Ok(variable.value.clone().unwrap_or_default()) };
-        let (mut values, key) = if let Some(reference) = &source.secret_key_ref {
-            (self.secret(namespace, &reference.name).await?, &reference.key)
+        let (mut values, key, optional) = if let Some(reference) = &source.secret_key_ref {
+            (self.secret(namespace, &reference.name, reference.optional).await?, &reference.key, reference.optional)
         } else if let Some(reference) = &source.config_map_key_ref {
-            (self.config_map(namespace, &reference.name).await?, &reference.key)
+            (self.config_map(namespace, &reference.name, reference.optional).await?, &reference.key, reference.optional)
         } else {
             return Ok(String::new());
         };
-        values.remove(key).ok_or_else(|| format!("{}: no key {key} in what it refers to", variable.name))
+        match values.remove(key) {
+            None if optional != Some(true) => Err(format!("{}: no key {key} in what it refers to", variable.name)),
+            value => Ok(value.unwrap_or_default()),
+        }
     }
 
-    async fn secret(&self, namespace: &str, name: &str) -> Result<Environment, String> {
+    async fn secret(&self, namespace: &str, name: &str, optional: Option<bool>) -> Result<Environment, String> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let secret = api.get(name).await.map_err(|error| format!("the Secret {name}: {error}"))?;
+        let secret = api.get_opt(name).await.map_err(|error| format!("the Secret {name}: {error}"))?;
+        let secret = present(secret, optional).ok_or_else(|| format!("the Secret {name} is not there"))?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, text(value.0))).collect())
     }
 
-    async fn config_map(&self, namespace: &str, name: &str) -> Result<Environment, String> {
+    async fn config_map(&self, namespace: &str, name: &str, optional: Option<bool>) -> Result<Environment, String> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        let map = api.get(name).await.map_err(|error| format!("the ConfigMap {name}: {error}"))?;
+        let map = api.get_opt(name).await.map_err(|error| format!("the ConfigMap {name}: {error}"))?;
+        let map = present(map, optional).ok_or_else(|| format!("the ConfigMap {name} is not there"))?;
         Ok(map.data.unwrap_or_default())
     }
+}
+
+/// What is there, or nothing's worth of it where the reference says that it may be missing.
+fn present<T: Default>(found: Option<T>, optional: Option<bool>) -> Option<T> {
+    if optional == Some(true) { Some(found.unwrap_or_default()) } else { found }
 }
 
 /// `rails db:prepare`: the schema, as of the release in the image's tag.

@@ -8,7 +8,7 @@ use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::resource::CacheSize;
 
-/// The volume. Ours and not the StatefulSet's: a StatefulSet would make a lost one anew without a word.
+/// The volume. Ours and not the `StatefulSet`'s: a `StatefulSet` would make a lost one anew without a word.
 pub fn volume(valid: &Valid<'_>) -> Object {
     let CacheSize { memory_mib: _, storage_gib } = valid.spec.size.cache;
     let mut body = json!({"spec": {

@@ -7,7 +7,7 @@ use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::operator::settings::{MailRelay, Storage};
 
-/// The ConfigMap that every process of Mastodon reads.
+/// The `ConfigMap` that every process of Mastodon reads.
 pub fn config_map(valid: &Valid<'_>) -> Object {
     Object::new(valid, Kind::ConfigMap, names::ENV, "env", json!({"data": variables(valid)}))
 }

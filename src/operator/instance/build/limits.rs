@@ -21,7 +21,7 @@ pub fn quota(valid: &Valid<'_>) -> Object {
     let WorkerSize { replicas: sidekiq_pods, concurrency: _, memory_mib: sidekiq_mib, cpu_milli: _ } = sidekiq;
     let SchedulerSize { concurrency: _, memory_mib: scheduler_mib, cpu_milli: _ } = scheduler;
     let DatabaseSize { instances, storage_gib, memory_mib: database_mib, cpu_milli: _ } = database;
-    let CacheSize { memory_mib: cache_mib, storage_gib: cache_gib } = cache;
+    let CacheSize { memory_mib: cache_mib, storage_gib: queues_gib } = cache;
     let each = [
         (*web_pods, *web_mib),
         (*streaming_pods, *streaming_mib),
@@ -34,7 +34,7 @@ pub fn quota(valid: &Valid<'_>) -> Object {
     let pods: u64 = each.iter().map(|(pods, _)| u64::from(*pods)).sum();
     // Twice: a database of the next generation is filled beside the old one.
     let volumes = (u64::from(*instances) + 1) * 2;
-    let disk = (u64::from(*instances) * u64::from(*storage_gib) + u64::from(*cache_gib)) * 2;
+    let disk = (u64::from(*instances) * u64::from(*storage_gib) + u64::from(*queues_gib)) * 2;
     let body = json!({"spec": {"hard": {
         "limits.memory": format!("{}Mi", memory * 2 + SPARE_MIB),
         "pods": (pods * 2 + SPARE_PODS).to_string(),

@@ -17,7 +17,7 @@ pub const ENV: &str = "mastodon-env";
 pub const DATABASE: &str = "db-1";
 /// What CloudNativePG calls the Secret with the application's login: `<cluster>-app`.
 pub const DATABASE_LOGIN: &str = "db-1-app";
-/// Valkey: StatefulSet, Service and volume.
+/// Valkey: `StatefulSet`, Service and volume.
 pub const CACHE: &str = "cache";
 /// Deployment and Service.
 pub const WEB: &str = "web";

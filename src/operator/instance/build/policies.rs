@@ -27,16 +27,8 @@ const NOT_THE_INTERNET_V4: [&str; 13] = [
 
 /// The same of IPv6, with the forms in which an IPv4 address can hide. (The mapped form, `::ffff:0:0/96`, never leaves a host as
 /// such, and the API server refuses it here.)
-const NOT_THE_INTERNET_V6: [&str; 8] = [
-    "::/96",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "2001:db8::/32",
-    "2002::/16",
-    "fc00::/7",
-    "fe80::/10",
-    "ff00::/8",
-];
+const NOT_THE_INTERNET_V6: [&str; 8] =
+    ["::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8"];
 
 /// Processes of Mastodon: they may speak to the world.
 const MASTODON: [&str; 5] = [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER, "job"];

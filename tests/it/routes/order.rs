@@ -1,0 +1,199 @@
+//! Placing an order, paying, walking away, giving up; the waiting list.
+
+use chrono::TimeDelta;
+use paddock::billing::{self, Order, OrderState};
+use paddock::demo::stripe::{Fault, FaultOrder};
+
+use crate::harness::{Answer, Capacity, Client, Start, TestApp};
+
+/// Answers the questions of the order path, up to the review.
+async fn choose(customer: &Client, name: &str, period: &str) -> Answer {
+    let page = customer.get("/new/address").await.is(200);
+    customer.submit(&page, "/new/address", &[("kind", "hosted"), ("name", name)]).await.redirects_to("/new/owner");
+    let page = customer.get("/new/owner").await.is(200);
+    let owner = [("owner_name", "wren"), ("owner_email", "wren@mail.example")];
+    customer.submit(&page, "/new/owner", &owner).await.redirects_to("/new/plan");
+    let page = customer.get("/new/plan").await.is(200);
+    let plan = page.attributes("input[name=plan]", "value").remove(0);
+    customer.submit(&page, "/new/plan", &[("plan", &plan), ("period", period)]).await.redirects_to("/new/review");
+    customer.get("/new/review").await.is(200)
+}
+
+/// Presses the button of the review.
+async fn order(customer: &Client, name: &str) -> Answer {
+    let review = choose(customer, name, "month").await;
+    customer.submit(&review, "/orders", &[]).await
+}
+
+async fn only_order(app: &TestApp) -> Order {
+    let mut conn = app.db.staff().acquire().await.unwrap();
+    let mut orders = billing::list_orders(&mut conn).await.unwrap();
+    assert_eq!(orders.len(), 1, "{orders:?}");
+    orders.remove(0)
+}
+
+#[tokio::test]
+async fn an_order_leads_to_the_payment_page_and_from_there_to_the_server() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let payment = order(&customer, "birds").await.is(303).location();
+    let placed = only_order(&app).await;
+    assert_eq!((placed.state, placed.checkout_url.as_deref()), (OrderState::Open, Some(payment.as_str())));
+
+    app.shop.pay_well(placed.checkout_id.as_ref().unwrap());
+    let path = format!("/orders/{}?came=paid", placed.id);
+    // The customer may be back before Stripe's word: nothing may be said that is not known.
+    if only_order(&app).await.state == OrderState::Open {
+        customer.get(&path).await.is(200).see("Waiting for the payment").not_see("Not paid");
+    }
+    app.run_jobs().await;
+    customer.get(&path).await.redirects_to(&format!("/instances/{}", placed.instance_id));
+    customer.get(&format!("/orders/{}/live", placed.id)).await.is(200).see("Paid");
+    customer.get("/instances").await.see("birds.meadow.social").see("Being built");
+    assert_eq!(app.shop.charges_of(placed.id), 1);
+}
+
+#[tokio::test]
+async fn a_double_click_is_one_order_and_one_checkout() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let review = choose(&customer, "birds", "month").await;
+    let (one, two) = tokio::join!(customer.submit(&review, "/orders", &[]), customer.submit(&review, "/orders", &[]));
+    let third = customer.submit(&review, "/orders", &[]).await;
+    let placed = only_order(&app).await;
+    for answer in [one, two, third] {
+        assert_eq!(Some(answer.is(303).location()), placed.checkout_url);
+    }
+    assert_eq!(app.rows().await["places"], 1);
+}
+
+#[tokio::test]
+async fn other_wishes_for_an_address_that_waits_for_payment_are_not_sold_at_the_old_price() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let yearly = choose(&customer, "birds", "year").await;
+    let monthly = app.order(&customer, "birds").await;
+    let to = format!("/orders/{}", monthly.id);
+    let answer = customer.submit(&yearly, "/orders", &[]).await.redirects_to(&to);
+    customer.follow(answer).await.see("differs from it");
+}
+
+#[tokio::test]
+async fn an_address_that_was_taken_meanwhile_leads_back_to_the_question() {
+    let Start { app, customer, other_customer, .. } = TestApp::start().await;
+    let review = choose(&customer, "birds", "month").await;
+    app.order(&other_customer, "birds").await;
+    let answer = customer.submit(&review, "/orders", &[]).await.redirects_to("/new/address");
+    customer.follow(answer).await.see("taken a moment ago");
+    assert_eq!(app.rows().await["orders"], 1);
+}
+
+#[tokio::test]
+async fn without_answers_there_is_no_order() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    customer.get("/instances").await;
+    customer.post("/orders", &[]).await.redirects_to("/new/address");
+    assert_eq!(app.rows().await["orders"], 0);
+}
+
+#[tokio::test]
+async fn who_walks_away_may_come_back_and_pay() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let payment = order(&customer, "birds").await.is(303).location();
+    let placed = only_order(&app).await;
+    assert!(app.shop.pay(placed.checkout_id.as_ref().unwrap(), "4000 0000 0000 0002").is_err(), "declined");
+    let page = customer.get(&format!("/orders/{}?came=back", placed.id)).await.is(200);
+    let page = page.see("Not paid yet").see("You left the payment page").see("kept for you until");
+    let pay = format!("/orders/{}/pay", placed.id);
+    assert_eq!(customer.submit(&page, &pay, &[]).await.is(303).location(), payment);
+    customer.get("/instances").await.see("Not paid");
+    app.run_jobs().await;
+    assert_eq!(app.shop.charges().len(), 0);
+}
+
+#[tokio::test]
+async fn an_order_that_is_given_up_frees_address_and_place() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    order(&customer, "birds").await.is(303);
+    let placed = only_order(&app).await;
+    let page = customer.get(&format!("/orders/{}", placed.id)).await;
+    let answer = customer.submit(&page, &format!("/orders/{}/cancel", placed.id), &[]).await;
+    customer.follow(answer.is(303)).await.see("being ended");
+    app.run_jobs().await;
+    customer.get(&format!("/orders/{}", placed.id)).await.see("The order has ended").see("Nothing was charged");
+    order(&customer, "birds").await.is(303);
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_pays_ends() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    order(&customer, "birds").await.is(303);
+    let path = format!("/orders/{}", only_order(&app).await.id);
+    app.advance(TimeDelta::minutes(61));
+    customer.get(&path).await.see("being ended");
+    app.run_jobs().await;
+    customer.get(&path).await.see("The order has ended");
+    customer.get("/instances").await.not_see("birds");
+}
+
+#[tokio::test]
+async fn an_order_survives_that_stripe_is_away() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let review = choose(&customer, "birds", "month").await;
+    // As often as the adapter may try.
+    for _ in 0..20 {
+        app.shop.fault(FaultOrder { fault: Fault::Unavailable, request: "POST /v1/checkout/sessions".to_owned() });
+    }
+    let answer = customer.submit(&review, "/orders", &[]).await;
+    let placed = only_order(&app).await;
+    let answer = answer.redirects_to(&format!("/orders/{}", placed.id));
+    assert_eq!(placed.state, OrderState::Placed);
+    customer.follow(answer).await.see("does not answer just now").see("could not be opened").see("Pay");
+    app.leave_jobs();
+}
+
+#[tokio::test]
+async fn foreign_orders_are_not_there() {
+    let Start { app, customer, other_customer, .. } = TestApp::start().await;
+    let placed = app.order(&customer, "birds").await;
+    let path = format!("/orders/{}", placed.id);
+    other_customer.get(&path).await.is(404);
+    other_customer.get(&format!("{path}/live")).await.is(404);
+    other_customer.post(&format!("{path}/pay"), &[]).await.is(404);
+    other_customer.post(&format!("{path}/cancel"), &[]).await.is(404);
+    customer.get("/orders/ord_nonsense").await.is(404);
+    let [viewer, payer] = app.members();
+    viewer.post(&format!("{path}/pay"), &[]).await.is(403);
+    payer.post(&format!("{path}/pay"), &[]).await.is(303);
+}
+
+#[tokio::test]
+async fn when_it_is_full_one_may_wait_and_leave_again() {
+    let Start { app, customer, other_customer, .. } = TestApp::start_with(Capacity(1)).await;
+    let before = choose(&customer, "birds", "month").await;
+    app.order(&other_customer, "fish").await;
+    // The last place went while the review was open: nobody is put on a list that they did not ask for.
+    let answer = customer.submit(&before, "/orders", &[]).await.redirects_to("/new/review");
+    let review = customer.follow(answer).await.see("Every place was taken").see("Join the waiting list");
+    let answer = customer.submit(&review, "/orders", &[]).await.redirects_to("/waiting");
+    let page = customer.follow(answer).await.see("Number 1 on the waiting list").see("birds.meadow.social");
+    customer.submit(&review, "/orders", &[]).await.redirects_to("/waiting");
+    customer.get("/instances").await.see("On the waiting list");
+    app.run_jobs().await;
+    assert_eq!(app.mails_to(&customer.who.email).len(), 1);
+    assert_eq!(app.rows().await["orders"], 1);
+    customer.submit(&page, "/waiting/leave", &[]).await.redirects_to("/instances");
+    customer.get("/waiting").await.see("not on the waiting list");
+}
+
+#[tokio::test]
+async fn the_page_moves_on_when_the_payment_is_confirmed() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    order(&customer, "birds").await.is(303);
+    let placed = only_order(&app).await;
+    let mut events = customer.events(&format!("/orders/{}/live?came=paid", placed.id)).await;
+    let (_, first) = events.next().await.unwrap();
+    assert!(first.contains("Waiting for the payment"), "{first}");
+    app.shop.pay_well(placed.checkout_id.as_ref().unwrap());
+    app.run_jobs().await;
+    let (_, moved) = events.next().await.unwrap();
+    assert!(moved.contains(&format!("data-go=\"/instances/{}\"", placed.instance_id)), "{moved}");
+    assert_eq!(events.next().await, None, "nothing more will change");
+}

@@ -1,0 +1,96 @@
+//! The host's own pages.
+
+use paddock::account::Scope;
+use paddock::resource::StepName;
+
+use crate::harness::{PASSWORD, Start, TestApp};
+
+#[tokio::test]
+async fn staff_sign_in_apart_from_customers() {
+    let Start { app, anon, customer, .. } = TestApp::start().await;
+    anon.get("/staff").await.redirects_to("/staff/log-in");
+    let page = anon.get("/staff/log-in").await.is(200);
+    let wrong = [
+        ("staff@host.example", "wrong horse battery staple"),
+        ("nobody@host.example", PASSWORD),
+        (customer.who.email.as_str(), PASSWORD),
+        ("no address", PASSWORD),
+        ("", ""),
+    ];
+    for (email, password) in wrong {
+        let answer = anon.submit(&page, "/staff/log-in", &[("email", email), ("password", password)]).await;
+        answer.is(422).see("do not belong together");
+    }
+    anon.submit(&page, "/staff/log-in", &[("email", "staff@host.example"), ("password", PASSWORD)]).await.redirects_to("/staff");
+    anon.get("/staff").await.is(200).see("Overview").see("staff@host.example");
+    let logged: i64 = sqlx::query_scalar("select count(*) from audit_events where action = 'staff.logged_in'")
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
+    assert_eq!(logged, 1);
+}
+
+#[tokio::test]
+async fn to_customers_there_are_no_staff_pages() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let instance = app.paid(&customer, "birds").await;
+    for path in ["/staff", "/staff/instances", "/staff/orders", &format!("/staff/instances/{}", instance.id)] {
+        customer.get(path).await.is(404);
+    }
+}
+
+#[tokio::test]
+async fn the_overview_says_what_is_well_and_what_is_not() {
+    let Start { app, customer, other_customer, staff, .. } = TestApp::start().await;
+    app.running(&customer, "birds").await;
+    let building = app.paid(&customer, "fish").await;
+    app.order(&other_customer, "bees").await;
+    let page = staff.get("/staff").await.is(200);
+    let page = page.see("Orders waiting 1").see("Being built 1").see("Places left 7").see("bees.meadow.social").not_see("Look:");
+    assert!(!page.visible_text().contains("staff-"), "{}", page.visible_text());
+
+    app.advance(chrono::TimeDelta::minutes(11));
+    let page = staff.get("/staff").await.see("Look: Building for too long 1").see("fish.meadow.social");
+    assert!(page.attributes("a", "href").contains(&format!("/staff/instances/{}", building.id)));
+}
+
+#[tokio::test]
+async fn a_server_is_shown_with_all_that_is_known_of_it() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let instance = app.paid(&customer, "birds").await;
+    app.observe(instance.id, &app.status(&[StepName::Namespace])).await;
+    let page = staff.get(&format!("/staff/instances/{}", instance.id)).await.is(200);
+    let page = page.see("NamespaceReady: True").see("DatabaseReady: False").see("order.placed").see("instance.intent");
+    page.see(&instance.id.to_string()).see(&customer.who.email);
+    staff.get("/staff/instances").await.is(200).see("birds.meadow.social").see("Being built");
+    staff.get("/staff/orders").await.is(200).see("birds.meadow.social").see("Paid");
+    staff.get("/staff/instances/ins_nonsense").await.is(404);
+    app.staff_with(Scope::Support).get("/staff/orders").await.is(200);
+}
+
+#[tokio::test]
+async fn a_job_that_was_given_up_gets_its_tries_again() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    app.order(&customer, "birds").await;
+    let id = app.jobs().await[0].id;
+    let give_up = "update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'the moon' where id = $1";
+    sqlx::query(give_up).bind(id).execute(app.sql()).await.unwrap();
+    let page = staff.get("/staff").await.see("Look: Failed jobs 1").see("the moon").see("Given up");
+    let path = format!("/staff/jobs/{id}/retry");
+    let support = app.staff_with(Scope::Support);
+    support.get("/staff").await.is(200);
+    support.post(&path, &[]).await.is(403);
+    let answer = staff.submit(&page, &path, &[]).await.redirects_to("/staff");
+    staff.follow(answer).await.see("all its tries again");
+    let job = app.jobs().await.into_iter().find(|job| job.id == id).unwrap();
+    assert_eq!((job.attempts, job.is_dead()), (0, false));
+    let audited: i64 =
+        sqlx::query_scalar("select count(*) from audit_events where action = 'job.retried' and actor_kind = 'staff'")
+            .fetch_one(app.sql())
+            .await
+            .unwrap();
+    assert_eq!(audited, 1);
+    let answer = staff.post("/staff/jobs/999999/retry", &[]).await.redirects_to("/staff");
+    staff.follow(answer).await.see("is done, or is being worked on");
+    app.run_jobs().await;
+}
