@@ -1,11 +1,15 @@
 //! The one binary of integration tests: everything that is tested from outside the modules.
 
+mod access;
 mod address;
+mod architecture;
+mod bad_input;
+mod config;
+mod database;
 mod dns;
 mod harness;
 mod mail;
 mod plan;
-mod operator;
 mod rig;
 mod routes;
-mod stripe_fake;
+mod templates;

@@ -28,7 +28,7 @@ use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::database::{Database, block_on};
-use super::people::People;
+use super::people::{self, People};
 use super::shop::Shop;
 use super::{Client, Identity};
 
@@ -72,6 +72,7 @@ pub struct TestApp {
     /// What jobs work with.
     pub deps: Arc<worker::Deps>,
     base: String,
+    http: reqwest::Client,
     people: &'static People,
     leave_jobs: AtomicBool,
     _stop: DropGuard,
@@ -105,7 +106,7 @@ impl TestApp {
         let leave_jobs = AtomicBool::new(false);
         let _stop = stop.drop_guard();
         let app =
-            Self { clock, db, resolver, transport, shop, state, cluster, deps, base, people, leave_jobs, _stop, database };
+            Self { clock, db, resolver, transport, shop, state, cluster, deps, base, http: Client::http(), people, leave_jobs, _stop, database };
         let staff = app.staff_with(Scope::Admin);
         Start {
             anon: app.client(Identity::default()),
@@ -123,7 +124,7 @@ impl TestApp {
 
     /// A browser of its own for somebody.
     pub fn client(&self, who: Identity) -> Client {
-        Client::new(&self.base, who)
+        Client::new(self.http.clone(), &self.base, who)
     }
 
     /// A customer who has not proven their address.
@@ -140,6 +141,13 @@ impl TestApp {
     pub fn staff_with(&self, scope: Scope) -> Client {
         let (_, who) = self.people.staff.iter().find(|(has, _)| *has == scope).unwrap();
         self.client(who.clone())
+    }
+
+    /// The same person with sessions of their own, which may be ended without harm to the first.
+    pub async fn sign_in_again(&self, client: &Client) -> Client {
+        let mut conn = self.db.auth().acquire().await.unwrap();
+        let who = people::sign_in_again(&mut conn, self.clock.as_ref(), &client.who).await;
+        self.client(who)
     }
 
     /// The database as its log-in user: for looking at rows.

@@ -22,10 +22,15 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) fn new(base: &str, who: Identity) -> Self {
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    /// `http` is shared by all callers of an app: making one costs more than many requests.
+    pub(super) fn new(http: reqwest::Client, base: &str, who: Identity) -> Self {
         let cookies = who.browser.iter().map(|secret| ("paddock_session".to_owned(), secret.clone())).collect();
         Self { http, base: base.to_owned(), cookies: Arc::new(Mutex::new(cookies)), csrf: Arc::default(), who }
+    }
+
+    /// What all callers of an app send with: no redirect is followed, no cookie kept.
+    pub(super) fn http() -> reqwest::Client {
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
     }
 
     /// GET of a page.
@@ -104,6 +109,10 @@ impl Client {
         let response = self.http.execute(request).await.unwrap_or_else(|error| panic!("{asked}: {error:?}"));
         let (status, headers) = (response.status(), response.headers().clone());
         self.keep_cookies(&headers);
+        // A stream of events never ends; whoever wants to read one calls `events`.
+        if headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+            return Answer { asked, path, status, headers, body: String::new() };
+        }
         let body = String::from_utf8_lossy(&response.bytes().await.unwrap_or_else(|error| panic!("{asked}: {error:?}"))).into_owned();
         let answer = Answer { asked, path, status, headers, body };
         if let Some(token) = answer.csrf() {

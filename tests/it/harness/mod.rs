@@ -29,3 +29,4 @@ pub use app::{Capacity, Start, TestApp};
 pub use client::Client;
 pub use database::Database;
 pub use people::{Identity, PASSWORD};
+pub use shop::Shop;

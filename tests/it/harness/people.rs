@@ -75,9 +75,8 @@ pub async fn create(db: &Db) -> People {
     {
         let email = EmailAddress::parse(&format!("{name}@host.example")).unwrap();
         let id = account::put_staff(&mut conn, &clock, &email, &hash, &[scope]).await.unwrap();
-        let secret = session::begin(&mut conn, &clock, Subject::Staff(id), Kind::Browser, "test").await.unwrap();
-        let browser = Some(secret.expose().to_owned());
-        staff.push((scope, Identity { email: email.smtp(), staff: Some(id), browser, ..Identity::default() }));
+        let who = Identity { email: email.smtp(), staff: Some(id), ..Identity::default() };
+        staff.push((scope, sign_in_again(&mut conn, &clock, &who).await));
     }
     // Their mails and jobs are nobody's concern any more.
     for forget in ["delete from mails", "delete from graphile_worker._private_jobs"] {
@@ -110,15 +109,22 @@ async fn join(conn: &mut PgConnection, account: AccountId, role: &str, hash: &st
 }
 
 async fn sign_in(conn: &mut PgConnection, email: String, person: PersonId, account: AccountId) -> Identity {
-    let subject = Subject::Person { person, account };
-    let browser = session::begin(conn, &SystemClock, subject, Kind::Browser, "test").await.unwrap();
-    let api = session::begin(conn, &SystemClock, subject, Kind::Api, "test").await.unwrap();
-    Identity {
-        email,
-        person: Some(person),
-        account: Some(account),
-        staff: None,
-        browser: Some(browser.expose().to_owned()),
-        api: Some(api.expose().to_owned()),
+    let who = Identity { email, person: Some(person), account: Some(account), ..Identity::default() };
+    sign_in_again(conn, &SystemClock, &who).await
+}
+
+/// The same person with new sessions.
+pub async fn sign_in_again(conn: &mut PgConnection, clock: &dyn Clock, who: &Identity) -> Identity {
+    let mut who = who.clone();
+    if let Some(staff) = who.staff {
+        let secret = session::begin(conn, clock, Subject::Staff(staff), Kind::Browser, "test").await.unwrap();
+        who.browser = Some(secret.expose().to_owned());
     }
+    if let (Some(person), Some(account)) = (who.person, who.account) {
+        let subject = Subject::Person { person, account };
+        let browser = session::begin(conn, clock, subject, Kind::Browser, "test").await.unwrap();
+        let api = session::begin(conn, clock, subject, Kind::Api, "test").await.unwrap();
+        (who.browser, who.api) = (Some(browser.expose().to_owned()), Some(api.expose().to_owned()));
+    }
+    who
 }

@@ -1,0 +1,285 @@
+//! Who may call what: every route as everybody, compared with the table in `access.txt`; and what holds for each of them.
+//!
+//! `UPDATE=1 ./dev test access` writes the table anew. Read the difference before it is committed: it is the policy.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use http::Method;
+use paddock::account::Scope;
+use paddock::ids::{InstanceId, OrderId};
+use paddock::web::{self, Access, Entry};
+
+use crate::harness::{Answer, Client, Start, TestApp};
+
+const TABLE: &str = "tests/it/access.txt";
+const HEAD: &str = "\
+# Who gets which answer from which route, for the ids of the customer's own server and order. `customer` owns the account, `viewer` and
+# `payer` are members of it, `other` owns another account, `unverified` has not proven their address. Forms are sent empty, with a good
+# token. Written by `UPDATE=1 ./dev test access`. 303 leads to a log-in or on to a page; 422 is what a good form would not get.
+";
+
+/// Ids to put into paths.
+#[derive(Clone)]
+struct Ids {
+    instance: String,
+    order: String,
+}
+
+impl Ids {
+    async fn of_customer(app: &TestApp, customer: &Client) -> Self {
+        let instance = app.running(customer, "birds").await.id.to_string();
+        let order = app.order(customer, "wrens").await.id.to_string();
+        Self { instance, order }
+    }
+
+    /// Nobody's.
+    fn nobodys() -> Self {
+        Self { instance: InstanceId::new().to_string(), order: OrderId::new().to_string() }
+    }
+
+    fn malformed() -> Self {
+        Self { instance: "ins_nonsense".to_owned(), order: "%00".to_owned() }
+    }
+
+    fn path(&self, template: &str) -> String {
+        let mut before = "";
+        let parts = template.split('/').map(|part| {
+            let filled = match (part, before) {
+                ("{id}", "instances") => self.instance.clone(),
+                ("{id}", "orders") => self.order.clone(),
+                ("{id}", "jobs") => "4711".to_owned(),
+                ("{token}", _) => "AAAA".to_owned(),
+                ("{*path}", "assets") => "paddock.css".to_owned(),
+                (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),
+                (part, _) => part.to_owned(),
+            };
+            before = part;
+            filled
+        });
+        parts.collect::<Vec<_>>().join("/")
+    }
+}
+
+fn is_api(entry: &Entry) -> bool {
+    entry.path.starts_with("/api/")
+}
+
+fn is_page(entry: &Entry) -> bool {
+    !is_api(entry) && entry.access != Access::Webhook
+}
+
+/// Calls a route: forms empty and with a good token, the API with an empty object.
+async fn call(client: &Client, entry: &Entry, ids: &Ids) -> Answer {
+    let path = ids.path(entry.path);
+    match (&entry.method, is_api(entry)) {
+        (&Method::GET, false) => client.get(&path).await,
+        (&Method::POST, false) => client.post(&path, &[]).await,
+        (method, true) => {
+            let request = client.api(method.clone(), &path);
+            let request = if method == Method::POST { request.json(&serde_json::json!({})) } else { request };
+            client.send(request).await
+        }
+        (method, false) => panic!("a page answers {method}?"),
+    }
+}
+
+fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
+    let [viewer, payer] = start.app.members();
+    vec![
+        ("nobody", start.anon.clone()),
+        ("unverified", start.app.unverified()),
+        ("customer", start.customer.clone()),
+        ("viewer", viewer),
+        ("payer", payer),
+        ("other", start.other_customer.clone()),
+        ("support", start.app.staff_with(Scope::Support)),
+        ("billing", start.app.staff_with(Scope::Billing)),
+        ("operations", start.app.staff_with(Scope::Operations)),
+        ("admin", start.staff.clone()),
+    ]
+}
+
+/// Somebody who may call the route.
+fn allowed(start: &Start, access: Access) -> Client {
+    match access {
+        Access::Public | Access::Webhook => start.anon.clone(),
+        Access::SignedIn | Access::Member(_) => start.customer.clone(),
+        Access::Staff(_) => start.staff.clone(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_answers_everybody_as_the_table_says() {
+    let start = TestApp::start().await;
+    let ids = Ids::of_customer(&start.app, &start.customer).await;
+    let table = web::table(start.app.state.clone());
+    let everybody = everybody(&start);
+    let columns = everybody.iter().map(|(_, client)| async {
+        let mut column = Vec::new();
+        for entry in &table {
+            // Logging out must not touch the calls that follow.
+            let client = start.app.sign_in_again(client).await;
+            let answer = call(&client, entry, &ids).await;
+            check_headers(&answer);
+            assert!(!answer.status.is_server_error(), "{}: {}", answer.asked, answer.body);
+            column.push(answer.status.as_u16());
+        }
+        column
+    });
+    let columns = futures::future::join_all(columns).await;
+
+    let mut text = format!("{HEAD}\n{:7}{:38}{:18}", "", "", "");
+    for (name, _) in &everybody {
+        write!(text, "{name:>11}").unwrap();
+    }
+    for (row, entry) in table.iter().enumerate() {
+        write!(text, "\n{:7}{:38}{:18}", entry.method.as_str(), entry.path, entry.access.to_string()).unwrap();
+        for column in &columns {
+            write!(text, "{:>11}", column[row]).unwrap();
+        }
+    }
+    text.push('\n');
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(TABLE);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let known = std::fs::read_to_string(&file).unwrap_or_default();
+    let differences: Vec<_> = text.lines().filter(|line| !known.lines().any(|known| known == *line)).collect();
+    let gone: Vec<_> = known.lines().filter(|line| !text.lines().any(|now| now == *line)).collect();
+    assert!(text == known, "{TABLE} is not what happens.\nIt says:\n{}\nand what happens:\n{}", gone.join("\n"), differences.join("\n"));
+    start.app.leave_jobs();
+}
+
+/// What every answer carries, errors and redirects included.
+#[track_caller]
+fn check_headers(answer: &Answer) {
+    let asked = &answer.asked;
+    assert_eq!(answer.header("x-content-type-options"), "nosniff", "{asked}");
+    assert_eq!(answer.header("referrer-policy"), "same-origin", "{asked}");
+    assert_eq!(answer.header("x-request-id").len(), 16, "{asked}");
+    let policy = answer.header("content-security-policy");
+    for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(part), "{asked}: {policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{asked}: {policy}");
+    if answer.header("content-type").starts_with("text/html") {
+        assert_eq!(answer.header("cache-control"), "no-store", "{asked}");
+    }
+    for cookie in answer.headers.get_all("set-cookie") {
+        let cookie = cookie.to_str().unwrap();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"), "{asked}: {cookie}");
+    }
+}
+
+#[tokio::test]
+async fn the_headers_are_on_every_error() {
+    let Start { app, anon, customer, .. } = TestApp::start().await;
+    let long = "a".repeat(600 * 1024);
+    let answers = [
+        anon.get("/nothing-here").await.is(404),
+        anon.get("/api/v1/nothing-here").await.is(404),
+        anon.send(anon.request(Method::PUT, "/log-in").form(&[("csrf", anon.csrf_token().await)])).await.is(405),
+        customer.send(customer.api(Method::PATCH, "/api/v1/me")).await.is(405),
+        customer.get("/instances/%ff").await.is(404),
+        customer.get("/staff").await.is(404),
+        anon.post("/log-in", &[("email", &long)]).await.is(413),
+        anon.send(anon.request(Method::POST, "/log-in").body("{}")).await.is(415),
+        anon.send(anon.request(Method::POST, "/hooks/stripe").body("{}")).await.is(400),
+    ];
+    answers.iter().for_each(check_headers);
+    drop(app);
+}
+
+/// The body without what differs from request to request.
+fn masked(answer: &Answer, ids: &Ids) -> String {
+    let mut body = answer.body.replace(&ids.instance, "ID").replace(&ids.order, "ID");
+    if let Ok(mut json) = serde_json::from_str::<serde_json::Value>(&body) {
+        json["request_id"] = "-".into();
+        return json.to_string();
+    }
+    for name in ["csrf", "now"] {
+        for value in answer.attributes(&format!("[name={name}]"), "value").into_iter().chain(answer.attributes("[data-now]", "data-now")) {
+            body = body.replace(&value, "-");
+        }
+    }
+    body
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_somebody_elses_looks_like_what_does_not_exist() {
+    let Start { app, customer, other_customer, .. } = TestApp::start().await;
+    let foreign = Ids::of_customer(&app, &customer).await;
+    // The first page of all brings a cookie.
+    other_customer.get("/").await;
+    let mut seen = 0;
+    for entry in web::table(app.state.clone()) {
+        let mine = matches!(entry.access, Access::SignedIn | Access::Member(_));
+        if !mine || !entry.path.contains("{id}") {
+            continue;
+        }
+        let rows = app.rows().await;
+        let theirs = call(&other_customer, &entry, &foreign).await.is(404);
+        for ids in [Ids::nobodys(), Ids::malformed()] {
+            let missing = call(&other_customer, &entry, &ids).await;
+            assert_eq!(missing.status, theirs.status, "{}", missing.asked);
+            assert_eq!(masked(&missing, &ids), masked(&theirs, &foreign), "{}", missing.asked);
+            let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!(names(&missing), names(&theirs), "{}", missing.asked);
+        }
+        assert_eq!(app.rows().await, rows, "{} {}", entry.method, entry.path);
+        seen += 1;
+    }
+    assert!(seen >= 8, "only {seen} routes with an id");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forged_forms_are_refused_by_every_page() {
+    let start = TestApp::start().await;
+    let ids = Ids::of_customer(&start.app, &start.customer).await;
+    let stranger = start.app.client(crate::harness::Identity::default());
+    let foreign_token = stranger.csrf_token().await;
+    let mut seen = BTreeMap::new();
+    for entry in web::table(start.app.state.clone()).iter().filter(|entry| is_page(entry) && entry.method != Method::GET) {
+        let (client, path) = (allowed(&start, entry.access), ids.path(entry.path));
+        let token = client.csrf_token().await;
+        let rows = start.app.rows().await;
+        let post = || client.request(Method::POST, &path);
+        let without: [(&str, &str); 0] = [];
+        let forged = [
+            ("no token", post().form(&without)),
+            ("an empty token", post().form(&[("csrf", "")])),
+            ("another browser's token", post().form(&[("csrf", &foreign_token)])),
+            ("another site", post().form(&[("csrf", &token)]).header("sec-fetch-site", "cross-site")),
+            ("another host of the same site", post().form(&[("csrf", &token)]).header("sec-fetch-site", "same-site")),
+            ("the token in the query", client.request(Method::POST, &format!("{path}?csrf={token}")).form(&without)),
+        ];
+        for (how, request) in forged {
+            let answer = client.send(request).await;
+            assert_eq!(answer.status.as_u16(), 403, "{} with {how}", answer.asked);
+            assert!(!answer.visible_text().is_empty(), "{} with {how}", answer.asked);
+        }
+        assert_eq!(start.app.rows().await, rows, "{}", entry.path);
+        seen.insert(entry.path, ());
+    }
+    assert!(seen.len() >= 12, "only {:?}", seen.keys());
+    start.app.leave_jobs();
+}
+
+#[tokio::test]
+async fn a_cookie_is_no_token_and_a_token_is_no_cookie() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let (browser, api) = (customer.who.browser.clone().unwrap(), customer.who.api.clone().unwrap());
+    let with = |token: &str| customer.request(Method::GET, "/api/v1/me").header("authorization", format!("Bearer {token}"));
+    customer.send(with(&api)).await.is(200);
+    customer.send(with(&browser)).await.is(401);
+    customer.set_cookie("paddock_session", Some(&api));
+    customer.get("/instances").await.is(303);
+    customer.set_cookie("paddock_session", Some(&browser));
+    customer.get("/instances").await.is(200);
+    // Longer than a session lasts unused.
+    app.advance(chrono::TimeDelta::days(15));
+    customer.get("/instances").await.is(303);
+    customer.send(with(&api)).await.is(401);
+}

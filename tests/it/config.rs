@@ -1,0 +1,162 @@
+//! Bad configuration: every fault is named at once, each with its setting and what to write instead.
+
+use paddock::config::{BadConfig, Config, Mode, REFERENCE};
+
+/// The documented example with one line replaced, which must be in it.
+fn with(find: &str, put: &str) -> String {
+    assert!(REFERENCE.contains(find), "{find} is not in the example");
+    REFERENCE.replacen(find, put, 1)
+}
+
+fn faults(text: &str) -> Vec<String> {
+    match Config::from_toml(text) {
+        Ok(_) => Vec::new(),
+        Err(BadConfig(faults)) => faults.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_documented_example_is_good_and_a_trial() {
+    let config = Config::from_toml(REFERENCE).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.mode, Mode::Trial);
+    assert_eq!(config.clusters.len(), 1);
+    assert!(config.backup.is_some() && config.metrics.is_some());
+}
+
+#[test]
+fn each_fault_names_its_setting_and_the_remedy() {
+    // What is replaced, by what, the setting that is named, and what is said about it.
+    let cases = [
+        ("mode = \"trial\"", "mode = \"trial\"\nmood = \"good\"", "mood:", "is not a setting here; known are:"),
+        ("name = \"Meadow Hosting\"", "name = \" \"", "host.name:", "is missing; write for example name = \""),
+        ("base_url = \"http://127.0.0.1:8080\"", "base_url = \"paddock.example\"", "host.base_url:", "is not a URL such as https://"),
+        ("base_url = \"http://127.0.0.1:8080\"", "base_url = \"ftp://paddock.example\"", "host.base_url:", "must begin with https://"),
+        ("base_url = \"http://127.0.0.1:8080\"", "", "host.base_url:", "is missing; it takes a URL"),
+        ("domain = \"meadow.social\"", "domain = \"not a domain\"", "host.domain:", "is not a domain name such as meadow.social"),
+        ("domain = \"meadow.social\"", "", "host.domain:", "is missing; write for example domain = \"meadow.social\""),
+        ("support = \"help@paddock.example\"", "", "host.support:", "is missing; write for example support = \""),
+        ("domain = \"meadow.social\"", "domain = \"meadow.social\"\ncolour = \"green\"", "host.colour:", "is not a setting here"),
+        ("[http]\nlisten = \"127.0.0.1:8080\"", "[http]\nlisten = \"8080\"", "http.listen:", "is not an address and port, such as"),
+        ("url = \"postgres://paddock@127.0.0.1/paddock\"", "", "database.url:", "is missing; write url = \"postgres://"),
+        ("connections = 10", "connections = 1", "database.connections:", "is 1; it must lie between 2 and 200"),
+        ("connections = 10", "connections = \"many\"", "database.connections:", "\"many\" is not a whole number"),
+        ("connections = 10", "connections = 2.5", "database.connections:", "must be a whole number, not float"),
+        ("key = \"0123456789abcdef0123", "key = \"0123", "secrets.key:", "64 hexadecimal digits; make one with: openssl rand -hex 32"),
+        ("key = \"0123456789abcdef", "# key = \"0123456789abcdef", "secrets.key:", "is missing; make one with: openssl rand -hex 32"),
+        ("api_key = \"sk_test_fake\"", "", "stripe.api_key:", "is missing; write the secret key from Stripe's dashboard"),
+        ("api_url = \"http://127.0.0.1:12111\"", "api_url = \"12111\"", "stripe.api_url:", "is not a URL such as"),
+        ("webhook_secrets = [\"whsec_fake\"]", "", "stripe.webhook_secrets:", "is missing; write the endpoint's signing secret"),
+        ("webhook_secrets = [\"whsec_fake\"]", "webhook_secrets = [1]", "stripe.webhook_secrets:", "must be a list of texts"),
+        ("checkout_minutes = 60", "checkout_minutes = 30", "stripe.checkout_minutes:", "is 30; it must lie between 31 and 1440"),
+        ("checkout_minutes = 60", "checkout_minutes = 1441", "stripe.checkout_minutes:", "must lie between 31 and 1440"),
+        ("sweep_seconds = 86400", "sweep_seconds = 0", "stripe.sweep_seconds:", "must lie between 1 and 86400"),
+        ("from = \"Meadow Hosting <hello@paddock.example>\"", "from = \"Meadow Hosting\"", "mail.from:", "is not a sender such as"),
+        ("smtp = \"smtp+plain://127.0.0.1:1025\"", "", "mail.smtp:", "is missing; write for example smtp = \"smtps://"),
+        ("# folder = \"mails\"", "folder = \"mails\"", "mail.folder:", "stands beside mail.smtp; keep one of them"),
+        ("[[cluster]]", "[cluster]", "cluster:", "must be a list of sections: a line [[cluster]] before each"),
+        ("name = \"first\"", "", "cluster[0].name:", "is missing; write for example name = \"first\""),
+        ("capacity = 100", "capacity = -1", "cluster[0].capacity:", "is -1; it must lie between 0 and 2500"),
+        ("[[cluster]]", "[[cluster]]\nname = \"first\"\n[[cluster]]", "cluster:", "two clusters are called \"first\"; names must differ"),
+        ("target = \"gate.meadow.social\"", "", "dns.target:", "is missing; write for example target = \""),
+        ("addresses = [\"192.0.2.1\", \"2001:db8::1\"]", "", "dns.addresses:", "is missing; write the gateway's addresses"),
+        ("addresses = [\"192.0.2.1\"", "addresses = [\"192.0.2.256\"", "dns.addresses:", "\"192.0.2.256\" is not an IP address"),
+        ("resolvers = []", "resolvers = [\"9.9.9.9\"]", "dns.resolvers:", "is not an address and port such as 9.9.9.9:53"),
+        ("endpoint = \"https://s3.example\"", "", "backup.endpoint:", "is missing; it takes a URL"),
+        ("bucket = \"paddock-backup\"", "", "backup.bucket:", "is missing; write for example bucket = \""),
+        ("[metrics]\nlisten = \"127.0.0.1:9090\"", "[metrics]\nlisten = \"here\"", "metrics.listen:", "is not an address and port"),
+        ("[metrics]\n", "[metric]\n", "metric:", "is not a setting here; known are:"),
+    ];
+    for (find, put, setting, remedy) in cases {
+        let found = faults(&with(find, put));
+        let named = found.iter().any(|fault| fault.starts_with(setting) && fault.contains(remedy));
+        assert!(named, "{put:?} should say \"{setting} … {remedy}\", and says {found:#?}");
+        assert_eq!(found.len(), 1, "{put:?} is one fault, and named are {found:#?}");
+    }
+}
+
+#[test]
+fn a_mode_that_is_none_counts_as_production() {
+    for (mode, remedy) in [("\"staging\"", "it is \"production\" or \"trial\""), ("1", "must be a text in quotes, not integer")] {
+        let found = faults(&with("mode = \"trial\"", &format!("mode = {mode}")));
+        assert!(found.iter().any(|fault| fault.starts_with("mode: ") && fault.contains(remedy)), "{found:#?}");
+        assert!(found.iter().any(|fault| fault.starts_with("stripe.api_url:")), "{found:#?}");
+    }
+}
+
+#[test]
+fn a_cut_off_file_is_told_from_a_wrong_one() {
+    let found = faults("mode = \"trial");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("configuration: is not TOML:"), "{found:?}");
+}
+
+#[test]
+fn nothing_at_all_names_everything_that_must_be_there() {
+    let found = faults("");
+    for setting in
+        ["host.name", "host.base_url", "host.domain", "host.support", "database.url", "secrets.key", "stripe.api_key",
+            "stripe.webhook_secrets", "mail.from", "mail.smtp", "cluster", "dns.target", "dns.addresses"]
+    {
+        let told = found.iter().filter(|fault| fault.starts_with(&format!("{setting}:"))).count();
+        assert_eq!(told, 1, "{setting} in {found:#?}");
+    }
+}
+
+#[test]
+fn several_faults_are_all_named_at_once() {
+    let text = REFERENCE
+        .replacen("connections = 10", "connections = 0", 1)
+        .replacen("checkout_minutes = 60", "checkout_minutes = \"an hour\"", 1)
+        .replacen("support = \"help@paddock.example\"", "suport = \"help@paddock.example\"", 1);
+    let found = faults(&text);
+    let settings: Vec<_> = found.iter().filter_map(|fault| fault.split(": ").next()).collect();
+    assert_eq!(settings, ["database.connections", "host.suport", "host.support", "stripe.checkout_minutes"]);
+}
+
+#[test]
+fn production_refuses_what_is_for_trials_all_at_once() {
+    let text = REFERENCE
+        .replacen("mode = \"trial\"", "mode = \"production\"", 1)
+        .replacen("http://127.0.0.1:8080", "http://pages.meadow.social", 1)
+        .replacen("[backup]\nendpoint = \"https://s3.example\"\nbucket = \"paddock-backup\"", "", 1);
+    let found = faults(&text);
+    let expected = [
+        ("host.base_url:", "https://"),
+        ("host.domain:", "use a separate domain"),
+        ("secrets.key:", "openssl rand -hex 32"),
+        ("stripe.api_url:", "take it out"),
+        ("stripe.api_key:", "is not a live key"),
+        ("stripe.webhook_secrets:", "whsec_"),
+        ("mail.smtp:", "is without encryption; write smtps://"),
+        ("backup:", "[backup] with endpoint and bucket"),
+    ];
+    for (setting, remedy) in expected {
+        assert!(found.iter().any(|fault| fault.starts_with(setting) && fault.contains(remedy)), "{setting} {remedy} in {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+
+    let folder = text.replacen("smtp = \"smtp+plain://127.0.0.1:1025\"", "folder = \"mails\"", 1);
+    assert!(faults(&folder).iter().any(|fault| fault.starts_with("mail.folder: sends nothing")), "{:#?}", faults(&folder));
+    let without = text.replacen("smtp = \"smtp+plain://127.0.0.1:1025\"", "", 1);
+    assert!(faults(&without).iter().any(|fault| fault.starts_with("mail.smtp: is missing")), "{:#?}", faults(&without));
+}
+
+#[test]
+fn without_a_word_it_is_production() {
+    let found = faults(&with("mode = \"trial\"", ""));
+    assert!(found.iter().any(|fault| fault.starts_with("stripe.api_url:")), "{found:#?}");
+}
+
+#[test]
+fn a_real_business_may_start() {
+    let text = REFERENCE
+        .replacen("mode = \"trial\"", "mode = \"production\"", 1)
+        .replacen("http://127.0.0.1:8080", "https://pages.paddock.example", 1)
+        .replacen("0123456789abcdef0123456789abcdef", "6b1f0c93e7d24a58b1f0c93e7d24a586", 1)
+        .replacen("sk_test_fake", "sk_live_51Habcdefghijklmnop", 1)
+        .replacen("api_url = \"http://127.0.0.1:12111\"", "", 1)
+        .replacen("whsec_fake", "whsec_abcdefghijklmnopqrstuvwxyz012345", 1)
+        .replacen("smtp+plain://127.0.0.1:1025", "smtps://paddock:secret@mail.paddock.example", 1);
+    let config = Config::from_toml(&text).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.mode, Mode::Production);
+}
