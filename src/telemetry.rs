@@ -8,8 +8,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Starts logging to standard error: lines for people on a terminal, JSON elsewhere. `RUST_LOG` overrides what is logged.
 pub fn start_logging() {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,graphile_worker=warn,sqlx=warn,kube=warn,kube_client=off,hyper=warn,tower_http=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("info,graphile_worker=warn,sqlx=warn,kube=warn,kube_client=off,hyper=warn,tower_http=warn")
+    });
     let people = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = people.then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr));
     let json = (!people).then(|| tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr));

@@ -46,7 +46,8 @@ impl Words {
 
     /// [`Words::with`] for a fault of the domain, which brings its own key and values.
     pub fn said(&self, key: &str, values: &[(&'static str, String)]) -> String {
-        let values: Vec<(&'static str, &dyn Display)> = values.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
+        let values: Vec<(&'static str, &dyn Display)> =
+            values.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
         self.with(key, &values)
     }
 

@@ -49,7 +49,12 @@ pub fn read(key: &HostKey, text: &str, purpose: Purpose) -> Option<Uuid> {
     genuine.then(|| Uuid::from_slice(id).ok()).flatten()
 }
 
-pub(super) async fn create(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId, purpose: Purpose) -> sqlx::Result<(Uuid, DateTime<Utc>)> {
+pub(super) async fn create(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    person: PersonId,
+    purpose: Purpose,
+) -> sqlx::Result<(Uuid, DateTime<Utc>)> {
     let id = uuid::Builder::from_random_bytes(crypto::random()).into_uuid();
     let now = clock.now();
     let until = now + purpose.lifetime();
@@ -65,7 +70,12 @@ pub(super) async fn create(conn: &mut PgConnection, clock: &dyn Clock, person: P
 }
 
 /// Whose link it is and whether it can still be used.
-pub(super) async fn look(conn: &mut PgConnection, clock: &dyn Clock, id: Uuid, purpose: Purpose) -> sqlx::Result<Option<(PersonId, bool)>> {
+pub(super) async fn look(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: Uuid,
+    purpose: Purpose,
+) -> sqlx::Result<Option<(PersonId, bool)>> {
     sqlx::query_as("select person_id, used_at is null and expires_at > $3 from mail_tokens where id = $1 and purpose = $2")
         .bind(id)
         .bind(purpose)
@@ -75,7 +85,12 @@ pub(super) async fn look(conn: &mut PgConnection, clock: &dyn Clock, id: Uuid, p
 }
 
 /// Uses a link up. `None`: used, too old, or never made. Its siblings of the same purpose are used up with it.
-pub(super) async fn take(conn: &mut PgConnection, clock: &dyn Clock, id: Uuid, purpose: Purpose) -> sqlx::Result<Option<PersonId>> {
+pub(super) async fn take(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: Uuid,
+    purpose: Purpose,
+) -> sqlx::Result<Option<PersonId>> {
     let person: Option<PersonId> = sqlx::query_scalar(
         "update mail_tokens set used_at = $3 where id = $1 and purpose = $2 and used_at is null and expires_at > $3 returning person_id",
     )

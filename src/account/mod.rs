@@ -24,7 +24,9 @@ use link::Purpose;
 use password::PasswordHash;
 
 /// What a person may do in an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -87,7 +89,8 @@ pub async fn sign_up(
     store::insert_account(conn, clock, account, &email.smtp()).await?;
     store::insert_member(conn, clock, account, person, Role::Owner).await?;
     owe_verification(conn, clock, person, email, locale).await?;
-    audit::record(conn, clock, Actor::Person(person), Some(account), "account.signed_up", &account.to_string(), json!({})).await?;
+    audit::record(conn, clock, Actor::Person(person), Some(account), "account.signed_up", &account.to_string(), json!({}))
+        .await?;
     Ok(())
 }
 
@@ -109,7 +112,8 @@ async fn owe_verification(
     locale: &str,
 ) -> Result<(), AccountError> {
     let (token, until) = link::create(conn, clock, person, Purpose::Verify).await?;
-    mail::owe(conn, clock, &email.smtp(), locale, &Notice::VerifyAddress { token, until }, Some(&format!("verify:{token}"))).await?;
+    mail::owe(conn, clock, &email.smtp(), locale, &Notice::VerifyAddress { token, until }, Some(&format!("verify:{token}")))
+        .await?;
     Ok(())
 }
 
@@ -153,7 +157,15 @@ pub async fn request_reset(
         return Ok(());
     }
     let (token, until) = link::create(conn, clock, person.id, Purpose::Reset).await?;
-    mail::owe(conn, clock, &person.email, &person.locale, &Notice::ResetPassword { token, until }, Some(&format!("reset:{token}"))).await?;
+    mail::owe(
+        conn,
+        clock,
+        &person.email,
+        &person.locale,
+        &Notice::ResetPassword { token, until },
+        Some(&format!("reset:{token}")),
+    )
+    .await?;
     Ok(())
 }
 

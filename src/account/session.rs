@@ -122,7 +122,10 @@ pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind
 
 /// Ends a session. One that is over already is no error.
 pub async fn end(conn: &mut PgConnection, secret: &str) -> sqlx::Result<()> {
-    sqlx::query("delete from sessions where id_hash = $1").bind(crypto::sha256(secret.as_bytes()).as_slice()).execute(conn).await?;
+    sqlx::query("delete from sessions where id_hash = $1")
+        .bind(crypto::sha256(secret.as_bytes()).as_slice())
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

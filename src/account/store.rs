@@ -44,15 +44,17 @@ pub(super) async fn insert_person(
 ) -> sqlx::Result<()> {
     // A savepoint: the caller goes on in the same transaction after a violation of uniqueness.
     let mut savepoint = sqlx::Connection::begin(conn).await?;
-    sqlx::query("insert into people (id, email, email_canonical, password_hash, locale, created_at) values ($1, $2, $3, $4, $5, $6)")
-        .bind(id)
-        .bind(email.smtp())
-        .bind(email.canonical())
-        .bind(hash.as_phc())
-        .bind(locale)
-        .bind(clock.now())
-        .execute(&mut *savepoint)
-        .await?;
+    sqlx::query(
+        "insert into people (id, email, email_canonical, password_hash, locale, created_at) values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(id)
+    .bind(email.smtp())
+    .bind(email.canonical())
+    .bind(hash.as_phc())
+    .bind(locale)
+    .bind(clock.now())
+    .execute(&mut *savepoint)
+    .await?;
     savepoint.commit().await
 }
 
@@ -101,7 +103,8 @@ pub(super) async fn password_of(conn: &mut PgConnection, id: PersonId) -> sqlx::
 }
 
 pub(super) async fn set_password(conn: &mut PgConnection, id: PersonId, hash: &PasswordHash) -> sqlx::Result<()> {
-    let done = sqlx::query("update people set password_hash = $2 where id = $1").bind(id).bind(hash.as_phc()).execute(conn).await?;
+    let done =
+        sqlx::query("update people set password_hash = $2 where id = $1").bind(id).bind(hash.as_phc()).execute(conn).await?;
     exactly_one(&done)
 }
 

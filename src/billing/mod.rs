@@ -12,8 +12,8 @@ pub mod stripe;
 mod sync;
 
 pub use checkout::{CheckoutError, Urls, open_checkout, price_wanted};
-pub use settle::{SettleError, settle};
 pub use order::{NewOrder, OrderError, Placement, give_up, place};
+pub use settle::{SettleError, settle};
 pub use store::{
     Order, OrderState, Subscription, count_orders, customer_of, event_received, find_order, find_order_of, find_owned_order,
     find_subscription, known_price, list_orders, list_owned_orders, orders_to_sweep, put_price, waiting_orders,

@@ -136,15 +136,22 @@ pub async fn find_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Op
 
 /// The order that an instance came from.
 pub async fn find_order_of(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Order>> {
-    sqlx::query_as(concat!("select ", order_columns!(), " from orders where instance_id = $1")).bind(instance).fetch_optional(conn).await
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where instance_id = $1"))
+        .bind(instance)
+        .fetch_optional(conn)
+        .await
 }
 
 /// The account's orders that wait for their payment, oldest first.
 pub async fn waiting_orders(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<Order>> {
-    sqlx::query_as(concat!("select ", order_columns!(), " from orders where account_id = $1 and state in ('placed', 'open') order by id"))
-        .bind(account)
-        .fetch_all(conn)
-        .await
+    sqlx::query_as(concat!(
+        "select ",
+        order_columns!(),
+        " from orders where account_id = $1 and state in ('placed', 'open') order by id"
+    ))
+    .bind(account)
+    .fetch_all(conn)
+    .await
 }
 
 /// Newest orders of all accounts, at most 200, for staff.
@@ -159,16 +166,26 @@ pub async fn count_orders(conn: &mut PgConnection) -> sqlx::Result<Vec<(OrderSta
 
 /// Orders that may have been paid or have run out without our hearing of it.
 pub async fn orders_to_sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<Order>> {
-    sqlx::query_as(concat!("select ", order_columns!(), " from orders where state in ('placed', 'open') order by id")).fetch_all(conn).await
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where state in ('placed', 'open') order by id"))
+        .fetch_all(conn)
+        .await
 }
 
 /// The order with its row locked until the transaction ends.
 pub(super) async fn lock_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Option<Order>> {
-    sqlx::query_as(concat!("select ", order_columns!(), " from orders where id = $1 for update")).bind(id).fetch_optional(conn).await
+    sqlx::query_as(concat!("select ", order_columns!(), " from orders where id = $1 for update"))
+        .bind(id)
+        .fetch_optional(conn)
+        .await
 }
 
 /// Notes the checkout of an order that waits for payment. The same again is no error; paid or expired meanwhile is none either.
-pub(super) async fn set_checkout(conn: &mut PgConnection, id: OrderId, checkout: &CheckoutId, url: Option<&str>) -> sqlx::Result<()> {
+pub(super) async fn set_checkout(
+    conn: &mut PgConnection,
+    id: OrderId,
+    checkout: &CheckoutId,
+    url: Option<&str>,
+) -> sqlx::Result<()> {
     sqlx::query(
         "update orders set state = 'open', checkout_id = $2, checkout_url = coalesce($3, checkout_url)
          where id = $1 and state in ('placed', 'open')",
@@ -191,7 +208,10 @@ pub(super) async fn set_paid(conn: &mut PgConnection, clock: &dyn Clock, id: Ord
 }
 
 pub(super) async fn set_expired(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<()> {
-    let done = sqlx::query("update orders set state = 'expired' where id = $1 and state in ('placed', 'open')").bind(id).execute(conn).await?;
+    let done = sqlx::query("update orders set state = 'expired' where id = $1 and state in ('placed', 'open')")
+        .bind(id)
+        .execute(conn)
+        .await?;
     exactly_one(&done)
 }
 
@@ -201,12 +221,18 @@ pub async fn customer_of(conn: &mut PgConnection, account: AccountId) -> sqlx::R
 }
 
 /// Keeps the first customer that was made for an account; returns the one that is kept.
-pub(super) async fn keep_customer(conn: &mut PgConnection, account: AccountId, customer: &CustomerId) -> sqlx::Result<CustomerId> {
-    sqlx::query_scalar("update accounts set stripe_customer_id = coalesce(stripe_customer_id, $2) where id = $1 returning stripe_customer_id")
-        .bind(account)
-        .bind(customer)
-        .fetch_one(conn)
-        .await
+pub(super) async fn keep_customer(
+    conn: &mut PgConnection,
+    account: AccountId,
+    customer: &CustomerId,
+) -> sqlx::Result<CustomerId> {
+    sqlx::query_scalar(
+        "update accounts set stripe_customer_id = coalesce(stripe_customer_id, $2) where id = $1 returning stripe_customer_id",
+    )
+    .bind(account)
+    .bind(customer)
+    .fetch_one(conn)
+    .await
 }
 
 /// Stripe's id of a price, if it was made known.

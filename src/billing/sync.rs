@@ -7,7 +7,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::store::{self, Order, OrderState};
-use super::stripe::{Checkout, CheckoutId, CheckoutStatus, Invoice, RemoteStatus, RemoteSubscription, RemoteSubscriptionId, Stripe, StripeError};
+use super::stripe::{
+    Checkout, CheckoutId, CheckoutStatus, Invoice, RemoteStatus, RemoteSubscription, RemoteSubscriptionId, Stripe, StripeError,
+};
 use crate::account;
 use crate::audit::{self, Actor};
 use crate::capacity;
@@ -104,7 +106,8 @@ async fn take_subscription(
         OrderState::Placed | OrderState::Open => {
             store::set_paid(conn, clock, order.id).await?;
             capacity::confirm(conn, order.instance_id).await?;
-            let detail = json!({ "instance": order.instance_id, "subscription": subscription.id.as_str(), "price": order.price() });
+            let detail =
+                json!({ "instance": order.instance_id, "subscription": subscription.id.as_str(), "price": order.price() });
             audit::record(conn, clock, ACTOR, Some(order.account_id), "order.paid", &order.id.to_string(), detail).await?;
             // Only the first payment starts a server. What later changes of standing do is the dunning's to decide.
             instance::set_intent(conn, clock, ACTOR, order.instance_id, Intent::Running, "paid").await?;

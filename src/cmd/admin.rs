@@ -48,7 +48,8 @@ impl From<ScopeName> for Scope {
 pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
     match admin {
         Admin::Staff { file, email, scopes } => {
-            let email = EmailAddress::parse(&email).map_err(|_| anyhow::anyhow!("--email: \"{email}\" is not an e-mail address"))?;
+            let email =
+                EmailAddress::parse(&email).map_err(|_| anyhow::anyhow!("--email: \"{email}\" is not an e-mail address"))?;
             if std::io::stdin().is_terminal() {
                 eprintln!("New password, then Enter:");
             }

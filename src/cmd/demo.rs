@@ -36,7 +36,9 @@ pub(super) async fn run(demo: Demo, shutdown: CancellationToken) -> anyhow::Resu
         }
         () = shutdown.cancelled() => Err(anyhow::anyhow!("interrupted while starting")),
     };
-    if demo.check && let Err(error) = std::fs::remove_dir_all(&dir) {
+    if demo.check
+        && let Err(error) = std::fs::remove_dir_all(&dir)
+    {
         tracing::warn!(error = %error, "the check's folder could not be removed");
     }
     outcome
@@ -49,8 +51,13 @@ async fn start(dir: &Path, keep: bool) -> anyhow::Result<(Rig, Stage)> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
     let dir = dir.canonicalize()?;
     let crds = resource::crds_yaml()?.into_iter().map(|(_, text)| text).collect();
-    let settings =
-        RigSettings { keep, durable: true, hosts_domain: HOSTS_DOMAIN.to_owned(), crds, ..RigSettings::throwaway(dir.join("rig")) };
+    let settings = RigSettings {
+        keep,
+        durable: true,
+        hosts_domain: HOSTS_DOMAIN.to_owned(),
+        crds,
+        ..RigSettings::throwaway(dir.join("rig"))
+    };
     let rig = step("Postgres, Kubernetes and S3", async { Ok(Rig::start(&settings).await?) }).await?;
     let settings =
         StageSettings { dir, database: "paddock".to_owned(), ports: [8080, 8081, 8082], sweep_seconds: 60, capacity: 100 };

@@ -92,9 +92,13 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(file) => serve::run(file.load()?, Selection::ALL, true, terminated()).await,
         Command::Web(file) => serve::run(file.load()?, Selection { web: true, ..Selection::NONE }, false, terminated()).await,
-        Command::Worker(file) => serve::run(file.load()?, Selection { worker: true, ..Selection::NONE }, false, terminated()).await,
+        Command::Worker(file) => {
+            serve::run(file.load()?, Selection { worker: true, ..Selection::NONE }, false, terminated()).await
+        }
         Command::Fleet(file) => serve::run(file.load()?, Selection { fleet: true, ..Selection::NONE }, false, terminated()).await,
-        Command::Operator(file) => serve::run(file.load()?, Selection { operator: true, ..Selection::NONE }, false, terminated()).await,
+        Command::Operator(file) => {
+            serve::run(file.load()?, Selection { operator: true, ..Selection::NONE }, false, terminated()).await
+        }
         Command::Migrate(file) => parts::database(&file.load()?)?.migrate().await.map_err(Into::into),
         Command::CheckConfig(file) => parts::check(&file.load()?),
         Command::Admin(admin) => admin::run(admin).await,

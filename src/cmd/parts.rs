@@ -49,8 +49,12 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     let parts = Parts::new(config.clone())?;
     parts.operator_settings()?;
     parts.transport()?;
-    println!("the configuration is right: {} plans, {} releases, {} cluster(s)",
-        parts.catalogue.plans().len(), parts.releases.all().len(), config.clusters.len());
+    println!(
+        "the configuration is right: {} plans, {} releases, {} cluster(s)",
+        parts.catalogue.plans().len(),
+        parts.releases.all().len(),
+        config.clusters.len()
+    );
     Ok(())
 }
 
@@ -86,7 +90,8 @@ impl Parts {
 
     pub fn web_state(&self, nudges: web::Nudges) -> anyhow::Result<web::AppState> {
         let config = &self.config;
-        let resolver: Arc<dyn Resolver> = Arc::new(DnsResolver::new(&config.dns.resolvers, DNS_PATIENCE).context("dns.resolvers")?);
+        let resolver: Arc<dyn Resolver> =
+            Arc::new(DnsResolver::new(&config.dns.resolvers, DNS_PATIENCE).context("dns.resolvers")?);
         let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
         for address in &config.dns.addresses {
             match address {
@@ -162,7 +167,9 @@ impl Parts {
     pub async fn clients(&self) -> anyhow::Result<Vec<(config::Cluster, kube::Client)>> {
         let mut clients = Vec::new();
         for cluster in &self.config.clusters {
-            let client = connect(cluster.kubeconfig.as_deref()).await.with_context(|| format!("connecting to cluster {}", cluster.name))?;
+            let client = connect(cluster.kubeconfig.as_deref())
+                .await
+                .with_context(|| format!("connecting to cluster {}", cluster.name))?;
             clients.push((cluster.clone(), client));
         }
         Ok(clients)

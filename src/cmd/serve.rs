@@ -49,7 +49,8 @@ pub(super) async fn run(config: Config, selection: Selection, migrate: bool, shu
         let nudges = web::Nudges::default();
         let state = parts.web_state(nudges.clone())?;
         let listen = parts.config().http.listen;
-        let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (http.listen)"))?;
+        let listener =
+            tokio::net::TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (http.listen)"))?;
         tracing::info!(http.listen = %listener.local_addr()?, "pages are served");
         let stop = shutdown.clone();
         running.spawn(async move { Ok(web::serve(listener, state, stop).await?) });

@@ -329,7 +329,21 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     };
     let operator = root.table("operator");
     let metrics = root.section("metrics", |metrics| metrics.has("listen").then(|| metrics.socket("listen", "127.0.0.1:9090")));
-    Some(Config { mode, host: host?, http, database, key, stripe, mail: mail?, catalogue, clusters, dns, backup, operator, metrics })
+    Some(Config {
+        mode,
+        host: host?,
+        http,
+        database,
+        key,
+        stripe,
+        mail: mail?,
+        catalogue,
+        clusters,
+        dns,
+        backup,
+        operator,
+        metrics,
+    })
 }
 
 /// What a business must not run with.
@@ -341,7 +355,10 @@ fn production_faults(config: &Config) -> Vec<Fault> {
     }
     let pages = config.host.base_url.host_str().unwrap_or_default();
     if pages == config.host.domain || pages.ends_with(&format!(".{}", config.host.domain)) {
-        fault("host.domain", "must not hold the pages' own host name: customers' servers could set cookies for it; use a separate domain");
+        fault(
+            "host.domain",
+            "must not hold the pages' own host name: customers' servers could set cookies for it; use a separate domain",
+        );
     }
     if config.key.is_default() {
         fault("secrets.key", "is the example's; make your own with: openssl rand -hex 32");
@@ -353,7 +370,12 @@ fn production_faults(config: &Config) -> Vec<Fault> {
     if !(api_key.starts_with("sk_live_") || api_key.starts_with("rk_live_")) {
         fault("stripe.api_key", "is not a live key (sk_live_… or rk_live_…); test keys and the fake's key take no money");
     }
-    if config.stripe.webhook_secrets.iter().any(|secret| !secret.expose_secret().starts_with("whsec_") || secret.expose_secret().len() < 24) {
+    if config
+        .stripe
+        .webhook_secrets
+        .iter()
+        .any(|secret| !secret.expose_secret().starts_with("whsec_") || secret.expose_secret().len() < 24)
+    {
         fault("stripe.webhook_secrets", "holds something that is not a signing secret of Stripe's dashboard (whsec_…)");
     }
     match &config.mail.transport {

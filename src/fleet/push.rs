@@ -14,8 +14,8 @@ use crate::db::Db;
 use crate::ids::ClusterId;
 use crate::instance::{self, Intent, StoredSize, ToPush};
 use crate::resource::{
-    CacheSize, DatabaseSize, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size, StreamingSize, WebSize, WorkerSize,
-    resource_name,
+    CacheSize, DatabaseSize, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size, StreamingSize, WebSize,
+    WorkerSize, resource_name,
 };
 
 /// Without a nudge.
@@ -80,7 +80,10 @@ async fn push_one(db: &Db, client: &Client, row: ToPush) -> anyhow::Result<()> {
     let (id, generation) = (row.id, row.generation);
     let api: Api<MastodonInstance> = Api::all(client.clone());
     let there = api.get_metadata_opt(&resource_name(id)).await?;
-    let newer = there.as_ref().and_then(|there| there.annotations().get(ROW_GENERATION)?.parse::<i64>().ok()).is_some_and(|at| at >= generation);
+    let newer = there
+        .as_ref()
+        .and_then(|there| there.annotations().get(ROW_GENERATION)?.parse::<i64>().ok())
+        .is_some_and(|at| at >= generation);
     if !newer {
         crash::point("fleet.before_apply");
         let mut wanted = custom_resource(&row)?;

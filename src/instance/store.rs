@@ -172,10 +172,14 @@ pub async fn find_owned(conn: &mut PgConnection, account: AccountId, id: Instanc
 
 /// The account's instances, newest first, without those that were never paid.
 pub async fn list_owned(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<Instance>> {
-    sqlx::query_as(concat!("select ", columns!(), " from instances where account_id = $1 and released_at is null order by id desc"))
-        .bind(account)
-        .fetch_all(conn)
-        .await
+    sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        " from instances where account_id = $1 and released_at is null order by id desc"
+    ))
+    .bind(account)
+    .fetch_all(conn)
+    .await
 }
 
 /// Any instance, for staff and jobs.
@@ -208,14 +212,18 @@ pub async fn domains_of(conn: &mut PgConnection, ids: &[InstanceId]) -> sqlx::Re
 
 /// How many instances have which intent, of those whose address is not given back.
 pub async fn count_by_intent(conn: &mut PgConnection) -> sqlx::Result<Vec<(Intent, i64)>> {
-    sqlx::query_as("select intent, count(*) from instances where released_at is null group by intent order by intent").fetch_all(conn).await
+    sqlx::query_as("select intent, count(*) from instances where released_at is null group by intent order by intent")
+        .fetch_all(conn)
+        .await
 }
 
 /// Since when the oldest of the servers that were never ready has been building; `None` when none is being built.
 pub async fn building_since(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar("select min(intent_at) from instances where intent = 'running' and ready_at is null and released_at is null")
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar(
+        "select min(intent_at) from instances where intent = 'running' and ready_at is null and released_at is null",
+    )
+    .fetch_one(conn)
+    .await
 }
 
 pub(super) async fn account_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<AccountId> {
@@ -231,21 +239,24 @@ pub(super) async fn update_intent(
     reason: &str,
     from: &[&str],
 ) -> sqlx::Result<bool> {
-    let now: Intent = sqlx::query_scalar("select intent from instances where id = $1 and released_at is null and intent = any($2) for update")
-        .bind(id)
-        .bind(from)
-        .fetch_one(&mut *conn)
-        .await?;
+    let now: Intent =
+        sqlx::query_scalar("select intent from instances where id = $1 and released_at is null and intent = any($2) for update")
+            .bind(id)
+            .bind(from)
+            .fetch_one(&mut *conn)
+            .await?;
     if now == intent {
         return Ok(false);
     }
-    let done = sqlx::query("update instances set intent = $2, intent_reason = $3, intent_at = $4, generation = generation + 1 where id = $1")
-        .bind(id)
-        .bind(intent)
-        .bind(reason)
-        .bind(clock.now())
-        .execute(conn)
-        .await?;
+    let done = sqlx::query(
+        "update instances set intent = $2, intent_reason = $3, intent_at = $4, generation = generation + 1 where id = $1",
+    )
+    .bind(id)
+    .bind(intent)
+    .bind(reason)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
     exactly_one(&done)?;
     Ok(true)
 }

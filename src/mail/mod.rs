@@ -19,8 +19,8 @@ pub use letter::{Letter, Unsendable};
 pub use memory::{MemoryBehaviour, MemoryTransport};
 pub use notice::Notice;
 pub use render::{Links, RenderError, Rendered, render};
-pub use store::{Owed, SendMail, count_troubled, failed, owe, sent, take};
 pub use smtp::{BadSmtpSettings, Security, SmtpSettings, SmtpTransport};
+pub use store::{Owed, SendMail, count_troubled, failed, owe, sent, take};
 
 /// How a letter leaves.
 #[async_trait::async_trait]

@@ -18,7 +18,8 @@ pub(super) fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let mut names: Vec<_> = Assets::iter().collect();
         names.sort();
-        let hashes: Vec<u8> = names.iter().filter_map(|name| Assets::get(name)).flat_map(|file| file.metadata.sha256_hash()).collect();
+        let hashes: Vec<u8> =
+            names.iter().filter_map(|name| Assets::get(name)).flat_map(|file| file.metadata.sha256_hash()).collect();
         hex::encode(&crypto::sha256(&hashes)[..6])
     });
     &VERSION

@@ -56,7 +56,8 @@ pub(super) async fn check(state: &AppState, request: Request) -> Result<Request,
     let browser = cookie_value(headers, cookie_name(state)).ok_or(WebError::Forged)?;
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, FORM_LIMIT).await.map_err(|_| WebError::TooLarge { most: FORM_LIMIT })?;
-    let sent = url::form_urlencoded::parse(&bytes).find(|(name, _)| name == "csrf").and_then(|(_, value)| crypto::from_base64(&value));
+    let sent =
+        url::form_urlencoded::parse(&bytes).find(|(name, _)| name == "csrf").and_then(|(_, value)| crypto::from_base64(&value));
     if !sent.is_some_and(|mac| state.key.verifies(PURPOSE, browser.as_bytes(), &mac)) {
         return Err(WebError::Forged);
     }

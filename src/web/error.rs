@@ -210,12 +210,8 @@ pub(super) struct Problem {
 /// Around everything: gives errors their body and writes ours to the log.
 pub(super) async fn render_errors(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
-    let request_id = request
-        .extensions()
-        .get::<RequestId>()
-        .and_then(|id| id.header_value().to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
+    let request_id =
+        request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default().to_owned();
     let response = next.run(request).await;
     let status = response.status();
     let error = match response.extensions().get::<WebError>() {
@@ -223,8 +219,11 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
         // What axum itself refuses has no body of ours: unknown paths, wrong methods, unreadable parameters.
         None if !response.headers().contains_key(header::CONTENT_TYPE) || plain(&response) => match status {
             StatusCode::NOT_FOUND => WebError::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::REQUEST_TIMEOUT => {
+            StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::BAD_REQUEST
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::REQUEST_TIMEOUT => {
                 WebError::Unreadable { field: "request".to_owned(), message: status.canonical_reason().unwrap_or("").to_owned() }
             }
             StatusCode::PAYLOAD_TOO_LARGE => WebError::TooLarge { most: super::csrf::FORM_LIMIT },
@@ -265,14 +264,17 @@ fn problem(error: &WebError, status: StatusCode, request_id: String) -> Response
         _ => Vec::new(),
     };
     let detail = match error {
-        _ if status == StatusCode::METHOD_NOT_ALLOWED => "this path does not take that method; the header allow names those it takes".to_owned(),
+        _ if status == StatusCode::METHOD_NOT_ALLOWED => {
+            "this path does not take that method; the header allow names those it takes".to_owned()
+        }
         WebError::Internal(_) | WebError::Unavailable(_) => Words::english().t(&format!("error-{}-text", status.as_u16())),
         other => other.to_string(),
     };
     let title = status.canonical_reason().unwrap_or("Error").to_owned();
     let code = if status == StatusCode::METHOD_NOT_ALLOWED { "method_not_allowed" } else { error.code() };
     let kind = format!("urn:paddock:problem:{code}");
-    let mut answer = (status, Json(Problem { kind, code, status: status.as_u16(), title, detail, errors, request_id })).into_response();
+    let mut answer =
+        (status, Json(Problem { kind, code, status: status.as_u16(), title, detail, errors, request_id })).into_response();
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

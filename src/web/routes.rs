@@ -15,9 +15,11 @@ use super::{AppState, account, api, assets, error, hooks, instance, new, order, 
 use crate::crypto;
 
 fn routes(state: AppState) -> Routes {
-    let routes = Routes::new(state)
-        .get("/assets/{*path}", Access::Public, assets::get)
-        .post("/hooks/stripe", Access::Webhook, hooks::stripe);
+    let routes = Routes::new(state).get("/assets/{*path}", Access::Public, assets::get).post(
+        "/hooks/stripe",
+        Access::Webhook,
+        hooks::stripe,
+    );
     let routes = public::routes(routes);
     let routes = account::routes(routes);
     let routes = new::routes(routes);

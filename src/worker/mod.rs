@@ -122,7 +122,11 @@ pub struct Settings {
 }
 
 /// A worker over all jobs.
-async fn build(deps: &Arc<Deps>, concurrency: usize, shutdown: Option<CancellationToken>) -> anyhow::Result<graphile_worker::Worker> {
+async fn build(
+    deps: &Arc<Deps>,
+    concurrency: usize,
+    shutdown: Option<CancellationToken>,
+) -> anyhow::Result<graphile_worker::Worker> {
     let options = WorkerOptions::default()
         .schema(queue::SCHEMA)
         .pg_pool(deps.db.owner().clone())
@@ -143,7 +147,9 @@ async fn build(deps: &Arc<Deps>, concurrency: usize, shutdown: Option<Cancellati
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {
-        Some(token) => options.shutdown_signal(async move { token.cancelled().await }).shutdown_grace_period(Duration::from_secs(10)),
+        Some(token) => {
+            options.shutdown_signal(async move { token.cancelled().await }).shutdown_grace_period(Duration::from_secs(10))
+        }
         None => options,
     };
     Ok(options.init().await?)

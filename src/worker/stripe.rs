@@ -55,7 +55,8 @@ impl Handle for SyncSubscription {
 impl Handle for SettleOrder {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
         let stripe = deps.stripe.as_ref();
-        let settled = billing::settle(&deps.db, deps.clock.as_ref(), stripe, &deps.catalogue, &deps.urls, self.order, self.early).await;
+        let settled =
+            billing::settle(&deps.db, deps.clock.as_ref(), stripe, &deps.catalogue, &deps.urls, self.order, self.early).await;
         settled.map_err(|error| match error {
             SettleError::Stripe(error) | SettleError::Checkout(CheckoutError::Stripe(error)) => of_stripe(error),
             error @ SettleError::Sync(SyncError::PaidAfterEnd(_)) => JobError::Fail(error.into()),

@@ -148,7 +148,12 @@ async fn every_route_answers_everybody_as_the_table_says() {
     let known = std::fs::read_to_string(&file).unwrap_or_default();
     let differences: Vec<_> = text.lines().filter(|line| !known.lines().any(|known| known == *line)).collect();
     let gone: Vec<_> = known.lines().filter(|line| !text.lines().any(|now| now == *line)).collect();
-    assert!(text == known, "{TABLE} is not what happens.\nIt says:\n{}\nand what happens:\n{}", gone.join("\n"), differences.join("\n"));
+    assert!(
+        text == known,
+        "{TABLE} is not what happens.\nIt says:\n{}\nand what happens:\n{}",
+        gone.join("\n"),
+        differences.join("\n")
+    );
     start.app.leave_jobs();
 }
 
@@ -200,7 +205,9 @@ fn masked(answer: &Answer, ids: &Ids) -> String {
         return json.to_string();
     }
     for name in ["csrf", "now"] {
-        for value in answer.attributes(&format!("[name={name}]"), "value").into_iter().chain(answer.attributes("[data-now]", "data-now")) {
+        for value in
+            answer.attributes(&format!("[name={name}]"), "value").into_iter().chain(answer.attributes("[data-now]", "data-now"))
+        {
             body = body.replace(&value, "-");
         }
     }

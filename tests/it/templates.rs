@@ -59,7 +59,18 @@ fn every_word_that_is_asked_for_is_there() {
     let keys = keys();
     let mut missing = BTreeSet::new();
     for (path, text) in readers() {
-        for call in ["w.t(\"", "words.t(\"", "english().t(\"", ".t1(\"", ".t2(\"", "words.with(\"", "w.with(\"", "words.count(\"", "w.count(\"", ".said(\""] {
+        for call in [
+            "w.t(\"",
+            "words.t(\"",
+            "english().t(\"",
+            ".t1(\"",
+            ".t2(\"",
+            "words.with(\"",
+            "w.with(\"",
+            "words.count(\"",
+            "w.count(\"",
+            ".said(\"",
+        ] {
             for (at, _) in text.match_indices(call) {
                 let key = text[at + call.len()..].split('"').next().unwrap_or_default();
                 if !keys.contains_key(key) && key != "no-such-key" {
@@ -122,6 +133,10 @@ fn every_mail_has_its_three_templates() {
         }
     }
     let kinds: BTreeSet<_> = paddock::mail::Notice::samples().iter().map(|notice| notice.kind().to_owned()).collect();
-    let folders: BTreeSet<_> = templates.keys().filter_map(|path| path.strip_prefix("templates/mail/")?.split_once('/')).map(|(folder, _)| folder.to_owned()).collect();
+    let folders: BTreeSet<_> = templates
+        .keys()
+        .filter_map(|path| path.strip_prefix("templates/mail/")?.split_once('/'))
+        .map(|(folder, _)| folder.to_owned())
+        .collect();
     assert_eq!(folders, kinds);
 }

@@ -21,8 +21,8 @@ pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, Pric
 pub use self::real::{BadStripeSettings, RealStripe};
 pub use self::webhook::{EventHint, EventRefs, WebhookRefused, sign_webhook, verify_webhook};
 use crate::ids::{AccountId, InstanceId, OrderId};
-pub use crate::plan::Interval;
 use crate::money::Money;
+pub use crate::plan::Interval;
 
 /// What a call to Stripe gives.
 pub type Result<T> = std::result::Result<T, StripeError>;

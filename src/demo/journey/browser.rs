@@ -82,7 +82,8 @@ impl Browser {
             fields.retain(|(field, _)| field != name);
             fields.push(((*name).to_owned(), (*value).to_owned()));
         }
-        let request = if form.post { self.client.post(form.action).form(&fields) } else { self.client.get(form.action).query(&fields) };
+        let request =
+            if form.post { self.client.post(form.action).form(&fields) } else { self.client.get(form.action).query(&fields) };
         self.load(request.header("accept", "text/html")).await
     }
 

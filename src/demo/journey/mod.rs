@@ -156,7 +156,8 @@ impl Journey {
         loop {
             browser.open("/instances").await?;
             let page = scraper::Html::parse_document(browser.html());
-            let links = scraper::Selector::parse("main a[href^='/instances/ins_']").map_err(|error| anyhow::anyhow!("{error}"))?;
+            let links =
+                scraper::Selector::parse("main a[href^='/instances/ins_']").map_err(|error| anyhow::anyhow!("{error}"))?;
             let found = page.select(&links).next().and_then(|link| link.attr("href")).map(str::to_owned);
             if let Some(path) = found {
                 drop(page);

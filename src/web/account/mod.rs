@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 
 use super::access::{Access, Routes};
+use super::error::WebError;
 use super::page::FieldErrors;
 use super::{AppState, signed};
-use super::error::WebError;
 use crate::account::email::EmailAddress;
 use crate::account::password::{BadPassword, LENGTH, PasswordHash, check};
 use crate::account::{self, Person};

@@ -88,7 +88,10 @@ mod tests {
     fn the_file_in_docs_is_up_to_date() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
         let found = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(found == openapi().to_pretty_json().unwrap() + "\n", "docs/openapi.json is out of date: run `paddock generate openapi`");
+        assert!(
+            found == openapi().to_pretty_json().unwrap() + "\n",
+            "docs/openapi.json is out of date: run `paddock generate openapi`"
+        );
     }
 
     #[test]
