@@ -4,6 +4,7 @@ mod access;
 mod address;
 mod architecture;
 mod bad_input;
+mod browser;
 mod config;
 mod database;
 mod dns;

@@ -19,6 +19,7 @@
 mod answer;
 mod app;
 mod client;
+mod cluster;
 mod database;
 mod people;
 mod shop;
@@ -27,6 +28,7 @@ mod tests;
 pub use answer::Answer;
 pub use app::{Capacity, Start, TestApp};
 pub use client::Client;
+pub use cluster::turn;
 pub use database::Database;
 pub use people::{Identity, PASSWORD};
 pub use shop::Shop;
