@@ -129,7 +129,8 @@ impl Answer {
     }
 
     fn select(&self, css: &str, read: impl Fn(ElementRef<'_>) -> Option<String>) -> Vec<String> {
-        Html::parse_document(&self.body).select(&selector(css)).filter_map(read).collect()
+        // Where a line may break is no space.
+        Html::parse_document(&self.body.replace("<wbr>", "")).select(&selector(css)).filter_map(read).collect()
     }
 }
 
