@@ -69,14 +69,12 @@ review-wait = Join the waiting list
 # Labels of the facts, chosen in code
 fact-address = Address
 fact-web = Mastodon itself at
-fact-owner = Owner
 fact-owner-email = Owner’s e-mail
 fact-plan = Plan
 fact-price = Price
 fact-price-value = { $price } { $per }
 fact-invoice = Next invoice
 fact-version = Mastodon
-fact-cluster = Runs on
 fact-ordered = Ordered
 fact-handle = Owner’s handle
 
