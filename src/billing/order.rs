@@ -27,13 +27,13 @@ pub struct NewOrder<'a> {
     pub plan: &'a Plan,
     /// How often it is paid.
     pub interval: Interval,
-    /// LOCAL_DOMAIN, ASCII.
+    /// `LOCAL_DOMAIN`, ASCII.
     pub domain: &'a str,
     /// What the name looks like.
     pub skeleton: &'a str,
     /// Under the host's own domain.
     pub hosted: bool,
-    /// WEB_DOMAIN.
+    /// `WEB_DOMAIN`.
     pub web_domain: Option<&'a str>,
     /// Mastodon account of the owner.
     pub owner_username: &'a str,
@@ -62,7 +62,7 @@ pub enum OrderError {
     /// Somebody has this address, or has it reserved.
     #[error("the address is taken")]
     DomainTaken,
-    /// Somebody has this WEB_DOMAIN.
+    /// Somebody has this `WEB_DOMAIN`.
     #[error("the web address is taken")]
     WebDomainTaken,
     /// It looks like an address that somebody has.
