@@ -6,7 +6,7 @@ use crate::harness::{Start, TestApp};
 
 #[tokio::test]
 async fn nobody_has_a_server_to_begin_with() {
-    let Start { customer, .. } = TestApp::start().await;
+    let Start { app: _app, customer, .. } = TestApp::start().await;
     customer.get("/instances").await.is(200).see("You have no server yet");
 }
 
