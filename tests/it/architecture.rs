@@ -101,7 +101,12 @@ fn expand(text: &str) -> Vec<String> {
         }
     }
     parts.push(part);
-    parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).flat_map(|part| expand(&format!("{head}{part}"))).collect()
+    parts
+        .iter()
+        .map(|part| part.trim())
+        .filter(|part| !part.is_empty())
+        .flat_map(|part| expand(&format!("{head}{part}")))
+        .collect()
 }
 
 /// Code without comments, and with the insides of texts taken out.
@@ -282,7 +287,8 @@ fn nothing_imports_what_stands_above_it() {
 fn the_domain_imports_downwards_only() {
     let broken = sources().into_iter().filter(|source| is_domain(source.module())).flat_map(|source| {
         let own = domain_row(source.module());
-        let wrong: Vec<_> = source.imports().into_iter().filter(|import| is_domain(import) && domain_row(import) >= own).collect();
+        let wrong: Vec<_> =
+            source.imports().into_iter().filter(|import| is_domain(import) && domain_row(import) >= own).collect();
         wrong.into_iter().map(move |import| format!("{} imports {import}", source.path))
     });
     holds("billing → instance → account, plan, capacity, and never back or sideways", broken, &[]);
@@ -305,7 +311,11 @@ fn no_two_modules_import_each_other_in_a_circle() {
     }
     // What imports nothing that is left can be taken away; a circle is what remains.
     loop {
-        let free: Vec<String> = graph.iter().filter(|(_, imports)| imports.iter().all(|import| !graph.contains_key(import))).map(|(name, _)| name.clone()).collect();
+        let free: Vec<String> = graph
+            .iter()
+            .filter(|(_, imports)| imports.iter().all(|import| !graph.contains_key(import)))
+            .map(|(name, _)| name.clone())
+            .collect();
         if free.is_empty() {
             break;
         }
@@ -323,7 +333,11 @@ fn the_operator_could_run_in_another_cluster() {
         let all: Vec<_> = imports.into_iter().chain(crates).collect();
         all.into_iter().map(move |import| format!("{} imports {import}", source.path))
     });
-    holds("operator and agent know resource, clock, telemetry, ids, archive and crypto, and neither database nor domain", broken, &[]);
+    holds(
+        "operator and agent know resource, clock, telemetry, ids, archive and crypto, and neither database nor domain",
+        broken,
+        &[],
+    );
 }
 
 #[test]
@@ -338,7 +352,11 @@ fn only_the_fleet_knows_both_domain_and_kubernetes() {
 fn kubernetes_is_known_where_it_belongs() {
     let may = ["fleet", "operator", "resource", "cmd", "demo"];
     let broken = sources().into_iter().filter(|source| !may.contains(&source.module()));
-    holds("kube is for fleet, operator, the demo's rig and cmd", broken.filter(|source| source.names("kube::")).map(|source| source.path), &[]);
+    holds(
+        "kube is for fleet, operator, the demo's rig and cmd",
+        broken.filter(|source| source.names("kube::")).map(|source| source.path),
+        &[],
+    );
 }
 
 #[test]

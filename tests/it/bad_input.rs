@@ -79,7 +79,13 @@ async fn forms_of_the_account() {
         ("no address", "/sign-up", vec![("email", "wren"), ("password", "long enough")], 422, &["@"]),
         ("half an address", "/sign-up", vec![("email", "wren@"), ("password", "long enough")], 422, &["@"]),
         ("two addresses", "/sign-up", vec![("email", "a@b.example@c.example"), ("password", "long enough")], 422, &["@"]),
-        ("an address with a line end", "/sign-up", vec![("email", "a@b.example\r\nBcc: x@y.example"), ("password", "long enough")], 422, &["@"]),
+        (
+            "an address with a line end",
+            "/sign-up",
+            vec![("email", "a@b.example\r\nBcc: x@y.example"), ("password", "long enough")],
+            422,
+            &["@"],
+        ),
         ("an address without end", "/sign-up", vec![("email", &long_address), ("password", "long enough")], 422, &["address"]),
         ("no password", "/sign-up", vec![("email", good)], 422, &["password"]),
         ("a short password", "/sign-up", vec![("email", good), ("password", "short")], 422, &["8"]),
@@ -87,7 +93,13 @@ async fn forms_of_the_account() {
         ("nothing to log in with", "/log-in", vec![], 422, &["address", "password"]),
         ("an unknown address", "/log-in", vec![("email", good), ("password", "long enough")], 422, &["password"]),
         ("a wrong password", "/log-in", vec![("email", mine), ("password", "long enough")], 422, &["password"]),
-        ("a customer at the staff's door", "/staff/log-in", vec![("email", mine), ("password", crate::harness::PASSWORD)], 422, &["password"]),
+        (
+            "a customer at the staff's door",
+            "/staff/log-in",
+            vec![("email", mine), ("password", crate::harness::PASSWORD)],
+            422,
+            &["password"],
+        ),
         ("no address to reset", "/forgot", vec![("email", "wren")], 422, &["@"]),
         ("a forged link", &format!("/verify/{forged}"), vec![], 410, &["link"]),
         ("a link to nothing", &format!("/verify/{unknown}"), vec![], 410, &["link"]),
@@ -149,7 +161,13 @@ async fn forms_of_the_order_path() {
     for (what, fields) in plan {
         cases.push(case(what, &further, form(&further, "/new/plan", &fields).await, 422, &["choose"]));
     }
-    cases.push(case("an order before the address is proven", &unverified, form(&unverified, "/orders", &[]).await, 403, &["address"]));
+    cases.push(case(
+        "an order before the address is proven",
+        &unverified,
+        form(&unverified, "/orders", &[]).await,
+        403,
+        &["address"],
+    ));
     assert!(try_all(&app, cases).await >= 20);
 }
 
@@ -164,7 +182,13 @@ async fn what_is_no_form() {
     let cases = vec![
         case("JSON", &anon, post().json(&json!({ "email": "a@b.example" })), 415, &["form"]),
         case("a text", &anon, post().header("content-type", "text/plain").body("email=a"), 415, &["form"]),
-        case("a form of many parts", &anon, post().header("content-type", "multipart/form-data; boundary=x").body("--x--"), 415, &["form"]),
+        case(
+            "a form of many parts",
+            &anon,
+            post().header("content-type", "multipart/form-data; boundary=x").body("--x--"),
+            415,
+            &["form"],
+        ),
         case("no type", &anon, post().body("email=a"), 415, &["form"]),
         case("too much", &anon, form(&anon, "/sign-up", &[("email", &long)]).await, 413, &["large"]),
         case("letters that are none", &anon, post().header("content-type", typed).body(broken), 422, &["address"]),
@@ -174,7 +198,13 @@ async fn what_is_no_form() {
         case("no such page", &anon, anon.request(Method::GET, "/admin.php"), 404, &[]),
         case("a path with letters that are none", &customer, customer.request(Method::GET, "/instances/%ff%fe"), 404, &[]),
         case("a path out of the assets", &anon, anon.request(Method::GET, "/assets/..%2f..%2fCargo.toml"), 404, &[]),
-        case("an id of another kind", &customer, customer.request(Method::GET, "/instances/ord_01kanyg7c3e8ht2w9c5m1r4q6z"), 404, &[]),
+        case(
+            "an id of another kind",
+            &customer,
+            customer.request(Method::GET, "/instances/ord_01kanyg7c3e8ht2w9c5m1r4q6z"),
+            404,
+            &[],
+        ),
     ];
     assert!(try_all(&app, cases).await >= 13);
 }
@@ -200,7 +230,13 @@ async fn requests_of_the_api() {
         case("a kind of address that is none", &customer, with("kind", "rented".into()), 422, &["\"kind\""]),
         case("a reserved name", &customer, with("name", "admin".into()), 422, &["\"name\"", "admin"]),
         case("a name that is taken", &customer, with("name", "birds".into()), 409, &["\"taken\"", "birds.meadow.social"]),
-        case("a web domain beside a name", &customer, with("web_domain", "social.foxes.example.org".into()), 422, &["\"web_domain\""]),
+        case(
+            "a web domain beside a name",
+            &customer,
+            with("web_domain", "social.foxes.example.org".into()),
+            422,
+            &["\"web_domain\""],
+        ),
         case("a name with zeros in it", &customer, with("name", "fo\0xes".into()), 422, &["\"name\""]),
         case("an owner that Mastodon refuses", &customer, with("owner_name", "root".into()), 422, &["\"owner_name\"", "root"]),
         case("no mailbox", &customer, with("owner_email", "wren".into()), 422, &["\"owner_email\"", "@"]),
@@ -215,20 +251,62 @@ async fn requests_of_the_api() {
         case("twice the same", &customer, body(b"{\"kind\": \"own\", \"kind\": \"hosted\"}"), 400, &["\"kind\"", "twice"]),
         case("too much", &customer, with("name", long.into()), 413, &["large"]),
         case("a form", &customer, orders().form(&[("kind", "hosted")]), 415, &["application/json"]),
-        case("before the address is proven", &unverified, unverified.api(Method::POST, "/api/v1/orders").json(&good), 403, &["unverified"]),
+        case(
+            "before the address is proven",
+            &unverified,
+            unverified.api(Method::POST, "/api/v1/orders").json(&good),
+            403,
+            &["unverified"],
+        ),
         case("nobody", &anon, anon.api(Method::POST, "/api/v1/orders").json(&good), 401, &["unauth"]),
         case("a token that is none", &anon, me("Bearer nonsense"), 401, &["unauth"]),
         case("a password for a token", &anon, me("Basic d3JlbjpwYXNzd29yZA=="), 401, &["unauth"]),
         case("another's order", &customer, customer.api(Method::GET, &format!("/api/v1/orders/{foreign}")), 404, &["not_found"]),
-        case("paying another's order", &customer, customer.api(Method::POST, &format!("/api/v1/orders/{foreign}/checkout")), 404, &["not_found"]),
-        case("ending another's order", &customer, customer.api(Method::POST, &format!("/api/v1/orders/{foreign}/cancel")), 404, &["not_found"]),
+        case(
+            "paying another's order",
+            &customer,
+            customer.api(Method::POST, &format!("/api/v1/orders/{foreign}/checkout")),
+            404,
+            &["not_found"],
+        ),
+        case(
+            "ending another's order",
+            &customer,
+            customer.api(Method::POST, &format!("/api/v1/orders/{foreign}/cancel")),
+            404,
+            &["not_found"],
+        ),
         case("an id that is none", &customer, customer.api(Method::GET, "/api/v1/instances/1%20or%201=1"), 404, &["not_found"]),
         case("another method", &customer, customer.api(Method::PUT, "/api/v1/orders").json(&good), 405, &["allow"]),
         case("no such path", &customer, customer.api(Method::GET, "/api/v2/orders"), 404, &["not_found"]),
-        case("a question with a field that is none", &customer, customer.api(Method::GET, "/api/v1/addresses/check?nam=birds"), 400, &["\"nam\""]),
-        case("signing up without anything", &anon, anon.api(Method::POST, "/api/v1/accounts").json(&json!({})), 422, &["\"email\"", "\"password\""]),
-        case("signing in as nobody", &anon, anon.api(Method::POST, "/api/v1/sessions").json(&json!({ "email": "a@b.example", "password": "wrong one" })), 401, &["password"]),
-        case("a forged verification", &anon, anon.api(Method::POST, "/api/v1/verifications").json(&json!({ "token": "AAAA" })), 410, &["link"]),
+        case(
+            "a question with a field that is none",
+            &customer,
+            customer.api(Method::GET, "/api/v1/addresses/check?nam=birds"),
+            400,
+            &["\"nam\""],
+        ),
+        case(
+            "signing up without anything",
+            &anon,
+            anon.api(Method::POST, "/api/v1/accounts").json(&json!({})),
+            422,
+            &["\"email\"", "\"password\""],
+        ),
+        case(
+            "signing in as nobody",
+            &anon,
+            anon.api(Method::POST, "/api/v1/sessions").json(&json!({ "email": "a@b.example", "password": "wrong one" })),
+            401,
+            &["password"],
+        ),
+        case(
+            "a forged verification",
+            &anon,
+            anon.api(Method::POST, "/api/v1/verifications").json(&json!({ "token": "AAAA" })),
+            410,
+            &["link"],
+        ),
     ];
     assert!(try_all(&app, cases).await >= 33);
 }
@@ -259,14 +337,32 @@ async fn webhooks_that_stripe_did_not_send() {
     let cases = vec![
         case("without a signature", &anon, hook("", bytes.clone()), 400, &["stripe-signature", "malformed"]),
         case("with a malformed one", &anon, hook("nonsense", bytes.clone()), 400, &["stripe-signature", "malformed"]),
-        case("with a time and nothing else", &anon, hook(&format!("t={}", now.timestamp()), bytes.clone()), 400, &["stripe-signature"]),
+        case(
+            "with a time and nothing else",
+            &anon,
+            hook(&format!("t={}", now.timestamp()), bytes.clone()),
+            400,
+            &["stripe-signature"],
+        ),
         case("with a time that is none", &anon, hook("t=soon,v1=00", bytes.clone()), 400, &["stripe-signature"]),
         case("signed by somebody else", &anon, hook(&other, bytes.clone()), 400, &["no signature matches"]),
         case("signed with nothing", &anon, hook(&empty, bytes.clone()), 400, &["stripe-signature"]),
         case("changed on the way", &anon, hook(&good, changed), 400, &["no signature matches"]),
-        case("from ten minutes ago", &anon, hook(&sign(&bytes, now - TimeDelta::minutes(10)), bytes.clone()), 400, &["five minutes"]),
+        case(
+            "from ten minutes ago",
+            &anon,
+            hook(&sign(&bytes, now - TimeDelta::minutes(10)), bytes.clone()),
+            400,
+            &["five minutes"],
+        ),
         case("from the future", &anon, hook(&sign(&bytes, now + TimeDelta::minutes(10)), bytes.clone()), 400, &["five minutes"]),
-        case("well signed and no event", &anon, hook(&sign(&not_an_event, now), not_an_event.clone()), 400, &["not a Stripe event"]),
+        case(
+            "well signed and no event",
+            &anon,
+            hook(&sign(&not_an_event, now), not_an_event.clone()),
+            400,
+            &["not a Stripe event"],
+        ),
         case("well signed and no text", &anon, hook(&sign(&no_text, now), no_text.clone()), 400, &["not a Stripe event"]),
         case("well signed and empty", &anon, hook(&sign(b"", now), Vec::new()), 400, &["not a Stripe event"]),
         case("too much", &anon, hook(&sign(&big, now), big.clone()), 413, &["large"]),

@@ -29,20 +29,45 @@ fn each_fault_names_its_setting_and_the_remedy() {
     let cases = [
         ("mode = \"trial\"", "mode = \"trial\"\nmood = \"good\"", "mood:", "is not a setting here; known are:"),
         ("name = \"Meadow Hosting\"", "name = \" \"", "host.name:", "is missing; write for example name = \""),
-        ("base_url = \"http://127.0.0.1:8080\"", "base_url = \"paddock.example\"", "host.base_url:", "is not a URL such as https://"),
-        ("base_url = \"http://127.0.0.1:8080\"", "base_url = \"ftp://paddock.example\"", "host.base_url:", "must begin with https://"),
+        (
+            "base_url = \"http://127.0.0.1:8080\"",
+            "base_url = \"paddock.example\"",
+            "host.base_url:",
+            "is not a URL such as https://",
+        ),
+        (
+            "base_url = \"http://127.0.0.1:8080\"",
+            "base_url = \"ftp://paddock.example\"",
+            "host.base_url:",
+            "must begin with https://",
+        ),
         ("base_url = \"http://127.0.0.1:8080\"", "", "host.base_url:", "is missing; it takes a URL"),
         ("domain = \"meadow.social\"", "domain = \"not a domain\"", "host.domain:", "is not a domain name such as meadow.social"),
         ("domain = \"meadow.social\"", "", "host.domain:", "is missing; write for example domain = \"meadow.social\""),
         ("support = \"help@paddock.example\"", "", "host.support:", "is missing; write for example support = \""),
         ("domain = \"meadow.social\"", "domain = \"meadow.social\"\ncolour = \"green\"", "host.colour:", "is not a setting here"),
-        ("[http]\nlisten = \"127.0.0.1:8080\"", "[http]\nlisten = \"8080\"", "http.listen:", "is not an address and port, such as"),
+        (
+            "[http]\nlisten = \"127.0.0.1:8080\"",
+            "[http]\nlisten = \"8080\"",
+            "http.listen:",
+            "is not an address and port, such as",
+        ),
         ("url = \"postgres://paddock@127.0.0.1/paddock\"", "", "database.url:", "is missing; write url = \"postgres://"),
         ("connections = 10", "connections = 1", "database.connections:", "is 1; it must lie between 2 and 200"),
         ("connections = 10", "connections = \"many\"", "database.connections:", "\"many\" is not a whole number"),
         ("connections = 10", "connections = 2.5", "database.connections:", "must be a whole number, not float"),
-        ("key = \"0123456789abcdef0123", "key = \"0123", "secrets.key:", "64 hexadecimal digits; make one with: openssl rand -hex 32"),
-        ("key = \"0123456789abcdef", "# key = \"0123456789abcdef", "secrets.key:", "is missing; make one with: openssl rand -hex 32"),
+        (
+            "key = \"0123456789abcdef0123",
+            "key = \"0123",
+            "secrets.key:",
+            "64 hexadecimal digits; make one with: openssl rand -hex 32",
+        ),
+        (
+            "key = \"0123456789abcdef",
+            "# key = \"0123456789abcdef",
+            "secrets.key:",
+            "is missing; make one with: openssl rand -hex 32",
+        ),
         ("api_key = \"sk_test_fake\"", "", "stripe.api_key:", "is missing; write the secret key from Stripe's dashboard"),
         ("api_url = \"http://127.0.0.1:12111\"", "api_url = \"12111\"", "stripe.api_url:", "is not a URL such as"),
         ("webhook_secrets = [\"whsec_fake\"]", "", "stripe.webhook_secrets:", "is missing; write the endpoint's signing secret"),
@@ -50,27 +75,45 @@ fn each_fault_names_its_setting_and_the_remedy() {
         ("checkout_minutes = 60", "checkout_minutes = 30", "stripe.checkout_minutes:", "is 30; it must lie between 31 and 1440"),
         ("checkout_minutes = 60", "checkout_minutes = 1441", "stripe.checkout_minutes:", "must lie between 31 and 1440"),
         ("sweep_seconds = 86400", "sweep_seconds = 0", "stripe.sweep_seconds:", "must lie between 1 and 86400"),
-        ("from = \"Meadow Hosting <hello@paddock.example>\"", "from = \"Meadow Hosting\"", "mail.from:", "is not a sender such as"),
+        (
+            "from = \"Meadow Hosting <hello@paddock.example>\"",
+            "from = \"Meadow Hosting\"",
+            "mail.from:",
+            "is not a sender such as",
+        ),
         ("smtp = \"smtp+plain://127.0.0.1:1025\"", "", "mail.smtp:", "is missing; write for example smtp = \"smtps://"),
         ("# folder = \"mails\"", "folder = \"mails\"", "mail.folder:", "stands beside mail.smtp; keep one of them"),
         ("[[cluster]]", "[cluster]", "cluster:", "must be a list of sections: a line [[cluster]] before each"),
         ("name = \"first\"", "", "cluster[0].name:", "is missing; write for example name = \"first\""),
         ("capacity = 100", "capacity = -1", "cluster[0].capacity:", "is -1; it must lie between 0 and 2500"),
-        ("[[cluster]]", "[[cluster]]\nname = \"first\"\n[[cluster]]", "cluster:", "two clusters are called \"first\"; names must differ"),
+        (
+            "[[cluster]]",
+            "[[cluster]]\nname = \"first\"\n[[cluster]]",
+            "cluster:",
+            "two clusters are called \"first\"; names must differ",
+        ),
         ("target = \"gate.meadow.social\"", "", "dns.target:", "is missing; write for example target = \""),
         ("addresses = [\"192.0.2.1\", \"2001:db8::1\"]", "", "dns.addresses:", "is missing; write the gateway's addresses"),
         ("addresses = [\"192.0.2.1\"", "addresses = [\"192.0.2.256\"", "dns.addresses:", "\"192.0.2.256\" is not an IP address"),
         ("resolvers = []", "resolvers = [\"9.9.9.9\"]", "dns.resolvers:", "is not an address and port such as 9.9.9.9:53"),
         ("endpoint = \"https://s3.example\"", "", "backup.endpoint:", "is missing; it takes a URL"),
         ("bucket = \"paddock-backup\"", "", "backup.bucket:", "is missing; write for example bucket = \""),
-        ("[metrics]\nlisten = \"127.0.0.1:9090\"", "[metrics]\nlisten = \"here\"", "metrics.listen:", "is not an address and port"),
+        (
+            "[metrics]\nlisten = \"127.0.0.1:9090\"",
+            "[metrics]\nlisten = \"here\"",
+            "metrics.listen:",
+            "is not an address and port",
+        ),
         ("[metrics]\n", "[metric]\n", "metric:", "is not a setting here; known are:"),
     ];
     for (find, put, setting, remedy) in cases {
         let found = faults(&with(find, put));
         let named = found.iter().any(|fault| fault.starts_with(setting) && fault.contains(remedy));
         assert!(named, "{put:?} should say \"{setting} … {remedy}\", and says {found:#?}");
-        assert!(found.iter().all(|fault| fault.starts_with(setting)), "{put:?} is a fault of {setting} alone, and named are {found:#?}");
+        assert!(
+            found.iter().all(|fault| fault.starts_with(setting)),
+            "{put:?} is a fault of {setting} alone, and named are {found:#?}"
+        );
     }
 }
 
@@ -93,10 +136,21 @@ fn a_cut_off_file_is_told_from_a_wrong_one() {
 #[test]
 fn nothing_at_all_names_everything_that_must_be_there() {
     let found = faults("");
-    for setting in
-        ["host.name", "host.base_url", "host.domain", "host.support", "database.url", "secrets.key", "stripe.api_key",
-            "stripe.webhook_secrets", "mail.from", "mail.smtp", "cluster", "dns.target", "dns.addresses"]
-    {
+    for setting in [
+        "host.name",
+        "host.base_url",
+        "host.domain",
+        "host.support",
+        "database.url",
+        "secrets.key",
+        "stripe.api_key",
+        "stripe.webhook_secrets",
+        "mail.from",
+        "mail.smtp",
+        "cluster",
+        "dns.target",
+        "dns.addresses",
+    ] {
         let told = found.iter().filter(|fault| fault.starts_with(&format!("{setting}:"))).count();
         assert_eq!(told, 1, "{setting} in {found:#?}");
     }
@@ -131,7 +185,10 @@ fn production_refuses_what_is_for_trials_all_at_once() {
         ("backup:", "[backup] with endpoint and bucket"),
     ];
     for (setting, remedy) in expected {
-        assert!(found.iter().any(|fault| fault.starts_with(setting) && fault.contains(remedy)), "{setting} {remedy} in {found:#?}");
+        assert!(
+            found.iter().any(|fault| fault.starts_with(setting) && fault.contains(remedy)),
+            "{setting} {remedy} in {found:#?}"
+        );
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
 

@@ -54,7 +54,8 @@ async fn an_account_sees_its_own_rows_only_even_without_any_where() {
     let Start { app, customer, other_customer, .. } = two_accounts().await;
     for (table, column) in tables_of_accounts(&app).await {
         let query = format!("select {column}, count(*) from {table} where {column} is not null group by 1");
-        let everybody: Vec<(AccountId, i64)> = sqlx::query_as(AssertSqlSafe(query.clone())).fetch_all(app.db.staff()).await.unwrap();
+        let everybody: Vec<(AccountId, i64)> =
+            sqlx::query_as(AssertSqlSafe(query.clone())).fetch_all(app.db.staff()).await.unwrap();
         for client in [&customer, &other_customer] {
             let account = client.who.account();
             let all = everybody.iter().find(|(whose, _)| *whose == account);
@@ -100,8 +101,13 @@ async fn nobody_writes_rows_for_another_account() {
     for table in ["instances", "places", "orders", "waiting_list", "audit_events", "subscriptions", "members"] {
         let copy = |whose: AccountId| {
             let fresh = if table == "audit_events" { "4711::text" } else { "gen_random_uuid()::text" };
-            let columns = if table == "audit_events" { "(at, account_id, actor_kind, actor_id, action, subject, detail)" } else { "" };
-            let values = if table == "audit_events" { "r.at, r.account_id, r.actor_kind, r.actor_id, r.action, r.subject, r.detail" } else { "r.*" };
+            let columns =
+                if table == "audit_events" { "(at, account_id, actor_kind, actor_id, action, subject, detail)" } else { "" };
+            let values = if table == "audit_events" {
+                "r.at, r.account_id, r.actor_kind, r.actor_id, r.action, r.subject, r.detail"
+            } else {
+                "r.*"
+            };
             format!(
                 "insert into {table} {columns} select {values} from (select (jsonb_populate_record(t, jsonb_build_object(
                  'id', {fresh}, 'account_id', '{}'))).* from {table} t limit 1) r",
@@ -208,7 +214,11 @@ async fn strangers(app: &TestApp, count: usize) -> Vec<Client> {
     let mut all = Vec::new();
     for number in 0..count {
         let account = AccountId::new();
-        sqlx::query("insert into accounts (id, name, created_at) values ($1, 'somebody', now())").bind(account).execute(app.sql()).await.unwrap();
+        sqlx::query("insert into accounts (id, name, created_at) values ($1, 'somebody', now())")
+            .bind(account)
+            .execute(app.sql())
+            .await
+            .unwrap();
         let email = format!("somebody{number}@mail.example");
         all.push(app.client(Identity { email, account: Some(account), person: Some(PersonId::new()), ..Identity::default() }));
     }

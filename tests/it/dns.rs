@@ -186,5 +186,4 @@ async fn a_second_server_answers_when_the_first_is_silent() {
     let servers = [silent.local_addr().expect("bound"), name_server().await];
     let resolver = DnsResolver::new(&servers, Duration::from_millis(300)).expect("a resolver");
     assert_eq!(resolver.records("here.example.org", RecordKind::A).await.map(|values| values.len()), Ok(2));
-
 }

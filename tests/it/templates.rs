@@ -4,9 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Keys that the code puts together: how they begin, and what they are put together from. Whoever reads them tests their parts.
-const FAMILIES: [&str; 0] = [];
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -59,7 +56,18 @@ fn every_word_that_is_asked_for_is_there() {
     let keys = keys();
     let mut missing = BTreeSet::new();
     for (path, text) in readers() {
-        for call in ["w.t(\"", "words.t(\"", "english().t(\"", ".t1(\"", ".t2(\"", "words.with(\"", "w.with(\"", "words.count(\"", "w.count(\"", ".said(\""] {
+        for call in [
+            "w.t(\"",
+            "words.t(\"",
+            "english().t(\"",
+            ".t1(\"",
+            ".t2(\"",
+            "words.with(\"",
+            "w.with(\"",
+            "words.count(\"",
+            "w.count(\"",
+            ".said(\"",
+        ] {
             for (at, _) in text.match_indices(call) {
                 let key = text[at + call.len()..].split('"').next().unwrap_or_default();
                 if !keys.contains_key(key) && key != "no-such-key" {
@@ -74,8 +82,7 @@ fn every_word_that_is_asked_for_is_there() {
 #[test]
 fn every_word_is_used() {
     let readers = readers();
-    let mut families: BTreeSet<String> = FAMILIES.iter().map(ToString::to_string).collect();
-    let mut used = BTreeSet::new();
+    let (mut families, mut used): (BTreeSet<String>, BTreeSet<String>) = Default::default();
     for text in readers.values() {
         for literal in literals(text) {
             used.insert(literal.to_owned());
@@ -122,6 +129,10 @@ fn every_mail_has_its_three_templates() {
         }
     }
     let kinds: BTreeSet<_> = paddock::mail::Notice::samples().iter().map(|notice| notice.kind().to_owned()).collect();
-    let folders: BTreeSet<_> = templates.keys().filter_map(|path| path.strip_prefix("templates/mail/")?.split_once('/')).map(|(folder, _)| folder.to_owned()).collect();
+    let folders: BTreeSet<_> = templates
+        .keys()
+        .filter_map(|path| path.strip_prefix("templates/mail/")?.split_once('/'))
+        .map(|(folder, _)| folder.to_owned())
+        .collect();
     assert_eq!(folders, kinds);
 }

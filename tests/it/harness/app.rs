@@ -105,8 +105,22 @@ impl TestApp {
         drop(conn);
         let leave_jobs = AtomicBool::new(false);
         let _stop = stop.drop_guard();
-        let app =
-            Self { clock, db, resolver, transport, shop, state, cluster, deps, base, http: Client::http(), people, leave_jobs, _stop, database };
+        let app = Self {
+            clock,
+            db,
+            resolver,
+            transport,
+            shop,
+            state,
+            cluster,
+            deps,
+            base,
+            http: Client::http(),
+            people,
+            leave_jobs,
+            _stop,
+            database,
+        };
         let staff = app.staff_with(Scope::Admin);
         Start {
             anon: app.client(Identity::default()),
@@ -267,7 +281,9 @@ impl TestApp {
         let order = self.order(customer, name).await;
         let (db, clock, deps) = (&self.db, self.clock.as_ref(), &self.deps);
         let (account, email) = (customer.who.account(), &customer.who.email);
-        billing::open_checkout(db, clock, deps.stripe.as_ref(), &deps.catalogue, &deps.urls, account, email, order.id).await.unwrap();
+        billing::open_checkout(db, clock, deps.stripe.as_ref(), &deps.catalogue, &deps.urls, account, email, order.id)
+            .await
+            .unwrap();
         let order = self.find_order(order.id).await;
         self.shop.pay_well(&order.checkout_id.unwrap());
         self.run_jobs().await;
@@ -296,10 +312,20 @@ impl TestApp {
             }
         }
         let ready = StepName::ALL.iter().all(|step| done.contains(step));
-        found.push(if ready { Finding::holds(ConditionKind::Ready, "Ready", "") } else { Finding::waits(ConditionKind::Ready, "not yet") });
+        found.push(if ready {
+            Finding::holds(ConditionKind::Ready, "Ready", "")
+        } else {
+            Finding::waits(ConditionKind::Ready, "not yet")
+        });
         let conditions = conditions(&[], &found, 1, now);
         let version = ready.then(|| self.state.releases.newest_offered().version.to_string());
-        InstanceStatus { observed_generation: Some(1), version, steps: steps(&[], &conditions, now), conditions, ..InstanceStatus::default() }
+        InstanceStatus {
+            observed_generation: Some(1),
+            version,
+            steps: steps(&[], &conditions, now),
+            conditions,
+            ..InstanceStatus::default()
+        }
     }
 
     /// Takes in what an operator says of a server, as the fleet does.
@@ -346,8 +372,10 @@ impl Drop for TestApp {
             let pool = PgPool::connect(&url).await.unwrap();
             let mut jobs = queue::list(&pool).await.unwrap();
             jobs.retain(|job| job.run_at <= now || job.last_error.is_some());
-            let owed: Vec<String> =
-                sqlx::query_scalar("select recipient || ' ' || notice from mails where state = 'owed'").fetch_all(&pool).await.unwrap();
+            let owed: Vec<String> = sqlx::query_scalar("select recipient || ' ' || notice from mails where state = 'owed'")
+                .fetch_all(&pool)
+                .await
+                .unwrap();
             pool.close().await;
             (jobs, owed)
         });
@@ -360,14 +388,16 @@ impl Drop for TestApp {
 /// Jobs whose time has come by either clock. The queue looks at Postgres', so what is due by ours alone is made due there.
 async fn due(pool: &PgPool, now: DateTime<Utc>) -> i64 {
     let free = "locked_at is null and attempts < max_attempts";
-    let make = format!("update graphile_worker._private_jobs set run_at = now() where run_at > now() and run_at <= $1 and {free}");
+    let make =
+        format!("update graphile_worker._private_jobs set run_at = now() where run_at > now() and run_at <= $1 and {free}");
     sqlx::query(sqlx::AssertSqlSafe(make)).bind(now).execute(pool).await.unwrap();
     let count = format!("select count(*) from graphile_worker._private_jobs where run_at <= now() and {free}");
     sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(pool).await.unwrap()
 }
 
 fn told(jobs: &[JobRow]) -> String {
-    let line = |job: &JobRow| format!("  {} {} due {}: {}", job.task, job.payload, job.run_at, job.last_error.as_deref().unwrap_or("-"));
+    let line =
+        |job: &JobRow| format!("  {} {} due {}: {}", job.task, job.payload, job.run_at, job.last_error.as_deref().unwrap_or("-"));
     jobs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 

@@ -114,7 +114,8 @@ impl Client {
         if headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
             return Answer { asked, path, status, headers, body: String::new() };
         }
-        let body = String::from_utf8_lossy(&response.bytes().await.unwrap_or_else(|error| panic!("{asked}: {error:?}"))).into_owned();
+        let body =
+            String::from_utf8_lossy(&response.bytes().await.unwrap_or_else(|error| panic!("{asked}: {error:?}"))).into_owned();
         let answer = Answer { asked, path, status, headers, body };
         if let Some(token) = answer.csrf() {
             *self.csrf.lock().unwrap() = Some(token);
@@ -181,7 +182,9 @@ impl Events {
 
     async fn read(&mut self) -> Option<(String, String)> {
         loop {
-            while let Some((event, rest)) = self.buffer.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned())) {
+            while let Some((event, rest)) =
+                self.buffer.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned()))
+            {
                 self.buffer = rest;
                 let field = |name: &str| {
                     let lines = event.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

@@ -59,8 +59,11 @@ pub async fn create(db: &Db) -> People {
         account::sign_up(&mut conn, &clock, &email, &hash, "en").await.unwrap();
         let (person, _) = account::credentials(&mut conn, &email).await.unwrap().unwrap();
         if name != "unverified" {
-            let token: uuid::Uuid =
-                sqlx::query_scalar("select id from mail_tokens where person_id = $1").bind(person.id).fetch_one(&mut *conn).await.unwrap();
+            let token: uuid::Uuid = sqlx::query_scalar("select id from mail_tokens where person_id = $1")
+                .bind(person.id)
+                .fetch_one(&mut *conn)
+                .await
+                .unwrap();
             account::verify(&mut conn, &clock, token).await.unwrap();
         }
         let (account, _) = account::membership(&mut conn, person.id).await.unwrap().unwrap();
@@ -89,14 +92,16 @@ pub async fn create(db: &Db) -> People {
 /// A further member of an account. No page makes one yet.
 async fn join(conn: &mut PgConnection, account: AccountId, role: &str, hash: &str) -> Identity {
     let (person, email, now) = (PersonId::new(), format!("{role}@mail.example"), SystemClock.now());
-    sqlx::query("insert into people (id, email, email_canonical, password_hash, verified_at, created_at) values ($1, $2, $2, $3, $4, $4)")
-        .bind(person)
-        .bind(&email)
-        .bind(hash)
-        .bind(now)
-        .execute(&mut *conn)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into people (id, email, email_canonical, password_hash, verified_at, created_at) values ($1, $2, $2, $3, $4, $4)",
+    )
+    .bind(person)
+    .bind(&email)
+    .bind(hash)
+    .bind(now)
+    .execute(&mut *conn)
+    .await
+    .unwrap();
     sqlx::query("insert into members (account_id, person_id, role, created_at) values ($1, $2, $3, $4)")
         .bind(account)
         .bind(person)

@@ -23,7 +23,10 @@ async fn wanted(client: &Client, name: &str) -> Value {
 }
 
 fn fields(problem: &Value) -> Vec<&str> {
-    problem["errors"].as_array().map(|errors| errors.iter().filter_map(|error| error["field"].as_str()).collect()).unwrap_or_default()
+    problem["errors"]
+        .as_array()
+        .map(|errors| errors.iter().filter_map(|error| error["field"].as_str()).collect())
+        .unwrap_or_default()
 }
 
 #[tokio::test]
@@ -80,7 +83,10 @@ async fn the_whole_journey_in_json() {
     app.run_jobs().await;
     let running = ada.api_get(&server).await.is(200).json();
     assert_eq!(running["phase"], "running");
-    assert!(running["steps"].as_array().unwrap().iter().all(|step| step["state"] == "done" && step["finished_at"].is_string()), "{running}");
+    assert!(
+        running["steps"].as_array().unwrap().iter().all(|step| step["state"] == "done" && step["finished_at"].is_string()),
+        "{running}"
+    );
     assert_eq!(running["owner"]["handle"], "@wren@harbour.meadow.social");
     assert_eq!(running["owner"]["password_url"], "https://harbour.meadow.social/auth/password/new");
     assert_eq!(ada.api_get("/api/v1/instances").await.json()["instances"][0]["id"], placed["instance"]);
@@ -90,7 +96,6 @@ async fn the_whole_journey_in_json() {
     let out = ada.api_get("/api/v1/me").await.is(401);
     assert_eq!((out.json()["code"].as_str(), out.header("www-authenticate")), (Some("unauthenticated"), "Bearer"));
 }
-
 
 #[tokio::test]
 async fn bad_input_is_named_and_leaves_no_trace() {
@@ -127,8 +132,12 @@ async fn bad_input_is_named_and_leaves_no_trace() {
         (changed("name", json!("admin")), 422, vec!["name"]),
         (changed("name", json!("har bour")), 422, vec!["name"]),
         (changed("web_domain", json!("social.harbour.example")), 422, vec!["web_domain"]),
-        (json!({ "kind": "own", "domain": "127.0.0.1", "owner_name": "wren", "owner_email": "w@mail.example", "plan": good["plan"],
-                 "period": "month" }), 422, vec!["domain"]),
+        (
+            json!({ "kind": "own", "domain": "127.0.0.1", "owner_name": "wren", "owner_email": "w@mail.example", "plan": good["plan"],
+                 "period": "month" }),
+            422,
+            vec!["domain"],
+        ),
         (changed("owner_name", json!("moderator")), 422, vec!["owner_name"]),
         (changed("owner_name", json!("wren the bird")), 422, vec!["owner_name"]),
         (changed("owner_email", json!("wren")), 422, vec!["owner_email"]),
@@ -142,7 +151,10 @@ async fn bad_input_is_named_and_leaves_no_trace() {
         let problem = customer.api_post("/api/v1/orders", &body).await.is(status).json();
         let found: BTreeSet<&str> = fields(&problem).into_iter().collect();
         assert_eq!(found, named.into_iter().collect(), "{body}: {problem}");
-        assert!(problem["errors"].as_array().unwrap().iter().all(|error| error["text"].as_str().unwrap().len() > 10), "{problem}");
+        assert!(
+            problem["errors"].as_array().unwrap().iter().all(|error| error["text"].as_str().unwrap().len() > 10),
+            "{problem}"
+        );
     }
     for path in ["check?kind=hosted&name=x&shade=blue", "check?kind=hosted&kind=own", "dns?domain=nowhere", "dns"] {
         let answer = customer.api_get(&format!("/api/v1/addresses/{path}")).await;
@@ -187,7 +199,9 @@ async fn links_and_passwords_that_do_not_fit() {
     }
     let fresh = json!({ "password": "quite another password" });
     anon.api_post("/api/v1/password-resets/nonsense", &fresh).await.is(410);
-    for (email, password) in [(customer.who.email.as_str(), "wrong password"), ("nobody@mail.example", PASSWORD), ("no address", PASSWORD)] {
+    for (email, password) in
+        [(customer.who.email.as_str(), "wrong password"), ("nobody@mail.example", PASSWORD), ("no address", PASSWORD)]
+    {
         let problem = anon.api_post("/api/v1/sessions", &json!({ "email": email, "password": password })).await.is(401).json();
         assert_eq!((&problem["code"], fields(&problem)), (&json!("wrong_credentials"), vec![]));
     }
