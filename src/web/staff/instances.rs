@@ -111,15 +111,15 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
 }
 
 fn conditions(instance: &Instance) -> Vec<ConditionRow> {
-    let conditions = instance.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let row = |condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| ConditionRow {
+    let Some(status) = instance.status() else { return Vec::new() };
+    let rows = status.conditions.iter().map(|condition| ConditionRow {
         kind: condition.type_.clone(),
         status: condition.status.clone(),
         reason: condition.reason.clone(),
         message: condition.message.clone(),
         since: time::moment(instant(&condition.last_transition_time)),
-    };
-    conditions.iter().map(row).collect()
+    });
+    rows.collect()
 }
 
 fn audit_row(entry: &audit::Entry) -> AuditRow {

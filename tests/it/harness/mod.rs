@@ -11,6 +11,8 @@
 //! }
 //! ```
 //!
+//! The program ends when `app` is dropped, so a test binds it even when it does not use it (`app: _app`).
+//!
 //! Postgres, HTTP and Stripe's wire format are real; only clock, mails and DNS are scripted. A test ends in a failure when it leaves
 //! jobs that are due, jobs that failed, or mails that are owed ([`TestApp::leave_jobs`] says that this is meant).
 
