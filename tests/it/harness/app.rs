@@ -281,9 +281,9 @@ impl TestApp {
         let order = self.order(customer, name).await;
         let (db, clock, deps) = (&self.db, self.clock.as_ref(), &self.deps);
         let (account, email) = (customer.who.account(), &customer.who.email);
-        billing::open_checkout(db, clock, deps.stripe.as_ref(), &deps.catalogue, &deps.urls, account, email, order.id)
-            .await
-            .unwrap();
+        let checkouts =
+            billing::Checkouts { db, clock, stripe: deps.stripe.as_ref(), catalogue: &deps.catalogue, urls: &deps.urls };
+        billing::open_checkout(checkouts, account, email, order.id).await.unwrap();
         let order = self.find_order(order.id).await;
         self.shop.pay_well(&order.checkout_id.unwrap());
         self.run_jobs().await;
