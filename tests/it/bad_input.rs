@@ -1,5 +1,7 @@
 //! Bad input to pages, API and webhook: each a 4xx that names field and remedy, and not a row, a charge or an object at Stripe.
 
+#![expect(clippy::type_complexity, reason = "tables of cases are tuples: a row is read as one line")]
+
 use chrono::TimeDelta;
 use http::Method;
 use paddock::account::link::{self, Purpose};

@@ -16,8 +16,6 @@
 //! Postgres, HTTP and Stripe's wire format are real; only clock, mails and DNS are scripted. A test ends in a failure when it leaves
 //! jobs that are due, jobs that failed, or mails that are owed ([`TestApp::leave_jobs`] says that this is meant).
 
-#![allow(dead_code, unused_imports, reason = "what one test needs, others may not yet")]
-
 mod answer;
 mod app;
 mod client;
