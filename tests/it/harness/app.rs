@@ -91,11 +91,11 @@ impl TestApp {
         let clock = ManualClock::at(SystemClock.now());
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let shop = Shop::open(&clock, &base).await;
+        let till = Shop::open(&clock, &base).await;
         let resolver = ScriptedResolver::default();
         let transport = Arc::new(MemoryTransport::default());
         let stop = CancellationToken::new();
-        let (web_state, jobs) = parts(&db, &clock, &base, &shop, &resolver, &transport);
+        let (web_state, jobs) = parts(&db, &clock, &base, &till, &resolver, &transport);
         tokio::spawn(web::serve(listener, web_state.clone(), stop.clone()));
         tokio::spawn(web_state.nudges.clone().listen(db.clone(), stop.clone()));
         let mut conn = db.fleet().acquire().await.unwrap();
@@ -108,7 +108,7 @@ impl TestApp {
             db,
             resolver,
             transport,
-            shop,
+            shop: till,
             state: web_state,
             deps: jobs,
             base,
