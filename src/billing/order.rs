@@ -27,13 +27,13 @@ pub struct NewOrder<'a> {
     pub plan: &'a Plan,
     /// How often it is paid.
     pub interval: Interval,
-    /// LOCAL_DOMAIN, ASCII.
+    /// `LOCAL_DOMAIN`, ASCII.
     pub domain: &'a str,
     /// What the name looks like.
     pub skeleton: &'a str,
     /// Under the host's own domain.
     pub hosted: bool,
-    /// WEB_DOMAIN.
+    /// `WEB_DOMAIN`.
     pub web_domain: Option<&'a str>,
     /// Mastodon account of the owner.
     pub owner_username: &'a str,
@@ -62,7 +62,7 @@ pub enum OrderError {
     /// Somebody has this address, or has it reserved.
     #[error("the address is taken")]
     DomainTaken,
-    /// Somebody has this WEB_DOMAIN.
+    /// Somebody has this `WEB_DOMAIN`.
     #[error("the web address is taken")]
     WebDomainTaken,
     /// It looks like an address that somebody has.
@@ -88,9 +88,6 @@ pub async fn give_up(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, order:
 pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &NewOrder<'_>) -> Result<Placement, OrderError> {
     let account = tx.account();
     let conn = tx.conn();
-    if store::count_unpaid(conn, account).await? >= MOST_UNPAID {
-        return Err(OrderError::TooManyUnpaid);
-    }
     if let Some(conflict) = instance::conflict(conn, new.domain, new.web_domain, new.skeleton, new.hosted).await? {
         return Err(match conflict.as_str() {
             "web_domain" => OrderError::WebDomainTaken,
@@ -99,6 +96,10 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
         });
     }
     let Some(cluster) = capacity::cluster_with_room(conn).await? else { return Ok(Placement::Full) };
+    // Only from here on other orders wait for this one: counted earlier, many at once would all find room.
+    if store::count_unpaid(conn, account).await? >= MOST_UNPAID {
+        return Err(OrderError::TooManyUnpaid);
+    }
 
     let (order, instance) = (OrderId::new(), InstanceId::new());
     // Stripe counts in whole seconds, and every retry must send the same.

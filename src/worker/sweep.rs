@@ -14,7 +14,7 @@ use crate::queue::{self, Job};
 use crate::telemetry;
 
 /// Between two rounds of [`Tidy`].
-const TIDY_EVERY: Duration = Duration::from_secs(6 * 3600);
+const TIDY_EVERY: Duration = Duration::from_hours(6);
 
 /// Forgets what is over: sessions, links.
 #[derive(Debug, Serialize, Deserialize)]

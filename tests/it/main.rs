@@ -1,5 +1,7 @@
 //! The one binary of integration tests: everything that is tested from outside the modules.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
 mod access;
 mod address;
 mod architecture;

@@ -20,7 +20,7 @@ async fn wait_for<K, T>(api: &Api<K>, name: &str, done: impl Fn(&K) -> Option<T>
 where
     K: Clone + serde::de::DeserializeOwned + Debug,
 {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let object = api.get_opt(name).await.unwrap();
         if let Some(found) = object.as_ref().and_then(&done) {
@@ -295,7 +295,7 @@ async fn s3_request(s3: &S3, secret: &str, method: &str, path: &str, body: &str)
 async fn faults_and_a_second_start_lose_nothing() {
     let dir = std::env::temp_dir().join(format!("paddock-rig-faults-{}", std::process::id()));
     let settings = RigSettings { keep: true, ..RigSettings::throwaway(&dir) };
-    let rig = Rig::start(&settings).await.unwrap();
+    let rig = Box::pin(Rig::start(&settings)).await.unwrap();
     let mark = "{apiVersion: v1, kind: ConfigMap, metadata: {name: mark, namespace: default}, data: {kept: 'yes'}}";
     rig.cluster().apply(mark).await.unwrap();
     rig.postgres().create_database("kept", None).await.unwrap();
@@ -318,7 +318,7 @@ async fn faults_and_a_second_start_lose_nothing() {
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{part} is still there");
     }
     let started = Instant::now();
-    let rig = Rig::start(&settings).await.unwrap();
+    let rig = Box::pin(Rig::start(&settings)).await.unwrap();
     println!("warm start: {:?}", started.elapsed());
     assert_eq!(rig.cluster().port(), port);
     assert_kept(&rig).await;

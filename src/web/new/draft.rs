@@ -262,7 +262,9 @@ mod tests {
     fn the_first_question_comes_first() {
         let asked = |fields: &[&str]| {
             let mut errors = FieldErrors::default();
-            fields.iter().for_each(|field| errors.add(field, "wrong"));
+            for field in fields {
+                errors.add(field, "wrong");
+            }
             question_of(&errors)
         };
         assert_eq!(asked(&["plan", "owner_name", "web_domain"]), "/new/address");

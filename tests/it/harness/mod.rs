@@ -11,10 +11,10 @@
 //! }
 //! ```
 //!
+//! The program ends when `app` is dropped, so a test binds it even when it does not use it (`app: _app`).
+//!
 //! Postgres, HTTP and Stripe's wire format are real; only clock, mails and DNS are scripted. A test ends in a failure when it leaves
 //! jobs that are due, jobs that failed, or mails that are owed ([`TestApp::leave_jobs`] says that this is meant).
-
-#![allow(dead_code, unused_imports, reason = "what one test needs, others may not yet")]
 
 mod answer;
 mod app;
