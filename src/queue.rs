@@ -67,6 +67,16 @@ impl JobRow {
     }
 }
 
+/// Takes what is left of its tries from a job that is running: when it fails now, it is left for a person. (The queue's own
+/// `permanently_fail_jobs` passes over jobs that somebody works on.) Takes the log-in user's pool.
+pub async fn no_more_tries(owner: &PgPool, id: i64) -> sqlx::Result<()> {
+    sqlx::query("update graphile_worker._private_jobs set max_attempts = greatest(attempts, 1) where id = $1")
+        .bind(id)
+        .execute(owner)
+        .await?;
+    Ok(())
+}
+
 /// All jobs that are not done, oldest due first. Takes the log-in user's pool.
 pub async fn list(owner: &PgPool) -> sqlx::Result<Vec<JobRow>> {
     sqlx::query_as(

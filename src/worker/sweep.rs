@@ -13,6 +13,8 @@ use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, S
 use crate::queue::{self, Job};
 use crate::telemetry;
 
+/// After a start, the first comparison with Stripe.
+const SWEEP_SOON: Duration = Duration::from_mins(5);
 /// Between two rounds of [`Tidy`].
 const TIDY_EVERY: Duration = Duration::from_hours(6);
 
@@ -67,7 +69,8 @@ impl Handle for SweepStripe {
 
 /// Enqueues what is due by time alone. Keys make sure that several workers enqueue one of each.
 pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: CancellationToken) {
-    let mut sweep = tokio::time::interval(sweep_every);
+    // Not at once: after each deployment the first payments would stand behind a comparison of everything.
+    let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + sweep_every.min(SWEEP_SOON), sweep_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
     note(enqueue(&deps, &SyncPrices {}).await);
