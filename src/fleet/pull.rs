@@ -99,5 +99,9 @@ async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sql
         crash::point("fleet.ready_before_commit");
         metrics::counter!("paddock_instances_ready_total").increment(1);
     }
-    tx.commit().await
+    tx.commit().await?;
+    if ready {
+        crash::point("fleet.ready_committed");
+    }
+    Ok(())
 }

@@ -94,6 +94,7 @@ async fn push_one(db: &Db, client: &Client, row: ToPush) -> anyhow::Result<()> {
     }
     let mut conn = db.fleet().acquire().await?;
     instance::mark_pushed(&mut conn, id, generation).await?;
+    crash::point("fleet.noted");
     Ok(())
 }
 

@@ -67,7 +67,11 @@ impl Handle for SendMail {
         crash::point("mail.after_send");
         let mut conn = deps.db.worker().acquire().await?;
         match outcome {
-            Ok(()) => Ok(mail::sent(&mut conn, deps.clock.as_ref(), self.mail).await?),
+            Ok(()) => {
+                mail::sent(&mut conn, deps.clock.as_ref(), self.mail).await?;
+                crash::point("mail.noted");
+                Ok(())
+            }
             Err(error @ SendError::Later(_)) => {
                 mail::failed(&mut conn, self.mail, &crate::telemetry::chain(&error), false).await?;
                 Err(JobError::Retry(error.into()))

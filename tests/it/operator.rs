@@ -162,41 +162,8 @@ impl Host {
         }
     }
 
-    /// Every object of ours in an instance's namespace and the namespace itself: kind/name → uid and resource version.
     async fn objects(&self, id: InstanceId) -> BTreeMap<String, (String, String)> {
-        let mut all = BTreeMap::new();
-        for (group, version, kind, plural) in [
-            ("", "v1", "Namespace", "namespaces"),
-            ("", "v1", "ResourceQuota", "resourcequotas"),
-            ("", "v1", "LimitRange", "limitranges"),
-            ("", "v1", "ConfigMap", "configmaps"),
-            ("", "v1", "Secret", "secrets"),
-            ("", "v1", "Service", "services"),
-            ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
-            ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
-            ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
-            ("apps", "v1", "StatefulSet", "statefulsets"),
-            ("apps", "v1", "Deployment", "deployments"),
-            ("batch", "v1", "Job", "jobs"),
-            ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-            ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
-        ] {
-            let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-            let resource = ApiResource {
-                group: group.into(),
-                version: version.into(),
-                api_version,
-                kind: kind.into(),
-                plural: plural.into(),
-            };
-            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-            let ours = ListParams::default().labels(&format!("paddock.host/instance={}", resource_name(id)));
-            for object in api.list(&ours).await.unwrap() {
-                let name = if kind == "Namespace" { "the one".to_owned() } else { object.name_any() };
-                all.insert(format!("{kind}/{name}"), (object.uid().unwrap(), object.resource_version().unwrap()));
-            }
-        }
-        all
+        objects(&self.client, id).await
     }
 
     fn secrets(&self, id: InstanceId) -> Api<Secret> {
@@ -238,8 +205,40 @@ fn uids(objects: &BTreeMap<String, (String, String)>) -> BTreeMap<&str, &str> {
     objects.iter().map(|(name, (uid, _))| (name.as_str(), uid.as_str())).collect()
 }
 
+/// Every object of ours in an instance's namespace and the namespace itself: kind/name → uid and resource version.
+pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (String, String)> {
+    let mut all = BTreeMap::new();
+    for (group, version, kind, plural) in [
+        ("", "v1", "Namespace", "namespaces"),
+        ("", "v1", "ResourceQuota", "resourcequotas"),
+        ("", "v1", "LimitRange", "limitranges"),
+        ("", "v1", "ConfigMap", "configmaps"),
+        ("", "v1", "Secret", "secrets"),
+        ("", "v1", "Service", "services"),
+        ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+        ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+        ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
+        ("apps", "v1", "StatefulSet", "statefulsets"),
+        ("apps", "v1", "Deployment", "deployments"),
+        ("batch", "v1", "Job", "jobs"),
+        ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+        ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+    ] {
+        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let resource =
+            ApiResource { group: group.into(), version: version.into(), api_version, kind: kind.into(), plural: plural.into() };
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        let ours = ListParams::default().labels(&format!("paddock.host/instance={}", resource_name(id)));
+        for object in api.list(&ours).await.unwrap() {
+            let name = if kind == "Namespace" { "the one".to_owned() } else { object.name_any() };
+            all.insert(format!("{kind}/{name}"), (object.uid().unwrap(), object.resource_version().unwrap()));
+        }
+    }
+    all
+}
+
 /// What a server with two web pods consists of.
-const WHOLE: [&str; 29] = [
+pub const WHOLE: [&str; 29] = [
     "Cluster/db-1",
     "ConfigMap/mastodon-env",
     "Deployment/scheduler",

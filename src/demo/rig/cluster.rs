@@ -23,6 +23,10 @@ const NODE: &str = "fake-0";
 /// By default these programs limit themselves to 20–50 requests/s, and a hundred instances take four minutes instead of 24 s.
 const UNLIMITED: [&str; 2] = ["--kube-api-qps=2000", "--kube-api-burst=4000"];
 
+/// Reads are not noted.
+const AUDIT_POLICY: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [
+    {"level": "None", "verbs": ["get", "list", "watch"]}, {"level": "Metadata"}]}"#;
+
 /// Somebody who may sign in at the API server with a token, beside the administrator.
 #[derive(Debug, Clone)]
 pub struct Identity {
@@ -60,6 +64,8 @@ pub struct ClusterSettings {
     pub identities: Vec<Identity>,
     /// Whether our Jobs wait for their work to be done.
     pub work: Work,
+    /// Whether the API server notes who changes what.
+    pub audit: bool,
 }
 
 /// A running control plane.
@@ -69,6 +75,7 @@ pub struct Cluster {
     tools: Tools,
     port: u16,
     etcd_port: u16,
+    audit: bool,
     apiserver: Mutex<Option<Child>>,
     others: Mutex<Vec<Child>>,
 }
@@ -81,11 +88,15 @@ impl Cluster {
             tools: tools.clone(),
             port: kept_port(dir, "apiserver")?,
             etcd_port: kept_port(dir, "etcd")?,
+            audit: settings.audit,
             apiserver: Mutex::default(),
             others: Mutex::default(),
         };
         fs::create_dir_all(cluster.folder()).map_err(RigError::file("create", &cluster.folder()))?;
         cluster.write_signing_key()?;
+        if settings.audit {
+            write_private(&cluster.folder().join("audit-policy.json"), AUDIT_POLICY)?;
+        }
         cluster.write_identities(&settings.identities)?;
         let mut children = vec![cluster.start_etcd().await?];
         *cluster.apiserver.lock().await = Some(cluster.start_apiserver().await?);
@@ -136,6 +147,11 @@ impl Cluster {
     /// Kubeconfig of one of the identities.
     pub fn kubeconfig_of(&self, identity: &str) -> PathBuf {
         self.folder().join(format!("{identity}.kubeconfig"))
+    }
+
+    /// Where the API server notes every request that changes something, one JSON object of `audit.k8s.io/v1` a line, when it is over.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder().join("audit.log")
     }
 
     /// A client with the administrator's rights. It belongs to the async runtime that it is made in: make one per test.
@@ -221,7 +237,7 @@ impl Cluster {
 
     async fn start_apiserver(&self) -> Result<Child, RigError> {
         let key = self.path("service-accounts.key");
-        let flags = vec![
+        let mut flags = vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
             "--bind-address=127.0.0.1".into(),
             "--advertise-address=127.0.0.1".into(),
@@ -237,6 +253,10 @@ impl Cluster {
             "--allow-privileged=true".into(),
             "--enable-priority-and-fairness=true".into(),
         ];
+        if self.audit {
+            flags.push(format!("--audit-policy-file={}", self.path("audit-policy.json")));
+            flags.push(format!("--audit-log-path={}", self.audit_log().display()));
+        }
         let mut child = self.launch("kube-apiserver", flags)?;
         // The certificate, which the kubeconfig names, is made by the first start.
         child.wait_for_port(self.port, READY_WITHIN).await?;

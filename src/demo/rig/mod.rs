@@ -55,6 +55,8 @@ pub struct RigSettings {
     pub identities: Vec<Identity>,
     /// Whether the stand-ins do real work.
     pub work: Work,
+    /// Whether the API server notes who changes what; see [`Cluster::audit_log`].
+    pub audit: bool,
 }
 
 impl RigSettings {
@@ -70,6 +72,7 @@ impl RigSettings {
                 .map(|name| Identity::service_account(name, "paddock", &format!("paddock-{name}")))
                 .to_vec(),
             work: Work::Real,
+            audit: false,
         }
     }
 }
@@ -100,6 +103,7 @@ impl Rig {
             crds: settings.crds.clone(),
             identities: settings.identities.clone(),
             work: settings.work,
+            audit: settings.audit,
         };
         tokio::try_join!(
             timed("Kubernetes control plane", Cluster::start(&settings.dir, &tools, &cluster)),

@@ -46,6 +46,18 @@ impl Rig {
     }
 }
 
+impl Rig {
+    /// A rig that lives as long as this test process, like [`Rig::shared`], but for those who ask for it alone: they may take its servers
+    /// down. `change` makes the settings other than [`RigSettings::throwaway`]'s.
+    pub async fn apart(name: &str, change: impl FnOnce(RigSettings) -> RigSettings) -> Result<Self, RigError> {
+        sweep_dead_runs().await;
+        let mut dir = folder().into_os_string();
+        dir.push(format!("-{name}"));
+        let settings = change(RigSettings::throwaway(dir));
+        on_lasting_runtime(async move { Self::start(&settings).await }).await.map_err(RigError::Shared)
+    }
+}
+
 /// The folder carries pid and start time, so that a later run can tell whether its owner is dead.
 fn folder() -> PathBuf {
     let process = std::process::id();
@@ -55,8 +67,8 @@ fn folder() -> PathBuf {
 async fn sweep_dead_runs() {
     for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
-        if let Some((process, started)) = owner
+        let mut owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default().split('-');
+        if let (Some(process), Some(started)) = (owner.next(), owner.next())
             && let (Ok(process), Ok(started)) = (process.parse::<u32>(), started.parse::<u64>())
             && start_time(process) != Some(started)
         {

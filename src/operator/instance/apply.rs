@@ -11,6 +11,7 @@ use super::build::{Jobs, Object, Objects, Processes, Services};
 use super::observe::Observed;
 use super::progress::{Progress, TaskState};
 use super::validate::Valid;
+use crate::crash;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen};
@@ -30,6 +31,7 @@ pub async fn apply(
     let mut walls = vec![quota, limits];
     walls.extend(policies);
     ensure_all(context, valid, observed, &walls).await?;
+    crash::point("operator.walls_applied");
 
     let Services { web, streaming, cache: cache_service } = services;
     let mut stage = vec![env, web, streaming, cache_service, volume, database, cache, route];
@@ -55,6 +57,7 @@ pub async fn apply(
         stage.extend([web, streaming, sidekiq, scheduler]);
     }
     ensure_all(context, valid, observed, &stage).await?;
+    crash::point(if progress.migrated() { "operator.processes_applied" } else { "operator.stores_applied" });
     sweep(context, valid, observed, &kept).await
 }
 
@@ -96,6 +99,9 @@ pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen
     metrics::counter!("paddock_operator_applies_total", "kind" => object.kind.as_str()).increment(1);
     tracing::debug!(instance.name = instance, kind = object.kind.as_str(), object.name = object.name, "applied");
     context.seen.put(instance, key, Seen::of_object(object.kind, &answer, &context.settings.field_manager));
+    if object.kind == Kind::Job {
+        crash::point("operator.job_applied");
+    }
     Ok(())
 }
 

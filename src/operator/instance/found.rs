@@ -12,6 +12,7 @@ use super::identity::{Identity, random_hex};
 use super::observe::Observed;
 use super::validate::Valid;
 use super::{Context, apply};
+use crate::crash;
 use crate::operator::bucket::{BucketError, BucketKey};
 use crate::operator::error::{Error, is_taken};
 use crate::operator::kind::Kind;
@@ -52,6 +53,7 @@ struct Made {
 /// Sees to all of it.
 pub async fn found(context: &Context, valid: &Valid<'_>, observed: &Observed) -> Result<Foundation, Error> {
     apply::ensure(context, &valid.name, &observed.seen, &build::namespace(valid)).await?;
+    crash::point("operator.namespace_applied");
     let (identity, media, cache) = futures::join!(
         made_once(context, valid, observed, names::IDENTITY, || build::identity_secret(valid, &Identity::generate())),
         made_once(context, valid, observed, names::MEDIA, || build::media_secret(valid, &BucketKey::generate())),
@@ -60,6 +62,7 @@ pub async fn found(context: &Context, valid: &Valid<'_>, observed: &Observed) ->
         }),
     );
     let (identity, media, cache) = (identity?, media?, cache?);
+    crash::point("operator.secrets_made");
     let secrets = hash(&serde_json::json!([identity.uid, media.uid, cache.uid]));
     let fingerprint = fingerprint(context, valid, &identity).await?;
     let bucket = match bucket(context, valid, observed, media).await {
@@ -136,6 +139,7 @@ async fn bucket(context: &Context, valid: &Valid<'_>, observed: &Observed, media
     };
     let key = BucketKey { access: text("AWS_ACCESS_KEY_ID")?, secret: text("AWS_SECRET_ACCESS_KEY")?.into() };
     context.buckets.ensure(&valid.bucket, &key).await.map_err(|error: BucketError| Error::Bucket(error))?;
+    crash::point("operator.bucket_made");
     context.with_memory(&valid.name, |memory| memory.bucket = Some((uid, tokio::time::Instant::now())));
     Ok(BucketState::There)
 }

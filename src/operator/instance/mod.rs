@@ -29,7 +29,8 @@ use super::error::{Category, Error, chain};
 use super::seen::SeenStore;
 use super::settings::Settings;
 use crate::clock::SharedClock;
-use crate::resource::{ConditionKind, Finding, MastodonInstance};
+use crate::crash;
+use crate::resource::{ConditionKind, Finding, InstanceStatus, MastodonInstance};
 
 /// How often each instance is looked at without cause. Such a pass reads and, when all is well, writes nothing.
 const PERIOD: Duration = Duration::from_mins(10);
@@ -128,6 +129,7 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
     }
     if !leaving && !remove::is_held(&observed) {
         remove::hold(context, &observed, true).await?;
+        crash::point("operator.held");
         let name = observed.instance.metadata.name.clone().unwrap_or_default();
         observed.instance = context.newest(&name, Arc::clone(&observed.instance));
     }
@@ -181,12 +183,28 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     }
     let mut next = status::next(observed, &found, now);
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.fingerprint));
+    let [before, after] = moments(&observed.status, &next);
+    crash::point(before);
     status::publish(context, observed, next).await?;
+    crash::point(after);
     applied?;
     if let found::BucketState::Unavailable(_) = foundation.bucket {
         return Ok(Action::requeue(Duration::from_secs(15)));
     }
     Ok(Action::requeue(progress.wait().map_or_else(period, |wait| wait.min(PERIOD))))
+}
+
+/// The points before and after a status is written, by what it says for the first time.
+fn moments(status: &InstanceStatus, next: &InstanceStatus) -> [&'static str; 2] {
+    if next.database_initialised && !status.database_initialised {
+        ["operator.before_initialised", "operator.initialised"]
+    } else if next.version.is_some() && status.version.is_none() {
+        ["operator.before_migrated", "operator.migrated"]
+    } else if next.ready_since.is_some() && status.ready_since.is_none() {
+        ["operator.before_ready", "operator.ready"]
+    } else {
+        ["operator.before_status", "operator.status_written"]
+    }
 }
 
 /// The end of an instance in which nothing was ever put.
@@ -212,7 +230,7 @@ async fn stall(context: &Context, observed: &Observed, stall: Stall) -> Result<A
     let found = status::stall_findings(&observed.status.conditions, Some(stall));
     let next = status::next(observed, &found, context.clock.now());
     // A stall is never a reason to believe that anything was filled.
-    let next = crate::resource::InstanceStatus { database_initialised: observed.status.database_initialised, ..next };
+    let next = InstanceStatus { database_initialised: observed.status.database_initialised, ..next };
     status::publish(context, observed, next).await?;
     Ok(Action::requeue(period()))
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::who;
 use crate::account::session::{self, Kind, Subject};
 use crate::account::{self, Person};
+use crate::crash;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::new::draft::forget_draft;
@@ -88,6 +89,7 @@ async fn begin(state: &AppState, headers: &HeaderMap, person: &Person, next: &st
     let subject = Subject::Person { person: person.id, account };
     let secret = session::begin(&mut tx, state.clock.as_ref(), subject, Kind::Browser, user_agent).await?;
     tx.commit().await?;
+    crash::point("log_in.committed");
     let to = match next {
         _ if person.verified_at.is_none() => "/check-mail",
         "" => "/instances",

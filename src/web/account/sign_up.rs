@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{LOCALE, read_email, read_new_password, read_sent, remember_sent};
 use crate::account;
+use crate::crash;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
@@ -70,7 +71,9 @@ pub(super) async fn submit(
     let hash = state.passwords.hash(password).await?;
     let mut tx = state.db.auth().begin().await?;
     account::sign_up(&mut tx, state.clock.as_ref(), &email, &hash, LOCALE).await?;
+    crash::point("sign_up.before_commit");
     tx.commit().await?;
+    crash::point("sign_up.committed");
     Ok((AppendHeaders([remember_sent(&state, &email)]), Redirect::to("/sign-up/sent")).into_response())
 }
 

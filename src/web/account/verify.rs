@@ -10,6 +10,7 @@ use super::remember_sent;
 use crate::account::email::EmailAddress;
 use crate::account::link::{self, Purpose};
 use crate::account::{self, AccountError};
+use crate::crash;
 use crate::ids::PersonId;
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -78,7 +79,9 @@ pub(in crate::web) async fn prove(state: &AppState, token: &str) -> Result<Perso
         },
         Err(other) => return Err(other.into()),
     };
+    crash::point("verify.before_commit");
     tx.commit().await?;
+    crash::point("verify.committed");
     Ok(proven)
 }
 
