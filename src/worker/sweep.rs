@@ -16,6 +16,9 @@ use crate::telemetry;
 /// Between two rounds of [`Tidy`].
 const TIDY_EVERY: Duration = Duration::from_secs(6 * 3600);
 
+/// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
+const REPLACED_EVERY: Duration = Duration::from_secs(5);
+
 /// Forgets what is over: sessions, links.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tidy {}
@@ -69,6 +72,7 @@ impl Handle for SweepStripe {
 pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: CancellationToken) {
     let mut sweep = tokio::time::interval(sweep_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut replaced = tokio::time::interval(REPLACED_EVERY);
     // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
     note(enqueue(&deps, &SyncPrices {}).await);
     loop {
@@ -76,6 +80,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             () = shutdown.cancelled() => return,
             _ = sweep.tick() => note(enqueue(&deps, &SweepStripe {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
+            _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }
     }
 }
