@@ -24,11 +24,14 @@ for (const element of document.querySelectorAll("[data-live]")) {
   const url = element.dataset.live;
   let poll = 0;
   let stream = null;
+  const over = () => { // whether nothing will change here any more
+    const go = element.querySelector("[data-go]")?.dataset.go;
+    if (go?.startsWith("/")) location.replace(go);
+    return Boolean(go || element.querySelector("[data-end]"));
+  };
   const show = (html) => {
     put(element, html);
-    const go = element.querySelector("[data-go]")?.dataset.go;
-    if (go?.startsWith("/")) location.assign(go);
-    if (go || element.querySelector("[data-end]")) stop();
+    if (over()) stop();
   };
   const stop = () => { stream?.close(); clearInterval(poll); };
   const ask = async () => {
@@ -38,7 +41,7 @@ for (const element of document.querySelectorAll("[data-live]")) {
       else if (answer.ok) show(await answer.text());
     } catch { /* offline for a moment: the next round asks again */ }
   };
-  if (element.querySelector("[data-end]")) continue;
+  if (over()) continue;
   const fall = () => { stream?.close(); if (!poll) { poll = setInterval(ask, 3000); ask(); } };
   if (!("EventSource" in window)) { fall(); continue; }
   stream = new EventSource(url);

@@ -16,7 +16,7 @@ pub fn point(name: &str) {
     {
         // SIGKILL: no destructor, no flush, no goodbye.
         let _ = kill(nix::unistd::getpid(), Signal::SIGKILL);
-        std::thread::sleep(std::time::Duration::from_secs(60));
+        std::thread::sleep(std::time::Duration::from_mins(1));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Jobs: work that is owed after a transaction. Enqueued in the transaction that makes it necessary, run by `worker`.
 //!
 //! A job's payload is ids: the handler loads what it needs, so it may run late and may run twice. Behind it is
-//! graphile_worker; its tables belong to the log-in user, and every role enqueues through the function `enqueue_job`.
+//! `graphile_worker`; its tables belong to the log-in user, and every role enqueues through the function `enqueue_job`.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

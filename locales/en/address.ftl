@@ -8,7 +8,7 @@ address-field = { $field ->
 
 ## The address
 
-address-required = { address-field } is empty. Enter a name or a domain.
+address-required = { address-field } is empty. Enter what it should be.
 address-scheme = { address-field } begins with “{ $part }://”. Enter only the domain, such as example.org.
 address-user-info = { address-field } has a user name in front of an @. Enter only what stands behind the last @.
 address-port = { address-field } has a port. Leave out the colon and what follows it; servers are always at the usual port.

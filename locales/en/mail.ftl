@@ -49,8 +49,7 @@ mail-ready-what = Your Mastodon server is running at { $server }
 mail-ready-owner = Your account there is { $handle }, and you are its owner.
 mail-ready-password = It has no password that anybody knows. Set yours on the server itself: open the page below and enter { $email }. Your server then sends you a link.
 mail-ready-action = Set the owner's password
-mail-ready-manage = Plan, invoices, domain and exports are here:
-mail-ready-manage-action = Manage the server
+mail-ready-manage = What we know about the server, its plan and its next invoice is here:
 
 mail-waiting-subject = You are number { $position } on the waiting list
 mail-waiting-what = All places are taken just now. You are number { $position } in the queue for { $domain }.

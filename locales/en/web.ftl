@@ -1,5 +1,4 @@
 # The frame of every page, and the public pages.
-brand = Paddock
 brand-staff = Staff
 skip = Skip to the content
 back = Back
@@ -34,7 +33,7 @@ nav-new = New server
 nav-overview = Overview
 nav-staff-instances = Servers
 nav-staff-orders = Orders
-foot-free = Free software, AGPL 3.0 or later
+foot-free = Runs on Paddock, free software
 foot-signed-in = Signed in as { $email }
 
 home-title = A Mastodon server of your own
@@ -51,7 +50,7 @@ home-leave-text = All of this is free software, so nobody depends on us to run i
 home-price = You know the price
 home-price-text = One price a month or a year. Limits are signs to talk, never a surprise on the bill. We charge only when a place for you is set aside.
 home-how = How it goes
-home-how-address = Choose an address: a name under { $domain }, or a domain that you own.
+home-how-address = Choose an address: a name under { $domain }. Domains of your own are planned.
 home-how-plan = Choose a plan and pay by card.
 home-how-watch = Watch your server being built. It usually takes a few minutes.
 home-how-owner = Set the owner’s password on your new server, and invite people.

@@ -55,6 +55,13 @@ pub enum Scope {
     Admin,
 }
 
+impl Scope {
+    /// Whether who holds this may do what asks for `wanted`: admin has all, and everybody sees what support sees.
+    pub fn includes(self, wanted: Self) -> bool {
+        self == wanted || self == Self::Admin || wanted == Self::Support
+    }
+}
+
 /// What of an account could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {

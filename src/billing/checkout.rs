@@ -44,18 +44,30 @@ pub enum CheckoutError {
     Database(#[from] sqlx::Error),
 }
 
+/// What checkouts are opened and ended with.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkouts<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// The present.
+    pub clock: &'a dyn Clock,
+    /// Stripe.
+    pub stripe: &'a dyn Stripe,
+    /// What is sold.
+    pub catalogue: &'a Catalogue,
+    /// Where Stripe sends people back to.
+    pub urls: &'a Urls,
+}
+
 /// The page on which the order can be paid: the one it has, or a new one. Network and transactions take turns; dying between any
 /// two of them costs nothing but another call.
 pub async fn open_checkout(
-    db: &Db,
-    clock: &dyn Clock,
-    stripe: &dyn Stripe,
-    catalogue: &Catalogue,
-    urls: &Urls,
+    checkouts: Checkouts<'_>,
     account: AccountId,
     email: &str,
     order: OrderId,
 ) -> Result<String, CheckoutError> {
+    let Checkouts { db, clock, stripe, catalogue: _, urls: _ } = checkouts;
     let mut tx = db.begin_account(account).await?;
     let order = store::find_owned_order(tx.conn(), account, order).await?.ok_or(CheckoutError::Missing)?;
     match order.state {
@@ -79,7 +91,7 @@ pub async fn open_checkout(
         tx.commit().await?;
         kept
     };
-    let wanted = checkout_wanted(db, stripe, catalogue, urls, &order, customer).await?;
+    let wanted = checkout_wanted(checkouts, &order, customer).await?;
     let checkout = stripe.open_checkout(&wanted).await?;
     crash::point("checkout.session_made");
     let mut tx = db.begin_account(account).await?;
@@ -94,10 +106,7 @@ pub async fn open_checkout(
 
 /// What is asked of Stripe for an order: a pure function of its row, so that every repetition is the same request.
 pub(super) async fn checkout_wanted(
-    db: &Db,
-    stripe: &dyn Stripe,
-    catalogue: &Catalogue,
-    urls: &Urls,
+    Checkouts { db, clock: _, stripe, catalogue, urls }: Checkouts<'_>,
     order: &Order,
     customer: super::stripe::CustomerId,
 ) -> Result<CheckoutWanted, CheckoutError> {

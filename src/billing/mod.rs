@@ -11,7 +11,7 @@ mod store;
 pub mod stripe;
 mod sync;
 
-pub use checkout::{CheckoutError, Urls, open_checkout, price_wanted};
+pub use checkout::{CheckoutError, Checkouts, Urls, open_checkout, price_wanted};
 pub use order::{NewOrder, OrderError, Placement, give_up, place};
 pub use settle::{SettleError, settle};
 pub use store::{

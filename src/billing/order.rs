@@ -27,13 +27,13 @@ pub struct NewOrder<'a> {
     pub plan: &'a Plan,
     /// How often it is paid.
     pub interval: Interval,
-    /// LOCAL_DOMAIN, ASCII.
+    /// `LOCAL_DOMAIN`, ASCII.
     pub domain: &'a str,
     /// What the name looks like.
     pub skeleton: &'a str,
     /// Under the host's own domain.
     pub hosted: bool,
-    /// WEB_DOMAIN.
+    /// `WEB_DOMAIN`.
     pub web_domain: Option<&'a str>,
     /// Mastodon account of the owner.
     pub owner_username: &'a str,
@@ -45,6 +45,14 @@ pub struct NewOrder<'a> {
     pub version: &'a str,
     /// How long Stripe's page stays open.
     pub checkout_minutes: i64,
+}
+
+impl NewOrder<'_> {
+    /// Whether a server with this address can be built. Names under the host's domain are covered by its wildcard certificate; a domain
+    /// of one's own needs a listener and a certificate that the operator does not make yet, and nobody pays for what can't be built.
+    pub fn can_be_built(&self) -> bool {
+        self.hosted
+    }
 }
 
 /// What became of an order.
@@ -59,10 +67,13 @@ pub enum Placement {
 /// Why an order was not placed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
+    /// Servers on domains of one's own can't be built yet; see [`NewOrder::can_be_built`].
+    #[error("a server on a domain of one's own can't be ordered yet")]
+    OwnDomainNotYet,
     /// Somebody has this address, or has it reserved.
     #[error("the address is taken")]
     DomainTaken,
-    /// Somebody has this WEB_DOMAIN.
+    /// Somebody has this `WEB_DOMAIN`.
     #[error("the web address is taken")]
     WebDomainTaken,
     /// It looks like an address that somebody has.
@@ -86,11 +97,11 @@ pub async fn give_up(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, order:
 
 /// Reserves address and place and writes the order, in the caller's transaction. The caller commits, then opens the checkout.
 pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &NewOrder<'_>) -> Result<Placement, OrderError> {
+    if !new.can_be_built() {
+        return Err(OrderError::OwnDomainNotYet);
+    }
     let account = tx.account();
     let conn = tx.conn();
-    if store::count_unpaid(conn, account).await? >= MOST_UNPAID {
-        return Err(OrderError::TooManyUnpaid);
-    }
     if let Some(conflict) = instance::conflict(conn, new.domain, new.web_domain, new.skeleton, new.hosted).await? {
         return Err(match conflict.as_str() {
             "web_domain" => OrderError::WebDomainTaken,
@@ -99,6 +110,10 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
         });
     }
     let Some(cluster) = capacity::cluster_with_room(conn).await? else { return Ok(Placement::Full) };
+    // Only from here on other orders wait for this one: counted earlier, many at once would all find room.
+    if store::count_unpaid(conn, account).await? >= MOST_UNPAID {
+        return Err(OrderError::TooManyUnpaid);
+    }
 
     let (order, instance) = (OrderId::new(), InstanceId::new());
     // Stripe counts in whole seconds, and every retry must send the same.

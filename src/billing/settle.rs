@@ -1,13 +1,10 @@
 //! Ends an order whose time is over: first it is made sure at Stripe that nobody can pay any more, then address and place are freed.
 
-use super::checkout::{CheckoutError, Urls, checkout_wanted};
+use super::checkout::{CheckoutError, Checkouts, checkout_wanted};
 use super::store::{self, OrderState};
-use super::stripe::{Stripe, StripeError};
+use super::stripe::StripeError;
 use super::sync::{Remote, SyncError, give_up, sync, with_subscription};
-use crate::clock::Clock;
-use crate::db::Db;
 use crate::ids::OrderId;
-use crate::plan::Catalogue;
 
 /// Why an order could not be settled yet.
 #[derive(Debug, thiserror::Error)]
@@ -28,15 +25,8 @@ pub enum SettleError {
 
 /// Settles an order. One that is paid or expired is left alone, and one whose time is not over too, unless its customer gave up
 /// (`early`).
-pub async fn settle(
-    db: &Db,
-    clock: &dyn Clock,
-    stripe: &dyn Stripe,
-    catalogue: &Catalogue,
-    urls: &Urls,
-    id: OrderId,
-    early: bool,
-) -> Result<(), SettleError> {
+pub async fn settle(checkouts: Checkouts<'_>, id: OrderId, early: bool) -> Result<(), SettleError> {
+    let Checkouts { db, clock, stripe, catalogue: _, urls: _ } = checkouts;
     let mut conn = db.worker().acquire().await?;
     let Some(order) = store::find_order(&mut conn, id).await? else { return Ok(()) };
     if !matches!(order.state, OrderState::Placed | OrderState::Open) || (order.checkout_expires_at > clock.now() && !early) {
@@ -52,7 +42,7 @@ pub async fn settle(
         // A session may exist that we never heard of: we died between Stripe's answer and our commit. The same request again
         // gives that session; where there is none Stripe refuses to make one that ends in the past, and that is the proof.
         (None, Some(customer)) => {
-            let wanted = checkout_wanted(db, stripe, catalogue, urls, &order, customer).await?;
+            let wanted = checkout_wanted(checkouts, &order, customer).await?;
             match stripe.open_checkout(&wanted).await {
                 Ok(found) => Some(stripe.expire_checkout(&found.id).await?),
                 Err(StripeError::Refused { .. }) => None,

@@ -58,7 +58,7 @@ async fn start(dir: &Path, keep: bool) -> anyhow::Result<(Rig, Stage)> {
         crds,
         ..RigSettings::throwaway(dir.join("rig"))
     };
-    let rig = step("Postgres, Kubernetes and S3", async { Ok(Rig::start(&settings).await?) }).await?;
+    let rig = step("Postgres, Kubernetes and S3", async { Ok(Box::pin(Rig::start(&settings)).await?) }).await?;
     let settings =
         StageSettings { dir, database: "paddock".to_owned(), ports: [8080, 8081, 8082], sweep_seconds: 60, capacity: 100 };
     let stage = step("database, mails and the fake Stripe", Stage::open(&rig, &settings)).await?;
@@ -103,7 +103,7 @@ async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: Can
 }
 
 async fn wait_until_served(stage: &Stage) -> anyhow::Result<()> {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     let address = stage.pages.join("/readyz")?;
     while !reqwest::get(address.clone()).await.is_ok_and(|answer| answer.status().is_success()) {
         anyhow::ensure!(Instant::now() < end, "the pages did not answer within a minute");

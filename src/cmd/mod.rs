@@ -103,7 +103,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(file) => parts::check(&file.load()?),
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
-        Command::Demo(demo) => demo::run(demo, terminated()).await,
+        Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,
         Command::Bench(bench) => bench::run(bench, terminated()).await,
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use secrecy::ExposeSecret as _;
+use tower::util::MapRequestLayer;
 
 use crate::account::password::Passwords;
 use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
@@ -66,7 +68,15 @@ async fn connect(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Client> {
         }
         None => kube::Config::incluster()?,
     };
-    Ok(kube::Client::try_from(config)?)
+    Ok(ClientBuilder::try_from(config)?.with_layer(&MapRequestLayer::new(counted)).build())
+}
+
+/// Counts what is asked of the API server: what a pass costs there is the first thing to look at when it is busy.
+fn counted(request: http::Request<kube::client::Body>) -> http::Request<kube::client::Body> {
+    let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+    let verb = if watches { "WATCH".to_owned() } else { request.method().as_str().to_owned() };
+    metrics::counter!("paddock_kube_requests_total", "verb" => verb).increment(1);
+    request
 }
 
 impl Parts {

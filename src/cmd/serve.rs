@@ -15,6 +15,7 @@ use crate::{fleet, operator, telemetry, web, worker};
 const JOBS_AT_ONCE: usize = 8;
 
 /// Which parts run in this process.
+#[expect(clippy::struct_excessive_bools, reason = "any combination of the four makes sense")]
 #[derive(Debug, Clone, Copy)]
 pub struct Selection {
     /// Pages, API and webhook.

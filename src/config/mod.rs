@@ -214,119 +214,29 @@ impl Config {
 /// Reads every section even when one is faulty. `None` only where a value without a neutral stand-in is missing (its fault is noted).
 fn read(root: &mut Reader<'_>) -> Option<Config> {
     let mode = match root.text("mode", "production").as_str() {
-        "production" => Mode::Production,
         "trial" => Mode::Trial,
-        "" => Mode::Production,
+        "production" | "" => Mode::Production,
         other => {
             root.fault("mode", format!("is \"{other}\"; it is \"production\" or \"trial\""));
             Mode::Production
         }
     };
-    let host = root.section("host", |host| {
-        let name = host.text("name", "Meadow Hosting");
-        let base_url = host.url("base_url", "https://paddock.example");
-        let domain = host.text("domain", "meadow.social").to_ascii_lowercase();
-        if !domain.is_empty() && !plausible_domain(&domain) {
-            host.fault("domain", format!("\"{domain}\" is not a domain name such as meadow.social"));
-        }
-        let support = host.text("support", "help@paddock.example");
-        Some(Host { name, base_url: base_url?, domain, support })
-    });
+    let host = root.section("host", read_host);
     let http = root.section("http", |http| Http { listen: http.socket("listen", "127.0.0.1:8080") });
     let database = root.section("database", |database| Database {
         url: database.secret("url", "write url = \"postgres://user:password@host/paddock\""),
         connections: u32::try_from(database.number("connections", 10, 2, 200)).unwrap_or(10),
     });
-    let key = root.section("secrets", |secrets| {
-        let text = secrets.secret("key", "make one with: openssl rand -hex 32");
-        let text = text.expose_secret();
-        let mut bytes = [0; 32];
-        if !text.is_empty() && hex::decode_to_slice(text, &mut bytes).is_err() {
-            secrets.fault("key", "must be 64 hexadecimal digits; make one with: openssl rand -hex 32");
-        }
-        HostKey::new(bytes)
-    });
-    let stripe = root.section("stripe", |stripe| {
-        let secrets = stripe.list("webhook_secrets");
-        if secrets.is_empty() {
-            stripe.fault("webhook_secrets", "is missing; write the endpoint's signing secret: webhook_secrets = [\"whsec_…\"]");
-        }
-        Stripe {
-            api_key: stripe.secret("api_key", "write the secret key from Stripe's dashboard: api_key = \"sk_…\""),
-            api_url: if stripe.has("api_url") { stripe.url("api_url", "http://127.0.0.1:12111") } else { None },
-            webhook_secrets: secrets.into_iter().map(SecretString::from).collect(),
-            checkout_minutes: stripe.number("checkout_minutes", 60, 31, 1440),
-            sweep_seconds: stripe.number("sweep_seconds", 86_400, 1, 86_400),
-        }
-    });
-    let mail = root.section("mail", |mail| {
-        let from = mail.text("from", "Meadow Hosting <hello@paddock.example>");
-        if !from.is_empty() && from.parse::<lettre::message::Mailbox>().is_err() {
-            mail.fault("from", format!("\"{from}\" is not a sender such as Meadow Hosting <hello@paddock.example>"));
-        }
-        let (smtp, folder) = (mail.optional_text("smtp"), mail.optional_text("folder"));
-        let transport = match (smtp, folder) {
-            (Some(smtp), None) => Some(MailTransport::Smtp(SecretString::from(smtp))),
-            (None, Some(folder)) => Some(MailTransport::Folder(PathBuf::from(folder))),
-            (Some(_), Some(_)) => {
-                mail.fault("folder", "stands beside mail.smtp; keep one of them");
-                None
-            }
-            (None, None) => {
-                mail.fault("smtp", "is missing; write for example smtp = \"smtps://user:password@mail.paddock.example\"");
-                None
-            }
-        };
-        transport.map(|transport| Mail { from, transport })
-    });
+    let key = root.section("secrets", read_key);
+    let stripe = root.section("stripe", read_stripe);
+    let mail = root.section("mail", read_mail);
     let catalogue = root.section("catalogue", |catalogue| Catalogue {
         plans: catalogue.path("plans", "catalogue/plans.toml"),
         releases: catalogue.path("releases", "catalogue/releases.toml"),
     });
-    let clusters = root.sections("cluster", |cluster| Cluster {
-        name: cluster.text("name", "first"),
-        kubeconfig: cluster.optional_text("kubeconfig").map(PathBuf::from),
-        capacity: i32::try_from(cluster.number("capacity", 100, 0, 2500)).unwrap_or(0),
-    });
-    if clusters.is_empty() {
-        root.fault("cluster", "is missing; name at least one: [[cluster]] with name and capacity");
-    }
-    let mut names: Vec<_> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1] && !pair[0].is_empty()) {
-        root.fault("cluster", format!("two clusters are called \"{}\"; names must differ", twice[0]));
-    }
-    let dns = root.section("dns", |dns| {
-        let target = dns.text("target", "gate.meadow.social").to_ascii_lowercase();
-        let addresses = dns.list("addresses");
-        let mut read = Vec::new();
-        for text in &addresses {
-            match text.parse() {
-                Ok(address) => read.push(address),
-                Err(_) => dns.fault("addresses", format!("\"{text}\" is not an IP address")),
-            }
-        }
-        if addresses.is_empty() {
-            dns.fault("addresses", "is missing; write the gateway's addresses: addresses = [\"192.0.2.1\", \"2001:db8::1\"]");
-        }
-        let mut resolvers = Vec::new();
-        for text in dns.list("resolvers") {
-            match text.parse() {
-                Ok(address) => resolvers.push(address),
-                Err(_) => dns.fault("resolvers", format!("\"{text}\" is not an address and port such as 9.9.9.9:53")),
-            }
-        }
-        Dns { target, addresses: read, resolvers }
-    });
-    let backup = if root.has("backup") {
-        root.section("backup", |backup| {
-            let endpoint = backup.url("endpoint", "https://s3.example");
-            let bucket = backup.text("bucket", "paddock-backup");
-            Some(Backup { endpoint: endpoint?, bucket })
-        })
-    } else {
-        None
-    };
+    let clusters = read_clusters(root);
+    let dns = root.section("dns", read_dns);
+    let backup = if root.has("backup") { root.section("backup", read_backup) } else { None };
     let operator = root.table("operator");
     let metrics = root.section("metrics", |metrics| metrics.has("listen").then(|| metrics.socket("listen", "127.0.0.1:9090")));
     Some(Config {
@@ -344,6 +254,109 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         operator,
         metrics,
     })
+}
+
+fn read_host(host: &mut Reader<'_>) -> Option<Host> {
+    let name = host.text("name", "Meadow Hosting");
+    let base_url = host.url("base_url", "https://paddock.example");
+    let domain = host.text("domain", "meadow.social").to_ascii_lowercase();
+    if !domain.is_empty() && !plausible_domain(&domain) {
+        host.fault("domain", format!("\"{domain}\" is not a domain name such as meadow.social"));
+    }
+    let support = host.text("support", "help@paddock.example");
+    Some(Host { name, base_url: base_url?, domain, support })
+}
+
+fn read_key(secrets: &mut Reader<'_>) -> HostKey {
+    let text = secrets.secret("key", "make one with: openssl rand -hex 32");
+    let text = text.expose_secret();
+    let mut bytes = [0; 32];
+    if !text.is_empty() && hex::decode_to_slice(text, &mut bytes).is_err() {
+        secrets.fault("key", "must be 64 hexadecimal digits; make one with: openssl rand -hex 32");
+    }
+    HostKey::new(bytes)
+}
+
+fn read_stripe(stripe: &mut Reader<'_>) -> Stripe {
+    let secrets = stripe.list("webhook_secrets");
+    if secrets.is_empty() {
+        stripe.fault("webhook_secrets", "is missing; write the endpoint's signing secret: webhook_secrets = [\"whsec_…\"]");
+    }
+    Stripe {
+        api_key: stripe.secret("api_key", "write the secret key from Stripe's dashboard: api_key = \"sk_…\""),
+        api_url: if stripe.has("api_url") { stripe.url("api_url", "http://127.0.0.1:12111") } else { None },
+        webhook_secrets: secrets.into_iter().map(SecretString::from).collect(),
+        checkout_minutes: stripe.number("checkout_minutes", 60, 31, 1440),
+        sweep_seconds: stripe.number("sweep_seconds", 86_400, 1, 86_400),
+    }
+}
+
+fn read_mail(mail: &mut Reader<'_>) -> Option<Mail> {
+    let from = mail.text("from", "Meadow Hosting <hello@paddock.example>");
+    if !from.is_empty() && from.parse::<lettre::message::Mailbox>().is_err() {
+        mail.fault("from", format!("\"{from}\" is not a sender such as Meadow Hosting <hello@paddock.example>"));
+    }
+    let (smtp, folder) = (mail.optional_text("smtp"), mail.optional_text("folder"));
+    let transport = match (smtp, folder) {
+        (Some(smtp), None) => Some(MailTransport::Smtp(SecretString::from(smtp))),
+        (None, Some(folder)) => Some(MailTransport::Folder(PathBuf::from(folder))),
+        (Some(_), Some(_)) => {
+            mail.fault("folder", "stands beside mail.smtp; keep one of them");
+            None
+        }
+        (None, None) => {
+            mail.fault("smtp", "is missing; write for example smtp = \"smtps://user:password@mail.paddock.example\"");
+            None
+        }
+    };
+    transport.map(|transport| Mail { from, transport })
+}
+
+fn read_clusters(root: &mut Reader<'_>) -> Vec<Cluster> {
+    let clusters = root.sections("cluster", |cluster| Cluster {
+        name: cluster.text("name", "first"),
+        kubeconfig: cluster.optional_text("kubeconfig").map(PathBuf::from),
+        capacity: i32::try_from(cluster.number("capacity", 100, 0, 2500)).unwrap_or(0),
+    });
+    if clusters.is_empty() {
+        root.fault("cluster", "is missing; name at least one: [[cluster]] with name and capacity");
+    }
+    let mut names: Vec<_> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.array_windows().find_map(|[one, other]| (one == other && !one.is_empty()).then_some(*one)) {
+        let message = format!("two clusters are called \"{twice}\"; names must differ");
+        root.fault("cluster", message);
+    }
+    clusters
+}
+
+fn read_dns(dns: &mut Reader<'_>) -> Dns {
+    let target = dns.text("target", "gate.meadow.social").to_ascii_lowercase();
+    let addresses = dns.list("addresses");
+    let mut read = Vec::new();
+    for text in &addresses {
+        match text.parse() {
+            Ok(address) => read.push(address),
+            Err(_) => dns.fault("addresses", format!("\"{text}\" is not an IP address")),
+        }
+    }
+    if addresses.is_empty() {
+        dns.fault("addresses", "is missing; write the gateway's addresses: addresses = [\"192.0.2.1\", \"2001:db8::1\"]");
+    }
+    let mut resolvers = Vec::new();
+    for text in dns.list("resolvers") {
+        match text.parse() {
+            Ok(address) => resolvers.push(address),
+            Err(_) => dns.fault("resolvers", format!("\"{text}\" is not an address and port such as 9.9.9.9:53")),
+        }
+    }
+    Dns { target, addresses: read, resolvers }
+}
+
+fn read_backup(backup: &mut Reader<'_>) -> Option<Backup> {
+    let endpoint = backup.url("endpoint", "https://s3.example");
+    let bucket = backup.text("bucket", "paddock-backup");
+    Some(Backup { endpoint: endpoint?, bucket })
 }
 
 /// What a business must not run with.

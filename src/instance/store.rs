@@ -19,11 +19,11 @@ pub struct Instance {
     pub id: InstanceId,
     /// Whose.
     pub account_id: AccountId,
-    /// LOCAL_DOMAIN, ASCII.
+    /// `LOCAL_DOMAIN`, ASCII.
     pub domain: String,
     /// Whether the name lies under the host's own domain.
     pub hosted: bool,
-    /// WEB_DOMAIN, when it differs.
+    /// `WEB_DOMAIN`, when it differs.
     pub web_domain: Option<String>,
     /// Mastodon account of the owner.
     pub owner_username: String,
@@ -83,13 +83,13 @@ pub struct NewInstance<'a> {
     pub account: AccountId,
     /// Where its place is.
     pub cluster: ClusterId,
-    /// LOCAL_DOMAIN, ASCII.
+    /// `LOCAL_DOMAIN`, ASCII.
     pub domain: &'a str,
     /// What the name looks like.
     pub skeleton: &'a str,
     /// Under the host's domain.
     pub hosted: bool,
-    /// WEB_DOMAIN.
+    /// `WEB_DOMAIN`.
     pub web_domain: Option<&'a str>,
     /// Mastodon account of the owner.
     pub owner_username: &'a str,
@@ -205,7 +205,7 @@ pub async fn list_not_ready(conn: &mut PgConnection) -> sqlx::Result<Vec<Instanc
     .await
 }
 
-/// LOCAL_DOMAIN of each of the instances, for staff.
+/// `LOCAL_DOMAIN` of each of the instances, for staff.
 pub async fn domains_of(conn: &mut PgConnection, ids: &[InstanceId]) -> sqlx::Result<Vec<(InstanceId, String)>> {
     sqlx::query_as("select id, domain from instances where id = any($1)").bind(ids).fetch_all(conn).await
 }
@@ -282,9 +282,9 @@ pub struct ToPush {
     pub intent: Intent,
     /// Why.
     pub intent_reason: Option<String>,
-    /// LOCAL_DOMAIN.
+    /// `LOCAL_DOMAIN`.
     pub domain: String,
-    /// WEB_DOMAIN.
+    /// `WEB_DOMAIN`.
     pub web_domain: Option<String>,
     /// Owner's Mastodon account.
     pub owner_username: String,
@@ -325,9 +325,9 @@ pub async fn mark_pushed(conn: &mut PgConnection, id: InstanceId, generation: i6
 pub struct FirstReady {
     /// Whose.
     pub account_id: AccountId,
-    /// LOCAL_DOMAIN.
+    /// `LOCAL_DOMAIN`.
     pub domain: String,
-    /// WEB_DOMAIN.
+    /// `WEB_DOMAIN`.
     pub web_domain: Option<String>,
     /// Owner's Mastodon account.
     pub owner_username: String,

@@ -1,6 +1,6 @@
 //! Pages, the JSON API and Stripe's webhook.
 //!
-//! [`routes`] is the map: every URL with who may call it and the handler that answers. A page is a struct above its handler,
+//! `routes.rs` is the map: every URL with who may call it and the handler that answers. A page is a struct above its handler,
 //! rendered by the template of the same name.
 
 mod access;

@@ -17,6 +17,8 @@ use crate::words::Words;
 pub(super) struct PageContext {
     /// Words of the page's language.
     pub w: Words,
+    /// The host's name.
+    pub brand: String,
     /// BCP 47 tag of that language.
     pub lang: String,
     /// Path of the request.
@@ -71,6 +73,7 @@ impl PageContext {
             Caller::Staff(member) => (member.email.clone(), true),
         };
         Self {
+            brand: state.host.name.clone(),
             lang: words.language(),
             w: words,
             path: path.to_owned(),

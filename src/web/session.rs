@@ -3,7 +3,7 @@
 use axum::RequestPartsExt as _;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use cookie::{Cookie, SameSite};
@@ -58,7 +58,9 @@ pub(super) async fn guard(
         return Ok(next.run(request).await);
     }
     let caller = find(&state, request.headers(), api).await?;
-    allow(access, &caller, api, request.uri().path())?;
+    // Whoever has to log in first comes back to the page; a form that was sent can't be sent again by a link.
+    let back_to = if request.method() == Method::GET { request.uri().path() } else { "/instances" };
+    allow(access, &caller, api, back_to)?;
     if !api {
         request = csrf::check(&state, request).await?;
     }
@@ -66,8 +68,8 @@ pub(super) async fn guard(
     Ok(next.run(request).await)
 }
 
-fn allow(access: Access, caller: &Caller, api: bool, path: &str) -> Result<(), WebError> {
-    let sign_in = || if api { WebError::Unauthenticated } else { WebError::LogIn { back_to: path.to_owned() } };
+fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<(), WebError> {
+    let sign_in = || if api { WebError::Unauthenticated } else { WebError::LogIn { back_to: back_to.to_owned() } };
     match (access, caller) {
         (Access::Public | Access::Webhook, _) | (Access::SignedIn, Caller::Customer(_)) => Ok(()),
         (Access::Member(least), Caller::Customer(customer)) => {
@@ -79,11 +81,7 @@ fn allow(access: Access, caller: &Caller, api: bool, path: &str) -> Result<(), W
         }
         (Access::SignedIn | Access::Member(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
         (Access::Staff(scope), Caller::Staff(member)) => {
-            if member.scopes.contains(&scope) || member.scopes.contains(&Scope::Admin) {
-                Ok(())
-            } else {
-                Err(WebError::Forbidden)
-            }
+            if member.scopes.iter().any(|held| held.includes(scope)) { Ok(()) } else { Err(WebError::Forbidden) }
         }
         (Access::Staff(_), Caller::Nobody) => Err(WebError::StaffLogIn),
         // To a customer the staff's pages do not exist.

@@ -3,7 +3,7 @@
 use super::{Deps, Handle, JobError};
 use crate::billing::jobs::{SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::billing::stripe::StripeError;
-use crate::billing::{self, CheckoutError, Remote, SettleError, SyncError};
+use crate::billing::{self, CheckoutError, Checkouts, Remote, SettleError, SyncError};
 use crate::crash;
 use crate::plan::Interval;
 
@@ -41,23 +41,27 @@ async fn take_in(deps: &Deps, remote: Result<Remote, StripeError>) -> Result<(),
 impl Handle for SyncCheckout {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
         let remote = billing::fetch_checkout(deps.stripe.as_ref(), &self.checkout).await;
-        Ok(take_in(deps, remote).await.map_err(JobError::from)?)
+        take_in(deps, remote).await.map_err(JobError::from)
     }
 }
 
 impl Handle for SyncSubscription {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
         let remote = billing::fetch_subscription(deps.stripe.as_ref(), &self.subscription).await;
-        Ok(take_in(deps, remote).await.map_err(JobError::from)?)
+        take_in(deps, remote).await.map_err(JobError::from)
     }
 }
 
 impl Handle for SettleOrder {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        let stripe = deps.stripe.as_ref();
-        let settled =
-            billing::settle(&deps.db, deps.clock.as_ref(), stripe, &deps.catalogue, &deps.urls, self.order, self.early).await;
-        settled.map_err(|error| match error {
+        let checkouts = Checkouts {
+            db: &deps.db,
+            clock: deps.clock.as_ref(),
+            stripe: deps.stripe.as_ref(),
+            catalogue: &deps.catalogue,
+            urls: &deps.urls,
+        };
+        billing::settle(checkouts, self.order, self.early).await.map_err(|error| match error {
             SettleError::Stripe(error) | SettleError::Checkout(CheckoutError::Stripe(error)) => of_stripe(error),
             error @ SettleError::Sync(SyncError::PaidAfterEnd(_)) => JobError::Fail(error.into()),
             error => JobError::Retry(error.into()),

@@ -14,7 +14,7 @@ use crate::queue::{self, Job};
 use crate::telemetry;
 
 /// Between two rounds of [`Tidy`].
-const TIDY_EVERY: Duration = Duration::from_secs(6 * 3600);
+const TIDY_EVERY: Duration = Duration::from_hours(6);
 
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);

@@ -1,5 +1,7 @@
 //! Bad input to pages, API and webhook: each a 4xx that names field and remedy, and not a row, a charge or an object at Stripe.
 
+#![expect(clippy::type_complexity, reason = "tables of cases are tuples: a row is read as one line")]
+
 use chrono::TimeDelta;
 use http::Method;
 use paddock::account::link::{self, Purpose};
@@ -119,7 +121,7 @@ async fn forms_of_the_order_path() {
     app.order(&other_customer, "birds").await;
     let unverified = app.unverified();
     let mut cases = Vec::new();
-    let address: [(&str, Vec<(&str, &str)>, &[&str]); 13] = [
+    let address: [(&str, Vec<(&str, &str)>, &[&str]); 12] = [
         ("neither name nor domain", vec![], &["domain"]),
         ("a short name", vec![("kind", "hosted"), ("name", "ab")], &["3"]),
         ("a name with a space", vec![("kind", "hosted"), ("name", "my garden")], &["letters"]),
@@ -127,11 +129,6 @@ async fn forms_of_the_order_path() {
         ("a reserved name", vec![("kind", "hosted"), ("name", "admin")], &["admin"]),
         ("a name that is taken", vec![("kind", "hosted"), ("name", "birds")], &["taken"]),
         ("the word of another's trademark alone", vec![("kind", "hosted"), ("name", "-mastodon-")], &["hyphen"]),
-        (
-            "a web domain beside a name",
-            vec![("kind", "hosted"), ("name", "foxes"), ("web_domain", "social.foxes.example.org")],
-            &["domain"],
-        ),
         ("no domain", vec![("kind", "own")], &["domain"]),
         ("an IP address", vec![("kind", "own"), ("domain", "192.0.2.1")], &["domain"]),
         ("an ending alone", vec![("kind", "own"), ("domain", "co.uk")], &["domain"]),
@@ -173,7 +170,7 @@ async fn forms_of_the_order_path() {
         403,
         &["address"],
     ));
-    assert!(try_all(&app, cases).await >= 21);
+    assert!(try_all(&app, cases).await >= 20);
 }
 
 #[tokio::test]
@@ -235,6 +232,13 @@ async fn requests_of_the_api() {
         case("a kind of address that is none", &customer, with("kind", "rented".into()), 422, &["\"kind\""]),
         case("a reserved name", &customer, with("name", "admin".into()), 422, &["\"name\"", "admin"]),
         case("a name that is taken", &customer, with("name", "birds".into()), 409, &["\"taken\"", "birds.meadow.social"]),
+        case(
+            "a web domain beside a name",
+            &customer,
+            with("web_domain", "social.foxes.example.org".into()),
+            422,
+            &["\"web_domain\""],
+        ),
         case("a name with zeros in it", &customer, with("name", "fo\0xes".into()), 422, &["\"name\""]),
         case("an owner that Mastodon refuses", &customer, with("owner_name", "root".into()), 422, &["\"owner_name\"", "root"]),
         case("no mailbox", &customer, with("owner_email", "wren".into()), 422, &["\"owner_email\"", "@"]),
@@ -306,7 +310,7 @@ async fn requests_of_the_api() {
             &["link"],
         ),
     ];
-    assert!(try_all(&app, cases).await >= 32);
+    assert!(try_all(&app, cases).await >= 33);
 }
 
 #[tokio::test]

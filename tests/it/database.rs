@@ -24,7 +24,7 @@ async fn run(conn: &mut PgConnection, sql: &str) -> Result<u64, String> {
         }
         Err(error) => {
             savepoint.rollback().await.unwrap();
-            Err(error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned())
+            Err(error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned())
         }
     }
 }

@@ -9,8 +9,8 @@ use hickory_resolver::proto::rr::rdata::{A, CNAME, MX, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record as DnsRecord, RecordType};
 use paddock::instance::address::{Address, AddressRules, WebDomain};
 use paddock::instance::dns::{
-    DnsResolver, DnsTarget, LookupFailed, NoResolver, Purpose, RecordKind, RecordState, Resolver, ScriptedResolver, compare,
-    look, wanted_records,
+    DnsResolver, DnsTarget, LookupFailed, Purpose, RecordKind, RecordState, Resolver, ScriptedResolver, compare, look,
+    wanted_records,
 };
 use tokio::net::UdpSocket;
 

@@ -1,9 +1,12 @@
 //! The one binary of integration tests: everything that is tested from outside the modules.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
 mod access;
 mod address;
 mod architecture;
 mod bad_input;
+mod browser;
 mod config;
 mod database;
 mod dns;

@@ -20,16 +20,15 @@ use paddock::resource::{
     ConditionKind, MastodonInstance, StepName, condition, crds_yaml, is_true, namespace_name, resource_name,
 };
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
 
+use crate::harness::turn;
+
 const DOMAIN: &str = "hosts.example";
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// One test at a time: an operator of one test would repair what another breaks.
-static TURN: Mutex<()> = Mutex::const_new(());
 
 /// The shared rig with our definitions, and a client of this test's own runtime.
 struct Host {
@@ -48,7 +47,7 @@ struct Operator {
 
 impl Host {
     async fn new() -> Self {
-        let turn = TURN.lock().await;
+        let turn = turn().await;
         // `RUST_LOG=paddock=debug cargo test … -- --nocapture` shows what the operator does.
         let _already = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
         let rig = Rig::shared().await.unwrap();

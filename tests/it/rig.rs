@@ -20,7 +20,7 @@ async fn wait_for<K, T>(api: &Api<K>, name: &str, done: impl Fn(&K) -> Option<T>
 where
     K: Clone + serde::de::DeserializeOwned + Debug,
 {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let object = api.get_opt(name).await.unwrap();
         if let Some(found) = object.as_ref().and_then(&done) {
@@ -120,9 +120,9 @@ async fn a_restricted_deployment_becomes_available_and_a_forbidden_pod_does_not_
         )
     };
     let yaml = namespace("rig-web")
-        + &deployment("web", &spec, "")
-        + &deployment("stuck", &spec, ", paddock.rig/never-ready: ''")
-        + &deployment("privileged", &spec.replace("allowPrivilegeEscalation: false", "privileged: true"), "");
+        + deployment("web", &spec, "").as_str()
+        + deployment("stuck", &spec, ", paddock.rig/never-ready: ''").as_str()
+        + deployment("privileged", &spec.replace("allowPrivilegeEscalation: false", "privileged: true"), "").as_str();
     rig.cluster().apply(&yaml).await.unwrap();
     let api: Api<Deployment> = Api::namespaced(client, "rig-web");
     let holds = |name: &'static str, truth: &'static str| {
@@ -142,7 +142,7 @@ async fn a_restricted_deployment_becomes_available_and_a_forbidden_pod_does_not_
 async fn our_jobs_do_real_work_in_a_real_database() {
     let rig = Rig::shared().await.unwrap();
     let client = rig.cluster().client().await.unwrap();
-    rig.cluster().apply(&(namespace("rig-jobs") + &database_cluster("rig-jobs"))).await.unwrap();
+    rig.cluster().apply(&(namespace("rig-jobs") + database_cluster("rig-jobs").as_str())).await.unwrap();
     let clusters: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), "rig-jobs", &dynamic("postgresql.cnpg.io", "Cluster"));
     wait_for(&clusters, "db-1", |cluster| condition(cluster, "/status/conditions", "Ready")).await;
@@ -186,7 +186,7 @@ async fn our_jobs_do_real_work_in_a_real_database() {
 async fn a_deleted_database_cluster_takes_its_data_along() {
     let rig = Rig::shared().await.unwrap();
     let client = rig.cluster().client().await.unwrap();
-    rig.cluster().apply(&(namespace("rig-gone") + &database_cluster("rig-gone"))).await.unwrap();
+    rig.cluster().apply(&(namespace("rig-gone") + database_cluster("rig-gone").as_str())).await.unwrap();
     let clusters: Api<DynamicObject> = Api::namespaced_with(client, "rig-gone", &dynamic("postgresql.cnpg.io", "Cluster"));
     wait_for(&clusters, "db-1", |cluster| condition(cluster, "/status/conditions", "Ready")).await;
     let mut admin = PgConnection::connect(&rig.postgres().url("postgres")).await.unwrap();
@@ -211,7 +211,7 @@ async fn a_pod_with_a_volume_runs() {
     let yaml = namespace("rig-volume")
         + "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: rig-volume}, \
            spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}\n---\n"
-        + &format!("{{apiVersion: v1, kind: Pod, metadata: {{name: cache, namespace: rig-volume}}, spec: {spec}}}");
+        + format!("{{apiVersion: v1, kind: Pod, metadata: {{name: cache, namespace: rig-volume}}, spec: {spec}}}").as_str();
     // Without the controllers' default service account the pod is refused; it appears a moment after the namespace.
     let deadline = Instant::now() + Duration::from_secs(20);
     while let Err(error) = rig.cluster().apply(&yaml).await {
@@ -236,7 +236,7 @@ async fn a_route_is_accepted_by_the_shared_gateway_and_again_after_a_change() {
             "{{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {{name: web, namespace: rig-route}}, \
              spec: {{parentRefs: [{{name: hosts, namespace: paddock, sectionName: https}}], hostnames: [{host}]}}}}"
         );
-        rig.cluster().apply(&(namespace("rig-route") + &route)).await.unwrap();
+        rig.cluster().apply(&(namespace("rig-route") + route.as_str())).await.unwrap();
         wait_for(&routes, "web", |route| {
             let parent = route.data.pointer("/status/parents/0")?;
             let fresh = parent["conditions"].as_array()?.iter().all(|condition| condition["observedGeneration"] == generation);
@@ -295,7 +295,7 @@ async fn s3_request(s3: &S3, secret: &str, method: &str, path: &str, body: &str)
 async fn faults_and_a_second_start_lose_nothing() {
     let dir = std::env::temp_dir().join(format!("paddock-rig-faults-{}", std::process::id()));
     let settings = RigSettings { keep: true, ..RigSettings::throwaway(&dir) };
-    let rig = Rig::start(&settings).await.unwrap();
+    let rig = Box::pin(Rig::start(&settings)).await.unwrap();
     let mark = "{apiVersion: v1, kind: ConfigMap, metadata: {name: mark, namespace: default}, data: {kept: 'yes'}}";
     rig.cluster().apply(mark).await.unwrap();
     rig.postgres().create_database("kept", None).await.unwrap();
@@ -318,7 +318,7 @@ async fn faults_and_a_second_start_lose_nothing() {
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{part} is still there");
     }
     let started = Instant::now();
-    let rig = Rig::start(&settings).await.unwrap();
+    let rig = Box::pin(Rig::start(&settings)).await.unwrap();
     println!("warm start: {:?}", started.elapsed());
     assert_eq!(rig.cluster().port(), port);
     assert_kept(&rig).await;

@@ -11,7 +11,7 @@ use url::Url;
 pub use browser::{Browser, Form};
 
 /// How long a server may take to be ready before the check gives up; the figure is printed, not judged.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Where the journey takes place, and who takes it.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler; KWOK plays the kubelets.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -322,7 +323,8 @@ impl Cluster {
         let mut tokens = String::new();
         for Identity { name, user, groups } in &identities {
             let token = hex::encode(rand::random::<[u8; 16]>());
-            tokens.push_str(&format!("{token},{user},{name},\"{}\"\n", groups.join(",")));
+            // Writing into a text can't fail.
+            let _ = writeln!(tokens, "{token},{user},{name},\"{}\"", groups.join(","));
             let kubeconfig = serde_json::json!({
                 "apiVersion": "v1",
                 "kind": "Config",

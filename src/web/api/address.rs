@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::json::{Answer, Parameters};
+use crate::instance::address::AddressKind;
 use crate::instance::dns::{self, Purpose, RecordKind, RecordState};
 use crate::web::AppState;
 use crate::web::error::{FieldError, WebError};
 use crate::web::new::address::{conflict, fault, warnings};
-use crate::web::new::draft::{Draft, address_rules, check_address};
+use crate::web::new::draft::{Draft, address_rules, check_address, own_domain_not_yet};
 use crate::web::session::Customer;
 use crate::words::Words;
 
@@ -73,7 +74,11 @@ pub(super) async fn check(
     };
     let words = Words::english();
     let problem = conflict(&state, customer.account, &address, web.as_ref()).await?;
-    let errors = problem.map(|problem| fault(&words, &draft.kind, &problem).list).unwrap_or_default();
+    let errors = match problem {
+        Some(problem) => fault(&words, &draft.kind, &problem).list,
+        None if address.kind() == AddressKind::Own => own_domain_not_yet(&words).list,
+        None => Vec::new(),
+    };
     let warnings = warnings(&words, &address, web.as_ref());
     let (shown, domain) = (Some(address.display().to_owned()), Some(address.domain().to_owned()));
     Ok(Answer(StatusCode::OK, AddressCheck { free: errors.is_empty(), address: shown, domain, errors, warnings }))

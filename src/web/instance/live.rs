@@ -25,9 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Between two comments that keep proxies from closing the line.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Between two looks at whether the watcher is still signed in.
-const SESSION_EVERY: Duration = Duration::from_secs(60);
+const SESSION_EVERY: Duration = Duration::from_mins(1);
 /// After this the stream ends; a browser that still watches opens another.
-const LONGEST: Duration = Duration::from_secs(30 * 60);
+const LONGEST: Duration = Duration::from_mins(30);
 
 /// A fragment as it is now.
 #[derive(Debug)]

@@ -116,11 +116,11 @@ fn every_phase_has_its_page() {
 
 #[test]
 fn steps_tell_how_far_it_is() {
-    let mut status = said(&BEGUN, &[StepName::Database, StepName::Cache], at(5));
-    for step in &mut status.steps {
+    let mut seen = said(&BEGUN, &[StepName::Database, StepName::Cache], at(5));
+    for step in &mut seen.steps {
         step.started_at = time(at(2));
     }
-    let view = shown(&with(status), &typical(), at(33));
+    let view = shown(&with(seen), &typical(), at(33));
     let states: Vec<&str> = view.steps.iter().map(|step| step.state.as_str()).collect();
     assert_eq!(states, ["done", "done", "done", "done", "doing", "doing", "waiting", "waiting", "waiting", "waiting"]);
     assert_eq!((view.done.as_str(), view.count.as_str(), view.current.as_str()), ("4", "10", "5"));

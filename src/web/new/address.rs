@@ -14,6 +14,7 @@ use crate::instance;
 use crate::instance::address::{Address, AddressFault, AddressField, AddressKind, AddressProblem, Severity, WebDomain, clean};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::order::place::own_order;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{Customer, Verified};
 use crate::words::Words;
@@ -28,7 +29,7 @@ pub(super) struct AddressForm {
     web_domain: String,
 }
 
-/// What is known about an address. `state` is empty (nothing typed yet), `free`, `own` (a domain that can be used), `taken`,
+/// What is known about an address. `state` is empty (nothing typed yet), `free`, `own` (a domain that can be used), `taken`, `yours`,
 /// `reserved`, `look_alike` or `invalid`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct AddressCheck {
@@ -41,6 +42,8 @@ struct AddressCheck {
     reason: String,
     /// What should be known before going on.
     warnings: Vec<String>,
+    /// `yours`: the order that has it.
+    href: String,
 }
 
 #[derive(Template)]
@@ -99,7 +102,7 @@ pub(super) async fn form(
 ) -> Result<Response, WebError> {
     let draft = read_draft(&state, &headers).unwrap_or_default();
     let form = AddressForm::of(&draft);
-    let check = look(&state, &page.w, customer.account, &form).await?;
+    let check = look(&state, &page.w, &customer, &form).await?;
     let ((step, steps), host_domain) = (progress(&draft, "/new/address"), state.host.domain.clone());
     Ok(html(&NewAddressPage { page, step, steps, form, host_domain, check, errors: FieldErrors::default() })?)
 }
@@ -112,7 +115,7 @@ pub(super) async fn check(
     customer: Customer,
     Query(form): Query<AddressForm>,
 ) -> Result<Response, WebError> {
-    let check = look(&state, &page.w, customer.account, &form).await?;
+    let check = look(&state, &page.w, &customer, &form).await?;
     Ok(html(&AddressCheckFragment { page, check })?)
 }
 
@@ -191,7 +194,7 @@ pub(in crate::web) fn taken(address: &Address, web: Option<&WebDomain>, what: &s
     }
 }
 
-async fn look(state: &AppState, words: &Words, account: AccountId, form: &AddressForm) -> Result<AddressCheck, WebError> {
+async fn look(state: &AppState, words: &Words, customer: &Customer, form: &AddressForm) -> Result<AddressCheck, WebError> {
     let rules = address_rules(state);
     let typed = if form.kind == "own" { &form.domain } else { &form.name };
     if clean(typed).is_empty() {
@@ -210,7 +213,11 @@ async fn look(state: &AppState, words: &Words, account: AccountId, form: &Addres
         Ok(web) => Some(web),
         Err(problems) => return Ok(told(words, address.display().to_owned(), &problems)),
     };
-    if let Some(problem) = conflict(state, account, &address, web.as_ref()).await? {
+    if let Some(problem) = conflict(state, customer.account, &address, web.as_ref()).await? {
+        if let Some((order, _)) = own_order(state, customer, address.domain()).await? {
+            let (address, href) = (address.display().to_owned(), format!("/orders/{}", order.id));
+            return Ok(AddressCheck { state: "yours", address, href, ..AddressCheck::default() });
+        }
         return Ok(told(words, address.display().to_owned(), &[problem]));
     }
     Ok(AddressCheck {
@@ -219,6 +226,7 @@ async fn look(state: &AppState, words: &Words, account: AccountId, form: &Addres
         ascii: if address.domain() == address.display() { String::new() } else { address.domain().to_owned() },
         reason: String::new(),
         warnings: warnings(words, &address, web.as_ref()),
+        href: String::new(),
     })
 }
 

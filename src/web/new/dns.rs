@@ -68,7 +68,7 @@ pub(super) async fn records(
         wanted.iter().zip(&states).all(|(record, state)| !record.purpose.is_required() || *state == RecordState::Found);
     let records = wanted.iter().zip(&states).map(|(record, state)| view(&page.w, record, state)).collect();
     let (step, steps) = progress(&draft, "/new/dns");
-    let checked_at = state.clock.now().format("%H:%M UTC").to_string();
+    let checked_at = state.clock.now().format("%-H:%M UTC").to_string();
     Ok(html(&NewDnsPage { page, step, steps, domain: address.display().to_owned(), records, all_right, checked_at })?)
 }
 

@@ -146,6 +146,13 @@ fn note(errors: &mut FieldErrors, field: &str, problems: &[AddressProblem]) {
     }
 }
 
+/// What is said to an order for a server on a domain of one's own; see [`NewOrder::can_be_built`].
+pub(in crate::web) fn own_domain_not_yet(words: &Words) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    errors.add("domain", words.t("form-own-domain-not-yet"));
+    errors
+}
+
 /// The answer to the question for the owner.
 pub(super) fn check_owner(draft: &Draft) -> Result<(OwnerName, EmailAddress), FieldErrors> {
     let words = Words::english();
@@ -262,7 +269,9 @@ mod tests {
     fn the_first_question_comes_first() {
         let asked = |fields: &[&str]| {
             let mut errors = FieldErrors::default();
-            fields.iter().for_each(|field| errors.add(field, "wrong"));
+            for field in fields {
+                errors.add(field, "wrong");
+            }
             question_of(&errors)
         };
         assert_eq!(asked(&["plan", "owner_name", "web_domain"]), "/new/address");

@@ -7,7 +7,7 @@ mod dns;
 pub(in crate::web) mod draft;
 mod owner;
 mod plan;
-mod review;
+pub(in crate::web) mod review;
 
 use axum::response::{IntoResponse, Redirect, Response};
 

@@ -6,12 +6,13 @@ use axum::http::HeaderMap;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 
 use super::address::{conflict, warnings};
-use super::draft::{Checked, check_draft, read_draft};
+use super::draft::{Checked, Draft, check_draft, own_domain_not_yet, read_draft};
 use super::{back_to, progress};
 use crate::capacity;
 use crate::web::AppState;
 use crate::web::error::WebError;
-use crate::web::page::{PageContext, flash, html, pages};
+use crate::web::order::place::own_order;
+use crate::web::page::{FieldErrors, PageContext, flash, html, pages, refused};
 use crate::web::public::plans::{limits, per};
 use crate::web::session::Verified;
 use crate::words::Words;
@@ -32,10 +33,14 @@ struct NewReviewPage {
     steps: String,
     facts: Vec<Fact>,
     warnings: Vec<String>,
+    address: String,
     price: String,
     per: String,
     kept_for: String,
     full: bool,
+    /// Whether such a server can be ordered at all.
+    offered: bool,
+    errors: FieldErrors,
 }
 
 pages!(NewReviewPage);
@@ -53,22 +58,51 @@ pub(super) async fn review(
         Err(errors) => return Ok(back_to(&errors)),
     };
     if conflict(&state, customer.account, &checked.address, checked.web_domain.as_ref()).await?.is_some() {
+        // What is in the way may be the visitor's own order, left on the way to its payment.
+        if let Some((order, _)) = own_order(&state, &customer, checked.address.domain()).await? {
+            return Ok(Redirect::to(&format!("/orders/{}", order.id)).into_response());
+        }
         let told = flash(&state, "failed", "form-address-changed");
         return Ok((AppendHeaders([told]), Redirect::to("/new/address")).into_response());
     }
     let full = capacity::places_left(state.db.begin_account(customer.account).await?.conn()).await? == 0;
-    let (step, steps) = progress(&draft, "/new/review");
-    Ok(html(&NewReviewPage {
+    Ok(html(&new_page(&state, page, &draft, &checked, full, FieldErrors::default()))?)
+}
+
+/// The answer to an order for a server on a domain of one's own.
+pub(in crate::web) fn refuse_own_domain(
+    state: &AppState,
+    page: PageContext,
+    draft: &Draft,
+    checked: &Checked<'_>,
+) -> Result<Response, WebError> {
+    let errors = own_domain_not_yet(&page.w);
+    Ok(refused(&new_page(state, page, draft, checked, false, errors))?)
+}
+
+fn new_page(
+    state: &AppState,
+    page: PageContext,
+    draft: &Draft,
+    checked: &Checked<'_>,
+    full: bool,
+    errors: FieldErrors,
+) -> NewReviewPage {
+    let (step, steps) = progress(draft, "/new/review");
+    NewReviewPage {
         step,
         steps,
-        facts: facts(&page.w, &checked),
+        facts: facts(&page.w, checked),
         warnings: warnings(&page.w, &checked.address, checked.web_domain.as_ref()),
+        address: checked.address.display().to_owned(),
         price: checked.plan.price(checked.interval).to_string(),
         per: per(&page.w, checked.interval),
         kept_for: page.w.count("minutes", "n", state.checkout_minutes),
         full,
+        offered: checked.new_order(state.checkout_minutes).can_be_built(),
+        errors,
         page,
-    })?)
+    }
 }
 
 fn facts(words: &Words, checked: &Checked<'_>) -> Vec<Fact> {
@@ -79,8 +113,6 @@ fn facts(words: &Words, checked: &Checked<'_>) -> Vec<Fact> {
         change: change.to_owned(),
     };
     let (address, plan) = (checked.address.display(), checked.plan);
-    let room = limits(words, plan).into_iter().map(|limit| format!("{}: {}", limit.label, limit.value));
-    let room = std::iter::once(plan.name.clone()).chain(room).collect::<Vec<_>>().join(" · ");
     let price = words.t2("fact-price-value", "price", plan.price(checked.interval), "per", per(words, checked.interval));
     let mut facts = vec![fact("fact-address", address.to_owned(), "/new/address")];
     if let Some(web) = &checked.web_domain {
@@ -89,8 +121,10 @@ fn facts(words: &Words, checked: &Checked<'_>) -> Vec<Fact> {
     facts.extend([
         fact("fact-handle", format!("@{}@{address}", checked.owner), "/new/owner"),
         fact("fact-owner-email", checked.email.display(), "/new/owner"),
-        fact("fact-plan", room, "/new/plan"),
-        fact("fact-price", price, "/new/plan"),
+        fact("fact-plan", plan.name.clone(), "/new/plan"),
     ]);
+    let room = limits(words, plan).into_iter();
+    facts.extend(room.map(|limit| Fact { label: limit.label, value: limit.value, href: String::new(), change: String::new() }));
+    facts.push(fact("fact-price", price, "/new/plan"));
     facts
 }

@@ -17,7 +17,7 @@ use super::error::WebError;
 use super::page::flash;
 use super::session::Customer;
 use crate::account::Role;
-use crate::billing::{self, CheckoutError, stripe::StripeError};
+use crate::billing::{self, CheckoutError, Checkouts, stripe::StripeError};
 use crate::ids::OrderId;
 use crate::telemetry;
 
@@ -45,17 +45,14 @@ const TRIES: u32 = 3;
 pub(super) async fn open_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<String, CheckoutError> {
     let mut tries = 1;
     loop {
-        let opened = billing::open_checkout(
-            &state.db,
-            state.clock.as_ref(),
-            state.stripe.as_ref(),
-            &state.catalogue,
-            &state.urls,
-            customer.account,
-            &customer.person.email,
-            order,
-        )
-        .await;
+        let checkouts = Checkouts {
+            db: &state.db,
+            clock: state.clock.as_ref(),
+            stripe: state.stripe.as_ref(),
+            catalogue: &state.catalogue,
+            urls: &state.urls,
+        };
+        let opened = billing::open_checkout(checkouts, customer.account, &customer.person.email, order).await;
         match opened {
             Err(CheckoutError::Stripe(StripeError::Conflict)) if tries < TRIES => {
                 tries += 1;

@@ -50,6 +50,10 @@ pub(super) async fn show(
         tx.commit().await?;
     }
     let order = load(&state, &page.w, order.account_id, order.id, &came).await?;
+    if order.state == "paid" {
+        // Stripe's word came between the two looks.
+        return Ok(Redirect::to(&order.instance_url).into_response());
+    }
     Ok(html(&OrderPage { page, order })?)
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn status(State(state): State<AppState>, page: PageContext) -> 
         ("done", "status-all-well")
     };
     let overall = StateView { kind, word: page.w.t(key), detail: String::new() };
-    Ok(html(&StatusPage { page, overall, parts, checked_at: now.format("%H:%M UTC").to_string() })?)
+    Ok(html(&StatusPage { page, overall, parts, checked_at: now.format("%-H:%M UTC").to_string() })?)
 }
 
 /// What the database knows now.
@@ -82,7 +82,7 @@ pub(in crate::web) fn parts(words: &Words, facts: &Facts, now: DateTime<Utc>) ->
         name: words.t(&format!("status-{id}")),
         state: StateView { kind, word: words.t(key), detail },
     };
-    let since = |at: DateTime<Utc>| words.t1("status-since", "time", at.format("%H:%M UTC, %-d %B"));
+    let since = |at: DateTime<Utc>| words.t1("status-since", "time", at.format("%-H:%M UTC, %-d %B"));
     let pages = part("pages", "done", "status-working", String::new());
     let orders = if facts.places_left > 0 {
         part("orders", "done", "status-open", String::new())

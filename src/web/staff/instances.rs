@@ -98,31 +98,31 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
-    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), customer);
+    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
     Ok(html(&StaffInstancePage {
         address: readable(&instance.domain),
         state: seen.state(&page.w),
         facts,
         steps: if paid_at.is_some() { seen.steps(&page.w) } else { Vec::new() },
         conditions: conditions(&instance),
-        audit: entries.into_iter().map(audit_row).collect(),
+        audit: entries.iter().map(audit_row).collect(),
         page,
     })?)
 }
 
 fn conditions(instance: &Instance) -> Vec<ConditionRow> {
-    let conditions = instance.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let row = |condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| ConditionRow {
+    let Some(status) = instance.status() else { return Vec::new() };
+    let rows = status.conditions.iter().map(|condition| ConditionRow {
         kind: condition.type_.clone(),
         status: condition.status.clone(),
         reason: condition.reason.clone(),
         message: condition.message.clone(),
         since: time::moment(instant(&condition.last_transition_time)),
-    };
-    conditions.iter().map(row).collect()
+    });
+    rows.collect()
 }
 
-fn audit_row(entry: audit::Entry) -> AuditRow {
+fn audit_row(entry: &audit::Entry) -> AuditRow {
     let detail = if entry.detail == serde_json::json!({}) { String::new() } else { format!(" {}", entry.detail) };
     AuditRow {
         at: time::moment(entry.at),
@@ -137,7 +137,7 @@ fn facts(
     instance: &Instance,
     order: Option<&Order>,
     subscription: Option<&Subscription>,
-    customer: String,
+    customer: &str,
 ) -> Vec<Fact> {
     let fact = |key: &str, value: String| Fact::new(words, key, value);
     let intent = match &instance.intent_reason {

@@ -57,7 +57,7 @@ async fn order_rows(state: &AppState, words: &Words, orders: &[Order]) -> Result
 }
 
 /// The text that belongs to an id.
-fn named<I: PartialEq>(names: &[(I, String)], id: I) -> Option<&str> {
+fn named<I: PartialEq + Copy>(names: &[(I, String)], id: I) -> Option<&str> {
     names.iter().find(|(of, _)| *of == id).map(|(_, name)| name.as_str())
 }
 

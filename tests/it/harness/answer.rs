@@ -69,14 +69,6 @@ impl Answer {
         self.select(selector, |element| Some(text(element)))
     }
 
-    /// The text of the one element that a CSS selector finds.
-    #[track_caller]
-    pub fn one(&self, selector: &str) -> String {
-        let mut found = self.all(selector);
-        assert_eq!(found.len(), 1, "{}: {selector} in {}", self.asked, self.body);
-        found.remove(0)
-    }
-
     /// An attribute of all elements that a CSS selector finds, of those that have it.
     pub fn attributes(&self, selector: &str, name: &str) -> Vec<String> {
         self.select(selector, |element| element.attr(name).map(str::to_owned))
@@ -129,7 +121,8 @@ impl Answer {
     }
 
     fn select(&self, css: &str, read: impl Fn(ElementRef<'_>) -> Option<String>) -> Vec<String> {
-        Html::parse_document(&self.body).select(&selector(css)).filter_map(read).collect()
+        // Where a line may break is no space.
+        Html::parse_document(&self.body.replace("<wbr>", "")).select(&selector(css)).filter_map(read).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use paddock::clock::{Clock, ManualClock, SystemClock};
 use paddock::config::Host;
 use paddock::crypto::HostKey;
 use paddock::db::Db;
-use paddock::ids::{ClusterId, InstanceId, OrderId};
+use paddock::ids::{InstanceId, OrderId};
 use paddock::instance::address::{Address, AddressRules};
 use paddock::instance::dns::{DnsTarget, ScriptedResolver};
 use paddock::instance::{self, Instance};
@@ -67,8 +67,6 @@ pub struct TestApp {
     pub shop: Shop,
     /// What handlers work with.
     pub state: AppState,
-    /// The one cluster.
-    pub cluster: ClusterId,
     /// What jobs work with.
     pub deps: Arc<worker::Deps>,
     base: String,
@@ -93,32 +91,31 @@ impl TestApp {
         let clock = ManualClock::at(SystemClock.now());
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let shop = Shop::open(&clock, &base).await;
+        let till = Shop::open(&clock, &base).await;
         let resolver = ScriptedResolver::default();
         let transport = Arc::new(MemoryTransport::default());
         let stop = CancellationToken::new();
-        let (state, deps) = parts(&db, &clock, &base, &shop, &resolver, &transport);
-        tokio::spawn(web::serve(listener, state.clone(), stop.clone()));
-        tokio::spawn(state.nudges.clone().listen(db.clone(), stop.clone()));
+        let (web_state, jobs) = parts(&db, &clock, &base, &till, &resolver, &transport);
+        tokio::spawn(web::serve(listener, web_state.clone(), stop.clone()));
+        tokio::spawn(web_state.nudges.clone().listen(db.clone(), stop.clone()));
         let mut conn = db.fleet().acquire().await.unwrap();
-        let cluster = capacity::put_cluster(&mut conn, clock.as_ref(), "first", places.0).await.unwrap();
+        capacity::put_cluster(&mut conn, clock.as_ref(), "first", places.0).await.unwrap();
         drop(conn);
         let leave_jobs = AtomicBool::new(false);
-        let _stop = stop.drop_guard();
+        let stop = stop.drop_guard();
         let app = Self {
             clock,
             db,
             resolver,
             transport,
-            shop,
-            state,
-            cluster,
-            deps,
+            shop: till,
+            state: web_state,
+            deps: jobs,
             base,
             http: Client::http(),
             people,
             leave_jobs,
-            _stop,
+            _stop: stop,
             database,
         };
         let staff = app.staff_with(Scope::Admin);
@@ -129,11 +126,6 @@ impl TestApp {
             staff,
             app,
         }
-    }
-
-    /// Where the pages are, without a slash at the end.
-    pub fn base(&self) -> &str {
-        &self.base
     }
 
     /// A browser of its own for somebody.
@@ -281,9 +273,9 @@ impl TestApp {
         let order = self.order(customer, name).await;
         let (db, clock, deps) = (&self.db, self.clock.as_ref(), &self.deps);
         let (account, email) = (customer.who.account(), &customer.who.email);
-        billing::open_checkout(db, clock, deps.stripe.as_ref(), &deps.catalogue, &deps.urls, account, email, order.id)
-            .await
-            .unwrap();
+        let checkouts =
+            billing::Checkouts { db, clock, stripe: deps.stripe.as_ref(), catalogue: &deps.catalogue, urls: &deps.urls };
+        billing::open_checkout(checkouts, account, email, order.id).await.unwrap();
         let order = self.find_order(order.id).await;
         self.shop.pay_well(&order.checkout_id.unwrap());
         self.run_jobs().await;
@@ -351,12 +343,12 @@ impl TestApp {
 
     /// An instance as it is now.
     pub async fn find_instance(&self, id: InstanceId) -> Instance {
-        instance::find(&mut *self.sql().acquire().await.unwrap(), id).await.unwrap().unwrap()
+        instance::find(&mut self.sql().acquire().await.unwrap(), id).await.unwrap().unwrap()
     }
 
     /// An order as it is now.
     pub async fn find_order(&self, id: OrderId) -> Order {
-        billing::find_order(&mut *self.sql().acquire().await.unwrap(), id).await.unwrap().unwrap()
+        billing::find_order(&mut self.sql().acquire().await.unwrap(), id).await.unwrap().unwrap()
     }
 }
 

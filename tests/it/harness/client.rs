@@ -106,7 +106,8 @@ impl Client {
         let who = if self.who.email.is_empty() { "nobody" } else { &self.who.email };
         let path = request.url()[url::Position::BeforePath..].to_owned();
         let asked = format!("{} {path} as {who}", request.method());
-        let response = self.http.execute(request).await.unwrap_or_else(|error| panic!("{asked}: {error:?}"));
+        let response = self.http.execute(request).await;
+        let response = response.unwrap_or_else(|error| panic!("{asked}: {error:?}; the program ends with `app`: keep it"));
         let (status, headers) = (response.status(), response.headers().clone());
         self.keep_cookies(&headers);
         // A stream of events never ends; whoever wants to read one calls `events`.

@@ -11,14 +11,15 @@
 //! }
 //! ```
 //!
+//! The program ends when `app` is dropped, so a test binds it even when it does not use it (`app: _app`).
+//!
 //! Postgres, HTTP and Stripe's wire format are real; only clock, mails and DNS are scripted. A test ends in a failure when it leaves
 //! jobs that are due, jobs that failed, or mails that are owed ([`TestApp::leave_jobs`] says that this is meant).
-
-#![allow(dead_code, unused_imports, reason = "what one test needs, others may not yet")]
 
 mod answer;
 mod app;
 mod client;
+mod cluster;
 mod database;
 mod people;
 mod shop;
@@ -27,6 +28,7 @@ mod tests;
 pub use answer::Answer;
 pub use app::{Capacity, Start, TestApp};
 pub use client::Client;
+pub use cluster::turn;
 pub use database::Database;
 pub use people::{Identity, PASSWORD};
 pub use shop::Shop;

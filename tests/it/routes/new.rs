@@ -82,13 +82,13 @@ async fn an_address_is_checked_while_it_is_typed() {
         ("kind=hosted&name=%FF%FE", "Cannot be used", "letters a to z"),
         ("kind=hosted&name=mastodon-birds", "Free", "a trademark"),
         ("kind=own&domain=birds.example", "Cannot be used", "does not exist"),
-        ("kind=own&domain=https://birds.org/", "Can be used", "@name@birds.org"),
-        ("kind=own&domain=b%C3%BCcher.org", "Can be used", "xn--bcher-kva.org"),
+        ("kind=own&domain=https://birds.org/", "Not taken", "@name@birds.org"),
+        ("kind=own&domain=b%C3%BCcher.org", "Not taken", "xn--bcher-kva.org"),
         ("kind=own&domain=192.0.2.1", "Cannot be used", "IP address"),
         ("kind=own&domain=birds.meadow.social", "Cannot be used", "which is ours"),
         ("kind=own&domain=co.uk", "Cannot be used", "many people register"),
         ("kind=own&domain=birds.org&web_domain=birds.org", "Cannot be used", "same as the address"),
-        ("kind=own&domain=birds.org&web_domain=social.birds.org", "Can be used", "birds.org"),
+        ("kind=own&domain=birds.org&web_domain=social.birds.org", "Not taken", "birds.org"),
         ("", "", ""),
     ];
     for (query, state, text) in cases {
@@ -185,6 +185,16 @@ async fn a_domain_of_ones_own_is_asked_for_its_records() {
     answer(&customer, "/new/owner", &[("owner_name", "wren")]).await.redirects_to("/new/plan");
     answer(&customer, "/new/plan", &[("plan", "family")]).await.redirects_to("/new/review");
     customer.get("/new/review").await.see("Mastodon itself at").see("social.birds.org").see("@wren@birds.org");
+    // A server on it can't be built yet, so nobody may pay for one or wait for it.
+    let review = customer.get("/new/review").await.see("can’t be ordered yet").see("Choose a name with us").not_see("Pay €");
+    assert_eq!(review.attributes("main form", "action"), [""; 0]);
+    let before = app.rows().await;
+    for wait in ["", "1"] {
+        let refused = customer.post("/orders", &[("wait", wait)]).await.is(422).see("can’t be ordered yet");
+        assert_eq!(refused.attributes("#errors a", "href"), ["#domain"]);
+        assert_eq!(refused.all("#domain").len(), 1);
+    }
+    assert_eq!(app.rows().await, before);
 }
 
 #[tokio::test]
@@ -195,6 +205,16 @@ async fn an_address_that_was_taken_meanwhile_leads_back_to_the_question() {
     app.order(&other_customer, "birds").await;
     let back = customer.get("/new/review").await.redirects_to("/new/address");
     customer.follow(back).await.see("This address was taken a moment ago").see("Taken");
+}
+
+#[tokio::test]
+async fn an_address_with_an_order_of_ones_own_leads_to_that_order() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    answer_all(&customer, "birds").await;
+    let order = app.order(&customer, "birds").await;
+    customer.get("/new/review").await.redirects_to(&format!("/orders/{}", order.id));
+    let check = customer.get("/new/address/check?kind=hosted&name=birds").await.see("Yours already");
+    assert_eq!(check.attributes("a", "href"), [format!("/orders/{}", order.id)]);
 }
 
 #[tokio::test]

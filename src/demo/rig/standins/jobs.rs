@@ -1,7 +1,7 @@
 //! Whoever runs our Jobs: does for real what a Job's pod would do to its instance's database, and writes how it ended as an
 //! annotation on the pod, which a Stage turns into the pod's end.
 //!
-//! Only the pod's own environment is used, Secrets and ConfigMaps resolved: a Job with a wrong reference fails here as well.
+//! Only the pod's own environment is used, Secrets and `ConfigMap`s resolved: a Job with a wrong reference fails here as well.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};

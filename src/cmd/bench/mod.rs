@@ -1,0 +1,87 @@
+//! `paddock bench`: measurements, each against a peer or the limit in the same run, and each with one line at its end.
+
+mod bare;
+mod child;
+mod learn;
+mod orders;
+mod provision;
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock as _, SystemClock};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Name {
+    /// From a paid order to a running server.
+    Provision,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    /// Which measurement.
+    name: Name,
+    /// How many servers at a time.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=2000))]
+    instances: u32,
+    /// Append the result to docs/benchmarks.md; run it in the checkout.
+    #[arg(long)]
+    record: bool,
+}
+
+/// Runs one. Everything that it started is stopped, also by Ctrl-C and after an error: what is dropped is killed.
+pub(super) async fn run(bench: Bench, shutdown: CancellationToken) -> anyhow::Result<()> {
+    anyhow::ensure!(!bench.record || !cfg!(debug_assertions), "--record is for release builds: use ./dev bench");
+    let dir = std::env::temp_dir().join(format!("paddock-bench-{}", std::process::id()));
+    let measured = tokio::select! {
+        measured = measure(&bench, &dir) => measured,
+        () = shutdown.cancelled() => Err(anyhow::anyhow!("interrupted")),
+    };
+    if std::env::var_os("PADDOCK_BENCH_KEEP").is_none()
+        && let Err(error) = std::fs::remove_dir_all(&dir)
+    {
+        tracing::warn!(error = %error, "the measurement's folder could not be removed");
+    }
+    let line = measured?;
+    println!("{line}");
+    if bench.record { record(&line) } else { Ok(()) }
+}
+
+async fn measure(bench: &Bench, dir: &Path) -> anyhow::Result<String> {
+    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    match bench.name {
+        Name::Provision => provision::measure(dir, bench.instances).await,
+    }
+}
+
+/// Date, commit and machine go along: a figure without them says nothing.
+fn record(line: &str) -> anyhow::Result<()> {
+    let path = Path::new("docs/benchmarks.md");
+    let mut file = std::fs::OpenOptions::new().append(true).open(path).context("docs/benchmarks.md (run it in the checkout)")?;
+    let date = SystemClock.now().format("%Y-%m-%d %H:%M UTC");
+    writeln!(file, "\n{date}, commit {}, {}:\n\n    {line}", commit(), machine())?;
+    println!("written to {}", path.display());
+    Ok(())
+}
+
+fn commit() -> String {
+    let git = |args: &[&str]| {
+        let output = std::process::Command::new("git").args(args).output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let changed = git(&["status", "--porcelain", "--", "src", "Cargo.lock"]).is_some_and(|changes| !changes.is_empty());
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    if changed { format!("{commit} with changes") } else { commit }
+}
+
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, model)| model.trim()));
+    format!("{cores} cores of {}", model.unwrap_or("an unknown processor"))
+}

@@ -1,0 +1,143 @@
+//! The main job in a real Chromium with JavaScript: what no test of the answers alone can see. `PADDOCK_SHOTS=dir` keeps pictures.
+
+mod program;
+mod window;
+
+use paddock::demo::journey::Journey;
+use paddock::demo::rig::Rig;
+use paddock::demo::stage::{HOSTS_DOMAIN, Stage, StageSettings};
+use paddock::resource::{StepName, crds_yaml};
+use thirtyfour::Key;
+
+use crate::harness::turn;
+use program::Program;
+use window::Window;
+
+/// The states of the steps on a server's page, in order.
+const STATES: &str = "return Array.from(document.querySelectorAll('.steps > li'), (step) => step.className)";
+
+#[tokio::test]
+async fn from_sign_up_to_a_running_server() -> anyhow::Result<()> {
+    let _turn = turn().await;
+    let rig = Rig::shared().await?;
+    for (_, yaml) in crds_yaml()? {
+        rig.cluster().apply(&yaml).await?;
+    }
+    let dir = rig.dir().join("browser");
+    let settings =
+        StageSettings { dir: dir.clone(), database: "browser".to_owned(), ports: [0; 3], sweep_seconds: 3600, capacity: 10 };
+    let stage = Stage::open(rig, &settings).await?;
+    let mut program = Program::start(&stage, &dir).await?;
+    let journey = Journey {
+        pages: stage.pages.clone(),
+        mailbox: stage.mailbox_url.clone(),
+        email: "ada.lovelace@example.org".to_owned(),
+        password: "analytical engine".to_owned(),
+        name: "harbour".to_owned(),
+    };
+
+    let window = Window::open().await?;
+    sign_up_by_keyboard(&window, &journey).await?;
+    log_in(&window, &journey).await?;
+    choose(&window, &journey).await?;
+    pay(&window, &journey).await?;
+    watch(&window, &journey, &mut program).await?;
+    assert_eq!(stage.stripe.control().charges().len(), 1);
+    window.close().await
+}
+
+async fn focus(window: &Window) -> anyhow::Result<String> {
+    window.run("const it = document.activeElement; return it.id || it.className || it.tagName").await
+}
+
+async fn sign_up_by_keyboard(window: &Window, journey: &Journey) -> anyhow::Result<()> {
+    window.go(&journey.pages.join("/sign-up")?).await?;
+    window.key(Key::Tab).await?;
+    assert_eq!(focus(window).await?, "skip", "the first key leads past the navigation");
+    window.key(Key::Enter).await?;
+    assert_eq!(focus(window).await?, "main");
+    window.key(Key::Tab).await?;
+    assert_eq!(focus(window).await?, "email");
+    window.press(&journey.email).await?;
+    window.key(Key::Tab).await?;
+    assert_eq!(focus(window).await?, "password");
+    window.press(&journey.password).await?;
+    window.key(Key::Tab).await?;
+    window.shot("1-sign-up").await?;
+    let ring: String = window.run("return getComputedStyle(document.activeElement).outlineStyle").await?;
+    assert_eq!(ring, "solid", "one sees where the focus is");
+    window.key(Key::Enter).await?;
+    window.see("main", &journey.email).await?;
+    assert_eq!(window.url().await?.path(), "/sign-up/sent");
+    Ok(())
+}
+
+async fn log_in(window: &Window, journey: &Journey) -> anyhow::Result<()> {
+    window.go(&journey.wait_for_mail("/verify/").await?.parse()?).await?;
+    window.send().await?;
+    window.click("main a.button").await?;
+    window.fill("#email", &journey.email).await?;
+    window.fill("#password", &journey.password).await?;
+    window.send().await?;
+    assert_eq!(window.url().await?.path(), "/new/address");
+    Ok(())
+}
+
+async fn choose(window: &Window, journey: &Journey) -> anyhow::Result<()> {
+    // Nothing is sent: the answers come while one types.
+    for (typed, told) in [("admin", "Reserved"), ("a", "at least 3 characters"), (&journey.name, "Free")] {
+        window.fill("#name", typed).await?;
+        window.see("#check-hosted", told).await?;
+    }
+    window.shot("2-address").await?;
+    window.click("#kind-own").await?;
+    window.fill("#domain", "bücher.org").await?;
+    window.see("#check-own", "xn--bcher-kva.org").await?;
+    window.click("#kind").await?;
+    window.send().await?;
+    window.fill("#owner_name", "ada").await?;
+    window.send().await?;
+    window.click(".plans tbody tr:nth-child(2) label").await?;
+    window.shot("3-plan").await?;
+    window.send().await?;
+    window.see("main", &format!("@ada@{}.{HOSTS_DOMAIN}", journey.name)).await?;
+    window.shot("4-review").await
+}
+
+async fn pay(window: &Window, journey: &Journey) -> anyhow::Result<()> {
+    window.send().await?;
+    assert_ne!(window.url().await?.origin(), journey.pages.origin(), "the card is not ours to see");
+    for (field, typed) in [("number", "4242 4242 4242 4242"), ("expiry", "12/34"), ("cvc", "123")] {
+        window.fill(&format!("[name={field}]"), typed).await?;
+    }
+    window.send().await
+}
+
+/// The page moves from the payment to the server by itself, and shows each step without being loaded again.
+async fn watch(window: &Window, journey: &Journey, program: &mut Program) -> anyhow::Result<()> {
+    window.until("server's page", async || Ok(window.url().await?.path().starts_with("/instances/ins_").then_some(()))).await?;
+    window.see("h1", "Your server is being built").await?;
+    let before: Vec<String> = window.run(STATES).await?;
+    assert_eq!(before.len(), 1 + StepName::ALL.len(), "{before:?}");
+    assert_eq!((before[0].as_str(), before[1..].contains(&"done".to_owned())), ("done", false), "{before:?}");
+    window.shot("5-before-building").await?;
+
+    window.run::<serde_json::Value>("window.neverReloaded = true").await?;
+    program.build()?;
+    let later = window
+        .until("step that is done", async || {
+            let states: Vec<String> = window.run(STATES).await?;
+            Ok((!states.is_empty() && states[1..].contains(&"done".to_owned())).then_some(states))
+        })
+        .await?;
+    assert_ne!(before, later);
+    window.shot("6-building").await?;
+    window.see("main", "What to do now").await?;
+    window.see("h1", &format!("{}.{HOSTS_DOMAIN}", journey.name)).await?;
+    assert!(window.run::<bool>("return window.neverReloaded === true").await?, "the page was loaded again");
+    assert!(window.run::<bool>("return Boolean(document.querySelector('[data-end]'))").await?);
+    window.see("[role=status].away", "Your server is ready").await?;
+    window.shot("7-ready").await?;
+    journey.wait_for_mail("/instances/").await?;
+    Ok(())
+}
