@@ -22,6 +22,9 @@ fn cases() -> Vec<(String, Policy)> {
         ("thrice, reversed".to_owned(), policy(Order::Reversed, THRICE)),
         ("never".to_owned(), policy(Order::InOrder, Rule::Drop)),
     ];
+    if seeds > 1 {
+        cases.push(("thrice, in order".to_owned(), policy(Order::InOrder, THRICE)));
+    }
     cases.extend((1..=seeds).map(|seed| (format!("thrice, shuffled {seed}"), policy(Order::Shuffled(seed), THRICE))));
     cases
 }
