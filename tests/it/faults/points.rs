@@ -196,7 +196,7 @@ async fn case(world: &mut World, number: usize, trouble: Trouble) -> anyhow::Res
     let (happened, ready) = tokio::try_join!(happens, ready)?;
     let at_the_end = points.iter().any(|point| ["fleet.ready_committed", "operator.ready"].contains(point));
     ensure!(happened <= ready || at_the_end, "the server was ready before the trouble was over");
-    let excuse = Excuse { a_mail_twice: trouble.may_meet_a_mail(), failed_jobs: points.is_empty() };
+    let excuse = Excuse { a_mail_twice: trouble.may_meet_a_mail(), failed_jobs: points.is_empty(), sweeps: false };
     assert_one_of_everything(world, &customer, excuse).await?;
     Ok(format!("one of everything; the customer met {} errors", customer.troubles))
 }
