@@ -16,7 +16,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// How it is called in the queue's tables. Never changes: jobs of the last release must still run.
     const NAME: &'static str;
 
-    /// Two waiting jobs of the same key are one. `None`: each counts.
+    /// Two waiting jobs of the same key are one. Every job has one: without it, it would look as if it had been replaced, see
+    /// [`forget_replaced`].
     fn key(&self) -> Option<String>;
 
     /// Jobs of one lane run one after the other. `None`: at any time.
@@ -87,6 +88,18 @@ pub async fn list(owner: &PgPool) -> sqlx::Result<Vec<JobRow>> {
     )
     .fetch_all(owner)
     .await
+}
+
+/// Removes jobs that were replaced while they ran and then did not end well. The queue takes key and tries away from a running job when
+/// another of its key is enqueued; if its worker then dies, it would stay as a job that failed for good, though the other one does
+/// its work. Takes the log-in user's pool; says how many there were.
+pub async fn forget_replaced(owner: &PgPool) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "delete from graphile_worker._private_jobs where key is null and locked_at is null and attempts >= max_attempts",
+    )
+    .execute(owner)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Gives a job all its tries again, the first at `now`. The job's name; `None` when there is no such job, or somebody works on it.
