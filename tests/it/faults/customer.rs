@@ -9,7 +9,7 @@ use super::LOOK;
 use super::world::World;
 
 /// How long a customer tries before they call.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Somebody with a browser.
 pub struct Customer {

@@ -233,7 +233,7 @@ impl Moment {
 }
 
 async fn until(what: &str, look: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + Duration::from_mins(2);
     while !look().await? {
         ensure!(Instant::now() < end, "{what} did not come");
         tokio::time::sleep(LOOK).await;

@@ -118,7 +118,7 @@ impl World {
         environment.push(("PADDOCK_CRASH_AT", die_at.join(",")));
         environment.push(("PADDOCK_CRASH_ONCE", self.crashes().display().to_string()));
         for command in split.commands() {
-            self.parts.push(Part::start(command, &self.stage.config_file, self.log(command), environment.clone())?);
+            self.parts.push(Part::start(command, &self.stage.config_file, &self.log(command), environment.clone())?);
         }
         Ok(())
     }
@@ -204,14 +204,9 @@ impl World {
 }
 
 impl Part {
-    fn start(
-        command: &'static str,
-        config: &Path,
-        log: PathBuf,
-        environment: Vec<(&'static str, String)>,
-    ) -> anyhow::Result<Self> {
+    fn start(command: &'static str, config: &Path, log: &Path, environment: Vec<(&'static str, String)>) -> anyhow::Result<Self> {
         let (pid, starts, stop) = (Arc::<AtomicU32>::default(), Arc::<AtomicUsize>::default(), CancellationToken::new());
-        let out = fs::OpenOptions::new().create(true).append(true).open(&log)?;
+        let out = fs::OpenOptions::new().create(true).append(true).open(log)?;
         let config = config.to_path_buf();
         let (shown, counted, told) = (Arc::clone(&pid), Arc::clone(&starts), stop.clone());
         let keeper = tokio::spawn(async move {
