@@ -53,9 +53,11 @@ fn production_keeps_pages_and_customers_on_separate_sites() {
     ] {
         assert!(refused(pages, domain), "{pages} with {domain}");
     }
-    for (pages, domain) in
-        [("https://paddock.example", "meadow.social"), ("https://paddock.social", "meadow.social"), ("https://paddock.co.uk", "meadow.co.uk")]
-    {
+    for (pages, domain) in [
+        ("https://paddock.example", "meadow.social"),
+        ("https://paddock.social", "meadow.social"),
+        ("https://paddock.co.uk", "meadow.co.uk"),
+    ] {
         assert!(!refused(pages, domain), "{pages} with {domain}");
     }
 }
