@@ -264,14 +264,19 @@ create function current_account() returns uuid language sql stable
 
 -- A job, from any role, in the caller's transaction. The roles themselves have no rights on the queue's tables.
 create function enqueue_job(task text, payload json, key text, queue text, run_at timestamptz) returns void
-language plpgsql security definer set search_path = pg_catalog, public as $$
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
+  -- Inside this function current_user is its owner; the setting still says who asked.
+  if current_setting('role') = 'paddock_web' and task not in ('send_mail', 'settle_order', 'sync_checkout')
+     or current_setting('role') = 'paddock_auth' and task not in ('send_mail', 'sync_checkout', 'sync_subscription') then
+    raise exception 'role % may not enqueue the job %', current_setting('role'), task using errcode = 'insufficient_privilege';
+  end if;
   perform graphile_worker.add_job(identifier => task, payload => payload, queue_name => queue, run_at => run_at, job_key => key);
 end $$;
 
 -- Which of the names is taken: 'domain', 'web_domain', 'look_alike' or null.
 create function address_conflict(wanted text, wanted_web text, skeleton text, is_hosted boolean) returns text
-language sql stable security definer set search_path = pg_catalog, public as $$
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select case
     when exists (select 1 from instances i where i.released_at is null and (i.domain = wanted or i.web_domain = wanted)) then 'domain'
     when exists (select 1 from instances i where i.released_at is null and (i.domain = wanted_web or i.web_domain = wanted_web)) then 'web_domain'
@@ -282,7 +287,7 @@ $$;
 -- The open cluster with most room, or null when everything is full. Orders go through here one at a time until their
 -- transaction ends, so that two can't take the last place; the insert into `places` must follow in the same transaction.
 create function cluster_with_room() returns uuid
-language plpgsql security definer set search_path = pg_catalog, public as $$
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
   perform pg_advisory_xact_lock(hashtext('paddock.places'));
   return (
@@ -295,14 +300,14 @@ end $$;
 
 -- Places that are left over all open clusters.
 create function places_left() returns bigint
-language sql stable security definer set search_path = pg_catalog, public as $$
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select coalesce(sum(greatest(0, c.capacity - (select count(*) from places p where p.cluster_id = c.id and p.state <> 'freed'))), 0)::bigint
   from clusters c where c.state = 'open'
 $$;
 
 -- How many wait ahead of, and including, the given entry.
 create function waiting_position(entry uuid) returns bigint
-language sql stable security definer set search_path = pg_catalog, public as $$
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select count(*) from waiting_list w, waiting_list mine
   where mine.id = entry and w.state = 'waiting' and (w.created_at, w.id) <= (mine.created_at, mine.id)
 $$;
@@ -383,9 +388,18 @@ begin
     execute format('create policy everything on %I to paddock_auth, paddock_worker, paddock_fleet, paddock_staff using (true) with check (true)', t);
   end loop;
 end $$;
+-- A customer's request orders; it never pays, confirms, starts or signs for somebody else, whatever it is made to say.
+create policy only_ordered on instances as restrictive for insert to paddock_web
+  with check (intent = 'absent' and generation = 0 and pushed_generation = 0 and observed is null and ready_at is null and released_at is null);
+create policy only_placed on orders as restrictive for insert to paddock_web with check (state = 'placed' and paid_at is null);
+create policy only_unpaid on orders as restrictive for update to paddock_web
+  using (state in ('placed', 'open')) with check (state in ('placed', 'open') and paid_at is null);
+create policy only_reserved on places as restrictive for insert to paddock_web with check (state = 'reserved');
+create policy only_in_person on audit_events as restrictive for insert to paddock_web with check (actor_kind = 'person');
+
 alter table accounts enable row level security;
 create policy own_account on accounts to paddock_web using (id = current_account()) with check (id = current_account());
 create policy everything on accounts to paddock_auth, paddock_worker, paddock_fleet, paddock_staff using (true) with check (true);
 alter table mails enable row level security;
-create policy owes on mails for insert to paddock_web with check (true);
+create policy owes on mails for insert to paddock_web with check (state = 'owed');
 create policy everything on mails to paddock_auth, paddock_worker, paddock_fleet, paddock_staff using (true) with check (true);

@@ -16,7 +16,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// How it is called in the queue's tables. Never changes: jobs of the last release must still run.
     const NAME: &'static str;
 
-    /// Two waiting jobs of the same key are one. `None`: each counts.
+    /// Two waiting jobs of the same key are one. Every job has one: without it, it would look as if it had been replaced, see
+    /// [`forget_replaced`].
     fn key(&self) -> Option<String>;
 
     /// Jobs of one lane run one after the other. `None`: at any time.
@@ -67,6 +68,16 @@ impl JobRow {
     }
 }
 
+/// Takes what is left of its tries from a job that is running: when it fails now, it is left for a person. (The queue's own
+/// `permanently_fail_jobs` passes over jobs that somebody works on.) Takes the log-in user's pool.
+pub async fn no_more_tries(owner: &PgPool, id: i64) -> sqlx::Result<()> {
+    sqlx::query("update graphile_worker._private_jobs set max_attempts = greatest(attempts, 1) where id = $1")
+        .bind(id)
+        .execute(owner)
+        .await?;
+    Ok(())
+}
+
 /// All jobs that are not done, oldest due first. Takes the log-in user's pool.
 pub async fn list(owner: &PgPool) -> sqlx::Result<Vec<JobRow>> {
     sqlx::query_as(
@@ -77,6 +88,18 @@ pub async fn list(owner: &PgPool) -> sqlx::Result<Vec<JobRow>> {
     )
     .fetch_all(owner)
     .await
+}
+
+/// Removes jobs that were replaced while they ran and then did not end well. The queue takes key and tries away from a running job when
+/// another of its key is enqueued; if its worker then dies, it would stay as a job that failed for good, though the other one does
+/// its work. Takes the log-in user's pool; says how many there were.
+pub async fn forget_replaced(owner: &PgPool) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "delete from graphile_worker._private_jobs where key is null and locked_at is null and attempts >= max_attempts",
+    )
+    .execute(owner)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Gives a job all its tries again, the first at `now`. The job's name; `None` when there is no such job, or somebody works on it.

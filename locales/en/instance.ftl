@@ -1,7 +1,7 @@
 # An order's page beyond journey.ftl, a server's page, and times.
 order-nothing-yet = As far as we know, nothing was charged.
 order-not-opened = The payment page could not be opened yet.
-order-confirming-slow = This takes longer than usual. If you paid, nothing is lost: we keep asking the payment company.
+order-confirming-slow = This takes longer than usual. If you paid, nothing is lost: we compare with the payment company until it is clear.
 order-confirming-unpaid = I did not pay
 order-ending = The order is being ended
 order-ending-text = We make sure with the payment company that nobody can pay for { $address } any more. That takes a moment; a payment that was faster counts.
@@ -21,7 +21,7 @@ waiting-not-text = Every place is taken at the moment. Choose an address, and jo
 waiting-room = There is a place now. The first who orders gets it.
 waiting-full = Every place is taken at the moment. Nothing was charged.
 waiting-wish = You want { $address } with the plan { $plan }. The address is kept for you once you order, not before.
-waiting-since = Joined on { $time }. We write as soon as there is a place; you order then, or not.
+waiting-since = Joined on { $time }. When a place is free this page says so; you order then, or not.
 waiting-order = Order now
 waiting-left = You left the waiting list.
 waiting-room-now = There is a place after all. You can order now; check what you chose.
@@ -34,7 +34,7 @@ price-year = { $price } a year
 
 phase-stuck = Taking longer than usual
 phase-reserved-text = The address and a place are kept until the order is paid.
-phase-degraded-text = It should run, and part of it does not answer. We have been told; what people send to it now is delivered later by their servers.
+phase-degraded-text = It should run, and part of it does not answer. It is shown to the people who run this host; what people send to it now is delivered later by their servers.
 phase-upgrading-text = A new release of Mastodon is being put in place. It stays reachable, apart from a few seconds.
 phase-suspended-text = It is not running, and everything on it is kept. Other servers go on trying to deliver for a few days.
 phase-leaving-text = It has ended. Its data is kept until its time is over.

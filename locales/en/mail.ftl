@@ -40,7 +40,7 @@ mail-declined-action = Try the payment again
 mail-declined-not-me = If you don't want the server any more, do nothing. The order then ends by itself.
 
 mail-expired-subject = Your order for { $domain } has ended
-mail-expired-what = The order for { $domain } was not paid in time. Nothing was charged, and the address and the place are free again.
+mail-expired-what = The order for { $domain } has ended without a payment. Nothing was charged, and the address and the place are free again.
 mail-expired-next = If you still want the server, look at the order and start it again:
 mail-expired-action = Look at the order
 
@@ -53,5 +53,5 @@ mail-ready-manage = What we know about the server, its plan and its next invoice
 
 mail-waiting-subject = You are number { $position } on the waiting list
 mail-waiting-what = All places are taken just now. You are number { $position } in the queue for { $domain }.
-mail-waiting-nothing-charged = Nothing was charged and no card is needed. As soon as there is a place for you, we write to this address.
+mail-waiting-nothing-charged = Nothing was charged and no card is needed. The page of your servers shows your position; look there now and then. A place that is free goes to whoever orders first.
 mail-waiting-action = Go to { $host }

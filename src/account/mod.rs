@@ -227,6 +227,7 @@ pub async fn put_staff(
     scopes: &[Scope],
 ) -> Result<StaffId, AccountError> {
     let id = store::upsert_staff(conn, clock, email, hash, scopes).await?;
+    session::end_all_of_staff(conn, id).await?;
     audit::record(conn, clock, Actor::System("admin"), None, "staff.put", &id.to_string(), json!({ "scopes": scopes })).await?;
     Ok(id)
 }

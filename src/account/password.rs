@@ -100,7 +100,12 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, HashingFailed> + Send + 'static,
     ) -> Result<T, HashingFailed> {
-        let _slot = self.slots.acquire().await.map_err(|_| HashingFailed)?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| HashingFailed)?;
+        // The slot goes with the work: a visitor who hangs up does not make room while the hash is still being made.
+        let work = move || {
+            let _slot = slot;
+            work()
+        };
         tokio::task::spawn_blocking(work).await.map_err(|_| HashingFailed)?
     }
 }

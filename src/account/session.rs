@@ -135,6 +135,12 @@ pub async fn end_all(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<
     Ok(())
 }
 
+/// Ends all sessions of a member of staff.
+pub async fn end_all_of_staff(conn: &mut PgConnection, staff: StaffId) -> sqlx::Result<()> {
+    sqlx::query("delete from sessions where staff_id = $1").bind(staff).execute(conn).await?;
+    Ok(())
+}
+
 /// Forgets sessions that are over. Returns how many.
 pub async fn forget_old(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
     Ok(sqlx::query("delete from sessions where expires_at < $1").bind(clock.now()).execute(conn).await?.rows_affected())

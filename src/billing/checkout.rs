@@ -1,14 +1,17 @@
 //! Opens Stripe's page for an order. Every step may be repeated: Stripe knows the order by its id, and what is sent is fixed in the row.
 
+use chrono::TimeDelta;
 use url::Url;
 
+use super::jobs::SettleOrder;
 use super::store::{self, Order, OrderState};
-use super::stripe::{CheckoutWanted, NewCustomer, PriceWanted, Stripe, StripeError};
+use super::stripe::{CheckoutStatus, CheckoutWanted, NewCustomer, PriceWanted, Stripe, StripeError};
 use crate::clock::Clock;
 use crate::crash;
 use crate::db::Db;
 use crate::ids::{AccountId, OrderId};
 use crate::plan::Catalogue;
+use crate::queue;
 
 /// Where Stripe sends people back to.
 #[derive(Debug, Clone)]
@@ -30,7 +33,7 @@ pub enum CheckoutError {
     /// It is paid, or a payment is being confirmed.
     #[error("the order is paid already")]
     Paid,
-    /// Its time is over.
+    /// Its time is over, or so nearly that Stripe opens no page for it any more.
     #[error("the order's time is over")]
     Expired,
     /// There is no such order of this account, or its plan has left the catalogue.
@@ -43,6 +46,9 @@ pub enum CheckoutError {
     #[error("the order could not be read or written")]
     Database(#[from] sqlx::Error),
 }
+
+/// Stripe opens no session that would end sooner (API reference, `expires_at` of a Checkout Session).
+const SHORTEST: TimeDelta = TimeDelta::minutes(30);
 
 /// What checkouts are opened and ended with.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +80,12 @@ pub async fn open_checkout(
         OrderState::Paid => return Err(CheckoutError::Paid),
         OrderState::Expired => return Err(CheckoutError::Expired),
         OrderState::Placed | OrderState::Open if order.checkout_expires_at <= clock.now() => return Err(CheckoutError::Expired),
+        // No session was made in time (Stripe was away) and none can be made any more: free the address for another try at once.
+        OrderState::Placed if order.checkout_expires_at - clock.now() < SHORTEST => {
+            queue::enqueue(tx.conn(), &SettleOrder { order: order.id, early: true }, None).await?;
+            tx.commit().await?;
+            return Err(CheckoutError::Expired);
+        }
         OrderState::Open if order.checkout_url.is_some() => return Ok(order.checkout_url.unwrap_or_default()),
         OrderState::Placed | OrderState::Open => {}
     }
@@ -95,12 +107,19 @@ pub async fn open_checkout(
     let checkout = stripe.open_checkout(&wanted).await?;
     crash::point("checkout.session_made");
     let mut tx = db.begin_account(account).await?;
-    store::set_checkout(tx.conn(), order.id, &checkout.id, checkout.url.as_deref()).await?;
+    let kept = store::set_checkout(tx.conn(), order.id, &checkout.id, checkout.url.as_deref()).await?;
     tx.commit().await?;
     crash::point("checkout.session_kept");
+    if !kept {
+        // Paid or given up while we asked. Nobody may pay for what was given up: the page is closed before anybody gets its address.
+        return match stripe.expire_checkout(&checkout.id).await?.status {
+            CheckoutStatus::Complete => Err(CheckoutError::Paid),
+            CheckoutStatus::Open | CheckoutStatus::Expired => Err(CheckoutError::Expired),
+        };
+    }
     checkout.url.ok_or(match checkout.status {
-        super::stripe::CheckoutStatus::Complete => CheckoutError::Paid,
-        super::stripe::CheckoutStatus::Open | super::stripe::CheckoutStatus::Expired => CheckoutError::Expired,
+        CheckoutStatus::Complete => CheckoutError::Paid,
+        CheckoutStatus::Open | CheckoutStatus::Expired => CheckoutError::Expired,
     })
 }
 

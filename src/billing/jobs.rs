@@ -6,10 +6,6 @@ use super::stripe::{CheckoutId, RemoteSubscriptionId};
 use crate::ids::OrderId;
 use crate::queue::Job;
 
-/// Stripe's jobs run one after the other: they are few, and two that fetch and apply the same object side by side could let the
-/// older state win.
-const LANE: &str = "stripe";
-
 /// Fetches a checkout (and its subscription) and takes it in.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SyncCheckout {
@@ -22,8 +18,10 @@ impl Job for SyncCheckout {
     fn key(&self) -> Option<String> {
         Some(self.checkout.to_string())
     }
+    /// Jobs of one object take turns. Those of an order and of its subscription may run side by side: the order's row is locked, and
+    /// what was fetched earlier does not overwrite what was fetched later.
     fn lane(&self) -> Option<String> {
-        Some(LANE.to_owned())
+        Some(self.checkout.to_string())
     }
 }
 
@@ -40,7 +38,7 @@ impl Job for SyncSubscription {
         Some(self.subscription.to_string())
     }
     fn lane(&self) -> Option<String> {
-        Some(LANE.to_owned())
+        Some(self.subscription.to_string())
     }
 }
 
@@ -60,7 +58,7 @@ impl Job for SettleOrder {
         Some(self.order.to_string())
     }
     fn lane(&self) -> Option<String> {
-        Some(LANE.to_owned())
+        Some(self.order.to_string())
     }
 }
 

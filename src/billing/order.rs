@@ -102,6 +102,9 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
     }
     let account = tx.account();
     let conn = tx.conn();
+    let Some(cluster) = capacity::cluster_with_room(conn).await? else { return Ok(Placement::Full) };
+    // Only from here on other orders wait for this one: looked at earlier, many at once would all find room, and one order's domain
+    // could be another's web domain (no index compares the two).
     if let Some(conflict) = instance::conflict(conn, new.domain, new.web_domain, new.skeleton, new.hosted).await? {
         return Err(match conflict.as_str() {
             "web_domain" => OrderError::WebDomainTaken,
@@ -109,8 +112,6 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
             _ => OrderError::DomainTaken,
         });
     }
-    let Some(cluster) = capacity::cluster_with_room(conn).await? else { return Ok(Placement::Full) };
-    // Only from here on other orders wait for this one: counted earlier, many at once would all find room.
     if store::count_unpaid(conn, account).await? >= MOST_UNPAID {
         return Err(OrderError::TooManyUnpaid);
     }

@@ -45,13 +45,13 @@ pub async fn settle(checkouts: Checkouts<'_>, id: OrderId, early: bool) -> Resul
             let wanted = checkout_wanted(checkouts, &order, customer).await?;
             match stripe.open_checkout(&wanted).await {
                 Ok(found) => Some(stripe.expire_checkout(&found.id).await?),
-                Err(StripeError::Refused { .. }) => None,
+                Err(StripeError::Refused { param: Some(param), .. }) if param == "expires_at" => None,
                 Err(error) => return Err(error.into()),
             }
         }
     };
     let remote = match checkout {
-        Some(checkout) => Some(with_subscription(stripe, checkout).await?),
+        Some(checkout) => Some(with_subscription(stripe, clock, checkout).await?),
         None => None,
     };
     let mut tx = db.worker().begin().await?;

@@ -179,14 +179,15 @@ pub(super) async fn lock_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Re
         .await
 }
 
-/// Notes the checkout of an order that waits for payment. The same again is no error; paid or expired meanwhile is none either.
+/// Notes the checkout of an order that waits for payment; the same again is no error. `false`: the order has been paid or given up
+/// meanwhile.
 pub(super) async fn set_checkout(
     conn: &mut PgConnection,
     id: OrderId,
     checkout: &CheckoutId,
     url: Option<&str>,
-) -> sqlx::Result<()> {
-    sqlx::query(
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
         "update orders set state = 'open', checkout_id = $2, checkout_url = coalesce($3, checkout_url)
          where id = $1 and state in ('placed', 'open')",
     )
@@ -195,7 +196,7 @@ pub(super) async fn set_checkout(
     .bind(url)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 pub(super) async fn set_paid(conn: &mut PgConnection, clock: &dyn Clock, id: OrderId) -> sqlx::Result<()> {
@@ -304,7 +305,7 @@ pub async fn find_subscription(conn: &mut PgConnection, instance: InstanceId) ->
 
 pub(super) async fn put_subscription(
     conn: &mut PgConnection,
-    clock: &dyn Clock,
+    fetched_at: DateTime<Utc>,
     order: &Order,
     remote: &RemoteSubscription,
     open_invoice_since: Option<DateTime<Utc>>,
@@ -316,7 +317,8 @@ pub(super) async fn put_subscription(
          on conflict on constraint subscriptions_stripe_key do update set
            status = excluded.status, amount_minor = excluded.amount_minor, currency = excluded.currency,
            billing_interval = excluded.billing_interval, current_period_end = excluded.current_period_end,
-           cancel_at = excluded.cancel_at, open_invoice_since = excluded.open_invoice_since, synced_at = excluded.synced_at",
+           cancel_at = excluded.cancel_at, open_invoice_since = excluded.open_invoice_since, synced_at = excluded.synced_at
+         where subscriptions.synced_at <= excluded.synced_at",
     )
     .bind(SubscriptionId::new())
     .bind(order.account_id)
@@ -330,7 +332,7 @@ pub(super) async fn put_subscription(
     .bind(remote.current_period_end)
     .bind(remote.cancel_at)
     .bind(open_invoice_since)
-    .bind(clock.now())
+    .bind(fetched_at)
     .execute(conn)
     .await?;
     Ok(())

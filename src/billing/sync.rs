@@ -3,6 +3,7 @@
 //! Whoever learns that something happened (webhook, return page, sweep, settling) fetches the objects as they are now and comes
 //! here. What happened, in which order and how often, does not matter.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -20,8 +21,10 @@ use crate::mail::{self, Notice};
 const ACTOR: Actor = Actor::System("billing");
 
 /// Stripe's objects of one order as they are now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Remote {
+    /// When it was asked for: what was fetched earlier never overwrites what was fetched later.
+    pub fetched_at: DateTime<Utc>,
     /// The checkout, when that is how we came here.
     pub checkout: Option<Checkout>,
     /// The subscription, once there is one.
@@ -42,25 +45,30 @@ pub enum SyncError {
 }
 
 /// Fetches a checkout and, once there is one, its subscription.
-pub async fn fetch_checkout(stripe: &dyn Stripe, id: &CheckoutId) -> Result<Remote, StripeError> {
+pub async fn fetch_checkout(stripe: &dyn Stripe, clock: &dyn Clock, id: &CheckoutId) -> Result<Remote, StripeError> {
     let checkout = stripe.checkout(id).await?;
-    with_subscription(stripe, checkout).await
+    with_subscription(stripe, clock, checkout).await
 }
 
 /// The checkout with its subscription.
-pub(super) async fn with_subscription(stripe: &dyn Stripe, checkout: Checkout) -> Result<Remote, StripeError> {
+pub(super) async fn with_subscription(stripe: &dyn Stripe, clock: &dyn Clock, checkout: Checkout) -> Result<Remote, StripeError> {
     let remote = match &checkout.subscription {
-        Some(subscription) => fetch_subscription(stripe, subscription).await?,
-        None => Remote::default(),
+        Some(subscription) => fetch_subscription(stripe, clock, subscription).await?,
+        None => Remote { fetched_at: clock.now(), checkout: None, subscription: None, open_invoice: None },
     };
     Ok(Remote { checkout: Some(checkout), ..remote })
 }
 
 /// Fetches a subscription and what is owed for it.
-pub async fn fetch_subscription(stripe: &dyn Stripe, id: &RemoteSubscriptionId) -> Result<Remote, StripeError> {
+pub async fn fetch_subscription(
+    stripe: &dyn Stripe,
+    clock: &dyn Clock,
+    id: &RemoteSubscriptionId,
+) -> Result<Remote, StripeError> {
+    let fetched_at = clock.now();
     let subscription = stripe.subscription(id).await?;
     let open_invoice = stripe.oldest_open_invoice(id).await?;
-    Ok(Remote { checkout: None, subscription: Some(subscription), open_invoice })
+    Ok(Remote { fetched_at, checkout: None, subscription: Some(subscription), open_invoice })
 }
 
 /// Takes Stripe's state in. The order's row is locked first, so two of these take turns. What is not ours (no order of ours in the
@@ -79,7 +87,7 @@ pub async fn sync(conn: &mut PgConnection, clock: &dyn Clock, remote: &Remote) -
         store::set_checkout(conn, id, &checkout.id, checkout.url.as_deref()).await?;
     }
     if let Some(subscription) = &remote.subscription {
-        take_subscription(conn, clock, &order, subscription, remote.open_invoice.as_ref()).await?;
+        take_subscription(conn, clock, &order, subscription, remote).await?;
     } else if let Some(checkout) = &remote.checkout
         && checkout.status == CheckoutStatus::Expired
         && matches!(order.state, OrderState::Placed | OrderState::Open)
@@ -94,11 +102,23 @@ async fn take_subscription(
     clock: &dyn Clock,
     order: &Order,
     subscription: &RemoteSubscription,
-    open_invoice: Option<&Invoice>,
+    remote: &Remote,
 ) -> Result<(), SyncError> {
-    store::put_subscription(conn, clock, order, subscription, open_invoice.map(|invoice| invoice.created)).await?;
-    if !entitles(subscription.status) {
-        return Ok(());
+    let owed_since = remote.open_invoice.as_ref().map(|invoice| invoice.created);
+    store::put_subscription(conn, remote.fetched_at, order, subscription, owed_since).await?;
+    match subscription.status {
+        RemoteStatus::Active | RemoteStatus::Trialing | RemoteStatus::PastDue => {}
+        // Over before we ever heard that it had begun (refunded and cancelled at Stripe): nobody pays, so nothing is kept.
+        RemoteStatus::Canceled | RemoteStatus::IncompleteExpired
+            if matches!(order.state, OrderState::Placed | OrderState::Open) =>
+        {
+            return give_up(conn, clock, order).await;
+        }
+        RemoteStatus::Incomplete
+        | RemoteStatus::IncompleteExpired
+        | RemoteStatus::Canceled
+        | RemoteStatus::Unpaid
+        | RemoteStatus::Paused => return Ok(()),
     }
     match order.state {
         OrderState::Expired => return Err(SyncError::PaidAfterEnd(order.id)),
@@ -114,18 +134,6 @@ async fn take_subscription(
         }
     }
     Ok(())
-}
-
-/// Whether a subscription in this state is being paid for, as far as a first start is concerned.
-fn entitles(status: RemoteStatus) -> bool {
-    match status {
-        RemoteStatus::Active | RemoteStatus::Trialing | RemoteStatus::PastDue => true,
-        RemoteStatus::Incomplete
-        | RemoteStatus::IncompleteExpired
-        | RemoteStatus::Canceled
-        | RemoteStatus::Unpaid
-        | RemoteStatus::Paused => false,
-    }
 }
 
 /// Stripe has said that nobody can pay any more: address and place are free, and the customer is told.

@@ -45,22 +45,34 @@ pub(super) async fn run(db: Db, clock: SharedClock, client: Client, shutdown: Ca
                     unwritten.insert(id, said);
                 }
             }
-            // A custom resource that went away is the operator's business; the row keeps what was last seen.
-            Some(Ok(Event::Delete(_) | Event::Init | Event::InitDone)) => {}
+            // A custom resource that somebody deleted is wanted again as long as its row says so.
+            Some(Ok(Event::Delete(resource))) => {
+                if let Some(id) = instance_id(&resource.name_any())
+                    && let Err(error) = push_again(&db, id).await
+                {
+                    tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "a deleted custom resource could not be noted");
+                }
+            }
+            Some(Ok(Event::Init | Event::InitDone)) => {}
             Some(Err(error)) => {
                 tracing::warn!(error = telemetry::chain(&error), "the watch of custom resources broke off; it begins again");
                 tokio::time::sleep(AGAIN).await;
             }
             None => return,
         }
-        while let Some((id, said)) = unwritten.pop_first() {
+        // One that can't be written does not stand in the way of the others.
+        for (id, said) in std::mem::take(&mut unwritten) {
             if let Err(error) = write(&db, &clock, id, &said).await {
                 tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "what was seen could not be written; trying again");
                 unwritten.insert(id, said);
-                break;
             }
         }
     }
+}
+
+async fn push_again(db: &Db, id: InstanceId) -> sqlx::Result<()> {
+    let mut conn = db.fleet().acquire().await?;
+    instance::push_again(&mut conn, id).await
 }
 
 fn read(resource: &MastodonInstance) -> Option<(InstanceId, Said)> {

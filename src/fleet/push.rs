@@ -87,7 +87,8 @@ async fn push_one(db: &Db, client: &Client, row: ToPush) -> anyhow::Result<()> {
     if !newer {
         crash::point("fleet.before_apply");
         let mut wanted = custom_resource(&row)?;
-        // A second fleet may have written a newer generation since we looked: then this is a conflict and comes round again.
+        // A second fleet may have written a newer generation since we looked: then this is a conflict and comes round again. (Where
+        // nothing is yet there is nothing to name, and nothing newer than the first generation.)
         wanted.metadata.resource_version = there.and_then(|there| there.metadata.resource_version);
         api.patch(&resource_name(id), &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&wanted)).await?;
         crash::point("fleet.applied");

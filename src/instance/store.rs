@@ -320,6 +320,15 @@ pub async fn mark_pushed(conn: &mut PgConnection, id: InstanceId, generation: i6
     Ok(())
 }
 
+/// The custom resource is gone though the row wants one: it is pushed again in the next round.
+pub async fn push_again(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
+    sqlx::query("update instances set pushed_generation = 0 where id = $1 and intent <> 'absent' and released_at is null")
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Whom to tell and what about, when an instance was seen ready for the first time.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct FirstReady {

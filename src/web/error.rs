@@ -222,12 +222,12 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
             StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::BAD_REQUEST
             | StatusCode::UNPROCESSABLE_ENTITY
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE
-            | StatusCode::REQUEST_TIMEOUT => {
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 WebError::Unreadable { field: "request".to_owned(), message: status.canonical_reason().unwrap_or("").to_owned() }
             }
             StatusCode::PAYLOAD_TOO_LARGE => WebError::TooLarge { most: super::csrf::FORM_LIMIT },
             StatusCode::INTERNAL_SERVER_ERROR => WebError::Internal("a handler panicked".to_owned()),
+            StatusCode::SERVICE_UNAVAILABLE => WebError::Unavailable("the answer took too long".to_owned()),
             _ => return response,
         },
         None => return response,

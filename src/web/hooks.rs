@@ -18,8 +18,12 @@ pub(super) const LIMIT: usize = 512 * 1024;
 /// POST `/hooks/stripe`. A redelivery is answered like the first delivery, and changes nothing.
 pub(super) async fn stripe(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, WebError> {
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let event = verify_webhook(&body, signature, &state.webhook_secrets, state.clock.now())
-        .map_err(|refused| WebError::Unreadable { field: "stripe-signature".to_owned(), message: refused.to_string() })?;
+    let event = verify_webhook(&body, signature, &state.webhook_secrets, state.clock.now()).map_err(|refused| {
+        // A wrong secret in the configuration looks just like this, and would otherwise stay silent until the sweep.
+        tracing::warn!(error = %refused, "a webhook was refused");
+        metrics::counter!("paddock_webhooks_refused_total").increment(1);
+        WebError::Unreadable { field: "stripe-signature".to_owned(), message: refused.to_string() }
+    })?;
     crash::point("hook.verified");
     let mut tx = state.db.auth().begin().await?;
     if billing::event_received(&mut tx, state.clock.as_ref(), &event, &body).await? {

@@ -49,7 +49,7 @@ pub fn router(state: AppState) -> Router {
         .layer(SetResponseHeaderLayer::if_not_present(header::CONTENT_SECURITY_POLICY, content_security_policy(&state)))
         .layer(axum::middleware::from_fn_with_state(state.clone(), error::render_errors))
         .layer(CatchPanicLayer::new())
-        .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(30)))
+        .layer(TimeoutLayer::with_status_code(http::StatusCode::SERVICE_UNAVAILABLE, std::time::Duration::from_secs(30)))
         .layer(DefaultBodyLimit::max(hooks::LIMIT));
     router.with_state(state).layer(layers)
 }

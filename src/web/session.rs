@@ -12,7 +12,7 @@ use super::access::Access;
 use super::error::WebError;
 use super::{AppState, csrf};
 use crate::account::session::{self, Kind, SessionSecret, Subject};
-use crate::account::{self, Person, Role, Scope, StaffMember};
+use crate::account::{self, Person, Role, StaffMember};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
 use crate::ids::{AccountId, InstanceId, OrderId};
@@ -81,7 +81,11 @@ fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<()
         }
         (Access::SignedIn | Access::Member(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
         (Access::Staff(scope), Caller::Staff(member)) => {
-            if member.scopes.iter().any(|held| held.includes(scope)) { Ok(()) } else { Err(WebError::Forbidden) }
+            if member.scopes.iter().any(|held| held.includes(scope)) {
+                Ok(())
+            } else {
+                Err(WebError::Forbidden)
+            }
         }
         (Access::Staff(_), Caller::Nobody) => Err(WebError::StaffLogIn),
         // To a customer the staff's pages do not exist.

@@ -10,7 +10,7 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerContextExt as _, WorkerOptions};
+use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -102,8 +102,8 @@ where
                 let why = format!("{error:#}");
                 tracing::error!(job.name = J::NAME, job.id = id, error = why, "a job failed for good; staff must look");
                 metrics::counter!("paddock_jobs_failed_total", "job" => J::NAME).increment(1);
-                // The attempt that ends now is the last: what is left of its tries is taken away.
-                if let Err(error) = context.utils().permanently_fail_jobs(&[id], &why).await {
+                // The attempt that ends now is the last.
+                if let Err(error) = queue::no_more_tries(deps.db.owner(), id).await {
                     tracing::error!(job.id = id, error = %error, "a failed job could not be marked as such");
                 }
                 Err(why)

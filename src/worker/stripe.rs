@@ -40,14 +40,14 @@ async fn take_in(deps: &Deps, remote: Result<Remote, StripeError>) -> Result<(),
 
 impl Handle for SyncCheckout {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        let remote = billing::fetch_checkout(deps.stripe.as_ref(), &self.checkout).await;
+        let remote = billing::fetch_checkout(deps.stripe.as_ref(), deps.clock.as_ref(), &self.checkout).await;
         take_in(deps, remote).await.map_err(JobError::from)
     }
 }
 
 impl Handle for SyncSubscription {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        let remote = billing::fetch_subscription(deps.stripe.as_ref(), &self.subscription).await;
+        let remote = billing::fetch_subscription(deps.stripe.as_ref(), deps.clock.as_ref(), &self.subscription).await;
         take_in(deps, remote).await.map_err(JobError::from)
     }
 }

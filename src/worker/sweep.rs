@@ -13,8 +13,13 @@ use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, S
 use crate::queue::{self, Job};
 use crate::telemetry;
 
+/// After a start, the first comparison with Stripe.
+const SWEEP_SOON: Duration = Duration::from_mins(5);
 /// Between two rounds of [`Tidy`].
 const TIDY_EVERY: Duration = Duration::from_hours(6);
+
+/// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
+const REPLACED_EVERY: Duration = Duration::from_secs(5);
 
 /// Forgets what is over: sessions, links.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,8 +72,10 @@ impl Handle for SweepStripe {
 
 /// Enqueues what is due by time alone. Keys make sure that several workers enqueue one of each.
 pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: CancellationToken) {
-    let mut sweep = tokio::time::interval(sweep_every);
+    // Not at once: after each deployment the first payments would stand behind a comparison of everything.
+    let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + sweep_every.min(SWEEP_SOON), sweep_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut replaced = tokio::time::interval(REPLACED_EVERY);
     // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
     note(enqueue(&deps, &SyncPrices {}).await);
     loop {
@@ -76,6 +83,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             () = shutdown.cancelled() => return,
             _ = sweep.tick() => note(enqueue(&deps, &SweepStripe {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
+            _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }
     }
 }

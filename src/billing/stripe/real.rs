@@ -31,7 +31,7 @@ use super::{
 };
 
 /// How long one request may take. Stripe's slowest calls (a first charge) are said to take some seconds.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(8);
 /// The most that Stripe puts on a page.
 const PAGE: i64 = 100;
 /// What async-stripe says when an error's body is not Stripe's: it came from something between us and Stripe.

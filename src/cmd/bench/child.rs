@@ -44,7 +44,7 @@ impl Serve {
             .context("starting paddock serve")?;
         let pid = child.id().context("paddock serve has ended at once")?;
         let mut serve = Self { child, pid, metrics: format!("http://127.0.0.1:{port}/metrics").parse()? };
-        let (end, address) = (Instant::now() + Duration::from_secs(60), pages.join("/readyz")?);
+        let (end, address) = (Instant::now() + Duration::from_mins(1), pages.join("/readyz")?);
         while !reqwest::get(address.clone()).await.is_ok_and(|answer| answer.status().is_success()) {
             serve.check()?;
             anyhow::ensure!(Instant::now() < end, "paddock serve did not answer within a minute");

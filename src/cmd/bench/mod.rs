@@ -55,7 +55,7 @@ pub(super) async fn run(bench: Bench, shutdown: CancellationToken) -> anyhow::Re
 async fn measure(bench: &Bench, dir: &Path) -> anyhow::Result<String> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
     match bench.name {
-        Name::Provision => provision::measure(dir, bench.instances).await,
+        Name::Provision => Box::pin(provision::measure(dir, bench.instances)).await,
     }
 }
 

@@ -183,12 +183,12 @@ async fn start_rig(dir: &Path) -> anyhow::Result<Rig> {
         work: Work::Skipped,
         ..RigSettings::throwaway(dir.join("rig"))
     };
-    step("Postgres, Kubernetes and S3", async { Ok(Rig::start(&settings).await?) }).await
+    step("Postgres, Kubernetes and S3", async { Ok(Box::pin(Rig::start(&settings)).await?) }).await
 }
 
 /// Places the orders once the fleet has made its cluster known, and waits until the mails of the sign-ups are out of the way.
 async fn place_when_known(db: &Db, stage: &Stage, count: u32) -> anyhow::Result<Vec<Placed>> {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         let mut conn = db.owner().acquire().await?;
         if !crate::capacity::list_clusters(&mut conn).await?.is_empty() {

@@ -54,7 +54,8 @@ impl Rig {
         let mut dir = folder().into_os_string();
         dir.push(format!("-{name}"));
         let settings = change(RigSettings::throwaway(dir));
-        on_lasting_runtime(async move { Self::start(&settings).await }).await.map_err(RigError::Shared)
+        let started = on_lasting_runtime(async move { Box::pin(Self::start(&settings)).await });
+        started.await.map_err(RigError::Shared)
     }
 }
 

@@ -58,7 +58,14 @@ pub(super) async fn place(
             crash::point("order.committed");
             to_checkout(&state, &customer, order).await
         }
-        Ok(Placement::Full) => Ok(with_message(&state, "/new/review", "failed", "order-full")),
+        Ok(Placement::Full) => {
+            drop(tx);
+            // The last place may be this very customer's: a second press of the button waited for the first.
+            match placed_before(&state, &customer, &new).await? {
+                Some(order) => to_checkout(&state, &customer, order).await,
+                None => Ok(with_message(&state, "/new/review", "failed", "order-full")),
+            }
+        }
         Err(OrderError::Database(error)) => Err(error.into()),
         Err(refused) => {
             drop(tx);

@@ -24,7 +24,7 @@ impl Program {
         for part in ["web", "worker", "fleet"] {
             program.part(part)?;
         }
-        let (end, ready) = (Instant::now() + Duration::from_secs(60), stage.pages.join("/readyz")?);
+        let (end, ready) = (Instant::now() + Duration::from_mins(1), stage.pages.join("/readyz")?);
         while !reqwest::get(ready.clone()).await.is_ok_and(|answer| answer.status().is_success()) {
             ensure!(Instant::now() < end, "the pages do not answer; see {}", dir.join("web.log").display());
             sleep(Duration::from_millis(50)).await;

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 use url::{Host, Url};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Chromium asks its maker for updates and the like on its own; none of that may be mistaken for what a page asks for. As root there is
 /// no sandbox, and containers have a small `/dev/shm`.

@@ -81,10 +81,10 @@ impl Customer {
             let patience = match self.journey.sign_up(&mut self.browser).await {
                 // "Look into your mail": it may take its time.
                 Ok(()) => Duration::from_secs(40),
-                // Perhaps it has worked all the same.
+                // Perhaps it has worked all the same, and the mail waits until another worker takes it over.
                 Err(error) => {
                     self.note(error);
-                    Duration::from_secs(4)
+                    Duration::from_secs(14)
                 }
             };
             let end = Instant::now() + patience;

@@ -27,6 +27,20 @@ enum Trouble {
     Processes(u64),
 }
 
+impl Trouble {
+    /// Whether a mail may be on its way to the mail server when it happens: then we can't know that it was taken.
+    fn may_meet_a_mail(self) -> bool {
+        match self {
+            // The first two enqueue a mail with the transaction that they follow; it is sent at once.
+            Self::Dies(points) => {
+                points.iter().any(|point| ["sign_up.committed", "fleet.ready_committed", "mail.after_send"].contains(point))
+            }
+            Self::Postgres(_) | Self::Processes(_) => true,
+            Self::ApiServer(_) => false,
+        }
+    }
+}
+
 /// How far the journey is.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
@@ -112,7 +126,7 @@ fn always(trouble: &Trouble) -> bool {
 }
 
 /// How many points a sample has.
-const DRAWN: usize = 6;
+const DRAWN: usize = 4;
 
 fn chosen() -> Vec<&'static (&'static str, Trouble)> {
     match choice() {
@@ -182,7 +196,7 @@ async fn case(world: &mut World, number: usize, trouble: Trouble) -> anyhow::Res
     let (happened, ready) = tokio::try_join!(happens, ready)?;
     let at_the_end = points.iter().any(|point| ["fleet.ready_committed", "operator.ready"].contains(point));
     ensure!(happened <= ready || at_the_end, "the server was ready before the trouble was over");
-    let excuse = Excuse { a_mail_twice: points.contains(&"mail.after_send"), failed_jobs: points.is_empty() };
+    let excuse = Excuse { a_mail_twice: trouble.may_meet_a_mail(), failed_jobs: points.is_empty(), sweeps: false };
     assert_one_of_everything(world, &customer, excuse).await?;
     Ok(format!("one of everything; the customer met {} errors", customer.troubles))
 }

@@ -19,10 +19,12 @@ fn policy(order: Order, rule: Rule) -> Policy {
 fn cases() -> Vec<(String, Policy)> {
     let seeds = if let Choice::Sample(_) = choice() { 1 } else { 5 };
     let mut cases = vec![
-        ("thrice".to_owned(), policy(Order::InOrder, THRICE)),
         ("thrice, reversed".to_owned(), policy(Order::Reversed, THRICE)),
         ("never".to_owned(), policy(Order::InOrder, Rule::Drop)),
     ];
+    if seeds > 1 {
+        cases.push(("thrice, in order".to_owned(), policy(Order::InOrder, THRICE)));
+    }
     cases.extend((1..=seeds).map(|seed| (format!("thrice, shuffled {seed}"), policy(Order::Shuffled(seed), THRICE))));
     cases
 }
@@ -69,5 +71,5 @@ async fn case(world: &World, number: usize, dropped: bool) -> anyhow::Result<()>
         made > 0 && (kept, missed) == (kept_should, missed_should),
         "of {made} events {kept} came and {missed} did not"
     );
-    assert_one_of_everything(world, &customer, Excuse::default()).await
+    assert_one_of_everything(world, &customer, Excuse { sweeps: dropped, ..Excuse::default() }).await
 }
