@@ -18,7 +18,9 @@ provide() {
         flock "$lock"
         if [[ ! -e "$home/$name" ]]; then
             local scratch
-            scratch=$(mktemp -d "$cache/tools/.building-XXXXXX")
+            # What a run that was killed left behind: the lock is ours, so nobody builds there.
+            rm -rf "$cache/tools/.building-$name-"*
+            scratch=$(mktemp -d "$cache/tools/.building-$name-XXXXXX")
             step "build $name (once)" "$builder" "$scratch"
             [[ -e "$scratch/$name" ]] || die 1 "building $name left nothing behind"
             chmod 755 "$scratch"

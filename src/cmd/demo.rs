@@ -1,5 +1,7 @@
 //! `paddock demo`: everything on this machine, for looking at it and for proving that it works.
 
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Selection, serve};
 use crate::demo::journey::Journey;
-use crate::demo::rig::{Rig, RigSettings};
+use crate::demo::rig::{self, Rig, RigSettings};
 use crate::demo::stage::{HOSTS_DOMAIN, STAFF_EMAIL, STAFF_PASSWORD, Stage, StageSettings};
 use crate::resource;
+
+/// Held by the demo that runs in a folder; says which process it is.
+const LOCK: &str = "lock";
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -29,27 +34,64 @@ pub(super) struct Demo {
 pub(super) async fn run(demo: Demo, shutdown: CancellationToken) -> anyhow::Result<()> {
     let began = Instant::now();
     let dir = if demo.check { std::env::temp_dir().join(format!("paddock-check-{}", std::process::id())) } else { demo.dir };
+    std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    let dir = dir.canonicalize()?;
+    let _lock = lock(&dir)?;
     let outcome = tokio::select! {
-        started = start(&dir, !demo.check && !demo.fresh) => {
-            let (rig, stage) = started?;
-            play(rig, stage, demo.check, began, shutdown).await
-        }
+        started = start(&dir, !demo.check && !demo.fresh) => match started {
+            Ok((rig, stage)) => play(rig, stage, demo.check, began, shutdown.clone()).await,
+            Err(error) => Err(error),
+        },
         () = shutdown.cancelled() => Err(anyhow::anyhow!("interrupted while starting")),
     };
-    if demo.check
-        && let Err(error) = std::fs::remove_dir_all(&dir)
-    {
-        tracing::warn!(error = %error, "the check's folder could not be removed");
+    if !demo.check {
+        return outcome;
     }
+    if outcome.is_err() && !shutdown.is_cancelled() {
+        eprintln!("the check failed; all of it is kept in {} (logs in {})", dir.display(), dir.join("rig/logs").display());
+        return outcome;
+    }
+    forget(&dir).and_then(|()| Ok(std::fs::remove_dir_all(&dir)?)).context("removing the check's folder")?;
     outcome
 }
 
-async fn start(dir: &Path, keep: bool) -> anyhow::Result<(Rig, Stage)> {
-    if !keep && dir.exists() {
-        std::fs::remove_dir_all(dir).with_context(|| format!("forgetting {}", dir.display()))?;
+/// Whoever starts sweeps away what an earlier run left behind: it must not be a demo that runs.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join(LOCK);
+    let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = opened.with_context(|| format!("opening {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&path).unwrap_or_default();
+            anyhow::bail!("a demo runs already in this folder (pid {}): {}", holder.trim(), dir.display());
+        }
+        Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("locking {}", path.display())),
     }
-    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    let dir = dir.canonicalize()?;
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(file)
+}
+
+/// Removes all state, wherever it lies, but not the lock that we hold.
+fn forget(dir: &Path) -> anyhow::Result<()> {
+    rig::forget(&dir.join("rig"))?;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != LOCK {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+async fn start(dir: &Path, keep: bool) -> anyhow::Result<(Rig, Stage)> {
+    if !keep {
+        rig::sweep(&dir.join("rig")).await;
+        forget(dir).with_context(|| format!("forgetting {}", dir.display()))?;
+    }
     let crds = resource::crds_yaml()?.into_iter().map(|(_, text)| text).collect();
     let settings = RigSettings {
         keep,
@@ -59,8 +101,13 @@ async fn start(dir: &Path, keep: bool) -> anyhow::Result<(Rig, Stage)> {
         ..RigSettings::throwaway(dir.join("rig"))
     };
     let rig = step("Postgres, Kubernetes and S3", async { Ok(Box::pin(Rig::start(&settings)).await?) }).await?;
-    let settings =
-        StageSettings { dir, database: "paddock".to_owned(), ports: [8080, 8081, 8082], sweep_seconds: 60, capacity: 100 };
+    let settings = StageSettings {
+        dir: dir.to_owned(),
+        database: "paddock".to_owned(),
+        ports: [8080, 8081, 8082],
+        sweep_seconds: 60,
+        capacity: 100,
+    };
     let stage = step("database, mails and the fake Stripe", Stage::open(&rig, &settings)).await?;
     Ok((rig, stage))
 }
@@ -77,29 +124,42 @@ async fn step<T>(name: &str, work: impl Future<Output = anyhow::Result<T>>) -> a
 /// Serves until the end: of the check, or by Ctrl-C. Everything is stopped either way.
 async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
-    let serving = tokio::spawn(serve::run(stage.config.clone(), Selection::ALL, true, stop.clone()));
-    let outcome = async {
+    let mut serving = tokio::spawn(serve::run(stage.config.clone(), Selection::ALL, true, stop.clone()));
+    let playing = async {
         wait_until_served(&stage).await?;
         if check {
             return self::check(&stage, began).await;
         }
         tell(&rig, &stage, began.elapsed());
-        stop.cancelled().await;
-        Ok(())
+        std::future::pending().await
     };
+    let mut ended = None;
     let outcome = tokio::select! {
-        outcome = outcome => outcome,
-        // A part that can't go on cancels `stop`; what it has to say comes out of `serving`.
-        () = stop.cancelled() => Ok(()),
+        biased;
+        () = shutdown.cancelled() => if check { Err(anyhow::anyhow!("interrupted")) } else { Ok(()) },
+        served = &mut serving => {
+            ended = Some(served);
+            Err(anyhow::anyhow!("the program ended by itself"))
+        }
+        outcome = playing => outcome,
     };
     stop.cancel();
-    let served = serving.await.map_err(anyhow::Error::from).and_then(|served| served);
+    let served = match ended {
+        Some(served) => served,
+        None => serving.await,
+    };
+    let served = served.map_err(anyhow::Error::from).and_then(|served| served);
+    if let Err(error) = &served {
+        // At once: the orderly stop of everything else takes a while.
+        eprintln!("the program can't go on: {error:#}");
+    }
     eprintln!("stopping …");
     let Stage { stripe, mailbox, .. } = stage;
     stripe.shutdown().await;
     drop(mailbox);
     rig.stop().await;
-    outcome.and(served)
+    // What the program says is the reason for whatever failed in front of it.
+    served.and(outcome)
 }
 
 async fn wait_until_served(stage: &Stage) -> anyhow::Result<()> {

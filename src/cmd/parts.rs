@@ -13,7 +13,7 @@ use tower::util::MapRequestLayer;
 use crate::account::password::Passwords;
 use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, Config, MailTransport, Mode};
+use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
@@ -38,7 +38,25 @@ pub(super) struct Parts {
     catalogue: Arc<Catalogue>,
     releases: Arc<Releases>,
     stripe: Arc<dyn Stripe>,
+    resolver: Arc<dyn Resolver>,
+    transport: Arc<dyn Transport>,
+    operator: Option<operator::Settings>,
     urls: billing::Urls,
+}
+
+/// What was found to be wrong, all of it.
+#[derive(Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn note(&mut self, field: &str, message: impl Into<String>) {
+        self.0.push(Fault { field: field.to_owned(), message: message.into() });
+    }
+
+    /// The value, or a note of why there is none.
+    fn take<T, E: Into<anyhow::Error>>(&mut self, field: &str, made: Result<T, E>) -> Option<T> {
+        made.map_err(|error| self.note(field, format!("{:#}", error.into()))).ok()
+    }
 }
 
 /// The pools of the configuration.
@@ -49,8 +67,9 @@ pub(super) fn database(config: &Config) -> anyhow::Result<Db> {
 /// Reads what the configuration names and builds what needs no network; every part of it that is wrong is named.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     let parts = Parts::new(config.clone())?;
-    parts.operator_settings()?;
-    parts.transport()?;
+    if parts.operator.is_none() {
+        println!("there is no section [operator]: web, worker and fleet can run; serve and operator can't");
+    }
     println!(
         "the configuration is right: {} plans, {} releases, {} cluster(s)",
         parts.catalogue.plans().len(),
@@ -80,28 +99,42 @@ fn counted(request: http::Request<kube::client::Body>) -> http::Request<kube::cl
 }
 
 impl Parts {
-    pub fn new(config: Config) -> anyhow::Result<Self> {
-        let catalogue = Catalogue::load(&config.catalogue.plans).context("catalogue.plans")?;
-        let releases = Releases::load(&config.catalogue.releases).context("catalogue.releases")?;
-        if config.mode == Mode::Production {
-            releases.require_verified().context("catalogue.releases")?;
+    /// Builds everything; what can't be built is named all at once.
+    pub fn new(config: Config) -> Result<Self, BadConfig> {
+        let mut faults = Faults::default();
+        let catalogue = faults.take("catalogue.plans", Catalogue::load(&config.catalogue.plans));
+        let releases = faults.take("catalogue.releases", Releases::load(&config.catalogue.releases));
+        if config.mode == Mode::Production
+            && let Some(releases) = &releases
+        {
+            faults.take("catalogue.releases", releases.require_verified());
         }
-        let stripe = RealStripe::new(&config.stripe.api_key, config.stripe.api_url.as_ref()).context("stripe")?;
+        let stripe = faults.take("stripe", RealStripe::new(&config.stripe.api_key, config.stripe.api_url.as_ref()));
+        let resolver = faults.take("dns.resolvers", DnsResolver::new(&config.dns.resolvers, DNS_PATIENCE));
+        let transport = faults.take("mail.smtp", transport(&config.mail.transport));
+        let db = faults.take("database.url", database(&config));
+        let operator = read_operator(&config, releases.as_ref(), &mut faults);
+        let (Some(catalogue), Some(releases), Some(stripe), Some(resolver), Some(transport), Some(db), []) =
+            (catalogue, releases, stripe, resolver, transport, db, faults.0.as_slice())
+        else {
+            return Err(BadConfig(faults.0));
+        };
         Ok(Self {
-            db: database(&config)?,
+            db,
             clock: Arc::new(SystemClock),
             catalogue: Arc::new(catalogue),
             releases: Arc::new(releases),
             stripe: Arc::new(stripe),
+            resolver: Arc::new(resolver),
+            transport,
+            operator,
             urls: billing::Urls { base: config.host.base_url.clone() },
             config,
         })
     }
 
-    pub fn web_state(&self, nudges: web::Nudges) -> anyhow::Result<web::AppState> {
+    pub fn web_state(&self, nudges: web::Nudges) -> web::AppState {
         let config = &self.config;
-        let resolver: Arc<dyn Resolver> =
-            Arc::new(DnsResolver::new(&config.dns.resolvers, DNS_PATIENCE).context("dns.resolvers")?);
         let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
         for address in &config.dns.addresses {
             match address {
@@ -110,7 +143,7 @@ impl Parts {
             }
         }
         let payment = config.stripe.api_url.as_ref().map(|url| url.origin().ascii_serialization());
-        Ok(web::AppState::new(web::App {
+        web::AppState::new(web::App {
             db: self.db.clone(),
             clock: Arc::clone(&self.clock),
             key: config.key.clone(),
@@ -119,7 +152,7 @@ impl Parts {
             webhook_secrets: config.stripe.webhook_secrets.clone(),
             catalogue: Arc::clone(&self.catalogue),
             releases: Arc::clone(&self.releases),
-            resolver,
+            resolver: Arc::clone(&self.resolver),
             dns_target: DnsTarget { host: config.dns.target.clone(), ipv4, ipv6 },
             host: config.host.clone(),
             urls: self.urls.clone(),
@@ -127,50 +160,30 @@ impl Parts {
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
             nudges,
-        }))
-    }
-
-    fn transport(&self) -> anyhow::Result<Arc<dyn Transport>> {
-        Ok(match &self.config.mail.transport {
-            MailTransport::Smtp(url) => {
-                let settings = SmtpSettings::from_url(url.expose_secret(), MAIL_PATIENCE).context("mail.smtp")?;
-                Arc::new(SmtpTransport::new(&settings).context("mail.smtp")?)
-            }
-            MailTransport::Folder(folder) => Arc::new(FileTransport::new(folder.clone())),
         })
     }
 
-    pub fn worker_deps(&self) -> anyhow::Result<Arc<worker::Deps>> {
-        Ok(Arc::new(worker::Deps {
+    pub fn worker_deps(&self) -> Arc<worker::Deps> {
+        Arc::new(worker::Deps {
             db: self.db.clone(),
             clock: Arc::clone(&self.clock),
             stripe: Arc::clone(&self.stripe),
-            transport: self.transport()?,
+            transport: Arc::clone(&self.transport),
             catalogue: Arc::clone(&self.catalogue),
             urls: self.urls.clone(),
             key: self.config.key.clone(),
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),
             support: self.config.host.support.clone(),
-        }))
+        })
     }
 
     /// The section `[operator]`, with the images of the release catalogue.
+    ///
+    /// # Errors
+    /// There is no such section.
     pub fn operator_settings(&self) -> anyhow::Result<operator::Settings> {
-        let mut table = self.config.operator.clone();
-        let releases: toml::Table = self
-            .releases
-            .all()
-            .iter()
-            .map(|release| {
-                let mut images = toml::Table::new();
-                images.insert("web".to_owned(), release.web.reference().into());
-                images.insert("streaming".to_owned(), release.streaming.reference().into());
-                (release.version.to_string(), images.into())
-            })
-            .collect();
-        table.insert("releases".to_owned(), releases.into());
-        table.try_into().map_err(|error: toml::de::Error| anyhow::anyhow!("operator: {}", error.message()))
+        self.operator.clone().context("operator: is missing; write the section [operator], see docs/configuration.md")
     }
 
     /// A client for each cluster: by its kubeconfig, or by the pod's own service account.
@@ -187,5 +200,148 @@ impl Parts {
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+}
+
+fn transport(settings: &MailTransport) -> anyhow::Result<Arc<dyn Transport>> {
+    Ok(match settings {
+        MailTransport::Smtp(url) => Arc::new(SmtpTransport::new(&SmtpSettings::from_url(url.expose_secret(), MAIL_PATIENCE)?)?),
+        MailTransport::Folder(folder) => Arc::new(FileTransport::new(folder.clone())),
+    })
+}
+
+/// Reads and checks the section `[operator]`; none when it is missing, for most parts do without.
+fn read_operator(config: &Config, releases: Option<&Releases>, faults: &mut Faults) -> Option<operator::Settings> {
+    if config.operator.is_empty() {
+        return None;
+    }
+    let mut table = config.operator.clone();
+    table.insert("releases".to_owned(), releases.map(images).unwrap_or_default().into());
+    let settings: operator::Settings = match table.try_into() {
+        Ok(settings) => settings,
+        Err(error) => {
+            // It names the section in a line of its own.
+            faults.note("operator", error.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
+            return None;
+        }
+    };
+    // Without a catalogue there is a fault already, and nothing to check.
+    if releases.is_some() {
+        faults.take("operator", settings.check());
+    }
+    if config.mode == Mode::Production {
+        refuse_in_production(&settings, faults);
+    }
+    Some(settings)
+}
+
+fn images(releases: &Releases) -> toml::Table {
+    let images = |release: &crate::plan::Release| {
+        let named = [("web", release.web.reference()), ("streaming", release.streaming.reference())];
+        toml::Table::from_iter(named.map(|(name, image)| (name.to_owned(), image.into())))
+    };
+    releases.all().iter().map(|release| (release.version.to_string(), images(release).into())).collect()
+}
+
+/// What the operator of a business must not run with.
+fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
+    if settings.storage.endpoint.scheme() != "https" {
+        faults.note("operator.storage.endpoint", "must begin with https:// in production: the administrator's key is sent there");
+    }
+    let pinned = [("postgres_image", &settings.postgres_image), ("valkey_image", &settings.valkey_image)];
+    for (name, image) in pinned.map(|(name, image)| (format!("operator.{name}"), image)) {
+        if is_stand_in(image) {
+            faults.note(&name, "names the example's digest of zeros; look the real one up: crane digest NAME:TAG");
+        }
+    }
+    for (version, release) in &settings.releases {
+        if is_stand_in(&release.web) || is_stand_in(&release.streaming) {
+            faults.note("catalogue.releases", format!("{version} has an image with a digest of zeros; look the real one up"));
+        }
+    }
+    let name = settings.postgres_image.split('@').next().unwrap_or_default();
+    let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
+    let major = tag.split(|letter: char| !letter.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major < 17) {
+        faults.note("operator.postgres_image", format!("is Postgres {tag}; new servers start with 17 or newer"));
+    }
+    if settings.network.api_server.is_empty() {
+        faults.note(
+            "operator.network.api_server",
+            "is missing; databases' pods can't start behind their walls without: write api_server = [{ cidr = \"10.96.0.1/32\", port = 443 }]",
+        );
+    }
+}
+
+fn is_stand_in(image: &str) -> bool {
+    image.split_once("@sha256:").is_some_and(|(_, digest)| digest.bytes().all(|digit| digit == b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(text: &str) -> Vec<String> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        match Parts::new(Config::from_toml(text).unwrap()) {
+            Ok(_) => Vec::new(),
+            Err(BadConfig(faults)) => faults.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn assert_names(found: &[String], expected: &[(&str, &str)]) {
+        for (setting, remedy) in expected {
+            let named = found.iter().any(|fault| fault.starts_with(&format!("{setting}: ")) && fault.contains(remedy));
+            assert!(named, "{setting} {remedy} in {found:#?}");
+        }
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+    }
+
+    #[tokio::test]
+    async fn the_documented_example_can_be_built_with_and_without_operator() {
+        assert_eq!(faults(config::REFERENCE), Vec::<String>::new());
+        let (without, _) = config::REFERENCE.split_once("[operator]").unwrap();
+        assert_eq!(faults(without), Vec::<String>::new());
+        let parts = Parts::new(Config::from_toml(without).unwrap()).unwrap();
+        assert!(parts.operator_settings().unwrap_err().to_string().starts_with("operator: is missing"));
+    }
+
+    #[tokio::test]
+    async fn several_faults_are_all_named_at_once() {
+        let text = config::REFERENCE
+            .replacen("catalogue/plans.toml", "catalogue/no-plans.toml", 1)
+            .replacen("catalogue/releases.toml", "catalogue/no-releases.toml", 1)
+            .replacen("smtp+plain://127.0.0.1:1025", "post://127.0.0.1:1025", 1)
+            .replacen("driver = \"versitygw\"", "driver = \"abacus\"", 1);
+        let expected =
+            [("catalogue.plans", "no-plans"), ("catalogue.releases", "no-releases"), ("mail.smtp", ""), ("operator", "abacus")];
+        assert_names(&faults(&text), &expected);
+        let unpinned = config::REFERENCE.replacen("postgresql:17.6@sha256:0", "postgresql:17.6@sha256:", 1);
+        assert_names(&faults(&unpinned), &[("operator", "postgres_image must name an image by digest")]);
+    }
+
+    #[tokio::test]
+    async fn production_refuses_an_operator_that_is_for_trials() {
+        let api_server = config::REFERENCE.lines().find(|line| line.starts_with("api_server")).unwrap();
+        let text = config::REFERENCE
+            .replacen("mode = \"trial\"", "mode = \"production\"", 1)
+            .replacen("http://127.0.0.1:8080", "https://paddock.example", 1)
+            .replacen("0123456789abcdef0123456789abcdef", "6b1f0c93e7d24a58b1f0c93e7d24a586", 1)
+            .replacen("sk_test_fake", "sk_live_51Habcdefghijklmnop", 1)
+            .replacen("api_url = \"http://127.0.0.1:12111\"", "", 1)
+            .replacen("whsec_fake", "whsec_abcdefghijklmnopqrstuvwxyz012345", 1)
+            .replacen("smtp+plain://127.0.0.1:1025", "smtps://paddock:secret@mail.paddock.example", 1)
+            .replacen("endpoint = \"https://s3.example\"         #", "endpoint = \"http://s3.example\" #", 1)
+            .replacen("postgresql:17.6", "postgresql:16.9", 1)
+            .replacen(api_server, "", 1);
+        let expected = [
+            ("catalogue.releases", ""),
+            ("operator.storage.endpoint", "must begin with https://"),
+            ("operator.postgres_image", "digest of zeros"),
+            ("operator.valkey_image", "digest of zeros"),
+            ("operator.postgres_image", "17 or newer"),
+            ("operator.network.api_server", "write api_server = "),
+        ];
+        assert_names(&faults(&text), &expected);
     }
 }

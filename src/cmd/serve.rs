@@ -39,6 +39,7 @@ impl Selection {
 /// returned. With `migrate` the database is brought up to date first.
 pub(super) async fn run(config: Config, selection: Selection, migrate: bool, shutdown: CancellationToken) -> anyhow::Result<()> {
     let parts = Parts::new(config)?;
+    let operator_settings = if selection.operator { Some(parts.operator_settings()?) } else { None };
     if migrate {
         parts.db.migrate().await?;
     }
@@ -48,7 +49,7 @@ pub(super) async fn run(config: Config, selection: Selection, migrate: bool, shu
     let mut running: JoinSet<anyhow::Result<()>> = JoinSet::new();
     if selection.web {
         let nudges = web::Nudges::default();
-        let state = parts.web_state(nudges.clone())?;
+        let state = parts.web_state(nudges.clone());
         let listen = parts.config().http.listen;
         let listener =
             tokio::net::TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (http.listen)"))?;
@@ -64,16 +65,16 @@ pub(super) async fn run(config: Config, selection: Selection, migrate: bool, shu
     if selection.worker {
         let sweep_every = Duration::from_secs(parts.config().stripe.sweep_seconds.unsigned_abs());
         let settings = worker::Settings { concurrency: JOBS_AT_ONCE, sweep_every };
-        running.spawn(worker::run(parts.worker_deps()?, settings, shutdown.clone()));
+        running.spawn(worker::run(parts.worker_deps(), settings, shutdown.clone()));
     }
     if selection.fleet {
         let clusters = parts.clients().await?;
         running.spawn(fleet::run(parts.db.clone(), Arc::clone(&parts.clock), clusters, shutdown.clone()));
     }
-    if selection.operator {
+    if let Some(settings) = operator_settings {
         // One operator serves one cluster: the one that it runs in. A small host has just one.
         let (_, client) = parts.clients().await?.into_iter().next().context("cluster: the operator needs one")?;
-        let (settings, clock, stop) = (parts.operator_settings()?, Arc::clone(&parts.clock), shutdown.clone());
+        let (clock, stop) = (Arc::clone(&parts.clock), shutdown.clone());
         running.spawn(async move { Ok(operator::run(settings, client, clock, stop).await?) });
     }
     let mut outcome = Ok(());

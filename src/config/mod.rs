@@ -366,11 +366,11 @@ fn production_faults(config: &Config) -> Vec<Fault> {
     if config.host.base_url.scheme() != "https" {
         fault("host.base_url", "must begin with https:// in production");
     }
-    let pages = config.host.base_url.host_str().unwrap_or_default();
-    if pages == config.host.domain || pages.ends_with(&format!(".{}", config.host.domain)) {
+    if share_a_site(config.host.base_url.host_str().unwrap_or_default(), &config.host.domain) {
         fault(
             "host.domain",
-            "must not hold the pages' own host name: customers' servers could set cookies for it; use a separate domain",
+            "belongs to the same registered domain as the pages (host.base_url): customers' servers could set cookies for them; \
+             use a separate domain",
         );
     }
     if config.key.is_default() {
@@ -405,6 +405,19 @@ fn production_faults(config: &Config) -> Vec<Fault> {
         fault("backup.endpoint", "must begin with https:// in production");
     }
     faults
+}
+
+/// Whether a server below one of the names could set cookies that the other gets: one lies below the other, or both lie below a
+/// domain that somebody registered. Two labels in common are such a domain, but for the usual registries of countries (`co.uk`).
+fn share_a_site(one: &str, other: &str) -> bool {
+    const REGISTRIES: [&str; 9] = ["ac", "co", "com", "edu", "go", "gov", "ne", "net", "org"];
+    let pairs = one.rsplit('.').zip(other.rsplit('.'));
+    let common: Vec<&str> = pairs.take_while(|(one, other)| one == other).map(|(one, _)| one).collect();
+    match common.as_slice() {
+        [] | [_] => one == other,
+        [country, registry] if country.len() == 2 && REGISTRIES.contains(registry) => false,
+        _ => true,
+    }
 }
 
 fn plausible_domain(domain: &str) -> bool {

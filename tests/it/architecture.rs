@@ -405,6 +405,18 @@ fn time_and_chance_are_arguments() {
 }
 
 #[test]
+fn every_file_of_tests_is_part_of_the_binary() {
+    let folder = root().join("tests/it");
+    let main = fs::read_to_string(folder.join("main.rs")).unwrap();
+    let undeclared = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let module = path.extension().is_some_and(|ending| ending == "rs") || path.join("mod.rs").exists();
+        module && name != "main" && !main.lines().any(|line| line == format!("mod {name};"))
+    });
+    holds("main.rs declares every file of tests/it", undeclared.map(|path| path.display().to_string()), &[]);
+}
+
+#[test]
 fn files_stay_short() {
     let tests = rust_files(&root().join("tests")).into_iter().map(|file| {
         let lines = fs::read_to_string(&file).unwrap().lines().count();

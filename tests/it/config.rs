@@ -1,6 +1,7 @@
 //! Bad configuration: every fault is named at once, each with its setting and what to write instead.
 
 use paddock::config::{BadConfig, Config, Mode, REFERENCE};
+use paddock::operator::Settings;
 
 /// The documented example with one line replaced, which must be in it.
 fn with(find: &str, put: &str) -> String {
@@ -21,6 +22,44 @@ fn the_documented_example_is_good_and_a_trial() {
     assert_eq!(config.mode, Mode::Trial);
     assert_eq!(config.clusters.len(), 1);
     assert!(config.backup.is_some() && config.metrics.is_some());
+}
+
+#[test]
+fn the_documented_example_is_enough_for_the_operator() {
+    let mut table = Config::from_toml(REFERENCE).unwrap_or_else(|error| panic!("{error}")).operator;
+    let image = format!("ghcr.io/mastodon/mastodon:v4.6.0@sha256:{}", "a".repeat(64));
+    let images = toml::Table::from_iter([("web".to_owned(), image.clone().into()), ("streaming".to_owned(), image.into())]);
+    table.insert("releases".to_owned(), toml::Table::from_iter([("4.6.0".to_owned(), images.into())]).into());
+    let settings: Settings = table.try_into().unwrap_or_else(|error| panic!("{error}"));
+    settings.check().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(settings.network.api_server.len(), 2);
+}
+
+#[test]
+fn production_keeps_pages_and_customers_on_separate_sites() {
+    let refused = |pages: &str, domain: &str| {
+        let text = REFERENCE
+            .replacen("mode = \"trial\"", "mode = \"production\"", 1)
+            .replacen("http://127.0.0.1:8080", pages, 1)
+            .replacen("domain = \"meadow.social\"", &format!("domain = \"{domain}\""), 1);
+        faults(&text).iter().any(|fault| fault.starts_with("host.domain:") && fault.contains("use a separate domain"))
+    };
+    for (pages, domain) in [
+        ("https://meadow.social", "meadow.social"),
+        ("https://pages.meadow.social", "meadow.social"),
+        ("https://paddock.example", "social.paddock.example"),
+        ("https://pages.paddock.example", "social.paddock.example"),
+        ("https://paddock.co.uk", "social.paddock.co.uk"),
+    ] {
+        assert!(refused(pages, domain), "{pages} with {domain}");
+    }
+    for (pages, domain) in [
+        ("https://paddock.example", "meadow.social"),
+        ("https://paddock.social", "meadow.social"),
+        ("https://paddock.co.uk", "meadow.co.uk"),
+    ] {
+        assert!(!refused(pages, domain), "{pages} with {domain}");
+    }
 }
 
 #[test]

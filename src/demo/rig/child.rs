@@ -144,7 +144,7 @@ impl Drop for Child {
 }
 
 /// Kills what an earlier run left in `dir`: only processes whose pid *and* start time are the recorded ones.
-pub(super) async fn sweep(dir: &Path) {
+pub async fn sweep(dir: &Path) {
     for file in fs::read_dir(dir.join("pids")).into_iter().flatten().flatten() {
         let text = fs::read_to_string(file.path()).unwrap_or_default();
         if let Some((process, started)) = text.split_once(' ')

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+pub use child::sweep;
 pub use cluster::{Cluster, ClusterSettings, Identity};
 pub use error::RigError;
 pub use postgres::{Fault, Postgres};
@@ -155,16 +156,22 @@ impl Rig {
 async fn prepare(dir: &Path, keep: bool) -> Result<(), RigError> {
     child::sweep(dir).await;
     if !keep {
-        for folder in [dir.to_path_buf(), postgres::data_folder(dir)] {
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(RigError::file("remove", &folder)(error));
-                }
-                _ => {}
-            }
-        }
+        forget(dir)?;
     }
     fs::create_dir_all(dir).map_err(RigError::file("create", dir))
+}
+
+/// Removes the state of the rig that was in `dir`, with Postgres' data where that lies elsewhere.
+pub fn forget(dir: &Path) -> Result<(), RigError> {
+    for folder in postgres::data_folders(dir).into_iter().chain([dir.to_path_buf()]) {
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(RigError::file("remove", &folder)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 async fn timed<T>(part: &str, start: impl Future<Output = Result<T, RigError>>) -> Result<T, RigError> {

@@ -17,6 +17,8 @@ use super::tools::postgres_bin;
 
 /// Name of the superuser.
 const SUPERUSER: &str = "postgres";
+/// File with the superuser's password, in the rig's folder.
+const PASSWORD: &str = "postgres.password";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a server is taken down in a fault test.
@@ -46,6 +48,7 @@ impl Postgres {
     pub async fn start(dir: &Path, durable: bool) -> Result<Self, RigError> {
         let bin = postgres_bin()?;
         let data = data_folder(dir);
+        set_orphan_aside(dir, &data)?;
         let password = kept_password(dir)?;
         if !data.join("PG_VERSION").exists() {
             let (dir, data, bin, password) = (dir.to_path_buf(), data.clone(), bin.clone(), password.clone());
@@ -183,17 +186,32 @@ fn system_user() -> Option<&'static str> {
 }
 
 /// Where the data is: in `dir`, unless we are root and the system user could not get there (a home folder, say).
-pub(super) fn data_folder(dir: &Path) -> PathBuf {
+fn data_folder(dir: &Path) -> PathBuf {
     let open = |folder: &Path| fs::metadata(folder).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0);
-    if system_user().is_none() || dir.ancestors().all(open) {
-        return dir.join("postgres");
-    }
+    let [within, elsewhere] = data_folders(dir);
+    if system_user().is_none() || dir.ancestors().all(open) { within } else { elsewhere }
+}
+
+/// The two places where the data can be: whoever removes it need not know how the folders' rights were when it was made.
+pub(super) fn data_folders(dir: &Path) -> [PathBuf; 2] {
     let name = hex::encode(Sha256::digest(dir.as_os_str().as_encoded_bytes()));
-    PathBuf::from(format!("/var/tmp/paddock-postgres-{}", &name[..12]))
+    [dir.join("postgres"), PathBuf::from(format!("/var/tmp/paddock-postgres-{}", &name[..12]))]
+}
+
+/// Data whose password is gone (somebody removed the folder, and the data lay elsewhere) belongs to a run that is forgotten: it goes
+/// aside, in the place of what went there before, so that this run begins anew.
+fn set_orphan_aside(dir: &Path, data: &Path) -> Result<(), RigError> {
+    if !data.join("PG_VERSION").exists() || dir.join(PASSWORD).exists() {
+        return Ok(());
+    }
+    let aside = data.with_extension("orphan");
+    fs::remove_dir_all(&aside).ok();
+    tracing::warn!(data = %data.display(), aside = %aside.display(), "Postgres' data without its password; beginning anew, old data set aside");
+    fs::rename(data, &aside).map_err(RigError::file("set aside", data))
 }
 
 fn kept_password(dir: &Path) -> Result<String, RigError> {
-    let file = dir.join("postgres.password");
+    let file = dir.join(PASSWORD);
     if let Ok(password) = fs::read_to_string(&file) {
         return Ok(password);
     }
