@@ -18,6 +18,9 @@ pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 pub const MANAGED_BY: &str = "paddock";
 /// The hash of what we last applied, for the first pass after a restart.
 pub const APPLIED_ANNOTATION: &str = "paddock.host/applied";
+/// On a namespace whose server has been filled: the same as `status.databaseInitialised`, for a custom resource can be
+/// restored without its status.
+pub const HOLDS_DATA_ANNOTATION: &str = "paddock.host/holds-data";
 
 /// An object inside an instance. Names are unique per kind there, since each instance has one namespace.
 pub type Key = (Kind, String);
@@ -37,6 +40,8 @@ pub struct Seen {
     pub applied: Option<u64>,
     /// It is being deleted.
     pub deleting: bool,
+    /// It is marked as holding data ([`HOLDS_DATA_ANNOTATION`]).
+    pub holds_data: bool,
     /// What its status tells.
     pub state: State,
 }
@@ -172,6 +177,7 @@ impl Seen {
                 .and_then(|annotations| annotations.get(APPLIED_ANNOTATION))
                 .and_then(|text| u64::from_str_radix(text, 16).ok()),
             deleting: metadata.deletion_timestamp.is_some(),
+            holds_data: holds_data(metadata),
             state: state(kind, metadata, data),
         }
     }
@@ -181,6 +187,11 @@ impl Seen {
         let seen = Self::of(kind, &object.metadata, &object.data, field_manager);
         Self { accepted: Some(seen.ours), ..seen }
     }
+}
+
+/// Whether an object is marked as holding data.
+pub fn holds_data(metadata: &ObjectMeta) -> bool {
+    metadata.annotations.as_ref().and_then(|all| all.get(HOLDS_DATA_ANNOTATION)).is_some_and(|mark| mark == "true")
 }
 
 /// The instance that an object belongs to, when it is one of ours.
@@ -288,6 +299,7 @@ mod tests {
             accepted: None,
             applied: Some(7),
             deleting: false,
+            holds_data: false,
             state: State::None,
         }
     }

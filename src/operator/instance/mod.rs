@@ -169,12 +169,13 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     let now = context.clock.now();
     let before = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
     let objects = build::build(valid, &foundation, before.attempts());
+    let walls = objects.walls();
     let applied = apply::apply(context, valid, observed, &before, objects).await;
 
     // Also after an error: what has come to be is told, and what failed is tried again.
     observed.seen = context.seen.of(&valid.name);
     let progress = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
-    let mut found = status::findings(valid, &observed.seen, &foundation, &progress);
+    let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
     let stalled = match refused {
@@ -189,6 +190,9 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.fingerprint));
     let [before, after] = moments(&observed.status, &next);
     crash::point(before);
+    if next.database_initialised {
+        remove::mark(context, &valid.name, &valid.namespace, &observed.seen).await?;
+    }
     status::publish(context, observed, next).await?;
     crash::point(after);
     applied?;

@@ -121,6 +121,13 @@ pub struct Objects {
     pub jobs: Jobs,
 }
 
+impl Objects {
+    /// The walls: quota, limits and policies.
+    pub fn walls(&self) -> Vec<Key> {
+        [&self.quota, &self.limits].into_iter().chain(&self.policies).map(Object::key).collect()
+    }
+}
+
 /// Everything that an instance consists of.
 pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> Objects {
     let env = env::config_map(valid);
