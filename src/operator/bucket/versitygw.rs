@@ -201,7 +201,9 @@ mod tests {
     #[test]
     fn of_an_error_only_what_is_the_same_each_time_is_kept() {
         let error = |id: &str| {
-            format!("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no</Message><RequestId>{id}</RequestId></Error>")
+            format!(
+                "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no</Message><RequestId>{id}</RequestId></Error>"
+            )
         };
         assert_eq!(code_in(&error("one")), "AccessDenied");
         assert_eq!(code_in(&error("one")), code_in(&error("two")));

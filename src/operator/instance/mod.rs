@@ -140,7 +140,7 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
         return stall(context, &observed, data_lost(&observed)).await;
     }
     let instance = Arc::clone(&observed.instance);
-    let valid = match validate(&context.settings, &instance, &observed.status) {
+    let valid = match validate(&context.settings, &instance, &observed.status, &observed.seen) {
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };
@@ -167,20 +167,21 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
         return stall(context, observed, Stall::new("IdentityChanged", message)).await;
     }
     let now = context.clock.now();
-    let before = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
+    let before = Progress::read(&observed.seen, &observed.status, &valid.version, now.timestamp());
     let objects = build::build(valid, &foundation, before.attempts());
     let walls = objects.walls();
     let applied = apply::apply(context, valid, observed, &before, objects).await;
 
     // Also after an error: what has come to be is told, and what failed is tried again.
     observed.seen = context.seen.of(&valid.name);
-    let progress = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
+    let progress = Progress::read(&observed.seen, &observed.status, &valid.version, now.timestamp());
     let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
     let stalled = match refused {
         Some(refused) => Some(refused),
-        None => leaving.then(|| ("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
+        None if leaving => Some(("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
+        None => valid.refused.as_ref().map(|refusal| (refusal.reason(), refusal.to_string())),
     };
     if let Some((reason, message)) = stalled {
         found.retain(|finding| finding.kind != ConditionKind::Stalled);

@@ -340,6 +340,7 @@ mod tests {
             applied: None,
             deleting,
             holds_data: false,
+            template: None,
             state: State::None,
         };
         let walls = [wall("default-deny"), (Kind::ResourceQuota, "mastodon".to_owned())];

@@ -107,7 +107,7 @@ fn job(
     command: Vec<String>,
     mut env: Vec<(&'static str, String)>,
 ) -> Object {
-    let Release { web, streaming: _ } = valid.release;
+    let Release { web, streaming: _ } = &valid.release;
     env.push(("DB_SSLMODE", "prefer".to_owned()));
     let mut template = pods.ruby(Process {
         component: "job",
@@ -129,5 +129,5 @@ fn job(
             "template": template,
         },
     });
-    Object::new(valid, Kind::Job, job_name(task, &valid.spec.version, attempt), "job", body)
+    Object::new(valid, Kind::Job, job_name(task, &valid.version, attempt), "job", body)
 }

@@ -1,6 +1,6 @@
 //! Every object of an instance, looked at without a cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
@@ -70,7 +70,7 @@ const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1 };
 
 fn with_objects(mode: &Value, web_replicas: u16, look: impl FnOnce(Vec<Object>)) {
     let (settings, instance) = (settings(), instance(mode, web_replicas));
-    let valid = validate(&settings, &instance, &InstanceStatus::default()).unwrap();
+    let valid = validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap();
     let mut all = vec![namespace(&valid)];
     let Objects { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
         build(&valid, &foundation(), FIRST);
@@ -290,7 +290,8 @@ fn the_owner_is_named_by_variables_and_never_by_a_command_line() {
 fn the_copy_of_tmp_keeps_neither_times_nor_owners() {
     with_objects(&json!({"running": {}}), 1, |all| {
         let mut copies = 0;
-        for container in all.iter().filter_map(pod_template).flat_map(|pod| pod.spec.unwrap().init_containers.unwrap_or_default()) {
+        for container in all.iter().filter_map(pod_template).flat_map(|pod| pod.spec.unwrap().init_containers.unwrap_or_default())
+        {
             let command = container.command.unwrap();
             assert_eq!(command[0], "cp");
             // As user 991 on a volume whose root belongs to root, `-a` and `-p` end with "Operation not permitted".
@@ -308,7 +309,7 @@ fn another_login_at_the_mail_relay_replaces_the_pods_that_send_mail() {
     let template = |password: &str, name: &str| {
         let (mut settings, instance) = (settings(), instance(&json!({"running": {}}), 1));
         settings.mail.login.as_mut().unwrap().password = password.to_owned().into();
-        let valid = validate(&settings, &instance, &InstanceStatus::default()).unwrap();
+        let valid = validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap();
         let Processes { web, streaming, sidekiq, scheduler } = build(&valid, &foundation(), FIRST).processes;
         find(&[web, streaming, sidekiq, scheduler], Kind::Deployment, name).body["spec"]["template"].clone()
     };
@@ -324,7 +325,8 @@ fn every_job_ends_some_time() {
         let deadline = |name: &str| find(&all, Kind::Job, name).body["spec"]["activeDeadlineSeconds"].clone();
         assert_eq!([deadline("prepare-4-5-20"), deadline("seed-4-5-20"), deadline("owner-4-5-20")], [3600, 3600, 900]);
         // `create` prints a password: nothing of it is kept. `modify` says why it fails.
-        let script = find(&all, Kind::Job, "owner-4-5-20").body["spec"]["template"]["spec"]["containers"][0]["command"][2].clone();
+        let script =
+            find(&all, Kind::Job, "owner-4-5-20").body["spec"]["template"]["spec"]["containers"][0]["command"][2].clone();
         let (create, modify) = script.as_str().unwrap().split_once("||").unwrap();
         assert!(create.trim_end().ends_with(">/dev/null 2>&1"), "{create}");
         assert!(modify.contains("2>&1") && !modify.contains("/dev/null"), "{modify}");
