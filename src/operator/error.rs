@@ -41,6 +41,8 @@ pub enum Category {
     Conflict,
     /// Trying the same again is of no use until something changes.
     Invalid,
+    /// We may not (rights, admission, quota, Pod Security): somebody has to look, and until then it is tried again.
+    Forbidden,
     /// It may well work the next time.
     Transient,
 }
@@ -51,6 +53,7 @@ impl Category {
         match self {
             Self::Conflict => "conflict",
             Self::Invalid => "invalid",
+            Self::Forbidden => "forbidden",
             Self::Transient => "transient",
         }
     }
@@ -63,12 +66,22 @@ impl Error {
         move |source| Self::Kube { what, source }
     }
 
+    /// The reason of `Stalled`, when a person has to look at it.
+    pub fn stalls(&self) -> Option<&'static str> {
+        match self.category() {
+            Category::Invalid => Some("Refused"),
+            Category::Forbidden => Some("Forbidden"),
+            Category::Conflict | Category::Transient => None,
+        }
+    }
+
     /// What to do about it.
     pub fn category(&self) -> Category {
         match self {
             Self::Kube { what: _, source: kube::Error::Api(status) } => match status.code {
                 409 => Category::Conflict,
                 400 | 422 => Category::Invalid,
+                403 => Category::Forbidden,
                 _ => Category::Transient,
             },
             Self::Kube { what: _, source: _ } | Self::Bucket(_) | Self::Crashed => Category::Transient,
@@ -103,4 +116,21 @@ pub fn is_missing(error: &kube::Error) -> bool {
 /// Whether the API server says that the name is taken.
 pub fn is_taken(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_has_to_look_at_says_so() {
+        let of = |code: u16| {
+            let status = kube::core::Status { code, message: "exceeded quota".into(), ..kube::core::Status::default() };
+            Error::kube("apply Deployment web")(kube::Error::Api(Box::new(status)))
+        };
+        assert_eq!(of(403).stalls(), Some("Forbidden"));
+        assert_eq!(of(422).stalls(), Some("Refused"));
+        assert_eq!([409, 404, 429, 500, 503].map(|code| of(code).stalls()), [None; 5]);
+        assert_eq!(chain(&of(403)), "could not apply Deployment web: exceeded quota");
+    }
 }

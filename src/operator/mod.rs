@@ -10,6 +10,7 @@ mod kind;
 mod leader;
 mod seen;
 pub mod settings;
+mod template;
 mod watch;
 
 use std::future::ready;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::kind::Kind;
+use super::template::Template;
 
 /// On every object of ours: the name of the instance's custom resource.
 pub const INSTANCE_LABEL: &str = "paddock.host/instance";
@@ -16,8 +17,11 @@ pub const INSTANCE_LABEL: &str = "paddock.host/instance";
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY_LABEL`].
 pub const MANAGED_BY: &str = "paddock";
-/// The hash of what we last applied, for the first pass after a restart.
+/// The hash of what we last applied.
 pub const APPLIED_ANNOTATION: &str = "paddock.host/applied";
+/// On a namespace whose server has been filled: the same as `status.databaseInitialised`, for a custom resource can be
+/// restored without its status.
+pub const HOLDS_DATA_ANNOTATION: &str = "paddock.host/holds-data";
 
 /// An object inside an instance. Names are unique per kind there, since each instance has one namespace.
 pub type Key = (Kind, String);
@@ -31,12 +35,16 @@ pub struct Seen {
     pub resource_version: u64,
     /// Hash of the fields that we own according to the API server.
     pub ours: u64,
-    /// `ours` as it was right after our last apply; nothing before the first pass has looked.
+    /// `ours` as it was right after our last apply; nothing before this process has applied it.
     pub accepted: Option<u64>,
     /// Hash of what we last applied, as the object itself says.
     pub applied: Option<u64>,
     /// It is being deleted.
     pub deleting: bool,
+    /// It is marked as holding data ([`HOLDS_DATA_ANNOTATION`]).
+    pub holds_data: bool,
+    /// What is to know of its pod template, if it has one.
+    pub template: Option<Template>,
     /// What its status tells.
     pub state: State,
 }
@@ -124,13 +132,6 @@ impl SeenStore {
         true
     }
 
-    /// The first pass has found the object equal to what is wanted: from here on any change of our fields is drift.
-    pub fn accept(&self, instance: &str, key: &Key) {
-        if let Some(seen) = self.lock().get_mut(instance).and_then(|objects| objects.get_mut(key)) {
-            seen.accepted = Some(seen.ours);
-        }
-    }
-
     /// Forgets an object that is gone; one of the same name that came later stays.
     pub fn remove(&self, instance: &str, key: &Key, uid: &str) {
         let mut all = self.lock();
@@ -172,6 +173,8 @@ impl Seen {
                 .and_then(|annotations| annotations.get(APPLIED_ANNOTATION))
                 .and_then(|text| u64::from_str_radix(text, 16).ok()),
             deleting: metadata.deletion_timestamp.is_some(),
+            holds_data: holds_data(metadata),
+            template: Template::of(kind, metadata, data, field_manager),
             state: state(kind, metadata, data),
         }
     }
@@ -183,6 +186,11 @@ impl Seen {
     }
 }
 
+/// Whether an object is marked as holding data.
+pub fn holds_data(metadata: &ObjectMeta) -> bool {
+    metadata.annotations.as_ref().and_then(|all| all.get(HOLDS_DATA_ANNOTATION)).is_some_and(|mark| mark == "true")
+}
+
 /// The instance that an object belongs to, when it is one of ours.
 pub fn instance_of(object: &impl ResourceExt) -> Option<String> {
     object.labels().get(INSTANCE_LABEL).cloned()
@@ -190,12 +198,17 @@ pub fn instance_of(object: &impl ResourceExt) -> Option<String> {
 
 /// Hash of the fields that we own by server-side apply. What we created otherwise (Secrets) is owned by update and has none.
 fn ours(metadata: &ObjectMeta, field_manager: &str) -> u64 {
+    our_fields(metadata, field_manager).map_or(0, hash)
+}
+
+/// The fields that we own by server-side apply.
+pub fn our_fields<'a>(metadata: &'a ObjectMeta, field_manager: &str) -> Option<&'a Value> {
     let entry = metadata.managed_fields.iter().flatten().find(|entry| {
         entry.manager.as_deref() == Some(field_manager)
             && entry.operation.as_deref() == Some("Apply")
             && entry.subresource.is_none()
     });
-    entry.and_then(|entry| entry.fields_v1.as_ref()).map_or(0, |fields| hash(&fields.0))
+    entry.and_then(|entry| entry.fields_v1.as_ref()).map(|fields| &fields.0)
 }
 
 /// A hash that stays the same over restarts and releases: the first 64 bits of SHA-256 over the JSON text, whose keys are sorted.
@@ -288,6 +301,8 @@ mod tests {
             accepted: None,
             applied: Some(7),
             deleting: false,
+            holds_data: false,
+            template: None,
             state: State::None,
         }
     }

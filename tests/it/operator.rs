@@ -306,23 +306,51 @@ async fn a_server_comes_up_is_repaired_and_then_costs_nothing() {
     assert_eq!(operator.writes(), before, "an idle server costs no write");
     assert_eq!(host.objects(id).await, objects);
 
-    // A new operator finds everything as it should be.
+    // A new operator applies each object once, since it can't know what happened meanwhile; where nothing happened, nothing is
+    // written.
     operator.stop().await;
     let operator = host.operator().await;
     operator.settle().await;
-    assert_eq!(operator.writes(), 0, "a restart costs no write");
-    assert_eq!(host.objects(id).await, objects);
+    assert_eq!(host.objects(id).await, objects, "a restart changes nothing");
+    let before = operator.writes();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(operator.writes(), before, "and costs nothing afterwards");
+
+    // What others changed while no operator ran is put right by the next one.
+    operator.stop().await;
+    let deployments = host.deployments(id);
+    let fewer = json!({"spec": {"replicas": 0}});
+    deployments.patch("web", &PatchParams::default(), &Patch::Merge(&fewer)).await.unwrap();
+    let operator = host.operator().await;
+    host.until("what changed meanwhile is put right", async || {
+        let web = deployments.get("web").await.unwrap();
+        (web.spec.unwrap().replicas == Some(2)).then_some(())
+    })
+    .await;
 
     // What holds no data comes back, and what others change is put right.
-    let deployments = host.deployments(id);
     let old = deployments.get("web").await.unwrap().uid();
     deployments.delete("web", &DeleteParams::default()).await.unwrap();
     host.until("the Deployment is back", async || deployments.get_opt("web").await.unwrap().filter(|web| web.uid() != old)).await;
-    let fewer = json!({"spec": {"replicas": 0}});
     deployments.patch("web", &PatchParams::default(), &Patch::Merge(&fewer)).await.unwrap();
     host.until("the replicas are put right", async || {
         let web = deployments.get("web").await.unwrap();
         (web.spec.unwrap().replicas == Some(2)).then_some(())
+    })
+    .await;
+    // What others add to the pods goes.
+    let more = json!({"spec": {"template": {"spec": {
+        "containers": [
+            {"name": "spy", "image": "registry.example/spy"},
+            {"name": "web", "env": [{"name": "LD_PRELOAD", "value": "spy.so"}], "volumeMounts": [{"name": "more", "mountPath": "/more"}]},
+        ],
+        "volumes": [{"name": "more", "emptyDir": {}}],
+    }}}});
+    let added = deployments.patch("web", &PatchParams::default(), &Patch::Strategic(&more)).await.unwrap();
+    assert_eq!(added.spec.unwrap().template.spec.unwrap().containers.len(), 2);
+    host.until("what was added is gone", async || {
+        let text = serde_json::to_string(&deployments.get("web").await.unwrap().spec).unwrap();
+        (!["spy", "LD_PRELOAD", "/more"].iter().any(|word| text.contains(word))).then_some(())
     })
     .await;
     host.until_condition(id, ConditionKind::Ready, "True").await;
@@ -505,6 +533,101 @@ async fn a_suspended_server_stops_and_comes_back_with_its_data() {
     for kept in ["Secret/mastodon-identity", "Cluster/db-1", "PersistentVolumeClaim/cache", "Job/seed-4-5-20"] {
         assert_eq!(after[kept].0, before[kept].0, "{kept}");
     }
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_restored_resource_without_status_never_costs_the_data() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    let name = resource_name(id);
+    let first = host.until_condition(id, ConditionKind::Ready, "True").await;
+    let before = host.objects(id).await;
+    let suspended = json!({"spec": {"mode": {"running": null, "suspended": {"reason": "unpaid"}}}});
+    host.instances().patch(&name, &PatchParams::default(), &Patch::Merge(&suspended)).await.unwrap();
+    host.until_condition(id, ConditionKind::Ready, "False").await;
+    operator.settle().await;
+    operator.stop().await;
+
+    // The status is lost, and the resource is deleted before any operator has looked.
+    host.instances().patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({"status": null}))).await.unwrap();
+    assert!(host.get(id).await.status.is_none());
+    host.instances().delete(&name, &DeleteParams::default()).await.unwrap();
+    let assert_kept = async || {
+        let after = host.objects(id).await;
+        for kept in ["Namespace/the one", "Secret/mastodon-identity", "Cluster/db-1", "PersistentVolumeClaim/cache"] {
+            assert_eq!(after[kept].0, before[kept].0, "{kept}");
+        }
+    };
+    let refused = |status: &paddock::resource::InstanceStatus| {
+        let stalled = condition(&status.conditions, ConditionKind::Stalled).unwrap();
+        assert_eq!(stalled.reason, "DeletionNeedsProvenArchive");
+        assert!(status.database_initialised);
+    };
+    let operator = host.operator().await;
+    refused(&host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap());
+    operator.settle().await;
+    assert_kept().await;
+    operator.stop().await;
+
+    // The same with a new resource of that name.
+    let unheld = json!({"metadata": {"finalizers": null}});
+    host.instances().patch(&name, &PatchParams::default(), &Patch::Merge(&unheld)).await.unwrap();
+    host.until("the old one is gone", async || host.instances().get_opt(&name).await.unwrap().is_none().then_some(())).await;
+    let restored = MastodonInstance::new(&name, host_spec(&first, &suspended));
+    host.instances().create(&kube::api::PostParams::default(), &restored).await.unwrap();
+    let operator = host.operator().await;
+    host.until("it is taken for filled", async || host.get(id).await.status?.database_initialised.then_some(())).await;
+    host.instances().delete(&name, &DeleteParams::default()).await.unwrap();
+    refused(&host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap());
+    operator.settle().await;
+    assert_kept().await;
+    operator.stop().await;
+}
+
+/// The spec of an instance with another mode.
+fn host_spec(instance: &MastodonInstance, change: &serde_json::Value) -> paddock::resource::MastodonInstanceSpec {
+    let mut spec = serde_json::to_value(&instance.spec).unwrap();
+    let mode = &change["spec"]["mode"];
+    spec["mode"] = json!({"suspended": mode["suspended"]});
+    serde_json::from_value(spec).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_whose_release_is_no_longer_offered_is_repaired_and_can_be_suspended() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.settle().await;
+    operator.stop().await;
+    let deployments = host.deployments(id);
+    let template = async |name: &str| deployments.get(name).await.unwrap().spec.unwrap().template;
+    let before = (template("web").await, template("streaming").await);
+    let mut settings = host.settings();
+    let release = settings.releases.remove("4.5.20").unwrap();
+    settings.releases.insert("4.5.21".into(), release);
+    let operator = host.operator_with(settings).await;
+    let status = host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap();
+    assert_eq!(condition(&status.conditions, ConditionKind::Stalled).unwrap().reason, "UnknownRelease");
+    assert!(is_true(&status.conditions, ConditionKind::Ready), "it goes on");
+    deployments.delete("web", &DeleteParams::default()).await.unwrap();
+    host.until("the Deployment is back", async || {
+        deployments.get_opt("web").await.unwrap().filter(|web| web.metadata.deletion_timestamp.is_none())
+    })
+    .await;
+    host.until_condition(id, ConditionKind::WebReady, "True").await;
+    assert_eq!((template("web").await, template("streaming").await), before);
+    let suspended = json!({"spec": {"mode": {"running": null, "suspended": {"reason": "unpaid"}}}});
+    host.instances().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&suspended)).await.unwrap();
+    host.until("no pod is left", async || {
+        let all = deployments.list(&ListParams::default()).await.unwrap();
+        all.iter().all(|one| one.status.as_ref().and_then(|status| status.replicas).unwrap_or(0) == 0).then_some(())
+    })
+    .await;
+    host.until("the budget is gone", async || (!host.objects(id).await.contains_key("PodDisruptionBudget/web")).then_some(()))
+        .await;
     operator.stop().await;
 }
 

@@ -57,14 +57,15 @@ pub enum BucketError {
         source: reqwest::Error,
     },
     /// An answer that says no.
-    #[error("could not {what}: the object store answers {status}: {body}")]
+    #[error("could not {what}: the object store answers {status} {code}")]
     Refused {
         /// What was tried.
         what: &'static str,
         /// The HTTP status.
         status: u16,
-        /// The beginning of what it says.
-        body: String,
+        /// Its word for why, such as `AccessDenied`. Never more: the rest differs with each request, and what differs would be
+        /// written into the status again and again.
+        code: String,
     },
     /// The request could not be signed.
     #[error("could not sign the request to {what}: {why}")]

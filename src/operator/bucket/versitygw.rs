@@ -97,7 +97,7 @@ impl VersityGw {
         if status.is_success() || fine.contains(&status) {
             return Ok(status);
         }
-        Err(BucketError::Refused { what, status: status.as_u16(), body: body.chars().take(300).collect() })
+        Err(BucketError::Refused { what, status: status.as_u16(), code: code_in(&body) })
     }
 
     async fn ensure_user(&self, key: &BucketKey) -> Result<(), BucketError> {
@@ -151,6 +151,12 @@ impl VersityGw {
     }
 }
 
+/// What stands in `<Code>` of an error, as far as it is a plain word.
+fn code_in(body: &str) -> String {
+    let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code.trim());
+    if code.bytes().all(|byte| byte.is_ascii_alphanumeric()) { code.chars().take(80).collect() } else { String::new() }
+}
+
 fn base64_sha256(bytes: &[u8]) -> String {
     use base64::Engine as _;
     use sha2::Digest as _;
@@ -185,5 +191,23 @@ impl Buckets for VersityGw {
             .await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_error_only_what_is_the_same_each_time_is_kept() {
+        let error = |id: &str| {
+            format!(
+                "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no</Message><RequestId>{id}</RequestId></Error>"
+            )
+        };
+        assert_eq!(code_in(&error("one")), "AccessDenied");
+        assert_eq!(code_in(&error("one")), code_in(&error("two")));
+        assert_eq!(code_in("gone wrong"), "");
+        assert_eq!(code_in("<Code>two words</Code>"), "");
     }
 }

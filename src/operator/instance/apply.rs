@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use serde_json::json;
 
 use super::Context;
 use super::build::{Jobs, Object, Objects, Processes, Services};
@@ -15,6 +16,7 @@ use crate::crash;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen};
+use crate::operator::template;
 
 /// Makes the cluster equal to what was built, as far as it may be by now.
 pub async fn apply(
@@ -71,15 +73,16 @@ async fn ensure_all(context: &Context, valid: &Valid<'_>, observed: &Observed, o
 pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen>, object: &Object) -> Result<(), Error> {
     let key = object.key();
     let found = seen.get(&key);
+    let names = template::names(object.kind, &object.body);
     if let Some(found) = found {
         // A Job's pods can't be changed; one that is being deleted is made again once it is gone.
         if found.deleting || object.kind == Kind::Job {
             return Ok(());
         }
-        if found.applied == Some(object.hash) && found.accepted.is_none_or(|accepted| accepted == found.ours) {
-            if found.accepted.is_none() {
-                context.seen.accept(instance, &key);
-            }
+        // What this process has never applied is applied once, even if its hash is right: what others changed while nobody
+        // looked can't be told from it. Where nothing was changed, the API server writes nothing.
+        let intact = found.accepted == Some(found.ours) && found.template.as_ref().map(|template| template.names) == names;
+        if found.applied == Some(object.hash) && intact {
             return Ok(());
         }
     }
@@ -95,7 +98,10 @@ pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen
     };
     let params = PatchParams::apply(&context.settings.field_manager).force();
     let what = || format!("apply {} {}", object.kind.as_str(), object.name);
-    let answer = api.patch(&object.name, &params, &Patch::Apply(&body)).await.map_err(|error| Error::kube(what())(error))?;
+    let mut answer = api.patch(&object.name, &params, &Patch::Apply(&body)).await.map_err(|error| Error::kube(what())(error))?;
+    if template::names(object.kind, &answer.data) != names {
+        answer = take_additions_away(context, instance, &api, object, &answer).await?;
+    }
     metrics::counter!("paddock_operator_applies_total", "kind" => object.kind.as_str()).increment(1);
     tracing::debug!(instance.name = instance, kind = object.kind.as_str(), object.name = object.name, "applied");
     context.seen.put(instance, key, Seen::of_object(object.kind, &answer, &context.settings.field_manager));
@@ -103,6 +109,23 @@ pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen
         crash::point("operator.job_applied");
     }
     Ok(())
+}
+
+/// Takes away what somebody else added to a pod template: an apply leaves it there.
+async fn take_additions_away(
+    context: &Context,
+    instance: &str,
+    api: &Api<DynamicObject>,
+    object: &Object,
+    live: &DynamicObject,
+) -> Result<DynamicObject, Error> {
+    let (kind, name) = (object.kind.as_str(), &object.name);
+    tracing::warn!(instance.name = instance, kind, object.name = name, "somebody else added to the pods; this is taken away");
+    let mut patch = template::without_additions(&live.data, &object.body);
+    patch["metadata"] = json!({"uid": live.metadata.uid, "resourceVersion": live.metadata.resource_version});
+    let params = PatchParams { field_manager: Some(context.settings.field_manager.clone()), ..PatchParams::default() };
+    let what = format!("take away what was added to {kind} {name}");
+    api.patch(name, &params, &Patch::Merge(&patch)).await.map_err(Error::kube(what))
 }
 
 /// Deletes what a smaller size does without; see [`Kind::swept`].

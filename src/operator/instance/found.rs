@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DynamicObject, PostParams};
 use secrecy::SecretString;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::build::{self, names};
 use super::identity::{Identity, random_hex};
@@ -14,12 +15,14 @@ use super::validate::Valid;
 use super::{Context, apply};
 use crate::crash;
 use crate::operator::bucket::{BucketError, BucketKey};
-use crate::operator::error::{Error, is_taken};
+use crate::operator::error::{Error, chain, is_taken};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Seen, hash};
 
 /// How long a look at a bucket is good for.
 const BUCKET_LOOK: Duration = Duration::from_mins(10);
+/// How long a store that failed is left alone. The failure goes into the status, and that wakes us again at once.
+pub const BUCKET_PAUSE: Duration = Duration::from_secs(15);
 
 /// The proof that all of it stands: nothing is built without.
 #[derive(Debug)]
@@ -65,12 +68,28 @@ pub async fn found(context: &Context, valid: &Valid<'_>, observed: &Observed) ->
     crash::point("operator.secrets_made");
     let secrets = hash(&serde_json::json!([identity.uid, media.uid, cache.uid]));
     let fingerprint = fingerprint(context, valid, &identity).await?;
-    let bucket = match bucket(context, valid, observed, media).await {
-        Ok(state) => state,
-        Err(Error::Bucket(error)) => BucketState::Unavailable(crate::operator::error::chain(&error)),
+    let bucket = bucket_state(context, valid, observed, media).await?;
+    Ok(Foundation { secrets, fingerprint, bucket })
+}
+
+/// How it is with the bucket; a failure of the store is an answer too, and is remembered for [`BUCKET_PAUSE`].
+async fn bucket_state(context: &Context, valid: &Valid<'_>, observed: &Observed, media: Made) -> Result<BucketState, Error> {
+    let failed = context.with_memory(&valid.name, |memory| memory.bucket_failure.clone());
+    if let Some((why, _)) = failed.filter(|(_, at)| at.elapsed() < BUCKET_PAUSE) {
+        return Ok(BucketState::Unavailable(why));
+    }
+    let looked = bucket(context, valid, observed, media).await;
+    let (state, failure) = match looked {
+        Ok(state) => (state, None),
+        Err(Error::Bucket(error)) => {
+            let why = chain(&error);
+            tracing::warn!(instance.name = valid.name, error = why, "the media bucket can't be had for now");
+            (BucketState::Unavailable(why.clone()), Some((why, Instant::now())))
+        }
         Err(error) => return Err(error),
     };
-    Ok(Foundation { secrets, fingerprint, bucket })
+    context.with_memory(&valid.name, |memory| memory.bucket_failure = failure);
+    Ok(state)
 }
 
 /// Creates a Secret unless it is there. Of two operators that try at once, one wins and the other reads what the winner wrote.
@@ -120,16 +139,24 @@ async fn fingerprint(context: &Context, valid: &Valid<'_>, made: &Made) -> Resul
     Ok(fingerprint)
 }
 
-/// The bucket: made before the first start, afterwards only looked for.
+/// The bucket: prepared once for each key, afterwards only looked for.
 async fn bucket(context: &Context, valid: &Valid<'_>, observed: &Observed, media: Made) -> Result<BucketState, Error> {
-    let looked = context.with_memory(&valid.name, |memory| memory.bucket.clone());
-    if looked.is_some_and(|(uid, at)| uid == media.uid && at.elapsed() < BUCKET_LOOK) {
+    let uid = media.uid.clone();
+    let looked = context.with_memory(&valid.name, |memory| memory.bucket.clone()).filter(|(of, _)| *of == uid);
+    if looked.as_ref().is_some_and(|(_, at)| at.elapsed() < BUCKET_LOOK) {
         return Ok(BucketState::There);
     }
-    if observed.status.database_initialised && !context.buckets.exists(&valid.bucket).await? {
-        return Ok(BucketState::Lost);
+    let filled = observed.status.database_initialised;
+    if looked.is_some() || filled {
+        let exists = context.buckets.exists(&valid.bucket).await?;
+        if !exists && filled {
+            return Ok(BucketState::Lost);
+        }
+        if exists && looked.is_some() {
+            context.with_memory(&valid.name, |memory| memory.bucket = Some((uid, Instant::now())));
+            return Ok(BucketState::There);
+        }
     }
-    let uid = media.uid.clone();
     // Also for a bucket that is there: the key may be a new one.
     let secret = content(context, valid, names::MEDIA, media.content).await?;
     let data = secret.data.unwrap_or_default();
@@ -140,6 +167,6 @@ async fn bucket(context: &Context, valid: &Valid<'_>, observed: &Observed, media
     let key = BucketKey { access: text("AWS_ACCESS_KEY_ID")?, secret: text("AWS_SECRET_ACCESS_KEY")?.into() };
     context.buckets.ensure(&valid.bucket, &key).await.map_err(|error: BucketError| Error::Bucket(error))?;
     crash::point("operator.bucket_made");
-    context.with_memory(&valid.name, |memory| memory.bucket = Some((uid, tokio::time::Instant::now())));
+    context.with_memory(&valid.name, |memory| memory.bucket = Some((uid, Instant::now())));
     Ok(BucketState::There)
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::{Api, Client};
+use tokio::time::Instant;
 
 pub use identity::{Identity, random_hex};
 pub use validate::{Refusal, Valid, VersionChange, plan_version_change, validate};
@@ -61,8 +62,10 @@ pub struct Memory {
     newest: Option<Arc<MastodonInstance>>,
     /// UID of the identity's Secret, and the fingerprint of what is in it.
     fingerprint: Option<(String, String)>,
-    /// UID of the media key's Secret, and when the bucket was last looked at.
-    bucket: Option<(String, tokio::time::Instant)>,
+    /// UID of the media key's Secret for which the bucket was prepared, and when it was last looked at.
+    bucket: Option<(String, Instant)>,
+    /// Why the bucket could not be had, and when that was.
+    bucket_failure: Option<(String, Instant)>,
     /// Passes in a row that failed.
     failures: u32,
 }
@@ -137,7 +140,7 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
         return stall(context, &observed, data_lost(&observed)).await;
     }
     let instance = Arc::clone(&observed.instance);
-    let valid = match validate(&context.settings, &instance, &observed.status) {
+    let valid = match validate(&context.settings, &instance, &observed.status, &observed.seen) {
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };
@@ -148,11 +151,12 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
 async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, leaving: bool) -> Result<Action, Error> {
     let foundation = match found::found(context, valid, observed).await {
         Ok(foundation) => foundation,
-        Err(error) if error.category() == Category::Invalid => {
-            stall(context, observed, Stall::new("Refused", chain(&error))).await?;
+        Err(error) => {
+            if let Some(reason) = error.stalls() {
+                stall(context, observed, Stall::new(reason, chain(&error))).await?;
+            }
             return Err(error);
         }
-        Err(error) => return Err(error),
     };
     if let Some(known) = observed.status.identity_fingerprint.as_ref().filter(|known| **known != foundation.fingerprint) {
         let message = format!(
@@ -163,19 +167,21 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
         return stall(context, observed, Stall::new("IdentityChanged", message)).await;
     }
     let now = context.clock.now();
-    let before = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
+    let before = Progress::read(&observed.seen, &observed.status, &valid.version, now.timestamp());
     let objects = build::build(valid, &foundation, before.attempts());
+    let walls = objects.walls();
     let applied = apply::apply(context, valid, observed, &before, objects).await;
 
     // Also after an error: what has come to be is told, and what failed is tried again.
     observed.seen = context.seen.of(&valid.name);
-    let progress = Progress::read(&observed.seen, &observed.status, &valid.spec.version, now.timestamp());
-    let mut found = status::findings(valid, &observed.seen, &foundation, &progress);
+    let progress = Progress::read(&observed.seen, &observed.status, &valid.version, now.timestamp());
+    let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
     // One status per pass: two that contradict each other would wake the next pass, for ever.
-    let refused = applied.as_ref().err().filter(|error| error.category() == Category::Invalid);
+    let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
     let stalled = match refused {
-        Some(error) => Some(("Refused", chain(error))),
-        None => leaving.then(|| ("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
+        Some(refused) => Some(refused),
+        None if leaving => Some(("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
+        None => valid.refused.as_ref().map(|refusal| (refusal.reason(), refusal.to_string())),
     };
     if let Some((reason, message)) = stalled {
         found.retain(|finding| finding.kind != ConditionKind::Stalled);
@@ -185,11 +191,14 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.fingerprint));
     let [before, after] = moments(&observed.status, &next);
     crash::point(before);
+    if next.database_initialised {
+        remove::mark(context, &valid.name, &valid.namespace, &observed.seen).await?;
+    }
     status::publish(context, observed, next).await?;
     crash::point(after);
     applied?;
     if let found::BucketState::Unavailable(_) = foundation.bucket {
-        return Ok(Action::requeue(Duration::from_secs(15)));
+        return Ok(Action::requeue(found::BUCKET_PAUSE));
     }
     Ok(Action::requeue(progress.wait().map_or_else(period, |wait| wait.min(PERIOD))))
 }
@@ -261,7 +270,7 @@ pub fn after_error(instance: &MastodonInstance, error: &Error, context: &Context
             tracing::error!(instance.name = name, error = %chain(error), "can't go on");
             Action::requeue(period())
         }
-        Category::Transient => {
+        Category::Transient | Category::Forbidden => {
             let failures = context.with_memory(&name, |memory| {
                 memory.failures = memory.failures.saturating_add(1);
                 memory.failures

@@ -9,7 +9,7 @@ use super::Context;
 use super::build::names;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
-use crate::operator::seen::{Key, Seen};
+use crate::operator::seen::{Key, Seen, holds_data};
 use crate::resource::{InstanceStatus, MastodonInstance, instance_id, namespace_name};
 
 /// What holds data, and may be made only once.
@@ -21,7 +21,8 @@ const DATA: [(Kind, &str); 3] =
 pub struct Observed {
     /// The custom resource, the newest version that anybody has shown us.
     pub instance: Arc<MastodonInstance>,
-    /// Its status, or an empty one.
+    /// Its status, or an empty one. It has been filled if either the status or the mark on the namespace says so: a custom
+    /// resource that was restored has no status.
     pub status: InstanceStatus,
     /// Our objects.
     pub seen: BTreeMap<Key, Seen>,
@@ -36,6 +37,7 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
     let mut seen = context.seen.of(&name);
     let mut lost = Vec::new();
     let namespace = instance_id(&name).map(namespace_name).unwrap_or_default();
+    let mut marked = seen.get(&(Kind::Namespace, namespace.clone())).is_some_and(|seen| seen.holds_data);
     let missing: Vec<_> = DATA.into_iter().filter(|(kind, name)| !seen.contains_key(&(*kind, (*name).to_owned()))).collect();
     if !missing.is_empty() {
         // Whether these may be made is decided by the status as it is, not as we remember it: another operator may have begun.
@@ -43,7 +45,8 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
         if let Some(live) = live {
             instance = Arc::new(live);
         }
-        let initialised = instance.status.as_ref().is_some_and(|status| status.database_initialised);
+        marked = marked || namespace_is_marked(context, &namespace).await?;
+        let initialised = marked || instance.status.as_ref().is_some_and(|status| status.database_initialised);
         for (kind, object) in missing.into_iter().filter(|_| initialised) {
             let what = format!("{} {object}", kind.as_str());
             // A watch may be behind: only the API server can say that something is gone.
@@ -58,6 +61,17 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
             }
         }
     }
-    let status = instance.status.clone().unwrap_or_default();
+    let mut status = instance.status.clone().unwrap_or_default();
+    status.database_initialised |= marked;
     Ok(Observed { instance, status, seen, lost })
+}
+
+/// Whether the namespace, as it is right now, is marked as holding data.
+async fn namespace_is_marked(context: &Context, namespace: &str) -> Result<bool, Error> {
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &Kind::Namespace.resource());
+    match api.get_metadata(namespace).await {
+        Ok(live) => Ok(holds_data(&live.metadata)),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(Error::kube("look for the namespace")(error)),
+    }
 }

@@ -1,5 +1,7 @@
 //! The end of a custom resource. Data are never deleted here: only an instance in which nothing was ever put can go.
 
+use std::collections::BTreeMap;
+
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::json;
@@ -9,7 +11,7 @@ use super::build::names;
 use super::observe::Observed;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
-use crate::operator::seen::{INSTANCE_LABEL, Seen};
+use crate::operator::seen::{HOLDS_DATA_ANNOTATION, INSTANCE_LABEL, Key, Seen, holds_data};
 use crate::resource::{instance_id, namespace_name};
 
 /// Keeps the custom resource until we let it go.
@@ -59,6 +61,12 @@ pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool
     if live.metadata.labels.as_ref().and_then(|labels| labels.get(INSTANCE_LABEL)) != Some(&name) {
         return Err(Error::Foreign(format!("Namespace {namespace}")));
     }
+    if holds_data(&live.metadata) {
+        // Another operator has just begun to fill it. The next pass sees the mark and refuses.
+        let seen = Seen::of(Kind::Namespace, &live.metadata, &serde_json::Value::Null, &context.settings.field_manager);
+        context.seen.put(&name, (Kind::Namespace, namespace), seen);
+        return Ok(false);
+    }
     if live.metadata.deletion_timestamp.is_none() {
         let exactly = Preconditions { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() };
         let what = || format!("delete Namespace {namespace}");
@@ -67,6 +75,22 @@ pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool
         context.seen.put(&name, (Kind::Namespace, namespace), Seen { deleting: true, ..seen });
     }
     Ok(false)
+}
+
+/// Marks the namespace as holding data, before the status says so: whatever becomes of the custom resource, an operator that
+/// finds the mark neither fills the instance anew nor removes it.
+///
+/// A merge and no apply, so that an operator that applies the namespace without knowing of the mark can't take it off.
+pub async fn mark(context: &Context, name: &str, namespace: &str, seen: &BTreeMap<Key, Seen>) -> Result<(), Error> {
+    let key = (Kind::Namespace, namespace.to_owned());
+    let Some(found) = seen.get(&key).filter(|found| !found.holds_data) else { return Ok(()) };
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &Kind::Namespace.resource());
+    // With the UID, so that another namespace of this name is not marked.
+    let body = json!({"metadata": {"uid": found.uid, "annotations": {HOLDS_DATA_ANNOTATION: "true"}}});
+    let params = PatchParams { field_manager: Some(context.settings.field_manager.clone()), ..PatchParams::default() };
+    let marked = api.patch(namespace, &params, &Patch::Merge(&body)).await.map_err(Error::kube("mark the namespace"))?;
+    context.seen.put(name, key, Seen::of(Kind::Namespace, &marked.metadata, &marked.data, &context.settings.field_manager));
+    Ok(())
 }
 
 /// What a person should know about a deletion that is refused.

@@ -39,8 +39,14 @@ impl Stall {
     }
 }
 
-/// What was found of an instance that we can work on.
-pub fn findings(valid: &Valid<'_>, seen: &BTreeMap<Key, Seen>, foundation: &Foundation, progress: &Progress) -> Vec<Finding> {
+/// What was found of an instance that we can work on. `walls`: what must stand around it.
+pub fn findings(
+    valid: &Valid<'_>,
+    seen: &BTreeMap<Key, Seen>,
+    walls: &[Key],
+    foundation: &Foundation,
+    progress: &Progress,
+) -> Vec<Finding> {
     use ConditionKind as Is;
     let bucket = match &foundation.bucket {
         BucketState::There => Finding::holds(Is::BucketReady, "There", "the media bucket and its key are there"),
@@ -48,7 +54,7 @@ pub fn findings(valid: &Valid<'_>, seen: &BTreeMap<Key, Seen>, foundation: &Foun
         BucketState::Unavailable(why) => Finding::fails(Is::BucketReady, "Unavailable", why.clone()),
     };
     let mut found = vec![
-        Finding::holds(Is::NamespaceReady, "There", "the namespace is there"),
+        namespace(seen, walls),
         Finding::holds(Is::IdentityReady, "There", "the identity is there"),
         bucket,
         database(seen),
@@ -77,6 +83,16 @@ pub fn findings(valid: &Valid<'_>, seen: &BTreeMap<Key, Seen>, foundation: &Foun
     found.push(ready(valid, &found));
     found.push(stalled(progress, &foundation.bucket));
     found
+}
+
+fn namespace(seen: &BTreeMap<Key, Seen>, walls: &[Key]) -> Finding {
+    let kind = ConditionKind::NamespaceReady;
+    let gone = |wall: &&Key| seen.get(*wall).is_none_or(|seen| seen.deleting);
+    let missing: Vec<String> = walls.iter().filter(gone).map(|(kind, name)| format!("{} {name}", kind.as_str())).collect();
+    if missing.is_empty() {
+        return Finding::holds(kind, "There", "the namespace and its walls are there");
+    }
+    Finding::fails(kind, "WallsMissing", format!("not there: {}", missing.join(", ")))
 }
 
 fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
@@ -222,9 +238,10 @@ pub fn stall_findings(before: &[Condition], stall: Option<Stall>) -> Vec<Finding
 }
 
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 14] = [
         Finding::WAITING,
         "There",
+        "WallsMissing",
         "DataLost",
         "Unavailable",
         "Answers",
@@ -305,5 +322,35 @@ async fn tell(context: &Context, instance: &MastodonInstance, before: &[Conditio
     // An event that is lost is no reason to do anything again: the conditions say the same.
     if let Err(error) = context.recorder.publish(&event, &instance.object_ref(&())).await {
         tracing::warn!(error = %crate::operator::error::chain(&error), "could not write an event");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_that_is_missing_is_told() {
+        let wall = |name: &str| (Kind::NetworkPolicy, name.to_owned());
+        let seen = |deleting| Seen {
+            uid: "u".into(),
+            resource_version: 1,
+            ours: 0,
+            accepted: None,
+            applied: None,
+            deleting,
+            holds_data: false,
+            template: None,
+            state: State::None,
+        };
+        let walls = [wall("default-deny"), (Kind::ResourceQuota, "mastodon".to_owned())];
+        let mut there: BTreeMap<Key, Seen> = walls.iter().cloned().map(|wall| (wall, seen(false))).collect();
+        assert_eq!(namespace(&there, &walls).truth, Truth::True);
+        there.insert(wall("default-deny"), seen(true));
+        let found = namespace(&there, &walls);
+        assert_eq!((found.truth, found.reason), (Truth::False, "WallsMissing"));
+        assert_eq!(found.message, "not there: NetworkPolicy default-deny");
+        there.clear();
+        assert!(namespace(&there, &walls).message.contains("ResourceQuota mastodon"));
     }
 }

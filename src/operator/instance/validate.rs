@@ -1,5 +1,10 @@
 //! What is wanted, checked against what we can do. From here on nobody reads the custom resource any more.
 
+use std::collections::BTreeMap;
+
+use super::build::names;
+use crate::operator::kind::Kind;
+use crate::operator::seen::{Key, Seen};
 use crate::operator::settings::{Release, Settings};
 use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, instance_id, namespace_name};
 
@@ -14,8 +19,12 @@ pub struct Valid<'a> {
     pub bucket: String,
     /// What it should be.
     pub spec: &'a MastodonInstanceSpec,
+    /// Its release: the one that runs, or the wanted one before anything runs.
+    pub version: String,
     /// The images of its release.
-    pub release: &'a Release,
+    pub release: Release,
+    /// A wish that can't be met, although all else goes on.
+    pub refused: Option<Refusal>,
     /// What the operator was told.
     pub settings: &'a Settings,
     /// Whether processes should run.
@@ -93,36 +102,60 @@ pub fn plan_version_change(current: Option<&str>, wanted: &str) -> VersionChange
     }
 }
 
-/// Checks what is wanted.
+/// Checks what is wanted. `seen` tells the images of a running server whose release is no longer offered.
 ///
 /// # Errors
-/// The first thing that can't be done.
+/// The first thing that can't be done. A server that runs is not left alone because of its release: see [`Valid::refused`].
 pub fn validate<'a>(
     settings: &'a Settings,
     instance: &'a MastodonInstance,
     status: &InstanceStatus,
+    seen: &BTreeMap<Key, Seen>,
 ) -> Result<Valid<'a>, Refusal> {
     let name = instance.metadata.name.clone().unwrap_or_default();
     let Some(id) = instance_id(&name) else { return Err(Refusal::BadName(name)) };
     let spec = &instance.spec;
-    let Some(release) = settings.releases.get(&spec.version) else {
-        let offered = settings.releases.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Err(Refusal::UnknownRelease { version: spec.version.clone(), offered });
-    };
+    let (version, release, refused) = choose_release(settings, &spec.version, status, seen)?;
     let wildcard = &settings.address.wildcard_domain;
     let label = spec.web_host().strip_suffix(wildcard.as_str()).and_then(|rest| rest.strip_suffix('.'));
     if label.is_none_or(|label| label.is_empty() || label.contains('.')) {
         return Err(Refusal::ForeignDomain { host: spec.web_host().to_owned(), wildcard: wildcard.clone() });
     }
-    match plan_version_change(status.version.as_deref(), &spec.version) {
-        VersionChange::First | VersionChange::Same => {}
-        VersionChange::Refused(why) => {
-            let from = status.version.clone().unwrap_or_default();
-            return Err(Refusal::VersionChange { from, to: spec.version.clone(), why });
-        }
-    }
     let namespace = namespace_name(id);
-    Ok(Valid { name, bucket: namespace.clone(), namespace, spec, release, settings, runs: spec.mode.runs() })
+    Ok(Valid { name, bucket: namespace.clone(), namespace, spec, version, release, refused, settings, runs: spec.mode.runs() })
+}
+
+/// The release to build, its images, and why it is not the wanted one.
+fn choose_release(
+    settings: &Settings,
+    wanted: &str,
+    status: &InstanceStatus,
+    seen: &BTreeMap<Key, Seen>,
+) -> Result<(String, Release, Option<Refusal>), Refusal> {
+    let unknown = |version: &str| {
+        let offered = settings.releases.keys().cloned().collect::<Vec<_>>().join(", ");
+        Refusal::UnknownRelease { version: version.to_owned(), offered }
+    };
+    let version = status.version.as_deref().unwrap_or(wanted);
+    let refused = match plan_version_change(status.version.as_deref(), wanted) {
+        VersionChange::First | VersionChange::Same => None,
+        VersionChange::Refused(why) => Some(Refusal::VersionChange { from: version.to_owned(), to: wanted.to_owned(), why }),
+    };
+    if let Some(release) = settings.releases.get(version) {
+        return Ok((version.to_owned(), release.clone(), refused));
+    }
+    let refused = refused.unwrap_or_else(|| unknown(version));
+    match running_release(seen).filter(|_| status.version.is_some()) {
+        Some(release) => Ok((version.to_owned(), release, Some(refused))),
+        None => Err(refused),
+    }
+}
+
+/// The images that run, as far as we have put them there.
+fn running_release(seen: &BTreeMap<Key, Seen>) -> Option<Release> {
+    let image = |name: &str| seen.get(&(Kind::Deployment, name.to_owned()))?.template.as_ref()?.image.clone();
+    let web = [names::WEB, names::SIDEKIQ, names::SCHEDULER].into_iter().find_map(image)?;
+    Some(Release { web, streaming: image(names::STREAMING)? })
 }
 
 #[cfg(test)]
@@ -131,35 +164,73 @@ mod tests {
 
     use super::super::build::tests::{instance, settings};
     use super::*;
+    use crate::operator::seen::State;
+    use crate::operator::template::Template;
 
     #[test]
     fn what_can_not_be_done_is_refused_with_a_remedy() {
         let settings = settings();
-        let status = InstanceStatus::default();
+        let (status, nothing) = (InstanceStatus::default(), BTreeMap::new());
         let running = json!({"running": {}});
         let good = instance(&running, 1);
-        assert!(validate(&settings, &good, &status).is_ok());
+        assert!(validate(&settings, &good, &status, &nothing).is_ok());
 
         let mut bad = good.clone();
         bad.metadata.name = Some("cats".into());
-        assert_eq!(validate(&settings, &bad, &status).unwrap_err().reason(), "BadName");
+        assert_eq!(validate(&settings, &bad, &status, &nothing).unwrap_err().reason(), "BadName");
 
         let mut bad = good.clone();
         bad.spec.version = "9.9.9".into();
-        let refusal = validate(&settings, &bad, &status).unwrap_err();
+        let refusal = validate(&settings, &bad, &status, &nothing).unwrap_err();
         assert!(refusal.to_string().contains("4.5.20"), "{refusal}");
 
         for domain in ["cats.example", "herd.example", "a.b.herd.example", "xherd.example"] {
             let mut bad = good.clone();
             bad.spec.domain = domain.into();
-            assert_eq!(validate(&settings, &bad, &status).unwrap_err().reason(), "OwnDomainNotYet", "{domain}");
+            assert_eq!(validate(&settings, &bad, &status, &nothing).unwrap_err().reason(), "OwnDomainNotYet", "{domain}");
         }
         let mut split = good.clone();
         (split.spec.domain, split.spec.web_domain) = ("cats.example".into(), Some("cats.herd.example".into()));
-        assert!(validate(&settings, &split, &status).is_ok(), "handles may be under the customer's own domain");
+        assert!(validate(&settings, &split, &status, &nothing).is_ok(), "handles may be under the customer's own domain");
 
         let other = InstanceStatus { version: Some("4.5.19".into()), ..InstanceStatus::default() };
-        assert_eq!(validate(&settings, &good, &other).unwrap_err().reason(), "VersionChangeRefused");
+        assert_eq!(validate(&settings, &good, &other, &nothing).unwrap_err().reason(), "VersionChangeRefused");
+    }
+
+    #[test]
+    fn a_running_server_is_looked_after_whatever_becomes_of_its_release() {
+        let deployment = |name: &str, image: &str| {
+            let seen = Seen {
+                uid: "u".into(),
+                resource_version: 1,
+                ours: 0,
+                accepted: None,
+                applied: None,
+                deleting: false,
+                holds_data: false,
+                template: Some(Template { names: 0, image: Some(image.to_owned()) }),
+                state: State::None,
+            };
+            ((Kind::Deployment, name.to_owned()), seen)
+        };
+        let mut seen = BTreeMap::from([deployment(names::SIDEKIQ, "web-image"), deployment(names::STREAMING, "streaming-image")]);
+        let (mut settings, good) = (settings(), instance(&json!({"suspended": {"reason": "unpaid"}}), 1));
+
+        // The wanted one is offered, the running one is not: what runs stays.
+        let status = InstanceStatus { version: Some("4.5.19".into()), ..InstanceStatus::default() };
+        let valid = validate(&settings, &good, &status, &seen).unwrap();
+        assert_eq!((valid.version.as_str(), valid.release.web.as_str(), valid.runs), ("4.5.19", "web-image", false));
+        assert_eq!(valid.refused.unwrap().reason(), "VersionChangeRefused");
+
+        // The running one was taken out of the catalogue.
+        let status = InstanceStatus { version: Some("4.5.20".into()), ..InstanceStatus::default() };
+        assert!(validate(&settings, &good, &status, &seen).unwrap().refused.is_none());
+        settings.releases = [("4.5.21".to_owned(), settings.releases["4.5.20"].clone())].into();
+        let valid = validate(&settings, &good, &status, &seen).unwrap();
+        assert_eq!((valid.version.as_str(), valid.release.streaming.as_str()), ("4.5.20", "streaming-image"));
+        assert_eq!(valid.refused.unwrap().reason(), "UnknownRelease");
+        seen.clear();
+        assert_eq!(validate(&settings, &good, &status, &seen).unwrap_err().reason(), "UnknownRelease");
     }
 
     #[test]

@@ -39,7 +39,8 @@ fn variables(valid: &Valid<'_>) -> Map<String, Value> {
     set("S3_ENABLED", "true");
     set("S3_BUCKET", bucket);
     set("S3_REGION", region);
-    set("S3_PROTOCOL", pod_endpoint.scheme());
+    // Of the public addresses of media, whatever the endpoint speaks.
+    set("S3_PROTOCOL", "https");
     set("S3_HOSTNAME", pod_endpoint.host_str().unwrap_or_default());
     set("S3_ENDPOINT", pod_endpoint.as_str().trim_end_matches('/'));
     set("S3_ALIAS_HOST", &media_host.replace("{bucket}", bucket));

@@ -17,10 +17,10 @@ const RETRIES: u32 = 2;
 
 /// Makes the owner's account, or promotes the one that is there.
 ///
-/// `tootctl` prints the password that it has made up; nobody is to see it, so what it says goes nowhere. The owner asks
-/// Mastodon for a link to set one.
+/// `tootctl accounts create` prints the password that it has made up; nobody is to see it, so what it says goes nowhere. The
+/// owner asks Mastodon for a link to set one. `modify` knows no password; what it says is shown when it fails.
 const MAKE_OWNER: &str = "bin/tootctl accounts create \"$OWNER_USERNAME\" --email \"$OWNER_EMAIL\" --confirmed --approve --role Owner >/dev/null 2>&1 || \
-                          bin/tootctl accounts modify \"$OWNER_USERNAME\" --confirm --approve --role Owner >/dev/null";
+     { out=$(bin/tootctl accounts modify \"$OWNER_USERNAME\" --confirm --approve --role Owner 2>&1) || { echo \"$out\"; exit 1; }; }";
 
 /// What can be done once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,14 @@ impl Task {
             Self::Prepare => "prepare",
             Self::Seed => "seed",
             Self::Owner => "owner",
+        }
+    }
+
+    /// How long a Job of it may take with all its retries, in seconds: one that hangs fails instead of running for ever.
+    fn deadline(self) -> u32 {
+        match self {
+            Self::Prepare | Self::Seed => 3600,
+            Self::Owner => 900,
         }
     }
 }
@@ -99,7 +107,7 @@ fn job(
     command: Vec<String>,
     mut env: Vec<(&'static str, String)>,
 ) -> Object {
-    let Release { web, streaming: _ } = valid.release;
+    let Release { web, streaming: _ } = &valid.release;
     env.push(("DB_SSLMODE", "prefer".to_owned()));
     let mut template = pods.ruby(Process {
         component: "job",
@@ -113,7 +121,13 @@ fn job(
     template["spec"]["restartPolicy"] = "Never".into();
     let body = json!({
         "metadata": {"labels": {JOB_LABEL: task.as_str()}},
-        "spec": {"backoffLimit": RETRIES, "completions": 1, "parallelism": 1, "template": template},
+        "spec": {
+            "activeDeadlineSeconds": task.deadline(),
+            "backoffLimit": RETRIES,
+            "completions": 1,
+            "parallelism": 1,
+            "template": template,
+        },
     });
-    Object::new(valid, Kind::Job, job_name(task, &valid.spec.version, attempt), "job", body)
+    Object::new(valid, Kind::Job, job_name(task, &valid.version, attempt), "job", body)
 }

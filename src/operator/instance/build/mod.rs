@@ -121,15 +121,22 @@ pub struct Objects {
     pub jobs: Jobs,
 }
 
+impl Objects {
+    /// The walls: quota, limits and policies.
+    pub fn walls(&self) -> Vec<Key> {
+        [&self.quota, &self.limits].into_iter().chain(&self.policies).map(Object::key).collect()
+    }
+}
+
 /// Everything that an instance consists of.
 pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> Objects {
     let env = env::config_map(valid);
-    let pods = pods::Pods::new(valid, foundation, &env);
+    let mail = secrets::mail(valid);
+    let pods = pods::Pods::new(valid, foundation, &env, mail.as_ref());
     Objects {
         quota: limits::quota(valid),
         limits: limits::range(valid),
         policies: policies::policies(valid),
-        mail: secrets::mail(valid),
         services: services::services(valid),
         volume: cache::volume(valid),
         database: database::cluster(valid),
@@ -138,6 +145,7 @@ pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> 
         budgets: budgets::budgets(valid),
         processes: processes::processes(valid, &pods),
         jobs: jobs::jobs(valid, &pods, attempts),
+        mail,
         env,
     }
 }

@@ -35,8 +35,10 @@ pub fn container_security() -> Value {
 #[derive(Debug)]
 pub struct Pods<'a> {
     valid: &'a Valid<'a>,
-    /// Changes with the environment and with the Secrets, so that pods are replaced when those change.
+    /// Change with the environment and with the Secrets, so that pods are replaced when those change.
     annotations: Value,
+    /// Changes with the login at the mail relay, for those who send mail.
+    mail: Option<String>,
 }
 
 /// One container's worth of differences.
@@ -58,12 +60,12 @@ pub struct Process {
 
 impl<'a> Pods<'a> {
     /// For the pods of an instance.
-    pub fn new(valid: &'a Valid<'a>, foundation: &Foundation, env: &Object) -> Self {
+    pub fn new(valid: &'a Valid<'a>, foundation: &Foundation, env: &Object, mail: Option<&Object>) -> Self {
         let annotations = json!({
             "paddock.host/env": format!("{:016x}", env.hash),
             "paddock.host/secrets": format!("{:016x}", foundation.secrets),
         });
-        Self { valid, annotations }
+        Self { valid, annotations, mail: mail.map(|mail| format!("{:016x}", mail.hash)) }
     }
 
     /// A template for a process of the Ruby image, which writes into its own `tmp` folder.
@@ -72,12 +74,18 @@ impl<'a> Pods<'a> {
     /// process ids and for Sidekiq's sign of readiness; so it is copied.
     pub fn ruby(&self, process: Process) -> Value {
         let image = process.image.clone();
-        let mut template = self.template(process);
+        let mut sources = vec![names::IDENTITY, names::MEDIA];
+        sources.extend(self.mail.is_some().then_some(names::MAIL));
+        let mut template = self.template(process, &sources);
+        if let Some(mail) = &self.mail {
+            template["metadata"]["annotations"]["paddock.host/mail"] = mail.clone().into();
+        }
         let spec = &mut template["spec"];
         spec["initContainers"] = json!([{
             "name": "copy-tmp",
             "image": image,
-            "command": ["cp", "-a", "/opt/mastodon/tmp/.", "/writable/"],
+            // Without preserving times and owners: the volume's root belongs to root, and its times may not be set by us.
+            "command": ["cp", "-R", "/opt/mastodon/tmp/.", "/writable/"],
             "securityContext": container_security(),
             "resources": super::resources(128, 50),
             "volumeMounts": [{"name": "mastodon-tmp", "mountPath": "/writable"}],
@@ -91,24 +99,20 @@ impl<'a> Pods<'a> {
         template
     }
 
-    /// A template for a process of the streaming image.
+    /// A template for a process of the streaming image. It speaks to Postgres and Valkey alone, so no other Secret is handed to
+    /// it (what it reads: Mastodon's `streaming/config.js`, `database.js`, `redis.js`).
     pub fn node(&self, process: Process) -> Value {
-        self.template(process)
+        self.template(process, &[])
     }
 
-    fn template(&self, process: Process) -> Value {
+    /// `secrets`: those whose every entry becomes a variable.
+    fn template(&self, process: Process, secrets: &[&str]) -> Value {
         let Process { component, image, command, env, resources, grace } = process;
         let mut variables = database_login();
         variables.push(from_secret("REDIS_PASSWORD", names::CACHE_PASSWORD, "REDIS_PASSWORD"));
         variables.extend(env.into_iter().map(|(name, value)| json!({"name": name, "value": value})));
-        let mut sources = vec![
-            json!({"configMapRef": {"name": names::ENV}}),
-            json!({"secretRef": {"name": names::IDENTITY}}),
-            json!({"secretRef": {"name": names::MEDIA}}),
-        ];
-        if self.valid.settings.mail.login.is_some() {
-            sources.push(json!({"secretRef": {"name": names::MAIL}}));
-        }
+        let mut sources = vec![json!({"configMapRef": {"name": names::ENV}})];
+        sources.extend(secrets.iter().map(|name| json!({"secretRef": {"name": name}})));
         json!({
             "metadata": {"labels": labels(self.valid, component), "annotations": self.annotations},
             "spec": {

@@ -1,6 +1,6 @@
 //! Every object of an instance, looked at without a cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
@@ -70,7 +70,7 @@ const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1 };
 
 fn with_objects(mode: &Value, web_replicas: u16, look: impl FnOnce(Vec<Object>)) {
     let (settings, instance) = (settings(), instance(mode, web_replicas));
-    let valid = validate(&settings, &instance, &InstanceStatus::default()).unwrap();
+    let valid = validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap();
     let mut all = vec![namespace(&valid)];
     let Objects { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
         build(&valid, &foundation(), FIRST);
@@ -167,6 +167,7 @@ fn mastodon_is_told_what_it_needs_and_no_secret_stands_in_the_open() {
             ("DEFAULT_LOCALE", "de"),
             ("S3_ALIAS_HOST", "files.herd.example/mastodon-01jd0000000000000000000000"),
             ("S3_ENDPOINT", "http://s3.inside.example:7070"),
+            ("S3_PROTOCOL", "https"),
             ("S3_BUCKET", "mastodon-01jd0000000000000000000000"),
             ("S3_PERMISSION", ""),
             ("SMTP_FROM_ADDRESS", "mastodon@cats.herd.example"),
@@ -186,19 +187,12 @@ fn mastodon_is_told_what_it_needs_and_no_secret_stands_in_the_open() {
         };
         for object in all.iter().filter(|object| matches!(object.kind, Kind::Deployment | Kind::Job)) {
             let given = sources(object);
-            for needed in [
-                names::ENV,
-                names::IDENTITY,
-                names::MEDIA,
-                names::MAIL,
-                "DB_HOST",
-                "DB_PORT",
-                "DB_NAME",
-                "DB_USER",
-                "DB_PASS",
-                "REDIS_PASSWORD",
-            ] {
+            for needed in [names::ENV, "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS", "REDIS_PASSWORD"] {
                 assert!(given.contains(needed), "{} lacks {needed}", object.name);
+            }
+            for secret in [names::IDENTITY, names::MEDIA, names::MAIL] {
+                let needs = object.name != names::STREAMING;
+                assert_eq!(given.contains(secret), needs, "{} and {secret}", object.name);
             }
         }
         // Everything but the Secret of the mail relay's login may be read by whoever may look at pods.
@@ -289,5 +283,52 @@ fn the_owner_is_named_by_variables_and_never_by_a_command_line() {
         assert!(!container.command.as_ref().unwrap().iter().any(|word| word.contains("ada")));
         assert_eq!(job.body["spec"]["template"]["metadata"]["labels"]["paddock.host/job"], "owner");
         assert_eq!(job.body["metadata"]["labels"]["paddock.host/job"], "owner");
+    });
+}
+
+#[test]
+fn the_copy_of_tmp_keeps_neither_times_nor_owners() {
+    with_objects(&json!({"running": {}}), 1, |all| {
+        let mut copies = 0;
+        for container in all.iter().filter_map(pod_template).flat_map(|pod| pod.spec.unwrap().init_containers.unwrap_or_default())
+        {
+            let command = container.command.unwrap();
+            assert_eq!(command[0], "cp");
+            // As user 991 on a volume whose root belongs to root, `-a` and `-p` end with "Operation not permitted".
+            let short = |word: &&String| word.starts_with('-') && !word.starts_with("--");
+            assert!(!command.iter().filter(short).any(|word| word.contains(['a', 'p'])), "{command:?}");
+            assert!(!command.iter().any(|word| word.starts_with("--")), "{command:?}");
+            copies += 1;
+        }
+        assert_eq!(copies, 6, "web, sidekiq, scheduler and three Jobs");
+    });
+}
+
+#[test]
+fn another_login_at_the_mail_relay_replaces_the_pods_that_send_mail() {
+    let template = |password: &str, name: &str| {
+        let (mut settings, instance) = (settings(), instance(&json!({"running": {}}), 1));
+        settings.mail.login.as_mut().unwrap().password = password.to_owned().into();
+        let valid = validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap();
+        let Processes { web, streaming, sidekiq, scheduler } = build(&valid, &foundation(), FIRST).processes;
+        find(&[web, streaming, sidekiq, scheduler], Kind::Deployment, name).body["spec"]["template"].clone()
+    };
+    for name in [names::WEB, names::SIDEKIQ, names::SCHEDULER] {
+        assert_ne!(template("one", name), template("two", name), "{name}");
+    }
+    assert_eq!(template("one", names::STREAMING), template("two", names::STREAMING));
+}
+
+#[test]
+fn every_job_ends_some_time() {
+    with_objects(&json!({"running": {}}), 1, |all| {
+        let deadline = |name: &str| find(&all, Kind::Job, name).body["spec"]["activeDeadlineSeconds"].clone();
+        assert_eq!([deadline("prepare-4-5-20"), deadline("seed-4-5-20"), deadline("owner-4-5-20")], [3600, 3600, 900]);
+        // `create` prints a password: nothing of it is kept. `modify` says why it fails.
+        let script =
+            find(&all, Kind::Job, "owner-4-5-20").body["spec"]["template"]["spec"]["containers"][0]["command"][2].clone();
+        let (create, modify) = script.as_str().unwrap().split_once("||").unwrap();
+        assert!(create.trim_end().ends_with(">/dev/null 2>&1"), "{create}");
+        assert!(modify.contains("2>&1") && !modify.contains("/dev/null"), "{modify}");
     });
 }
