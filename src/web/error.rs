@@ -227,7 +227,7 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
             }
             StatusCode::PAYLOAD_TOO_LARGE => WebError::TooLarge { most: super::csrf::FORM_LIMIT },
             StatusCode::INTERNAL_SERVER_ERROR => WebError::Internal("a handler panicked".to_owned()),
-            StatusCode::SERVICE_UNAVAILABLE => WebError::Unavailable("the answer took too long".to_owned()),
+            StatusCode::SERVICE_UNAVAILABLE if !plain(&response) => WebError::Unavailable("the answer took too long".to_owned()),
             _ => return response,
         },
         None => return response,

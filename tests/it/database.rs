@@ -42,6 +42,7 @@ async fn two_accounts() -> Start {
     let start = TestApp::start().await;
     for (client, name) in [(&start.customer, "birds"), (&start.other_customer, "foxes")] {
         start.app.running(client, name).await;
+        start.app.order(client, &format!("{name}-too")).await;
         let mut tx = start.app.db.begin_account(client.who.account()).await.unwrap();
         capacity::join_waiting_list(tx.conn(), start.app.clock.as_ref(), client.who.account(), "family", name).await.unwrap();
         tx.commit().await.unwrap();
@@ -85,7 +86,9 @@ async fn an_account_changes_its_own_rows_only_even_without_any_where() {
     assert!(updatable.len() >= 5, "{updatable:?}");
     for (table, column) in updatable {
         let whose = if table == "accounts" { "id" } else { "account_id" };
-        let count = format!("select count(*) from {table} where {whose} = $1");
+        // What is paid is not a customer's to change any more.
+        let unpaid = if table == "orders" { "and state in ('placed', 'open')" } else { "" };
+        let count = format!("select count(*) from {table} where {whose} = $1 {unpaid}");
         let own: i64 = sqlx::query_scalar(AssertSqlSafe(count)).bind(mine).fetch_one(app.sql()).await.unwrap();
         let mut tx = app.db.begin_account(mine).await.unwrap();
         let touched = run(tx.conn(), &format!("update {table} set {column} = {column}")).await;
@@ -99,7 +102,15 @@ async fn nobody_writes_rows_for_another_account() {
     let (mine, theirs) = (customer.who.account(), other_customer.who.account());
     let mut refused = 0;
     for table in ["instances", "places", "orders", "waiting_list", "audit_events", "subscriptions", "members"] {
-        let copy = |whose: AccountId| {
+        // What a customer's request may write at all, and what only the program itself does.
+        let (ordinary, further) = match table {
+            "instances" => ("intent = 'absent'", Some("intent = 'running'")),
+            "places" => ("state = 'reserved'", Some("state = 'confirmed'")),
+            "orders" => ("state = 'placed'", Some("state = 'paid'")),
+            "audit_events" => ("actor_kind = 'person'", Some("actor_kind = 'system'")),
+            _ => ("true", None),
+        };
+        let copy = |whose: AccountId, which: &str| {
             let fresh = if table == "audit_events" { "4711::text" } else { "gen_random_uuid()::text" };
             let columns =
                 if table == "audit_events" { "(at, account_id, actor_kind, actor_id, action, subject, detail)" } else { "" };
@@ -110,17 +121,22 @@ async fn nobody_writes_rows_for_another_account() {
             };
             format!(
                 "insert into {table} {columns} select {values} from (select (jsonb_populate_record(t, jsonb_build_object(
-                 'id', {fresh}, 'account_id', '{}'))).* from {table} t limit 1) r",
+                 'id', {fresh}, 'account_id', '{}'))).* from {table} t where {which} limit 1) r",
                 whose.uuid()
             )
         };
         let mut tx = app.db.begin_account(mine).await.unwrap();
-        assert_eq!(run(tx.conn(), &copy(theirs)).await, Err(MAY_NOT.to_owned()), "{table}");
+        assert_eq!(run(tx.conn(), &copy(theirs, ordinary)).await, Err(MAY_NOT.to_owned()), "{table}");
         // For itself the same is refused by something else, or not at all: it was the account that was in the way.
         if !["subscriptions", "members"].contains(&table) {
-            let own = run(tx.conn(), &copy(mine)).await;
+            let own = run(tx.conn(), &copy(mine, ordinary)).await;
             assert_ne!(own, Err(MAY_NOT.to_owned()), "{table}");
             refused += 1;
+            drop(tx);
+        }
+        if let Some(further) = further {
+            let mut tx = app.db.begin_account(mine).await.unwrap();
+            assert_eq!(run(tx.conn(), &copy(mine, further)).await, Err(MAY_NOT.to_owned()), "{table} where {further}");
         }
     }
     assert_eq!(refused, 5);
