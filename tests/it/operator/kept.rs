@@ -1,0 +1,96 @@
+//! Servers that are looked after although something about them was lost: their status, or their release in the catalogue.
+
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use paddock::resource::{
+    ConditionKind, InstanceStatus, MastodonInstance, MastodonInstanceSpec, condition, is_true, resource_name,
+};
+use serde_json::json;
+
+use super::Host;
+
+#[tokio::test]
+async fn a_restored_resource_without_status_never_costs_the_data() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    let name = resource_name(id);
+    let first = host.until_condition(id, ConditionKind::Ready, "True").await;
+    let before = host.objects(id).await;
+    let suspended = json!({"spec": {"mode": {"running": null, "suspended": {"reason": "unpaid"}}}});
+    let wanted = host.instances().patch(&name, &PatchParams::default(), &Patch::Merge(&suspended)).await.unwrap();
+    host.until_condition(id, ConditionKind::Ready, "False").await;
+    operator.settle().await;
+    operator.stop().await;
+
+    // The status is lost, and the resource is deleted before any operator has looked.
+    host.instances().patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({"status": null}))).await.unwrap();
+    assert!(host.get(id).await.status.is_none());
+    host.instances().delete(&name, &DeleteParams::default()).await.unwrap();
+    let assert_kept = async || {
+        let after = host.objects(id).await;
+        for kept in ["Namespace/the one", "Secret/mastodon-identity", "Cluster/db-1", "PersistentVolumeClaim/cache"] {
+            assert_eq!(after[kept].0, before[kept].0, "{kept}");
+        }
+    };
+    let refused = |status: &InstanceStatus| {
+        let stalled = condition(&status.conditions, ConditionKind::Stalled).unwrap();
+        assert_eq!(stalled.reason, "DeletionNeedsProvenArchive");
+        assert!(status.database_initialised);
+    };
+    let operator = host.operator().await;
+    refused(&host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap());
+    operator.settle().await;
+    assert_kept().await;
+    operator.stop().await;
+
+    // The same with a new resource of that name.
+    let unheld = json!({"metadata": {"finalizers": null}});
+    host.instances().patch(&name, &PatchParams::default(), &Patch::Merge(&unheld)).await.unwrap();
+    host.until("the old one is gone", async || host.instances().get_opt(&name).await.unwrap().is_none().then_some(())).await;
+    let restored = MastodonInstance::new(&name, MastodonInstanceSpec { mode: wanted.spec.mode, ..first.spec });
+    host.instances().create(&PostParams::default(), &restored).await.unwrap();
+    let operator = host.operator().await;
+    host.until("it is taken for filled", async || host.get(id).await.status?.database_initialised.then_some(())).await;
+    host.instances().delete(&name, &DeleteParams::default()).await.unwrap();
+    refused(&host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap());
+    operator.settle().await;
+    assert_kept().await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_whose_release_is_no_longer_offered_is_repaired_and_can_be_suspended() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.settle().await;
+    operator.stop().await;
+    let deployments = host.deployments(id);
+    let template = async |name: &str| deployments.get(name).await.unwrap().spec.unwrap().template;
+    let before = (template("web").await, template("streaming").await);
+    let mut settings = host.settings();
+    let release = settings.releases.remove("4.5.20").unwrap();
+    settings.releases.insert("4.5.21".into(), release);
+    let operator = host.operator_with(settings).await;
+    let status = host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap();
+    assert_eq!(condition(&status.conditions, ConditionKind::Stalled).unwrap().reason, "UnknownRelease");
+    assert!(is_true(&status.conditions, ConditionKind::Ready), "it goes on");
+    deployments.delete("web", &DeleteParams::default()).await.unwrap();
+    host.until("the Deployment is back", async || {
+        deployments.get_opt("web").await.unwrap().filter(|web| web.metadata.deletion_timestamp.is_none())
+    })
+    .await;
+    host.until_condition(id, ConditionKind::WebReady, "True").await;
+    assert_eq!((template("web").await, template("streaming").await), before);
+    let suspended = json!({"spec": {"mode": {"running": null, "suspended": {"reason": "unpaid"}}}});
+    host.instances().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&suspended)).await.unwrap();
+    host.until("no pod is left", async || {
+        let all = deployments.list(&ListParams::default()).await.unwrap();
+        all.iter().all(|one| one.status.as_ref().and_then(|status| status.replicas).unwrap_or(0) == 0).then_some(())
+    })
+    .await;
+    host.until("the budget is gone", async || (!host.objects(id).await.contains_key("PodDisruptionBudget/web")).then_some(()))
+        .await;
+    operator.stop().await;
+}
