@@ -59,7 +59,7 @@ impl Params {
 
     pub(super) fn url(&mut self, field: &str) -> Result<Option<String>, ApiError> {
         let Some(text) = self.take(field) else { return Ok(None) };
-        // The placeholder's braces are no part of a URL; Stripe takes them.
+        // The braces of `{CHECKOUT_SESSION_ID}` are no part of a URL; Stripe takes them.
         match url::Url::parse(&text.replace("{CHECKOUT_SESSION_ID}", "x")) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Some(text)),
             _ => Err(ApiError::bad_parameter("url_invalid", self.name(field), "an explicit http or https URL")),
