@@ -7,9 +7,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::error::{FieldError, WebError};
-use super::session::{Caller, cookie_value, set_cookie};
-use super::{AppState, assets, csrf};
-use crate::crypto;
+use super::session::{Caller, cookie_value};
+use super::{AppState, assets, csrf, signed};
 use crate::words::Words;
 
 /// What every page needs, whoever looks at it. An empty text means "none".
@@ -63,9 +62,9 @@ impl PageContext {
         let (browser, cookie) = csrf::browser(state, headers);
         let mut set_cookies: Vec<_> = cookie.into_iter().collect();
         let mut flash = Vec::new();
-        if let Some(value) = cookie_value(headers, FLASH) {
-            set_cookies.push(set_cookie(state, FLASH, "", cookie::time::Duration::ZERO));
-            flash.extend(read_flash(state, &words, &value));
+        if cookie_value(headers, FLASH).is_some() {
+            set_cookies.push(signed::forget(state, FLASH).1);
+            flash.extend(signed::read(state, headers, FLASH).and_then(|text| read_flash(&words, text)));
         }
         let (email, staff) = match caller {
             Caller::Nobody => (String::new(), false),
@@ -118,15 +117,10 @@ fn section(path: &str) -> &'static str {
 /// The header that shows a message on the next page. `key` is a word of the locale files; the cookie is signed, so nobody can make
 /// our pages say something else.
 pub(super) fn flash(state: &AppState, kind: &str, key: &str) -> (header::HeaderName, HeaderValue) {
-    let text = format!("{kind} {key}");
-    let value = format!("{}.{}", crypto::to_base64(text.as_bytes()), crypto::to_base64(&state.key.mac("flash", text.as_bytes())));
-    (header::SET_COOKIE, set_cookie(state, FLASH, &value, cookie::time::Duration::minutes(5)))
+    signed::write(state, FLASH, format!("{kind} {key}").as_bytes(), cookie::time::Duration::minutes(5))
 }
 
-fn read_flash(state: &AppState, words: &Words, value: &str) -> Option<Flash> {
-    let (text, mac) = value.split_once('.')?;
-    let (text, mac) = (crypto::from_base64(text)?, crypto::from_base64(mac)?);
-    state.key.verifies("flash", &text, &mac).then_some(())?;
+fn read_flash(words: &Words, text: Vec<u8>) -> Option<Flash> {
     let text = String::from_utf8(text).ok()?;
     let (kind, key) = text.split_once(' ')?;
     Some(Flash { kind: kind.to_owned(), text: words.t(key) })
@@ -154,6 +148,13 @@ impl FieldErrors {
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
+}
+
+/// State as a word, for the macro `state`. `kind` (`waiting`, `doing`, `done` or `failed`) is the shape of its mark.
+pub(super) struct StateView {
+    pub kind: &'static str,
+    pub word: String,
+    pub detail: String,
 }
 
 /// The error page.

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::child::start_time;
 use super::{Postgres, Rig, RigError, RigSettings, prepare, timed};
+use crate::telemetry;
 
 const PREFIX: &str = "paddock-rig-";
 
@@ -92,18 +93,7 @@ async fn on_lasting_runtime<T: Send + 'static>(
     let Some(runtime) = runtime else { return Err("no runtime could be made".into()) };
     match runtime.spawn(work).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(chain(&error)),
+        Ok(Err(error)) => Err(telemetry::chain(&error)),
         Err(gone) => Err(gone.to_string()),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -13,9 +13,10 @@ use base64::engine::general_purpose::URL_SAFE;
 use k8s_openapi::ByteString;
 use p256::SecretKey;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
-use rand::Rng as _;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
+
+use crate::crypto;
 
 /// The names of the variables, sorted.
 pub const VARIABLES: [&str; 6] = [
@@ -80,9 +81,7 @@ impl fmt::Debug for Identity {
 
 /// `N` random bytes in hex.
 pub fn random_hex<const N: usize>() -> String {
-    let mut bytes = [0u8; N];
-    rand::rng().fill_bytes(&mut bytes);
-    hex::encode(bytes)
+    hex::encode(crypto::random::<N>())
 }
 
 /// Random letters and digits, each as likely as every other.
@@ -90,8 +89,7 @@ fn alphanumeric(length: usize) -> String {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut text = String::with_capacity(length);
     while text.len() < length {
-        let mut bytes = [0u8; 64];
-        rand::rng().fill_bytes(&mut bytes);
+        let bytes = crypto::random::<64>();
         // 248 is the largest multiple of 62 in a byte.
         let fair = bytes.into_iter().filter(|byte| *byte < 248).map(|byte| char::from(LETTERS[usize::from(byte % 62)]));
         text.extend(fair.take(length - text.len()));
@@ -102,8 +100,7 @@ fn alphanumeric(length: usize) -> String {
 /// A pair of keys for web push: private (the scalar without leading zeros) and public (the uncompressed point).
 fn vapid() -> (String, String) {
     loop {
-        let mut bytes = [0u8; 32];
-        rand::rng().fill_bytes(&mut bytes);
+        let bytes = crypto::random::<32>();
         // Fails for zero and for what exceeds the order of the curve: once in 2³² times.
         let Ok(key) = SecretKey::from_slice(&bytes) else { continue };
         let significant: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();

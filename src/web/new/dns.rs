@@ -11,16 +11,9 @@ use crate::instance::address::AddressKind;
 use crate::instance::dns::{Record, RecordState, compare, look, wanted_records};
 use crate::web::AppState;
 use crate::web::error::WebError;
-use crate::web::page::{PageContext, html, pages};
+use crate::web::page::{PageContext, StateView, html, pages};
 use crate::web::session::Verified;
 use crate::words::Words;
-
-/// State as a word. `kind` is `waiting`, `doing`, `done` or `failed`.
-struct StateView {
-    kind: &'static str,
-    word: String,
-    detail: String,
-}
 
 struct DnsRecord {
     kind: String,

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::web::AppState;
 use crate::web::error::WebError;
-use crate::web::page::{PageContext, html, pages};
+use crate::web::page::{PageContext, StateView, html, pages};
 use crate::words::Words;
 use crate::{billing, capacity, instance};
 
@@ -15,13 +15,6 @@ use crate::{billing, capacity, instance};
 const SETTLED_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// A server is built in minutes; one that takes this long needs somebody's hand.
 const BUILT_WITHIN: TimeDelta = TimeDelta::minutes(30);
-
-/// State as a word. `kind` is `waiting`, `doing`, `done` or `failed`.
-pub(in crate::web) struct StateView {
-    pub kind: &'static str,
-    pub word: String,
-    pub detail: String,
-}
 
 /// A part of the host and how it is.
 pub(in crate::web) struct StatusPart {
