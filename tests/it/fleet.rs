@@ -146,10 +146,12 @@ async fn what_is_deleted_or_put_back_while_nobody_looks_is_written_again() {
     let suspended = |found: &MastodonInstance| matches!(found.spec.mode, Mode::Suspended { .. });
     sky.until(id, suspended).await;
     fleet.stop().await;
-    let older = json!({
-        "metadata": {"annotations": {"paddock.host/row-generation": "1"}}, "spec": {"mode": {"running": {}, "suspended": null}},
-    });
-    sky.api().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&older)).await.unwrap();
+    let mut older = MastodonInstance::new(&resource_name(id), second.spec.clone());
+    older
+        .annotations_mut()
+        .insert("paddock.host/row-generation".to_owned(), second.annotations()["paddock.host/row-generation"].clone());
+    let params = PatchParams::apply("paddock-fleet").force();
+    sky.api().patch(&resource_name(id), &params, &Patch::Apply(&older)).await.unwrap();
     assert_eq!(sky.get(id).await.unwrap().spec.mode, Mode::Running {});
     let fleet = sky.fleet(&app);
     sky.until(id, suspended).await;
