@@ -14,6 +14,7 @@ mod dns;
 mod faults;
 mod fleet;
 mod harness;
+mod image;
 mod mail;
 mod operator;
 mod plan;
