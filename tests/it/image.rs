@@ -55,7 +55,9 @@ fn the_build_of_the_image_has_all_that_it_reads() {
         }
     }
     let dockerfile = fs::read_to_string(root().join("Dockerfile")).unwrap();
-    for line in dockerfile.lines().filter(|line| line.starts_with("COPY ") && !line.contains("--from") && !line.contains("COPY . ")) {
+    for line in
+        dockerfile.lines().filter(|line| line.starts_with("COPY ") && !line.contains("--from") && !line.contains("COPY . "))
+    {
         needed.insert(line.split(' ').nth(1).unwrap().to_owned());
     }
     let needed: BTreeSet<&str> = needed.iter().map(String::as_str).collect();
