@@ -98,6 +98,7 @@ fn counted(request: http::Request<kube::client::Body>) -> http::Request<kube::cl
 impl Parts {
     /// Reads the configuration and builds everything that needs no network; what is wrong with either is named all at once.
     pub fn open((config, faults): (Option<Config>, Vec<Fault>)) -> Result<Self, BadConfig> {
+        let read = faults.len();
         let mut faults = Faults(faults);
         let Some(config) = config else { return Err(BadConfig(faults.0)) };
         let catalogue = faults.take("catalogue.plans", Catalogue::load(&config.catalogue.plans));
@@ -115,9 +116,11 @@ impl Parts {
         let (Some(catalogue), Some(releases), Some(stripe), Some(resolver), Some(transport), Some(db), []) =
             (catalogue, releases, stripe, resolver, transport, db, faults.0.as_slice())
         else {
+            // A setting that could not be read has its fault already; what was built without it has nothing to add.
+            let mut made = faults.0.split_off(read);
+            made.retain(|fault| faults.0.iter().all(|known| known.field != fault.field));
+            faults.0.extend(made);
             faults.0.sort();
-            // A part that is missing in the configuration has a fault of its own there.
-            faults.0.dedup_by(|later, first| later.field == first.field);
             return Err(BadConfig(faults.0));
         };
         Ok(Self {

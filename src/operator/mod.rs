@@ -143,7 +143,7 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
                     ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..) | ControllerError::QueueError(_),
                 ) => {}
                 Err(error @ ControllerError::RunnerError(_)) => {
-                    tracing::error!(error = %error::chain(&error), "the queue of passes broke")
+                    tracing::error!(error = %error::chain(&error), "the queue of passes broke");
                 }
             }
             ready(())

@@ -40,6 +40,7 @@ pub enum Work {
 }
 
 /// What a rig is to be.
+#[expect(clippy::struct_excessive_bools, reason = "any combination of them makes sense")]
 #[derive(Debug, Clone)]
 pub struct RigSettings {
     /// Folder of all state, logs and kubeconfigs.

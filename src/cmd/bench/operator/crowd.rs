@@ -22,7 +22,7 @@ use crate::instance::StoredSize;
 use crate::plan::{Catalogue, Releases};
 use crate::resource::{ConditionKind, MastodonInstance, MastodonInstanceSpec, Mode, Owner, Size, is_true, resource_name};
 
-const PATIENCE: Duration = Duration::from_mins(60);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// All servers of a measurement.
 pub(super) struct Crowd {
@@ -36,7 +36,7 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// Of the first plan of the catalogue, in its newest release.
-    pub async fn new(client: &Client, config: &Config) -> anyhow::Result<Self> {
+    pub fn new(client: &Client, config: &Config) -> anyhow::Result<Self> {
         let catalogue = Catalogue::load(&config.catalogue.plans)?;
         let plan = catalogue.offered().next().context("the catalogue offers no plan")?;
         let size = resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib })?;

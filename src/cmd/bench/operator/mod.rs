@@ -112,7 +112,7 @@ async fn measure_ours(dir: &Path, instances: u32, pods: bool) -> anyhow::Result<
     let mut program = start(&stage.config_file, dir).await?;
     let idle_kib = program.memory_kib()?;
 
-    let mut crowd = Crowd::new(&client, &stage.config).await?;
+    let mut crowd = Crowd::new(&client, &stage.config)?;
     let first = crowd.names(1);
     let diary = Diary::open(client.clone(), &first[0]).await?;
     step("one server", crowd.make(&first)).await?;
