@@ -8,13 +8,13 @@ use super::{named, order_state};
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
 use crate::ids::{AccountId, InstanceId};
-use crate::instance::{self, Instance};
+use crate::instance::{self, Instance, Seen};
 use crate::resource::instant;
 use crate::web::AppState;
 use crate::web::error::WebError;
-use crate::web::instance::view::{Fact, Seen, State as StateView, StepView, readable};
+use crate::web::instance::view::{StepView, readable, state as state_view, steps};
 use crate::web::instance::{plan_name, price_of, time};
-use crate::web::page::{PageContext, html, pages};
+use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::{account, words::Words};
 
 #[derive(Template)]
@@ -44,7 +44,7 @@ pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Re
     let row = |instance: &Instance| StaffInstanceRow {
         href: format!("/staff/instances/{}", instance.id),
         address: readable(&instance.domain),
-        state: Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }.state(&page.w),
+        state: state_view(&page.w, &Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }),
         plan: plan_name(&state, &instance.plan_code),
         account: named(&names, instance.account_id).unwrap_or_default().to_owned(),
         at: time::moment(instance.created_at),
@@ -101,9 +101,9 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
     Ok(html(&StaffInstancePage {
         address: readable(&instance.domain),
-        state: seen.state(&page.w),
+        state: state_view(&page.w, &seen),
         facts,
-        steps: if paid_at.is_some() { seen.steps(&page.w) } else { Vec::new() },
+        steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
         conditions: conditions(&instance),
         audit: entries.iter().map(audit_row).collect(),
         page,

@@ -1,6 +1,9 @@
 //! The host's own pages.
 
 use paddock::account::Scope;
+use paddock::billing::stripe::RemoteStatus;
+use paddock::billing::{self, SyncError};
+use paddock::queue;
 use paddock::resource::StepName;
 
 use crate::harness::{PASSWORD, Start, TestApp};
@@ -93,4 +96,43 @@ async fn a_job_that_was_given_up_gets_its_tries_again() {
     let answer = staff.post("/staff/jobs/999999/retry", &[]).await.redirects_to("/staff");
     staff.follow(answer).await.see("is done, or is being worked on");
     app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn money_for_an_order_that_is_not_there_stays_before_the_staffs_eyes() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let order = app.order(&customer, "birds").await;
+    customer.post(&format!("/orders/{}/pay", order.id), &[]).await.is(303);
+    let checkout = app.find_order(order.id).await.checkout_id.unwrap();
+    // A restored backup, say, that is older than the order.
+    sqlx::query("delete from orders where id = $1").bind(order.id).execute(app.sql()).await.unwrap();
+    app.shop.pay_well(&checkout);
+    let failed = app.try_run_jobs().await;
+    let tasks: Vec<&str> = failed.iter().map(|job| job.task.as_str()).collect();
+    assert!(tasks.contains(&"sync_subscription") && failed.iter().all(queue::JobRow::is_dead), "{failed:?}");
+    let page = staff.get("/staff").await.see("Look: Failed jobs").see(&order.id.to_string());
+    page.see("Stripe takes money").see("cancel the subscription at Stripe");
+
+    // The sweep does not make it go away, and a subscription that takes nothing is no reason to call anybody.
+    sqlx::query("select enqueue_job('sweep_stripe', '{}', 'sweep_stripe:all', null, null)").execute(app.sql()).await.unwrap();
+    assert!(app.try_run_jobs().await.iter().any(|job| job.task == "sync_subscription" && job.is_dead()));
+    let page = app.deps.stripe.list_subscriptions(None).await.unwrap();
+    let mut remote = billing::fetch_subscription(app.deps.stripe.as_ref(), app.clock.as_ref(), &page.items[0].id).await.unwrap();
+    let all = [
+        (RemoteStatus::Active, true),
+        (RemoteStatus::Trialing, true),
+        (RemoteStatus::PastDue, true),
+        (RemoteStatus::Incomplete, false),
+        (RemoteStatus::IncompleteExpired, false),
+        (RemoteStatus::Canceled, false),
+        (RemoteStatus::Unpaid, false),
+        (RemoteStatus::Paused, false),
+    ];
+    for (status, calls) in all {
+        remote.subscription.as_mut().unwrap().status = status;
+        let mut tx = app.db.worker().begin().await.unwrap();
+        let taken = billing::sync(&mut tx, app.clock.as_ref(), &remote).await;
+        assert_eq!(matches!(taken, Err(SyncError::PaidWithoutOrder { .. })), calls, "{status:?}: {taken:?}");
+    }
+    app.leave_jobs();
 }
