@@ -156,6 +156,11 @@ impl TestApp {
         self.client(who)
     }
 
+    /// Where its pages are.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The database as its log-in user: for looking at rows.
     pub fn sql(&self) -> &PgPool {
         self.db.owner()
