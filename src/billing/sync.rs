@@ -157,15 +157,11 @@ async fn take_subscription(
     remote: &Remote,
 ) -> Result<(), SyncError> {
     mirror(conn, clock, order, subscription, remote).await?;
-    match subscription.status {
-        _ if subscription.status.takes_money() => {}
+    if !subscription.status.takes_money() {
         // Over before we ever heard that it had begun (refunded and cancelled at Stripe): nobody pays, so nothing is kept.
-        RemoteStatus::Canceled | RemoteStatus::IncompleteExpired
-            if matches!(order.state, OrderState::Placed | OrderState::Open) =>
-        {
-            return give_up(conn, clock, order).await;
-        }
-        _ => return Ok(()),
+        let over = matches!(subscription.status, RemoteStatus::Canceled | RemoteStatus::IncompleteExpired);
+        let waits = matches!(order.state, OrderState::Placed | OrderState::Open);
+        return if over && waits { give_up(conn, clock, order).await } else { Ok(()) };
     }
     match order.state {
         OrderState::Expired => return Err(SyncError::PaidAfterEnd(order.id)),

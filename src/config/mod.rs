@@ -170,19 +170,19 @@ pub struct BadConfig(pub Vec<Fault>);
 impl Config {
     /// Reads the file (if any) and the environment of this process.
     pub fn load(file: Option<&Path>) -> Result<Self, BadConfig> {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            let field = file.map_or_else(|| "environment".to_owned(), |file| file.display().to_string());
+            BadConfig(vec![Fault { field, message: format!("can't be read: {error}") }])
+        };
         let mut builder = config::Config::builder();
         if let Some(file) = file {
-            builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
+            // Read here, because the library would replace what is not UTF-8, in the middle of a secret as well.
+            let text = std::fs::read_to_string(file).map_err(|error| unreadable(&error))?;
+            builder = builder.add_source(config::File::from_str(&text, config::FileFormat::Toml));
         }
         let environment = config::Environment::with_prefix("PADDOCK").prefix_separator("__").separator("__");
         let tree = builder.add_source(environment).build().and_then(config::Config::try_deserialize::<Table>);
-        match tree {
-            Ok(tree) => Self::from_tree(&tree),
-            Err(error) => {
-                let field = file.map_or_else(|| "environment".to_owned(), |file| file.display().to_string());
-                Err(BadConfig(vec![Fault { field, message: format!("can't be read: {error}") }]))
-            }
-        }
+        Self::from_tree(&tree.map_err(|error| unreadable(&error))?)
     }
 
     /// Reads a text in TOML.

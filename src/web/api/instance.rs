@@ -43,8 +43,8 @@ pub(super) struct InstanceView {
     domain: String,
     /// Where its pages are.
     url: String,
-    /// `reserved`, `preparing`, `stuck` (its first start has stopped or takes far too long; we see that and look), `running`, `degraded`,
-    /// `upgrading`, `suspended`, `leaving` or `gone`.
+    /// `reserved`, `preparing`, `stuck` (its first start has stopped or takes far too long: the host's staff see that), `running`,
+    /// `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
     #[schema(example = "preparing")]
     phase: &'static str,
     /// Why, when there is something to say.

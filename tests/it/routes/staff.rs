@@ -1,8 +1,12 @@
 //! The host's own pages.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use paddock::account::Scope;
 use paddock::billing::stripe::RemoteStatus;
 use paddock::billing::{self, SyncError};
+use paddock::config::REFERENCE;
 use paddock::queue;
 use paddock::resource::StepName;
 
@@ -31,6 +35,33 @@ async fn staff_sign_in_apart_from_customers() {
         .await
         .unwrap();
     assert_eq!(logged, 1);
+}
+
+/// As docs/installation.md says: the program itself, with the password on its standard input.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_staff_account_is_made_at_the_command_line() {
+    let Start { app, anon, .. } = TestApp::start().await;
+    let file = std::env::temp_dir().join(format!("paddock-admin-{}.toml", std::process::id()));
+    let config = REFERENCE.replacen("postgres://paddock@127.0.0.1/paddock", &app.database_url(), 1);
+    std::fs::write(&file, config).unwrap();
+    let admin = |password: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paddock"));
+        command.args(["admin", "staff", "--email", "first@host.example", "--scope", "admin"]).env("PADDOCK_CONFIG", &file);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let log_in =
+        async |password: &str| anon.post("/staff/log-in", &[("email", "first@host.example"), ("password", password)]).await;
+    assert!(String::from_utf8_lossy(&admin("short").stderr).contains("the password is too short: between 8 and 128"));
+    log_in("short").await.is(422);
+    for password in ["a quiet harbour", "another harbour"] {
+        let done = admin(password);
+        assert!(done.status.success() && done.stdout.starts_with(b"stf_"), "{done:?}");
+        log_in(password).await.redirects_to("/staff");
+    }
+    log_in("a quiet harbour").await.is(422);
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[tokio::test]
