@@ -3,7 +3,7 @@ minutes = { $n ->
     [one] one minute
    *[other] { $n } minutes
 }
-new-progress = New server · Question { $step } of { $steps }
+new-progress = New server · Step { $step } of { $steps }
 
 address-title = Choose your address
 address-lead = It is the second half of every handle on your server, and how other servers know it.
@@ -93,7 +93,8 @@ order-confirming-leave = You can close this page. We write to you when your serv
 order-unpaid = Not paid yet
 order-left = You came back from the payment page without having paid.
 order-declined = Your card was declined
-order-declined-text = The payment company told us so at { $time }. Try again with the same card or another one.
+order-declined-text = The payment company told us so at { $time }.
+order-declined-next = Try again with the same card or another one.
 order-not-charged = Nothing was charged.
 order-kept = { $address } and its place are kept for you until { $time }.
 order-pay-again = Pay { $price }
