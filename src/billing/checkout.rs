@@ -1,14 +1,13 @@
 //! Opens Stripe's page for an order. Every step may be repeated: Stripe knows the order by its id, and what is sent is fixed in the row.
 
 use chrono::TimeDelta;
-use serde_json::json;
-use sqlx::PgConnection;
 use url::Url;
 
 use super::jobs::SettleOrder;
+use super::keep::{keep_checkout, keep_customer};
 use super::store::{self, Order, OrderState};
-use super::stripe::{CheckoutId, CheckoutStatus, CheckoutWanted, NewCustomer, PriceId, PriceWanted, Stripe, StripeError};
-use crate::audit::{self, Actor};
+use super::stripe::{CheckoutStatus, CheckoutWanted, NewCustomer, PriceWanted, Stripe, StripeError};
+use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::crash;
 use crate::db::Db;
@@ -103,12 +102,7 @@ pub async fn open_checkout(
         let made = stripe.ensure_customer(&NewCustomer { account, email: email.to_owned(), name }).await?;
         crash::point("checkout.customer_made");
         let mut tx = db.begin_account(account).await?;
-        let (kept, first) = store::keep_customer(tx.conn(), account, &made).await?;
-        if first {
-            let detail = json!({ "customer": kept.as_str() });
-            audit::record(tx.conn(), clock, actor, Some(account), "account.stripe_customer", &account.to_string(), detail)
-                .await?;
-        }
+        let kept = keep_customer(tx.conn(), clock, actor, account, &made).await?;
         tx.commit().await?;
         kept
     };
@@ -130,37 +124,6 @@ pub async fn open_checkout(
         CheckoutStatus::Complete => CheckoutError::Paid,
         CheckoutStatus::Open | CheckoutStatus::Expired => CheckoutError::Expired,
     })
-}
-
-/// Notes the checkout of an order that waits for its payment; the same again is no error. `false`: the order has been paid or given up
-/// meanwhile.
-pub(super) async fn keep_checkout(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    actor: Actor,
-    order: &Order,
-    checkout: &CheckoutId,
-    url: Option<&str>,
-) -> sqlx::Result<bool> {
-    let Some(another) = store::set_checkout(conn, order.id, checkout, url).await? else { return Ok(false) };
-    if another {
-        let (id, detail) = (order.id.to_string(), json!({ "checkout": checkout.as_str() }));
-        audit::record(conn, clock, actor, Some(order.account_id), "order.checkout", &id, detail).await?;
-    }
-    Ok(true)
-}
-
-/// Keeps Stripe's id of a price of the catalogue.
-pub async fn keep_price(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    actor: Actor,
-    wanted: &PriceWanted,
-    price: &PriceId,
-) -> sqlx::Result<()> {
-    let PriceWanted { lookup_key, plan_code, plan_name: _, amount: _, interval: _ } = wanted;
-    store::put_price(conn, clock, lookup_key, plan_code, price).await?;
-    audit::record(conn, clock, actor, None, "price.made", lookup_key, json!({ "price": price.as_str() })).await
 }
 
 /// What is asked of Stripe for an order: a pure function of its row, so that every repetition is the same request.

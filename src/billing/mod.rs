@@ -5,13 +5,15 @@
 
 mod checkout;
 pub mod jobs;
+mod keep;
 mod order;
 mod settle;
 mod store;
 pub mod stripe;
 mod sync;
 
-pub use checkout::{CheckoutError, Checkouts, Urls, keep_price, open_checkout, price_wanted};
+pub use checkout::{CheckoutError, Checkouts, Urls, open_checkout, price_wanted};
+pub use keep::keep_price;
 pub use order::{NewOrder, OrderError, Placement, give_up, place};
 pub use settle::{SettleError, settle};
 pub use store::{

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::checkout::keep_checkout;
+use super::keep::keep_checkout;
 use super::store::{self, Order, OrderState, Subscription};
 use super::stripe::{
     Checkout, CheckoutId, CheckoutStatus, Invoice, RemoteStatus, RemoteSubscription, RemoteSubscriptionId, Stripe, StripeError,
