@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 
-use super::{ConfigFile, parts};
+use super::{ConfigFile, parts, vault};
 use crate::account::email::EmailAddress;
 use crate::account::password::{self, Passwords};
 use crate::account::{self, Scope};
@@ -24,6 +24,9 @@ pub(super) enum Admin {
         #[arg(long = "scope", required = true)]
         scopes: Vec<ScopeName>,
     },
+    /// The vault that keeps the servers' identities.
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -68,5 +71,6 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             println!("{id}");
             Ok(())
         }
+        Admin::Vault(command) => vault::run(command).await,
     }
 }

@@ -6,6 +6,7 @@ mod demo;
 mod generate;
 mod parts;
 mod serve;
+mod vault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

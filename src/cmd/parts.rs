@@ -17,6 +17,7 @@ use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
+use crate::operator::settings::StorageDriver;
 use crate::plan::{Catalogue, Releases};
 use crate::{operator, web, worker};
 
@@ -29,6 +30,8 @@ fn hashes_at_once() -> usize {
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a mail server may take for a mail.
 const MAIL_PATIENCE: Duration = Duration::from_secs(30);
+
+const NO_OPERATOR: &str = "operator: is missing; write the section [operator], see docs/configuration.md";
 
 /// Everything that more than one part needs.
 pub(super) struct Parts {
@@ -183,7 +186,7 @@ impl Parts {
     /// # Errors
     /// There is no such section.
     pub fn operator_settings(&self) -> anyhow::Result<operator::Settings> {
-        self.operator.clone().context("operator: is missing; write the section [operator], see docs/configuration.md")
+        self.operator.clone().context(NO_OPERATOR)
     }
 
     /// A client for each cluster: by its kubeconfig, or by the pod's own service account.
@@ -229,10 +232,23 @@ fn read_operator(config: &Config, releases: Option<&Releases>, faults: &mut Faul
     if releases.is_some() {
         faults.take("operator", settings.check());
     }
+    for (field, message) in settings.storage.faults().into_iter().chain(settings.vault.faults(&settings.storage)) {
+        faults.note(&format!("operator.{field}"), message);
+    }
     if config.mode == Mode::Production {
         refuse_in_production(&settings, faults);
     }
     Some(settings)
+}
+
+/// The section `[operator]` as it is, for a way back that must not fail for want of something else.
+pub(super) fn operator_section(config: &Config) -> anyhow::Result<operator::Settings> {
+    let mut faults = Faults::default();
+    match read_operator(config, None, &mut faults) {
+        Some(settings) => Ok(settings),
+        None if faults.0.is_empty() => anyhow::bail!(NO_OPERATOR),
+        None => Err(BadConfig(faults.0).into()),
+    }
 }
 
 fn images(releases: &Releases) -> toml::Table {
@@ -245,9 +261,7 @@ fn images(releases: &Releases) -> toml::Table {
 
 /// What the operator of a business must not run with.
 fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
-    if settings.storage.endpoint.scheme() != "https" {
-        faults.note("operator.storage.endpoint", "must begin with https:// in production: the administrator's key is sent there");
-    }
+    refuse_stores_in_production(settings, faults);
     let pinned = [("postgres_image", &settings.postgres_image), ("valkey_image", &settings.valkey_image)];
     for (name, image) in pinned.map(|(name, image)| (format!("operator.{name}"), image)) {
         if is_stand_in(image) {
@@ -270,6 +284,28 @@ fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
             "operator.network.api_server",
             "is missing; databases' pods can't start behind their walls without: write api_server = [{ cidr = \"10.96.0.1/32\", port = 443 }]",
         );
+    }
+}
+
+/// The same of where data lie.
+fn refuse_stores_in_production(settings: &operator::Settings, faults: &mut Faults) {
+    let (storage, vault) = (&settings.storage, &settings.vault);
+    for (name, address) in [
+        ("storage.endpoint", Some(&storage.endpoint)),
+        ("storage.admin_endpoint", storage.admin_endpoint.as_ref()),
+        ("vault.endpoint", vault.endpoint.as_ref()),
+    ] {
+        if address.is_some_and(|address| address.scheme() != "https") {
+            faults.note(&format!("operator.{name}"), "must begin with https:// in production: keys and tokens are used there");
+        }
+    }
+    if storage.driver == StorageDriver::Static && storage.accept_shared_key.as_ref() != Some(&storage.access_key) {
+        let message = "is missing: with driver = \"static\" every server has the same key and can read and delete what all others have; \
+                       name that key here if this is meant, or take a store that can make keys";
+        faults.note("operator.storage.accept_shared_key", message);
+    }
+    if operator::vault::is_example(vault) {
+        faults.note("operator.vault.operator_key", "is the example's; make your own with: paddock admin vault keygen");
     }
 }
 
@@ -337,6 +373,7 @@ mod tests {
         let expected = [
             ("catalogue.releases", ""),
             ("operator.storage.endpoint", "must begin with https://"),
+            ("operator.vault.operator_key", "paddock admin vault keygen"),
             ("operator.postgres_image", "digest of zeros"),
             ("operator.valkey_image", "digest of zeros"),
             ("operator.postgres_image", "17 or newer"),

@@ -7,6 +7,7 @@ mod address;
 mod architecture;
 mod bad_input;
 mod browser;
+mod buckets;
 mod config;
 mod database;
 mod dns;

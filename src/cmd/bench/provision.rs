@@ -42,12 +42,12 @@ use super::bare::{self, Recipe};
 use super::child::{Serve, processor_seconds};
 use super::learn::{self, Diary};
 use super::orders::{self, Placed};
-use crate::clock::SystemClock;
+use crate::clock::{SharedClock, SystemClock};
 use crate::db::Db;
 use crate::demo::rig::{REGION, Rig, RigSettings, Work};
 use crate::demo::stage::{HOSTS_DOMAIN, Stage, StageSettings};
 use crate::instance;
-use crate::operator::bucket::{Buckets, VersityGw};
+use crate::operator::bucket;
 use crate::operator::settings::{Storage, StorageDriver};
 use crate::resource::{self, resource_name};
 
@@ -161,9 +161,13 @@ async fn measure_theirs(dir: &Path, instances: u32, recipe: Recipe) -> anyhow::R
         region: REGION.to_owned(),
         access_key: access_key.to_owned(),
         secret_key: SecretString::from(secret_key),
+        admin_endpoint: None,
+        admin_token: None,
+        accept_shared_key: None,
         media_host: HOSTS_DOMAIN.to_owned(),
     };
-    let buckets: Arc<dyn Buckets> = Arc::new(VersityGw::new(&storage, Arc::new(SystemClock))?);
+    let clock: SharedClock = Arc::new(SystemClock);
+    let buckets = bucket::connect(&storage, &clock)?;
     let recipe = Arc::new(recipe);
     for _ in 0..=SINGLES {
         step("one server of the peer", bare::replay(&client, &buckets, &recipe, 1)).await?;
