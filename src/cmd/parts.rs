@@ -304,8 +304,8 @@ fn refuse_stores_in_production(settings: &operator::Settings, faults: &mut Fault
                        name that key here if this is meant, or take a store that can make keys";
         faults.note("operator.storage.accept_shared_key", message);
     }
-    if operator::vault::is_example(vault) {
-        faults.note("operator.vault.operator_key", "is the example's; make your own with: paddock admin vault keygen");
+    for name in operator::vault::examples(vault) {
+        faults.note(&format!("operator.vault.{name}"), "is the example's; make your own with: paddock admin vault keygen");
     }
 }
 
@@ -357,6 +357,62 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn without_a_vault_there_is_no_operator() {
+        let (before, rest) = config::REFERENCE.split_once("[operator.vault]").unwrap();
+        let (_, after) = rest.split_once("# The relay for mails").unwrap();
+        let missing = format!("{before}\n# The relay for mails{after}");
+        let keygen = "paddock admin vault keygen";
+        let expected = [
+            ("operator.vault.bucket", "write for example bucket ="),
+            ("operator.vault.access_key", keygen),
+            ("operator.vault.secret_key", keygen),
+            ("operator.vault.operator_key", keygen),
+            ("operator.vault.recovery_recipient", keygen),
+        ];
+        assert_names(&faults(&missing), &expected);
+
+        let line = |name: &str| config::REFERENCE.lines().find(|line| line.starts_with(name)).unwrap();
+        let with = |name: &str, value: &str| config::REFERENCE.replacen(line(name), &format!("{name} = \"{value}\""), 1);
+        let found = faults(&with("operator_key", "0123"));
+        assert_names(&found, &[("operator.vault.operator_key", "AGE-SECRET-KEY-1")]);
+        let found = faults(&with("recovery_recipient", operator::vault::EXAMPLE_KEY));
+        assert_names(&found, &[("operator.vault.recovery_recipient", "is not a public key")]);
+        assert!(!found.concat().contains(operator::vault::EXAMPLE_KEY), "a key in the wrong place is not shown");
+        let own = operator::vault::EXAMPLE_KEY.parse::<age::x25519::Identity>().unwrap().to_public().to_string();
+        assert_names(&faults(&with("recovery_recipient", &own)), &[("operator.vault.recovery_recipient", "kept offline")]);
+        let shared = config::REFERENCE.replacen("access_key = \"administrator\"", "access_key = \"GK0123456789abcdef01234567\"", 1);
+        assert_names(&faults(&shared), &[("operator.vault.access_key", "a key of its own")]);
+    }
+
+    #[tokio::test]
+    async fn a_store_is_told_what_it_lacks() {
+        let driver = |driver: &str, more: &str| {
+            config::REFERENCE.replacen("driver = \"versitygw\"", &format!("driver = \"{driver}\"\n{more}\n"), 1)
+        };
+        let garage = [
+            ("operator.storage.admin_endpoint", "admin API"),
+            ("operator.storage.admin_token", "garage.toml"),
+            ("operator.storage.access_key", "paddock admin vault keygen"),
+        ];
+        assert_names(&faults(&driver("garage", "")), &garage);
+        assert_names(&faults(&driver("versitygw", "admin_token = \"t\"")), &[("operator.storage.admin_endpoint", "are Garage's")]);
+        let misplaced = faults(&driver("versitygw", "accept_shared_key = \"administrator\""));
+        assert_names(&misplaced, &[("operator.storage.accept_shared_key", "take it out")]);
+        assert_names(&faults(&driver("static", "")), &[]);
+
+        // In production one key for all has to be named.
+        let production = |more: &str| {
+            let mut noted = Faults::default();
+            let config = Config::from_toml(&driver("static", more)).unwrap();
+            read_operator(&Config { mode: Mode::Production, ..config }, None, &mut noted).unwrap();
+            noted.0.iter().map(ToString::to_string).filter(|fault| fault.contains("accept_shared_key")).collect::<Vec<_>>()
+        };
+        assert_names(&production(""), &[("operator.storage.accept_shared_key", "read and delete what all others have")]);
+        assert_names(&production("accept_shared_key = \"other\""), &[("operator.storage.accept_shared_key", "is missing")]);
+        assert_names(&production("accept_shared_key = \"administrator\""), &[]);
+    }
+
+    #[tokio::test]
     async fn production_refuses_an_operator_that_is_for_trials() {
         let api_server = config::REFERENCE.lines().find(|line| line.starts_with("api_server")).unwrap();
         let text = config::REFERENCE
@@ -373,7 +429,9 @@ mod tests {
         let expected = [
             ("catalogue.releases", ""),
             ("operator.storage.endpoint", "must begin with https://"),
+            ("operator.vault.secret_key", "paddock admin vault keygen"),
             ("operator.vault.operator_key", "paddock admin vault keygen"),
+            ("operator.vault.recovery_recipient", "paddock admin vault keygen"),
             ("operator.postgres_image", "digest of zeros"),
             ("operator.valkey_image", "digest of zeros"),
             ("operator.postgres_image", "17 or newer"),

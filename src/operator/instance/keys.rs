@@ -149,7 +149,7 @@ async fn kept(
     if let Some(why) = remembered.failure() {
         return Ok(if goes_on { known(Some(why)) } else { Identified::Waits(why) });
     }
-    match settle(context, valid, made, &fingerprint).await {
+    match keep(context, valid, made).await {
         Ok(current) if current == fingerprint => {
             crash::point("operator.identity_settled");
             let held = Some((made.uid.clone(), Instant::now()));
@@ -162,15 +162,10 @@ async fn kept(
     }
 }
 
-/// Stores what the Secret holds and writes down that it is this server's. Returns which identity the vault says is the server's.
-async fn settle(context: &Context, valid: &Valid<'_>, made: &Made, fingerprint: &str) -> Result<String, Error> {
-    // Before anything is stored: the vault may know better.
-    if let Some(other) = context.vault.current(&valid.namespace).await?.filter(|current| current != fingerprint) {
-        return Ok(other);
-    }
+/// Has the vault keep what the Secret holds. Returns which identity the vault says is the server's.
+async fn keep(context: &Context, valid: &Valid<'_>, made: &Made) -> Result<String, Error> {
     let secret = content(context, valid, names::IDENTITY, made.content.clone()).await?;
-    context.vault.hold(&valid.namespace, &read(&secret)?).await?;
-    Ok(context.vault.settle(&valid.namespace, fingerprint).await?)
+    Ok(context.vault.keep(&valid.namespace, &read(&secret)?).await?)
 }
 
 /// The fingerprint of what is in the Secret: read again only when it is another one than last time.

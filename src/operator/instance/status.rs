@@ -365,6 +365,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_vault_that_can_not_be_asked_is_told_and_nothing_else_changes() {
+        let now = chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let first = conditions(&[], &vault_findings(&[], "gone"), 1, now);
+        let of = |all: &[Condition], kind| condition(all, kind).map(|found| (found.status.clone(), found.reason.clone()));
+        let said = |status: &str, reason: &str| Some((status.to_owned(), reason.to_owned()));
+        assert_eq!(of(&first, ConditionKind::IdentityReady), said("False", "VaultUnavailable"));
+        assert_eq!(of(&first, ConditionKind::Ready), said("False", "IdentityReady"));
+        let before = [
+            Finding::holds(ConditionKind::IdentityReady, "There", ""),
+            Finding::holds(ConditionKind::WebReady, "Answers", "pods answer"),
+            Finding::fails(ConditionKind::Stalled, "Fine", ""),
+        ];
+        let before = conditions(&[], &before, 1, now);
+        let later = conditions(&before, &vault_findings(&before, "gone"), 1, now);
+        assert_eq!(of(&later, ConditionKind::WebReady), said("True", "Answers"));
+        assert_eq!(of(&later, ConditionKind::Stalled), said("False", "Fine"));
+        assert_eq!(of(&later, ConditionKind::IdentityReady), said("False", "VaultUnavailable"));
+    }
+
+    #[test]
     fn a_wall_that_is_missing_is_told() {
         let wall = |name: &str| (Kind::NetworkPolicy, name.to_owned());
         let seen = |deleting| Seen {

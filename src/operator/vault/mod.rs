@@ -20,6 +20,7 @@ use super::error::Error;
 use super::instance::Identity;
 use super::settings::{BadSetting, Settings, VaultSettings};
 use crate::clock::SharedClock;
+use crate::crypto::EXAMPLE_KEY as EXAMPLE_SECRET;
 
 /// What went wrong with the vault.
 #[derive(Debug, thiserror::Error)]
@@ -115,9 +116,8 @@ impl Vault {
         opened.map(Some).map_err(|why| VaultError::Unusable { name, why })
     }
 
-    /// Sees to it that the vault holds this identity and that the keys of today open it; stores it where it does not. What is stored
-    /// under older keys is sealed anew, so that keys can be changed.
-    pub async fn hold(&self, namespace: &str, identity: &Identity) -> Result<(), VaultError> {
+    /// Sees to it that the keys of today open this identity in the vault; stores it where they do not. So keys can be changed.
+    async fn hold(&self, namespace: &str, identity: &Identity) -> Result<(), VaultError> {
         let why = match self.look(namespace, &identity.fingerprint()).await {
             Ok(Some(opened)) if opened.sealed_to == self.keys.sealed_to() => return Ok(()),
             Ok(Some(_)) => "it was sealed to other keys".to_owned(),
@@ -142,17 +142,24 @@ impl Vault {
         Err(VaultError::Unusable { name, why: SealError::Garbled })
     }
 
-    /// Writes down which identity is this server's, unless that was done before. Returns which it is.
+    /// Sees to it that the vault holds this identity and says that it is the server's. Returns which one the vault says it is; when that
+    /// is another, nothing is stored.
     ///
-    /// Not every store can refuse to overwrite (Garage can't), so it is looked at first and read back afterwards. That is enough:
-    /// who comes here has read the fingerprint off the one Secret that the API server has let exist, so two that write at the same
-    /// time write the same.
-    pub async fn settle(&self, namespace: &str, fingerprint: &str) -> Result<String, VaultError> {
-        if let Some(current) = self.current(namespace).await? {
-            return Ok(current);
+    /// Not every store can refuse to overwrite (Garage can't), so `current` is looked at first and read back afterwards. That is
+    /// enough: who comes here has read the identity out of the one Secret that the API server has let exist, so two that write at the
+    /// same time write the same.
+    pub async fn keep(&self, namespace: &str, identity: &Identity) -> Result<String, VaultError> {
+        let fingerprint = identity.fingerprint();
+        let current = self.current(namespace).await?;
+        if let Some(other) = current.as_ref().filter(|current| **current != fingerprint) {
+            return Ok(other.clone());
+        }
+        self.hold(namespace, identity).await?;
+        if let Some(same) = current {
+            return Ok(same);
         }
         let name = current_name(namespace);
-        self.store.put_new(&name, fingerprint.as_bytes().to_vec()).await?;
+        self.store.put_new(&name, fingerprint.into_bytes()).await?;
         self.current(namespace).await?.ok_or(VaultError::Absent(name))
     }
 
@@ -187,12 +194,19 @@ impl Vault {
     }
 }
 
-/// The operator's key in the documented example; production refuses it.
+/// The operator's key in the documented example.
 pub const EXAMPLE_KEY: &str = "AGE-SECRET-KEY-12Q2XDS5335FWGSVLMZL2XQJMZMTLA7XT6AJNPS3C4ECYV46LTFVQ5YFGUK";
+/// The recovery key's public half there; nobody has the other.
+pub const EXAMPLE_RECIPIENT: &str = "age1vwzhh6qs6pcaehvn9mfs85jjnkuue8jjvm45eyvjc092fa052djqkea0sa";
 
-/// Whether this is the documented example's vault.
-pub fn is_example(settings: &VaultSettings) -> bool {
-    settings.operator_key.expose_secret() == EXAMPLE_KEY
+/// The settings that are still the documented example's, which everybody can read.
+pub fn examples(settings: &VaultSettings) -> Vec<&'static str> {
+    let same = [
+        ("secret_key", settings.secret_key.expose_secret() == EXAMPLE_SECRET),
+        ("operator_key", settings.operator_key.expose_secret() == EXAMPLE_KEY),
+        ("recovery_recipient", settings.recovery_recipient == EXAMPLE_RECIPIENT),
+    ];
+    same.into_iter().filter(|(_, same)| *same).map(|(name, _)| name).collect()
 }
 
 /// The name of a sealed identity.
@@ -267,13 +281,16 @@ mod tests {
     async fn which_identity_is_a_servers_is_settled_once() {
         let store = Arc::<MemoryVault>::default();
         let vault = vault(&store, keys().0);
-        let (one, other) = ("1".repeat(64), "2".repeat(64));
+        let (one, other) = (Identity::generate(), Identity::generate());
         assert_eq!(vault.current(CATS).await.unwrap(), None);
-        assert_eq!(vault.settle(CATS, &one).await.unwrap(), one);
-        assert_eq!(vault.settle(CATS, &other).await.unwrap(), one);
+        assert_eq!(vault.keep(CATS, &one).await.unwrap(), one.fingerprint());
+        let writes = store.writes();
+        assert_eq!(vault.keep(CATS, &other).await.unwrap(), one.fingerprint());
+        assert_eq!(vault.keep(CATS, &one).await.unwrap(), one.fingerprint());
+        assert_eq!(store.writes(), writes, "neither another one nor the same again is stored");
         // Two at the same time, of which the other was faster between our look and our writing.
-        store.be_overtaken(&current_name("mastodon-dogs"), other.as_bytes().to_vec());
-        assert_eq!(vault.settle("mastodon-dogs", &one).await.unwrap(), other);
+        store.be_overtaken(&current_name("mastodon-dogs"), other.fingerprint().into_bytes());
+        assert_eq!(vault.keep("mastodon-dogs", &one).await.unwrap(), other.fingerprint());
     }
 
     #[tokio::test]
@@ -283,10 +300,12 @@ mod tests {
         let identity = Identity::generate();
         let fingerprint = identity.fingerprint();
         assert!(matches!(vault.prove(CATS, &fingerprint).await, Err(VaultError::Absent(_))));
-        vault.settle(CATS, &fingerprint).await.unwrap();
-        assert!(matches!(vault.prove(CATS, &fingerprint).await, Err(VaultError::Absent(_))));
         vault.put(CATS, &identity).await.unwrap();
+        assert!(matches!(vault.prove(CATS, &fingerprint).await, Err(VaultError::Absent(_))), "nothing says that it is the server's");
+        vault.keep(CATS, &identity).await.unwrap();
         vault.prove(CATS, &fingerprint).await.unwrap();
+        store.delete(&sealed_name(CATS, &fingerprint)).await.unwrap();
+        assert!(matches!(vault.prove(CATS, &fingerprint).await, Err(VaultError::Absent(_))));
         assert!(matches!(vault.prove(CATS, &"3".repeat(64)).await, Err(VaultError::Other { .. })));
         vault.put("mastodon-cats2", &identity).await.unwrap();
         vault.forget(CATS).await.unwrap();
