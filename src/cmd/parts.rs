@@ -380,7 +380,8 @@ mod tests {
         assert!(!found.concat().contains(operator::vault::EXAMPLE_KEY), "a key in the wrong place is not shown");
         let own = operator::vault::EXAMPLE_KEY.parse::<age::x25519::Identity>().unwrap().to_public().to_string();
         assert_names(&faults(&with("recovery_recipient", &own)), &[("operator.vault.recovery_recipient", "kept offline")]);
-        let shared = config::REFERENCE.replacen("access_key = \"administrator\"", "access_key = \"GK0123456789abcdef01234567\"", 1);
+        let shared =
+            config::REFERENCE.replacen("access_key = \"administrator\"", "access_key = \"GK0123456789abcdef01234567\"", 1);
         assert_names(&faults(&shared), &[("operator.vault.access_key", "a key of its own")]);
     }
 
@@ -391,11 +392,14 @@ mod tests {
         };
         let garage = [
             ("operator.storage.admin_endpoint", "admin API"),
-            ("operator.storage.admin_token", "garage.toml"),
+            ("operator.storage.admin_token", "Garage's configuration"),
             ("operator.storage.access_key", "paddock admin vault keygen"),
         ];
         assert_names(&faults(&driver("garage", "")), &garage);
-        assert_names(&faults(&driver("versitygw", "admin_token = \"t\"")), &[("operator.storage.admin_endpoint", "are Garage's")]);
+        assert_names(
+            &faults(&driver("versitygw", "admin_token = \"t\"")),
+            &[("operator.storage.admin_endpoint", "are Garage's")],
+        );
         let misplaced = faults(&driver("versitygw", "accept_shared_key = \"administrator\""));
         assert_names(&misplaced, &[("operator.storage.accept_shared_key", "take it out")]);
         assert_names(&faults(&driver("static", "")), &[]);

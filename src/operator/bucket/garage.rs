@@ -342,7 +342,7 @@ mod tests {
     fn a_bucket_that_is_right_is_left_alone() {
         let media = Purpose::Media { most: 5 };
         let fresh = changes(&info(json!({})), media).unwrap();
-        assert_eq!(fresh.as_object().unwrap().keys().collect::<Vec<_>>(), ["corsRules", "quotas", "websiteAccess"]);
+        assert_eq!(fresh.as_object().unwrap().keys().collect::<Vec<_>>(), ["websiteAccess", "corsRules", "quotas"]);
         let website = json!({"indexDocument": INDEX, "errorDocument": null, "routingRules": public_folders()});
         let right = json!({
             "websiteAccess": true, "websiteConfig": website, "corsRules": cors(), "quotas": {"maxSize": 5, "maxObjects": null},

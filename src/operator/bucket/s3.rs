@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Digest as _;
 use url::Url;
 
@@ -172,22 +172,27 @@ impl S3 {
         Ok(self.demand(ask, &[StatusCode::NOT_FOUND]).await?.status.is_success())
     }
 
-    /// Lets anybody read [`PUBLIC_FOLDERS`] of a bucket, and list nothing; and lets pages of other servers load from it.
-    pub async fn open_public_folders(&self, bucket: &str) -> Result<(), BucketError> {
-        let resources = PUBLIC_FOLDERS.map(|folder| format!("arn:aws:s3:::{bucket}/{folder}/*"));
-        let policy = json!({
-            "Version": "2012-10-17",
-            "Statement": [{"Sid": "Media", "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": resources}],
-        });
-        let ask = Ask::new("open the public folders of a bucket", Method::PUT, format!("{bucket}?policy"));
-        self.demand(ask.checked_body(policy.to_string()), &[]).await?;
+    /// Says who may do what with a bucket, in place of what was said before.
+    pub async fn set_policy(&self, bucket: &str, statements: &[Value]) -> Result<(), BucketError> {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements});
+        let ask = Ask::new("say who may do what with a bucket", Method::PUT, format!("{bucket}?policy"));
+        self.demand(ask.checked_body(policy.to_string()), &[]).await.map(drop)
+    }
+
+    /// Lets pages of other servers load from a bucket.
+    pub async fn allow_pages(&self, bucket: &str) -> Result<(), BucketError> {
         let cors = "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>\
                     <AllowedMethod>HEAD</AllowedMethod><AllowedHeader>*</AllowedHeader><MaxAgeSeconds>86400</MaxAgeSeconds>\
                     </CORSRule></CORSConfiguration>";
         let ask = Ask::new("let pages of other servers load from a bucket", Method::PUT, format!("{bucket}?cors"));
-        self.demand(ask.checked_body(cors), &[]).await?;
-        Ok(())
+        self.demand(ask.checked_body(cors), &[]).await.map(drop)
     }
+}
+
+/// Statement of a policy: anybody may read [`PUBLIC_FOLDERS`], and list nothing.
+pub fn public_folders(bucket: &str) -> Value {
+    let resources = PUBLIC_FOLDERS.map(|folder| format!("arn:aws:s3:::{bucket}/{folder}/*"));
+    json!({"Sid": "Media", "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": resources})
 }
 
 /// A name as it may stand in a path or a query: everything but letters, digits and `-_.~` is escaped; `/` stays.

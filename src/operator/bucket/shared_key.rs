@@ -1,13 +1,14 @@
 //! A server that speaks S3 and gives us one key: every bucket is opened by it, and every server has it.
 //!
 //! Nothing but the buckets' names then keeps servers apart, so a business has to say by name that it accepts this
-//! (`storage.accept_shared_key`). The store must know bucket policies, else nobody could read media.
+//! (`storage.accept_shared_key`). The store must know bucket policies, else nobody could read media; and a policy must add to what the
+//! key may do anyway, as with Amazon, not stand in its place.
 
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 
-use super::s3::{Ask, S3};
+use super::s3::{Ask, S3, public_folders};
 use super::{Bucket, BucketError, BucketKey, Buckets, Purpose, Removal, Size};
 use crate::operator::settings::Storage;
 
@@ -68,7 +69,8 @@ impl Buckets for SharedKey {
             Purpose::Media { most: _ } | Purpose::Backup if *key != self.new_key() => Err(BucketError::NotTheSharedKey),
             Purpose::Media { most: _ } => {
                 self.make(bucket.name).await?;
-                self.s3.open_public_folders(bucket.name).await
+                self.s3.set_policy(bucket.name, &[public_folders(bucket.name)]).await?;
+                self.s3.allow_pages(bucket.name).await
             }
             Purpose::Backup => self.make(bucket.name).await,
         }

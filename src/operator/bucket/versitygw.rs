@@ -1,13 +1,15 @@
 //! VersityGW: S3 with an admin API on the same address (`PATCH /create-user` and the like, signed as S3 requests are).
 //!
-//! Read from versitygw 1.8.0: `s3api/admin-router.go`, `s3api/controllers/admin.go`, `auth/iam.go`, `backend/posix`. It has no quotas.
-//! A key with the role `user` makes no buckets and opens those that it owns.
+//! Read from versitygw 1.8.0: `s3api/admin-router.go`, `s3api/controllers/admin.go`, `auth/iam.go`, `auth/access-control.go`,
+//! `backend/posix`. It has no quotas. A key with the role `user` makes no buckets. Where a bucket has a policy, that alone decides, even
+//! about the bucket's owner; so each bucket gets one, and its key can't change it.
 
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
 
-use super::s3::{Ask, S3, between};
+use super::s3::{Ask, S3, between, public_folders};
 use super::{Bucket, BucketError, BucketKey, Buckets, Purpose, Removal, Size};
 
 /// A VersityGW that we administer with the root account's key.
@@ -63,14 +65,44 @@ impl VersityGw {
     }
 }
 
+/// Statements of a policy: what a server does with its bucket. It says nothing about policies, pages, or the bucket's end.
+fn use_of(bucket: &str, access: &str) -> [Value; 2] {
+    let statement = |sid: &str, resource: String, actions: &[&str]| json!({"Sid": sid, "Effect": "Allow", "Principal": {"AWS": [access]}, "Action": actions, "Resource": [resource]});
+    [
+        statement(
+            "Objects",
+            format!("arn:aws:s3:::{bucket}/*"),
+            &[
+                "s3:GetObject",
+                "s3:GetObjectAttributes",
+                "s3:GetObjectTagging",
+                "s3:PutObject",
+                "s3:PutObjectTagging",
+                "s3:DeleteObject",
+                "s3:AbortMultipartUpload",
+                "s3:ListMultipartUploadParts",
+            ],
+        ),
+        statement(
+            "Bucket",
+            format!("arn:aws:s3:::{bucket}"),
+            &["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation"],
+        ),
+    ]
+}
+
 #[async_trait]
 impl Buckets for VersityGw {
     async fn ensure(&self, bucket: Bucket<'_>, key: &BucketKey) -> Result<(), BucketError> {
         self.ensure_user(key).await?;
         self.ensure_bucket(bucket.name, &key.access).await?;
+        let [objects, itself] = use_of(bucket.name, &key.access);
         match bucket.purpose {
-            Purpose::Media { most: _ } => self.0.open_public_folders(bucket.name).await,
-            Purpose::Backup | Purpose::Vault => Ok(()),
+            Purpose::Media { most: _ } => {
+                self.0.set_policy(bucket.name, &[objects, itself, public_folders(bucket.name)]).await?;
+                self.0.allow_pages(bucket.name).await
+            }
+            Purpose::Backup | Purpose::Vault => self.0.set_policy(bucket.name, &[objects, itself]).await,
         }
     }
 

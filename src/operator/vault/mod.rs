@@ -301,7 +301,10 @@ mod tests {
         let fingerprint = identity.fingerprint();
         assert!(matches!(vault.prove(CATS, &fingerprint).await, Err(VaultError::Absent(_))));
         vault.put(CATS, &identity).await.unwrap();
-        assert!(matches!(vault.prove(CATS, &fingerprint).await, Err(VaultError::Absent(_))), "nothing says that it is the server's");
+        assert!(
+            matches!(vault.prove(CATS, &fingerprint).await, Err(VaultError::Absent(_))),
+            "nothing says that it is the server's"
+        );
         vault.keep(CATS, &identity).await.unwrap();
         vault.prove(CATS, &fingerprint).await.unwrap();
         store.delete(&sealed_name(CATS, &fingerprint)).await.unwrap();

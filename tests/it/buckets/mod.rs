@@ -148,6 +148,11 @@ async fn each_key_opens_its_own_bucket_alone(store: &Store) {
         assert_eq!(listed.matches("<Contents>").count(), 1, "{listed}");
         let anonymous = reqwest::get(format!("{}{}", store.endpoint, one.path("kept/thing"))).await.unwrap();
         assert_eq!(anonymous.status().as_u16(), 403, "{}", one.name);
+        // Not even of its own bucket can a key change who may do what.
+        for (method, path, body) in TAKEOVERS {
+            let status = one.client.status(method, &format!("/{}{path}", one.name), body).await;
+            assert!([403, 501].contains(&status), "{method} {}{path} with its own key: {status}", one.name);
+        }
     }
 }
 
