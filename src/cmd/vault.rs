@@ -13,7 +13,7 @@ use kube::api::{Api, ListParams};
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
-use super::{ConfigFile, parts};
+use super::ConfigFile;
 use crate::clock::{SharedClock, SystemClock};
 use crate::ids::InstanceId;
 use crate::operator::bucket::BucketKey;
@@ -129,7 +129,7 @@ async fn open_in_vault(
     namespace: &str,
     fingerprint: Option<String>,
 ) -> anyhow::Result<Opened> {
-    let settings = parts::operator_section(&file.load()?)?;
+    let settings = file.operator()?;
     let clock: SharedClock = Arc::new(SystemClock);
     let store = S3Vault::connect(&settings, None, &clock)?;
     store.ready().await?;
@@ -160,7 +160,7 @@ async fn others(store: &S3Vault, namespace: &str) -> anyhow::Result<String> {
 }
 
 async fn check(file: &ConfigFile) -> anyhow::Result<()> {
-    let parts = parts::Parts::new(file.load()?)?;
+    let parts = file.parts()?;
     let vault = Vault::connect(&parts.operator_settings()?, None, &parts.clock)?;
     // The one that our operator works in.
     let (cluster, client) = parts.clients().await?.into_iter().next().context("cluster: there is none")?;

@@ -16,6 +16,9 @@ pub struct Settings {
     /// How many instances are worked on at a time.
     #[serde(default = "sixteen")]
     pub concurrency: u16,
+    /// How often each instance is looked at without cause, in seconds; such a pass reads and, when all is well, writes nothing.
+    #[serde(default = "ten_minutes")]
+    pub look_seconds: u32,
     /// Each release of Mastodon that is offered, with its images.
     pub releases: BTreeMap<String, Release>,
     /// Where servers are reached.
@@ -198,33 +201,13 @@ pub struct LeaderLease {
 }
 
 /// A setting that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadSetting {
-    /// An image is not pinned.
-    #[error("{field} must name an image by digest, such as name:tag@sha256:…, not {image:?}")]
-    Unpinned {
-        /// The setting.
-        field: String,
-        /// What it says.
-        image: String,
-    },
-    /// CloudNativePG can't tell the version.
-    #[error("postgres_image must carry the version as its tag, such as name:17.6@sha256:…, not {0:?}")]
-    NoVersion(String),
-    /// Nothing to run.
-    #[error("releases must name at least one release of Mastodon")]
-    NoRelease,
-    /// Not a domain to put names under.
-    #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
-    BadWildcard(String),
-    /// Something about the object store or the vault.
-    #[error("{field} {message}")]
-    Store {
-        /// The setting.
-        field: String,
-        /// What is wrong, and the remedy.
-        message: String,
-    },
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {message}")]
+pub struct BadSetting {
+    /// Which, with dots between the levels.
+    pub field: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
 }
 
 impl Settings {
@@ -233,40 +216,48 @@ impl Settings {
     /// # Errors
     /// The first setting that can't be used.
     pub fn check(&self) -> Result<(), BadSetting> {
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that types can't check and that is wrong.
+    pub fn faults(&self) -> Vec<BadSetting> {
+        let mut faults = Vec::new();
+        let mut fault = |field: String, message: String| faults.push(BadSetting { field, message });
         if self.releases.is_empty() {
-            return Err(BadSetting::NoRelease);
+            fault("releases".to_owned(), "must name at least one release of Mastodon".to_owned());
         }
         let domain = &self.address.wildcard_domain;
         if domain.is_empty() || domain.starts_with(['*', '.']) || domain.ends_with('.') {
-            return Err(BadSetting::BadWildcard(domain.clone()));
+            let message = format!("must be a domain without *. or a dot at either end, not {domain:?}");
+            fault("address.wildcard_domain".to_owned(), message);
         }
-        let pinned = |field: String, image: &str| {
-            let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
-            if digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-                return Ok(());
-            }
-            Err(BadSetting::Unpinned { field, image: image.to_owned() })
-        };
+        let mut images =
+            vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
         for (version, Release { web, streaming }) in &self.releases {
-            pinned(format!("releases.{version}.web"), web)?;
-            pinned(format!("releases.{version}.streaming"), streaming)?;
+            images.push((format!("releases.{version}.web"), web));
+            images.push((format!("releases.{version}.streaming"), streaming));
         }
-        pinned("postgres_image".to_owned(), &self.postgres_image)?;
-        pinned("valkey_image".to_owned(), &self.valkey_image)?;
+        for (field, image) in images.into_iter().filter(|(_, image)| !is_pinned(image)) {
+            fault(field, format!("must name an image by digest, such as name:tag@sha256:…, not {image:?}"));
+        }
         let name = self.postgres_image.split('@').next().unwrap_or_default();
         let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
         if !tag.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(BadSetting::NoVersion(self.postgres_image.clone()));
+            let message = format!("must carry the version as its tag, such as name:17.6@sha256:…, not {:?}", self.postgres_image);
+            fault("postgres_image".to_owned(), message);
         }
-        Ok(())
+        faults.extend(self.storage.faults());
+        faults.extend(self.vault.faults(&self.storage));
+        faults
     }
 }
 
 impl Storage {
-    /// Everything that this driver can't do with: name of the setting, and what is wrong with it.
-    pub fn faults(&self) -> Vec<(String, String)> {
+    /// Everything that this driver can't do with.
+    fn faults(&self) -> Vec<BadSetting> {
         let mut faults = Vec::new();
-        let mut fault = |name: &str, message: &str| faults.push((format!("storage.{name}"), message.to_owned()));
+        let mut fault =
+            |name: &str, message: &str| faults.push(BadSetting { field: format!("storage.{name}"), message: message.to_owned() });
         if self.driver == StorageDriver::Garage {
             if self.admin_endpoint.is_none() {
                 fault("admin_endpoint", "is missing; write the address of Garage's admin API: admin_endpoint = \"https://…\"");
@@ -288,11 +279,12 @@ impl Storage {
 }
 
 impl VaultSettings {
-    /// Everything that is wrong or missing: name of the setting, and what is wrong with it.
-    pub fn faults(&self, storage: &Storage) -> Vec<(String, String)> {
+    /// Everything that is wrong or missing.
+    fn faults(&self, storage: &Storage) -> Vec<BadSetting> {
         const KEYGEN: &str = "is missing; make all keys of the vault with: paddock admin vault keygen";
         let mut faults = Vec::new();
-        let mut fault = |name: &str, message: &str| faults.push((format!("vault.{name}"), message.to_owned()));
+        let mut fault =
+            |name: &str, message: &str| faults.push(BadSetting { field: format!("vault.{name}"), message: message.to_owned() });
         if self.bucket.is_empty() {
             fault("bucket", "is missing; write for example bucket = \"paddock-vault\"");
         }
@@ -334,8 +326,18 @@ fn is_garage_key(access: &str, secret: &SecretString) -> bool {
         && secret.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// Whether an image is named by its digest.
+fn is_pinned(image: &str) -> bool {
+    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 fn paddock() -> String {
     "paddock".to_owned()
+}
+
+fn ten_minutes() -> u32 {
+    600
 }
 
 fn sixteen() -> u16 {

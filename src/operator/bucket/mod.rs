@@ -187,14 +187,11 @@ pub trait Buckets: fmt::Debug + Send + Sync {
     async fn remove(&self, bucket: &str) -> Result<Removal, BucketError>;
 }
 
-/// The object store of these settings.
+/// The object store of these settings, which were checked before.
 ///
 /// # Errors
-/// Settings that the driver can't do with, or no TLS.
+/// When there is no TLS to be had.
 pub fn connect(storage: &Storage, clock: &SharedClock) -> Result<Arc<dyn Buckets>, Error> {
-    if let Some((field, message)) = storage.faults().into_iter().next() {
-        return Err(super::settings::BadSetting::Store { field, message }.into());
-    }
     let s3 = S3::new(&storage.endpoint, &storage.region, &storage.access_key, &storage.secret_key, Arc::clone(clock))
         .map_err(Error::Client)?;
     Ok(match storage.driver {

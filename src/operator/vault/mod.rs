@@ -18,7 +18,7 @@ pub use store::{MemoryVault, S3Vault, VaultStore};
 use super::bucket::{BucketError, Buckets};
 use super::error::Error;
 use super::instance::Identity;
-use super::settings::{BadSetting, Settings, VaultSettings};
+use super::settings::{Settings, VaultSettings};
 use crate::clock::SharedClock;
 use crate::crypto::EXAMPLE_KEY as EXAMPLE_SECRET;
 
@@ -83,9 +83,6 @@ impl Vault {
     /// # Errors
     /// Settings that can't be used, or no TLS.
     pub fn connect(settings: &Settings, buckets: Option<Arc<dyn Buckets>>, clock: &SharedClock) -> Result<Self, Error> {
-        if let Some((field, message)) = settings.vault.faults(&settings.storage).into_iter().next() {
-            return Err(BadSetting::Store { field, message }.into());
-        }
         let keys = Keys::new(&settings.vault)?;
         let store = S3Vault::connect(settings, buckets, clock).map_err(Error::Client)?;
         Ok(Self::new(Arc::new(store), keys))

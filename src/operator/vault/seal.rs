@@ -79,7 +79,7 @@ impl Keys {
     pub fn new(settings: &VaultSettings) -> Result<Self, BadSetting> {
         let bad = |field: &str| {
             let field = format!("vault.{field}");
-            move |why: &'static str| BadSetting::Store { field, message: format!("is no key: {why}") }
+            move |why: &'static str| BadSetting { field, message: format!("is no key: {why}") }
         };
         Ok(Self {
             operator: settings.operator_key.expose_secret().parse().map_err(bad("operator_key"))?,
