@@ -93,7 +93,7 @@ impl Stage {
         .context("starting the fake Stripe")?;
 
         let vault = vault(&settings.dir)?;
-        let text = configuration(rig, settings, &stripe, &mailbox, &pages) + &vault;
+        let text = configuration(rig, settings, &stripe, &mailbox, &pages) + vault.as_str();
         let config_file = settings.dir.join("paddock.toml");
         std::fs::write(&config_file, &text)?;
         let config = Config::from_toml(&text)?;

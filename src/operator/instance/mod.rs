@@ -19,6 +19,7 @@ use std::time::Duration;
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::{Api, Client};
+use tokio::time::Instant;
 
 pub use identity::{Identity, random_hex};
 pub use validate::{Refusal, Valid, VersionChange, plan_version_change, validate};
