@@ -214,7 +214,7 @@ async fn what_is_removed_is_gone_with_its_key(store: &Store) {
     let media = store.bucket(new_name(), MEDIA).await;
     let neighbour = store.bucket(new_name(), MEDIA).await;
     neighbour.client.put(&neighbour.path("kept"), "kept").await;
-    let strange = ["a%20b%2Bc", "%26%3Camp%3B%3E'%22", "%C3%A9/%E6%97%A5"];
+    let strange = ["a%20b%2Bc", "%26%3Camp%3B%3E%27%22", "%C3%A9/%E6%97%A5"];
     for name in strange {
         media.client.put(&media.path(name), "strange").await;
     }
