@@ -8,6 +8,7 @@ mod error;
 mod instance;
 mod kind;
 mod leader;
+mod range;
 mod seen;
 pub mod settings;
 mod template;
@@ -28,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
-pub use instance::{Identity, Refusal, VersionChange, plan_version_change};
+pub use instance::{Identity, Refusal, VersionChange, plan_version_change, render};
 pub use settings::Settings;
 
 use self::bucket::{Buckets, VersityGw};

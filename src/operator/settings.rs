@@ -1,10 +1,12 @@
 //! What the operator has to be told. It reads no environment and no files: whoever composes the program fills this in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
+
+use super::range::Range;
 
 /// Everything the operator has to be told.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +33,10 @@ pub struct Settings {
     pub postgres_image: String,
     /// Valkey: `name:8.1@sha256:…`.
     pub valkey_image: String,
+    /// Whether pods get a user namespace of their own (`hostUsers: false`), in which root is nobody on the node. Off for nodes that
+    /// can't: it needs Linux 6.3, containerd 2.0 or CRI-O 1.25, and a file system of volumes that maps ids.
+    #[serde(default = "yes")]
+    pub user_namespaces: bool,
     /// What the walls around an instance must let through.
     #[serde(default)]
     pub network: Network,
@@ -134,6 +140,9 @@ pub struct Network {
     pub reach: Vec<Reach>,
     /// The API server's addresses, for the database's pods alone.
     pub api_server: Vec<Reach>,
+    /// Ranges of nodes, pods and Services that are public addresses: no part of the internet that servers may reach. (Private ones
+    /// never are.)
+    pub cluster: Vec<String>,
     /// The namespace of CloudNativePG's operator.
     pub database_operator: Option<String>,
 }
@@ -177,12 +186,29 @@ pub enum BadSetting {
     /// Nothing to run.
     #[error("releases must name at least one release of Mastodon")]
     NoRelease,
+    /// Not a range.
+    #[error("network.cluster must name ranges such as 198.51.100.0/24, not {0:?}")]
+    BadRange(String),
+    /// A range that is none, or too wide to be one place.
+    #[error("{field} must name a range such as 10.0.0.5/32, of at least 16 bits (48 in IPv6), not {range:?}")]
+    WideRange {
+        /// The setting.
+        field: &'static str,
+        /// What it says.
+        range: String,
+    },
     /// Not a domain to put names under.
     #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
     BadWildcard(String),
 }
 
 impl Settings {
+    /// Every image that pods of servers may run: what the chart's list of images must name.
+    pub fn images(&self) -> BTreeSet<&str> {
+        let releases = self.releases.values().flat_map(|Release { web, streaming }| [web.as_str(), streaming.as_str()]);
+        releases.chain([self.postgres_image.as_str(), self.valkey_image.as_str()]).collect()
+    }
+
     /// Checks what types can't.
     ///
     /// # Errors
@@ -208,6 +234,18 @@ impl Settings {
         }
         pinned("postgres_image".to_owned(), &self.postgres_image)?;
         pinned("valkey_image".to_owned(), &self.valkey_image)?;
+        let Network { reach, api_server, cluster, database_operator: _ } = &self.network;
+        let named = reach.iter().map(|Reach { cidr, port: _ }| ("network.reach", cidr));
+        let named = named.chain(api_server.iter().map(|Reach { cidr, port: _ }| ("network.api_server", cidr)));
+        for (field, range) in named {
+            // The admission policy of the chart asks the same (wall/network.yaml).
+            if range.parse().ok().is_none_or(Range::is_wide) {
+                return Err(BadSetting::WideRange { field, range: range.clone() });
+            }
+        }
+        if let Some(range) = cluster.iter().find(|range| range.parse::<Range>().is_err()) {
+            return Err(BadSetting::BadRange(range.clone()));
+        }
         let name = self.postgres_image.split('@').next().unwrap_or_default();
         let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
         if !tag.starts_with(|first: char| first.is_ascii_digit()) {
@@ -215,6 +253,10 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn paddock() -> String {
