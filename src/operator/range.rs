@@ -29,7 +29,8 @@ impl FromStr for Range {
 }
 
 impl Range {
-    /// Whether the address lies in it.
+    /// Whether the address lies in it. The evaluator of the walls asks.
+    #[cfg(test)]
     pub fn contains(self, address: IpAddr) -> bool {
         self.first.is_ipv4() == address.is_ipv4() && number(address) & self.mask() == number(self.first)
     }

@@ -1,6 +1,7 @@
 //! The operator against a real control plane: what it makes, what it repairs, and what it never makes twice.
 
 mod kept;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -112,7 +113,15 @@ impl Host {
     async fn order(&self, change: impl FnOnce(&mut serde_json::Value)) -> InstanceId {
         let id = InstanceId::new();
         let name = resource_name(id);
-        let mut wanted = json!({
+        let mut wanted = Self::wanted(&name);
+        change(&mut wanted);
+        self.instances().patch(&name, &PatchParams::apply("fleet").force(), &Patch::Apply(&wanted)).await.unwrap();
+        id
+    }
+
+    /// A server with two web pods.
+    fn wanted(name: &str) -> serde_json::Value {
+        json!({
             "apiVersion": "paddock.host/v1alpha1", "kind": "MastodonInstance", "metadata": {"name": name},
             "spec": {
                 "domain": format!("{}.{DOMAIN}", &name[4..]), "mode": {"running": {}}, "version": "4.5.20", "locale": "en",
@@ -127,10 +136,7 @@ impl Host {
                     "mediaGib": 50,
                 },
             },
-        });
-        change(&mut wanted);
-        self.instances().patch(&name, &PatchParams::apply("fleet").force(), &Patch::Apply(&wanted)).await.unwrap();
-        id
+        })
     }
 
     async fn get(&self, id: InstanceId) -> MastodonInstance {

@@ -126,7 +126,8 @@ pub struct Objects {
 impl Objects {
     /// All of them, in the order in which they are made.
     pub fn into_all(self) -> Vec<Object> {
-        let Self { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } = self;
+        let Self { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
+            self;
         let Services { web, streaming, cache: cache_service } = services;
         let mut all = vec![quota, limits];
         all.extend(policies);

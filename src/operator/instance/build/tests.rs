@@ -272,6 +272,20 @@ fn nothing_has_an_owner_and_everything_carries_its_labels_and_hash() {
 }
 
 #[test]
+fn the_walls_of_the_chart_know_our_secrets_and_ranges() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/paddock/templates/wall");
+    let helpers = std::fs::read_to_string(format!("{folder}/_helpers.tpl")).unwrap();
+    let mut secrets = names::SECRETS.to_vec();
+    secrets.sort_unstable();
+    for texts in [&secrets[..], &policies::NOT_THE_INTERNET_V4, &policies::NOT_THE_INTERNET_V6] {
+        let list = format!("[{}]", texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", "));
+        assert!(helpers.contains(&list), "charts/paddock/templates/wall/_helpers.tpl lacks {list}");
+    }
+    let network = std::fs::read_to_string(format!("{folder}/network.yaml")).unwrap();
+    assert!(network.contains(&format!("block.cidr == '{}'", policies::INTERNET_V6)));
+}
+
+#[test]
 fn building_twice_gives_the_same() {
     with_objects(&json!({"running": {}}), 2, |one| with_objects(&json!({"running": {}}), 2, |two| assert_eq!(one, two)));
 }
