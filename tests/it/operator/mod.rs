@@ -1,7 +1,9 @@
 //! The operator against a real control plane: what it makes, what it repairs, and what it never makes twice.
 
+mod isolation;
 mod kept;
 mod rights;
+mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

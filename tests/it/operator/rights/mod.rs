@@ -22,11 +22,14 @@ use paddock::resource::{ConditionKind, MastodonInstance, condition, is_true, nam
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use self::account::{Right, SharedLog, granted};
-use self::attacks::{Attack, Wall, send};
+use self::account::{Right, granted};
+use self::attacks::Wall;
 use self::objects::Target;
 use super::{Host, Operator};
 use crate::harness::chart;
+pub use account::SharedLog;
+pub use attacks::{Attack, policy, send, with_pods};
+pub use hostile::hostile;
 
 /// Rights that a life does not use each time, with what they are for.
 const EXCUSED: [(&str, &str, &str, Option<&str>, &str); 1] =
@@ -43,7 +46,7 @@ impl Host {
     }
 
     /// Installs the chart and waits until its policies hold.
-    async fn install_chart(&self) {
+    pub async fn install_chart(&self) {
         let settings = self.settings();
         let mut releases = String::new();
         for (version, release) in &settings.releases {

@@ -78,7 +78,7 @@ fn namespaces(target: &Target) -> Vec<Attack> {
         make("a namespace almost named like a server's", &|body| body["metadata"]["name"] = format!("{fresh}x").into()),
         make("a namespace of the system", &|body| body["metadata"]["name"] = "kube-other".into()),
         make("a namespace without a profile", &|body| {
-            body["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = Value::Null
+            body["metadata"]["labels"].as_object_mut().unwrap().remove("pod-security.kubernetes.io/enforce");
         }),
         make("a baseline namespace", &|body| {
             body["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "baseline".into()
@@ -116,8 +116,7 @@ fn namespaces(target: &Target) -> Vec<Attack> {
             json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}),
         ),
         policy("take over a namespace by its name", "PATCH", format!("{all}/{impostor}"), ours),
-        gone("kube-system"),
-        gone("default"),
+        gone("kube-node-lease"),
         gone("paddock"),
         gone(impostor),
     ]
@@ -206,9 +205,11 @@ fn stores(target: &Target) -> Vec<Attack> {
         secret("mastodon-mail", "kubernetes.io/service-account-token", json!({})),
         secret("mastodon-mail", "kubernetes.io/basic-auth", json!({"username": "a", "password": "b"})),
         limit("a quota with load balancers", &|spec| spec["hard"]["services.loadbalancers"] = "1".into()),
-        limit("a quota without node ports", &|spec| spec["hard"]["services.nodeports"] = Value::Null),
-        limit("a quota without pods", &|spec| spec["hard"]["pods"] = Value::Null),
-        limit("a quota for some pods", &|spec| spec["scopes"] = json!(["BestEffort"])),
+        limit("a quota with node ports", &|spec| spec["hard"]["services.nodeports"] = "5".into()),
+        limit("a quota that forgets pods", &|spec| drop(spec["hard"].as_object_mut().unwrap().remove("pods"))),
+        limit("a quota that forgets load balancers", &|spec| {
+            spec["hard"].as_object_mut().unwrap().remove("services.loadbalancers");
+        }),
         claim("somebody's volume", json!({"volumeName": "pvc-of-another", "storageClassName": ""})),
         claim("a volume by its labels", json!({"selector": {"matchLabels": {"a": "b"}}})),
         claim("a copy of a claim", json!({"dataSource": {"kind": "PersistentVolumeClaim", "name": "cache"}})),
@@ -284,7 +285,9 @@ fn routes(target: &Target) -> Vec<Attack> {
     let Target { server, route, .. } = target;
     let all = format!("/apis/gateway.networking.k8s.io/v1/namespaces/{server}/httproutes");
     let make = |what: &str, change: &dyn Fn(&mut Value)| {
-        let body = json!({"metadata": {"name": "attempt"}, "spec": merge(route, |spec| change(spec))});
+        let mut body =
+            json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "attempt"}});
+        body["spec"] = merge(route, |spec| change(spec));
         policy(format!("a route {what}"), "POST", all.clone(), body)
     };
     let filter = |what: &str, filter: Value| make(what, &|spec| spec["rules"][1]["filters"] = json!([filter]));
@@ -320,7 +323,8 @@ fn routes(target: &Target) -> Vec<Attack> {
 fn databases(target: &Target) -> Vec<Attack> {
     let Target { server, database, .. } = target;
     let make = |what: &str, change: &dyn Fn(&mut Value)| {
-        let body = json!({"metadata": {"name": "attempt"}, "spec": merge(database, |spec| change(spec))});
+        let mut body = json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "attempt"}});
+        body["spec"] = merge(database, |spec| change(spec));
         policy(format!("a database {what}"), "POST", format!("/apis/postgresql.cnpg.io/v1/namespaces/{server}/clusters"), body)
     };
     vec![
