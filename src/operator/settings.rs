@@ -18,6 +18,9 @@ pub struct Settings {
     /// How many instances are worked on at a time.
     #[serde(default = "sixteen")]
     pub concurrency: u16,
+    /// How often each instance is looked at without cause, in seconds; such a pass reads and, when all is well, writes nothing.
+    #[serde(default = "ten_minutes")]
+    pub look_seconds: u32,
     /// Each release of Mastodon that is offered, with its images.
     pub releases: BTreeMap<String, Release>,
     /// Where servers are reached.
@@ -170,36 +173,13 @@ pub struct LeaderLease {
 }
 
 /// A setting that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadSetting {
-    /// An image is not pinned.
-    #[error("{field} must name an image by digest, such as name:tag@sha256:…, not {image:?}")]
-    Unpinned {
-        /// The setting.
-        field: String,
-        /// What it says.
-        image: String,
-    },
-    /// CloudNativePG can't tell the version.
-    #[error("postgres_image must carry the version as its tag, such as name:17.6@sha256:…, not {0:?}")]
-    NoVersion(String),
-    /// Nothing to run.
-    #[error("releases must name at least one release of Mastodon")]
-    NoRelease,
-    /// Not a range.
-    #[error("network.cluster must name ranges such as 198.51.100.0/24, not {0:?}")]
-    BadRange(String),
-    /// A range that is none, or too wide to be one place.
-    #[error("{field} must name a range such as 10.0.0.5/32, of at least 16 bits (48 in IPv6), not {range:?}")]
-    WideRange {
-        /// The setting.
-        field: &'static str,
-        /// What it says.
-        range: String,
-    },
-    /// Not a domain to put names under.
-    #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
-    BadWildcard(String),
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {message}")]
+pub struct BadSetting {
+    /// Which, with dots between the levels.
+    pub field: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
 }
 
 impl Settings {
@@ -214,44 +194,48 @@ impl Settings {
     /// # Errors
     /// The first setting that can't be used.
     pub fn check(&self) -> Result<(), BadSetting> {
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that types can't check and that is wrong.
+    pub fn faults(&self) -> Vec<BadSetting> {
+        let mut faults = Vec::new();
+        let mut fault = |field: String, message: String| faults.push(BadSetting { field, message });
         if self.releases.is_empty() {
-            return Err(BadSetting::NoRelease);
+            fault("releases".to_owned(), "must name at least one release of Mastodon".to_owned());
         }
         let domain = &self.address.wildcard_domain;
         if domain.is_empty() || domain.starts_with(['*', '.']) || domain.ends_with('.') {
-            return Err(BadSetting::BadWildcard(domain.clone()));
+            let message = format!("must be a domain without *. or a dot at either end, not {domain:?}");
+            fault("address.wildcard_domain".to_owned(), message);
         }
-        let pinned = |field: String, image: &str| {
-            let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
-            if digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-                return Ok(());
-            }
-            Err(BadSetting::Unpinned { field, image: image.to_owned() })
-        };
+        let mut images =
+            vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
         for (version, Release { web, streaming }) in &self.releases {
-            pinned(format!("releases.{version}.web"), web)?;
-            pinned(format!("releases.{version}.streaming"), streaming)?;
+            images.push((format!("releases.{version}.web"), web));
+            images.push((format!("releases.{version}.streaming"), streaming));
         }
-        pinned("postgres_image".to_owned(), &self.postgres_image)?;
-        pinned("valkey_image".to_owned(), &self.valkey_image)?;
+        for (field, image) in images.into_iter().filter(|(_, image)| !is_pinned(image)) {
+            fault(field, format!("must name an image by digest, such as name:tag@sha256:…, not {image:?}"));
+        }
         let Network { reach, api_server, cluster, database_operator: _ } = &self.network;
         let named = reach.iter().map(|Reach { cidr, port: _ }| ("network.reach", cidr));
         let named = named.chain(api_server.iter().map(|Reach { cidr, port: _ }| ("network.api_server", cidr)));
-        for (field, range) in named {
-            // The admission policy of the chart asks the same (wall/network.yaml).
-            if range.parse().ok().is_none_or(Range::is_wide) {
-                return Err(BadSetting::WideRange { field, range: range.clone() });
-            }
+        // The admission policy of the chart asks the same (wall/network.yaml).
+        for (field, range) in named.filter(|(_, range)| range.parse().ok().is_none_or(Range::is_wide)) {
+            let message = format!("must name ranges such as 10.0.0.5/32, of at least 16 bits (48 in IPv6), not {range:?}");
+            fault(field.to_owned(), message);
         }
-        if let Some(range) = cluster.iter().find(|range| range.parse::<Range>().is_err()) {
-            return Err(BadSetting::BadRange(range.clone()));
+        for range in cluster.iter().filter(|range| range.parse::<Range>().is_err()) {
+            fault("network.cluster".to_owned(), format!("must name ranges such as 198.51.100.0/24, not {range:?}"));
         }
         let name = self.postgres_image.split('@').next().unwrap_or_default();
         let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
         if !tag.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(BadSetting::NoVersion(self.postgres_image.clone()));
+            let message = format!("must carry the version as its tag, such as name:17.6@sha256:…, not {:?}", self.postgres_image);
+            fault("postgres_image".to_owned(), message);
         }
-        Ok(())
+        faults
     }
 }
 
@@ -259,8 +243,18 @@ fn yes() -> bool {
     true
 }
 
+/// Whether an image is named by its digest.
+fn is_pinned(image: &str) -> bool {
+    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 fn paddock() -> String {
     "paddock".to_owned()
+}
+
+fn ten_minutes() -> u32 {
+    600
 }
 
 fn sixteen() -> u16 {

@@ -4,6 +4,7 @@ mod isolation;
 mod kept;
 mod rights;
 mod schema;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
