@@ -28,7 +28,7 @@ use kube::runtime::{Config, WatchStreamExt as _, applier};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use error::Error;
+pub use error::{Error, chain as error_chain};
 pub use instance::{Identity, Refusal, VersionChange, plan_version_change, render};
 pub use settings::Settings;
 

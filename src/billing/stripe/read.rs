@@ -163,10 +163,35 @@ pub(super) fn invoice(invoice: &stripe_shared::Invoice) -> Result<Invoice> {
     })
 }
 
+/// An answer as plain JSON.
+pub(super) fn plain(answer: &RawJson, what: &str) -> Result<Value> {
+    serde_json::from_str(&miniserde::json::to_string(answer)).map_err(|_| unreadable(what))
+}
+
+pub(super) fn account(account: &Value, mode: StripeMode) -> Result<StripeAccount> {
+    let (Some(id), Some(charges_enabled)) = (account["id"].as_str(), account["charges_enabled"].as_bool()) else {
+        return Err(unreadable("the account"));
+    };
+    Ok(StripeAccount { id: id.to_owned(), mode, charges_enabled })
+}
+
+pub(super) fn webhook_endpoints(list: &Value) -> Result<Vec<WebhookEndpoint>> {
+    let endpoint = |endpoint: &Value| {
+        let events = endpoint["enabled_events"].as_array()?;
+        Some(WebhookEndpoint {
+            url: endpoint["url"].as_str()?.to_owned(),
+            enabled: endpoint["status"] == "enabled",
+            events: events.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        })
+    };
+    let all = list["data"].as_array().ok_or_else(|| unreadable("the list of webhook endpoints"))?;
+    all.iter().map(|one| endpoint(one).ok_or_else(|| unreadable("a webhook endpoint"))).collect()
+}
+
 /// A page of Stripe's list of events, turned to oldest first. With `ending_before` the flag `has_more` speaks of newer events;
 /// without, of older ones, which are not what was asked for.
 pub(super) fn events(page: &RawJson, has_cursor: bool) -> Result<Page<EventHint>> {
-    let page: Value = serde_json::from_str(&miniserde::json::to_string(page)).map_err(|_| unreadable("the list of events"))?;
+    let page = plain(page, "the list of events")?;
     let data = page.pointer("/data").and_then(Value::as_array).ok_or_else(|| unreadable("the list of events"))?;
     let items = data
         .iter()

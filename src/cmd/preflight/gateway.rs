@@ -30,7 +30,7 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
         }
     };
     checks.push(issuers(client).await);
-    checks.push(names(parts.resolver().as_ref(), wildcard_domain, &addresses).await);
+    checks.push(names(parts.resolver(), wildcard_domain, &addresses).await);
     checks
 }
 

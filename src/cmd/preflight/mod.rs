@@ -75,7 +75,7 @@ pub(super) async fn run(preflight: Preflight) -> anyhow::Result<()> {
 
 async fn look(preflight: Preflight) -> anyhow::Result<Vec<Check>> {
     let Preflight { file, json: _, namespace, release, no_pods } = preflight;
-    let parts = match file.load().and_then(|config| Ok(Parts::new(config)?)) {
+    let parts = match file.parts() {
         Ok(parts) => parts,
         // Without the configuration there is nothing to look at.
         Err(error) => return Ok(configuration(&error)),

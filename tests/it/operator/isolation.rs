@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, discovery};
+use paddock::fleet;
 use paddock::ids::InstanceId;
+use paddock::instance::StoredSize;
 use paddock::operator::{self, Settings};
 use paddock::plan::Catalogue;
 use paddock::resource::{MastodonInstance, namespace_name, resource_name};
@@ -14,31 +16,16 @@ use serde_json::{Value, json};
 use super::Host;
 use super::rights::{Attack, SharedLog, hostile, policy, send, with_pods};
 
-/// The plan's numbers in the words of the custom resource.
-fn camel(value: &Value) -> Value {
-    let word = |name: &str| {
-        let mut parts = name.split('_');
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |word, part| word + &part[..1].to_uppercase() + &part[1..])
-    };
-    match value {
-        Value::Object(fields) => fields.iter().map(|(name, value)| (word(name), camel(value))).collect(),
-        other => other.clone(),
-    }
-}
-
 /// Every plan of the catalogue with every mode, with and without a web domain of its own.
 fn instances(name: &str) -> Vec<MastodonInstance> {
     let catalogue = Catalogue::load(concat!(env!("CARGO_MANIFEST_DIR"), "/catalogue/plans.toml").as_ref()).unwrap();
     let mut all = Vec::new();
     for plan in catalogue.plans() {
-        let mut size = camel(&serde_json::to_value(&plan.size).unwrap());
-        size["database"].as_object_mut().unwrap().remove("maxConnections");
-        size["mediaGib"] = plan.limits.media_gib.into();
+        let size = fleet::resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib }).unwrap();
         for mode in [json!({"running": {}}), json!({"suspended": {"reason": "unpaid"}}), json!({"archived": {}})] {
             for split in [false, true] {
                 let mut wanted = Host::wanted(name);
-                wanted["spec"]["size"] = size.clone();
+                wanted["spec"]["size"] = json!(size);
                 wanted["spec"]["mode"] = mode.clone();
                 if split {
                     wanted["spec"]["webDomain"] = wanted["spec"]["domain"].clone();
