@@ -120,8 +120,7 @@ impl Db {
     pub async fn facts(&self) -> sqlx::Result<Facts> {
         let mut conn = self.owner.acquire().await?;
         let version: String = sqlx::query_scalar("show server_version").fetch_one(&mut *conn).await?;
-        let number: i32 =
-            sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(&mut *conn).await?;
+        let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(&mut *conn).await?;
         let now = sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *conn).await?;
         let missing_roles = sqlx::query_scalar(
             "select role from unnest($1::text[]) as role \
@@ -136,8 +135,7 @@ impl Db {
     /// Names of the migrations that this program has and the database has not had.
     pub async fn outstanding(&self) -> sqlx::Result<Vec<String>> {
         let mut conn = self.owner.acquire().await?;
-        let any: bool =
-            sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;
+        let any: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;
         let done: Vec<i64> = if any {
             sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&mut *conn).await?
         } else {

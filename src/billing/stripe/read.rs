@@ -10,7 +10,8 @@ use stripe_shared::{
 };
 
 use super::{
-    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Page, RemoteStatus, RemoteSubscription, Result, StripeError,
+    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Page, RemoteStatus, RemoteSubscription, Result, StripeAccount,
+    StripeError, StripeMode, WebhookEndpoint,
 };
 use crate::money::{Currency, Money};
 

@@ -19,6 +19,7 @@ use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionSubscriptionData, ExpireCheckoutSession,
     RetrieveCheckoutSession,
 };
+use stripe_client_core::{RequestBuilder, StripeMethod};
 use stripe_core::customer::{CreateCustomer, ListCustomer};
 use stripe_core::event::ListEvent;
 use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval, ListPrice};
@@ -94,7 +95,7 @@ impl RealStripe {
 
     /// Reads what async-stripe has no module for among those that we build.
     async fn read(&self, path: &str) -> Result<serde_json::Value> {
-        let request = stripe::RequestBuilder::new(stripe::StripeMethod::Get, path);
+        let request = RequestBuilder::new(StripeMethod::Get, path);
         let answer: RawJson = request.customize().send(&self.client).await.map_err(refusal)?;
         read::plain(&answer, path)
     }
@@ -267,8 +268,7 @@ impl Stripe for RealStripe {
     }
 
     async fn webhook_endpoints(&self) -> Result<Vec<WebhookEndpoint>> {
-        // Stripe allows 16 of them.
-        read::webhook_endpoints(&self.read("/webhook_endpoints?limit=100").await?)
+        read::webhook_endpoints(&self.read("/webhook_endpoints").await?)
     }
 }
 

@@ -10,8 +10,8 @@ use kube::{Client, ResourceExt as _};
 use super::Surroundings;
 use super::report::Check;
 use crate::clock::SharedClock;
+use crate::operator::error_chain as chain;
 use crate::resource;
-use crate::telemetry::chain;
 
 /// The oldest that the chart takes.
 const OLDEST: (u32, u32) = (1, 33);
@@ -87,7 +87,8 @@ async fn definitions(client: &Client) -> Vec<Check> {
 /// Whether the cluster has our definitions as this program knows them.
 async fn ours(client: &Client) -> Check {
     let name = "our definitions";
-    let remedy = "helm leaves definitions alone on an upgrade: kubectl apply --server-side --force-conflicts -f charts/paddock/crds";
+    let remedy =
+        "helm leaves definitions alone on an upgrade: kubectl apply --server-side --force-conflicts -f charts/paddock/crds";
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut old = Vec::new();
     for wanted in resource::crds() {
@@ -140,7 +141,8 @@ async fn storage(client: &Client, wanted: Option<&str>) -> Vec<Check> {
         Check::fault(name, format!("the volumes of {title} can't grow"), remedy)
     });
     if class.reclaim_policy.as_deref() != Some("Retain") {
-        let remedy = "use a class with reclaimPolicy: Retain; then a claim that is deleted by mistake does not take its data along";
+        let remedy =
+            "use a class with reclaimPolicy: Retain; then a claim that is deleted by mistake does not take its data along";
         checks.push(Check::warn(name, format!("{title} deletes a volume together with its claim"), remedy));
     }
     if wanted.is_none() && defaults.len() > 1 {
@@ -212,7 +214,11 @@ async fn time(client: &Client, clock: &SharedClock) -> Check {
     match skew {
         0..=5 => Check::ok(name, "as the API server's, to some seconds"),
         6..=60 => Check::warn(name, format!("{skew} s from the API server's"), "set the clocks by NTP"),
-        _ => Check::fault(name, format!("{skew} s from the API server's"), "set the clocks by NTP; signatures are good for minutes"),
+        _ => Check::fault(
+            name,
+            format!("{skew} s from the API server's"),
+            "set the clocks by NTP; signatures are good for minutes",
+        ),
     }
 }
 

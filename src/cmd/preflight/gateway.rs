@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Surroundings;
 use super::report::Check;
+use crate::crypto;
 use crate::instance::dns::{RecordKind, Resolver};
 use crate::operator::error_chain as chain;
 use crate::operator::settings::{Address, GatewayRef};
@@ -67,7 +68,8 @@ fn programmed(gateway: &DynamicObject) -> Vec<Check> {
     checks.push(match from.as_str() {
         Some("All" | "Selector") => Check::ok("listener sets", "namespaces of servers may bring certificates of their own"),
         _ => {
-            let remedy = "set spec.allowedListeners.namespaces.from: All on the Gateway, or a Selector on the label paddock.host/instance";
+            let remedy =
+                "set spec.allowedListeners.namespaces.from: All on the Gateway, or a Selector on the label paddock.host/instance";
             Check::fault("listener sets", "the Gateway takes none, so customers' own domains can't be served", remedy)
         }
     });
@@ -101,12 +103,24 @@ fn listener(gateway: &DynamicObject, wanted: &GatewayRef, domain: &str) -> Vec<C
     let status = gateway.data["status"]["listeners"].as_array().into_iter().flatten().find(|one| one["name"] == section.as_str());
     match status {
         Some(status) if !is_true(&status["conditions"], "Programmed") || !is_true(&status["conditions"], "ResolvedRefs") => {
-            let bad = status["conditions"].as_array().into_iter().flatten().find(|one| one["status"] == "False" && one["type"] != "Conflicted");
+            let bad = status["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|one| one["status"] == "False" && one["type"] != "Conflicted");
             let why = bad.and_then(|one| one["message"].as_str()).unwrap_or("it is not set up").to_owned();
-            checks.push(Check::fault(name, format!("{section}: {why}"), "most often the Secret with the wildcard certificate is missing"));
+            checks.push(Check::fault(
+                name,
+                format!("{section}: {why}"),
+                "most often the Secret with the wildcard certificate is missing",
+            ));
         }
         Some(_) => {}
-        None => checks.push(Check::warn(name, format!("nothing is reported about {section}"), "see that its controller is of Gateway API 1.0 or newer")),
+        None => checks.push(Check::warn(
+            name,
+            format!("nothing is reported about {section}"),
+            "see that its controller is of Gateway API 1.0 or newer",
+        )),
     }
     if checks.is_empty() {
         checks.push(Check::ok(name, format!("{section} for {hostname}")));
@@ -144,7 +158,7 @@ async fn issuers(client: &Client) -> Check {
 /// Whether a name under the wildcard leads to the Gateway: one that nobody can have written by itself.
 async fn names(resolver: &dyn Resolver, domain: &str, gateway: &BTreeSet<String>) -> Check {
     let name = "wildcard name";
-    let host = format!("preflight-{:08x}.{domain}", rand::random::<u32>());
+    let host = format!("preflight-{}.{domain}", hex::encode(crypto::random::<4>()));
     let mut found = BTreeSet::new();
     for kind in [RecordKind::A, RecordKind::Aaaa, RecordKind::Cname] {
         match resolver.records(&host, kind).await {
@@ -158,13 +172,22 @@ async fn names(resolver: &dyn Resolver, domain: &str, gateway: &BTreeSet<String>
     let there = found.iter().cloned().collect::<Vec<_>>().join(", ");
     let wanted = gateway.iter().cloned().collect::<Vec<_>>().join(", ");
     if found.is_empty() {
-        return Check::fault(name, format!("*.{domain} leads nowhere"), format!("add a record *.{domain} that leads to {wanted}"));
+        return Check::fault(
+            name,
+            format!("*.{domain} leads nowhere"),
+            format!("add a record *.{domain} that leads to {wanted}"),
+        );
     }
     if gateway.is_empty() {
-        return Check::warn(name, format!("*.{domain} leads to {there}; the Gateway names no address"), "see that this is the Gateway's");
+        return Check::warn(
+            name,
+            format!("*.{domain} leads to {there}; the Gateway names no address"),
+            "see that this is the Gateway's",
+        );
     }
     if found.is_disjoint(gateway) {
-        let remedy = format!("let *.{domain} lead to {wanted}; where a load balancer stands in front of it, this is as it should be");
+        let remedy =
+            format!("let *.{domain} lead to {wanted}; where a load balancer stands in front of it, this is as it should be");
         return Check::warn(name, format!("*.{domain} leads to {there}, the Gateway is at {wanted}"), remedy);
     }
     Check::ok(name, format!("*.{domain} leads to {there}"))

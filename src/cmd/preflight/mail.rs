@@ -21,9 +21,11 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
             Ok(settings) => ask("mail", "mail.smtp", &settings).await,
             Err(error) => Check::fault("mail", chain(&error), "correct mail.smtp"),
         },
-        MailTransport::Folder(folder) => {
-            Check::warn("mail", format!("goes into the folder {}", folder.display()), "name a mail server in mail.smtp before customers come")
-        }
+        MailTransport::Folder(folder) => Check::warn(
+            "mail",
+            format!("goes into the folder {}", folder.display()),
+            "name a mail server in mail.smtp before customers come",
+        ),
     };
     let MailRelay { server, port, from: _, login } = &operator.mail;
     let loopback = server == "localhost" || server.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

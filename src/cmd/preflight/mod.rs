@@ -10,14 +10,13 @@ mod mail;
 mod payment;
 mod probe;
 mod report;
-mod store;
 mod walls;
 
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
-use futures::future::{BoxFuture, join_all};
+use futures::future::{LocalBoxFuture, join_all};
 use kube::Client;
 
 use self::report::{Check, Report};
@@ -98,19 +97,20 @@ async fn look(preflight: Preflight) -> anyhow::Result<Vec<Check>> {
             return Ok(checks);
         }
     };
-    let areas: Vec<(&'static str, BoxFuture<'_, Vec<Check>>)> = vec![
+    let areas: Vec<(&'static str, LocalBoxFuture<'_, Vec<Check>>)> = vec![
         ("cluster", Box::pin(cluster::look(&surroundings))),
         ("gateway", Box::pin(gateway::look(&surroundings))),
         ("walls", Box::pin(walls::look(&surroundings))),
-        ("object store", Box::pin(store::look(&surroundings))),
         ("mail", Box::pin(mail::look(&surroundings))),
         ("database", Box::pin(database::look(&surroundings))),
         ("payment", Box::pin(payment::look(&surroundings))),
     ];
-    let looked = areas.into_iter().map(async |(name, area)| {
-        tokio::time::timeout(PATIENCE, area).await.unwrap_or_else(|_| {
-            vec![Check::fault(name, format!("no answer within {} minutes", PATIENCE.as_secs() / 60), "see what it waits for")]
-        })
+    let looked = areas.into_iter().map(|(name, area)| async move {
+        let late = || {
+            let found = format!("no answer within {} minutes", PATIENCE.as_secs() / 60);
+            vec![Check::fault(name, found, "see what it waits for, and run it again")]
+        };
+        tokio::time::timeout(PATIENCE, area).await.unwrap_or_else(|_| late())
     });
     checks.extend(join_all(looked).await.into_iter().flatten());
     Ok(checks)

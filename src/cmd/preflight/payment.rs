@@ -21,9 +21,11 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
                 (true, StripeMode::Test, Mode::Production) => {
                     Check::fault("Stripe account", format!("{text} takes no real money"), "put the live key into stripe.api_key")
                 }
-                (true, StripeMode::Live, Mode::Trial) => {
-                    Check::warn("Stripe account", format!("{text} takes real money in a trial"), "put a test key into stripe.api_key")
-                }
+                (true, StripeMode::Live, Mode::Trial) => Check::warn(
+                    "Stripe account",
+                    format!("{text} takes real money in a trial"),
+                    "put a test key into stripe.api_key",
+                ),
                 (true, _, _) => Check::ok("Stripe account", text),
             });
         }
@@ -36,7 +38,8 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
     match parts.stripe().webhook_endpoints().await {
         Ok(endpoints) => checks.extend(webhook(&wanted, &endpoints, config.stripe.webhook_secrets.len())),
         Err(error) => {
-            let remedy = "a restricted key needs the right to read webhook endpoints; or see in the dashboard that they are right";
+            let remedy =
+                "a restricted key needs the right to read webhook endpoints; or see in the dashboard that they are right";
             checks.push(Check::warn("webhook", chain(&error), remedy));
         }
     }
@@ -54,15 +57,25 @@ fn webhook(wanted: &str, endpoints: &[WebhookEndpoint], secrets: usize) -> Vec<C
     let name = "webhook";
     let Some(endpoint) = endpoints.iter().find(|one| one.url == wanted) else {
         let there: Vec<_> = endpoints.iter().map(|one| one.url.as_str()).collect();
-        let found = format!("none goes to {wanted}; there are: {}", if there.is_empty() { "none".to_owned() } else { there.join(", ") });
-        return vec![Check::fault(name, found, "add it in the dashboard (Developers, Webhooks) and put its secret into stripe.webhook_secrets")];
+        let found =
+            format!("none goes to {wanted}; there are: {}", if there.is_empty() { "none".to_owned() } else { there.join(", ") });
+        return vec![Check::fault(
+            name,
+            found,
+            "add it in the dashboard (Developers, Webhooks) and put its secret into stripe.webhook_secrets",
+        )];
     };
     let mut checks = Vec::new();
     if !endpoint.enabled {
-        checks.push(Check::fault(name, format!("{wanted} is disabled"), "enable it in the dashboard; Stripe disables one that fails for days"));
+        checks.push(Check::fault(
+            name,
+            format!("{wanted} is disabled"),
+            "enable it in the dashboard; Stripe disables one that fails for days",
+        ));
     }
     let all = endpoint.events.iter().any(|event| event == "*");
-    let missing: Vec<_> = NEEDED_EVENTS.into_iter().filter(|event| !all && !endpoint.events.iter().any(|one| one == event)).collect();
+    let missing: Vec<_> =
+        NEEDED_EVENTS.into_iter().filter(|event| !all && !endpoint.events.iter().any(|one| one == event)).collect();
     if !missing.is_empty() {
         let remedy = "add them to the endpoint; until then only the daily comparison notices";
         checks.push(Check::fault(name, format!("{wanted} is not told of {}", missing.join(", ")), remedy));
@@ -91,7 +104,9 @@ mod tests {
         let found = |endpoint: WebhookEndpoint| webhook(ours, &[endpoint], 1).iter().map(ToString::to_string).collect::<String>();
         assert!(found(endpoint(ours, true, &["*"])).starts_with("ok"));
         assert!(found(endpoint(ours, true, &NEEDED_EVENTS)).starts_with("ok"));
-        assert!(found(endpoint("https://else.example", true, &["*"])).contains("none goes to https://pages.example/hooks/stripe"));
+        assert!(
+            found(endpoint("https://else.example", true, &["*"])).contains("none goes to https://pages.example/hooks/stripe")
+        );
         assert!(found(endpoint(ours, false, &["*"])).contains("is disabled"));
         assert!(found(endpoint(ours, true, &["invoice.paid"])).contains("checkout.session.completed"));
     }

@@ -63,6 +63,8 @@ async fn run(client: &Client, settings: &Settings, sample: &Sample) -> Result<(S
         (status.phase.as_deref() == Some("Running")).then(|| status.pod_ip.clone()).flatten()
     })
     .await?;
+    // Where nothing runs there is nothing to read.
+    pods.logs("server", &LogParams::default()).await.map_err(|error| format!("pods don't run: {}", chain(&error)))?;
     let script = format!(
         "for i in 1 2 3 4 5 6 7 8; do if [ \"$(timeout 3 valkey-cli -h {address} -p 6379 ping 2>&1)\" = PONG ]; then echo {REACHED}; \
          exit 0; fi; sleep 1; done; echo {NOT_REACHED}"

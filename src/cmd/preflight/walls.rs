@@ -54,7 +54,8 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
             Some(operator)
         }
         Err(error) => {
-            let remedy = "install the chart, or name its release (--release, --namespace); else look as somebody who may make tokens";
+            let remedy =
+                "install the chart, or name its release (--release, --namespace); else look as somebody who may make tokens";
             checks.push(Check::warn("operator's rights", format!("could not be shown: {error:#}"), remedy));
             None
         }
@@ -62,7 +63,11 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
     let sample = match sample(surroundings) {
         Ok(sample) => sample,
         Err(error) => {
-            checks.push(Check::fault("a server's objects", format!("{error:#}"), "correct the section [operator] and the catalogue"));
+            checks.push(Check::fault(
+                "a server's objects",
+                format!("{error:#}"),
+                "correct the section [operator] and the catalogue",
+            ));
             return checks;
         }
     };
@@ -77,7 +82,11 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
             }
         }
         Err(error) => {
-            checks.push(Check::fault("a server's objects", error, "install the chart, and look as somebody who may make namespaces"));
+            checks.push(Check::fault(
+                "a server's objects",
+                error,
+                "install the chart, and look as somebody who may make namespaces",
+            ));
         }
     }
     checks
@@ -170,13 +179,16 @@ async fn rights(operator: &Client) -> Check {
             name: (!title.is_empty()).then(|| (*title).to_owned()),
             ..ResourceAttributes::default()
         };
-        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
+        let spec =
+            SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
         let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
         match api.create(&PostParams::default(), &review).await {
             Ok(review) => {
                 let allowed = review.status.is_some_and(|status| status.allowed);
                 if allowed != expected {
-                    wrong.push(format!("{} {verb} {resource} {title}", if allowed { "may" } else { "may not" }).trim_end().to_owned());
+                    wrong.push(
+                        format!("{} {verb} {resource} {title}", if allowed { "may" } else { "may not" }).trim_end().to_owned(),
+                    );
                 }
             }
             Err(error) => return Check::warn(name, chain(&error), "the API server should answer such questions to everybody"),
@@ -289,6 +301,8 @@ async fn profile(client: &Client, sample: &Sample) -> Check {
     match create(client, &pod, true).await {
         Err(why) if why.contains("PodSecurity") => Check::ok(name, "the restricted profile is enforced"),
         Err(why) => Check::warn(name, why, "look as somebody who may make pods"),
-        Ok(()) => Check::fault(name, "a privileged pod is let in", "turn the admission plugin PodSecurity on; see its exemptions"),
+        Ok(()) => {
+            Check::fault(name, "a privileged pod is let in", "turn the admission plugin PodSecurity on; see its exemptions")
+        }
     }
 }
