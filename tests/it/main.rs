@@ -7,6 +7,7 @@ mod address;
 mod architecture;
 mod bad_input;
 mod browser;
+mod chart;
 mod config;
 mod database;
 mod demo;
