@@ -112,7 +112,7 @@ async fn policies(surroundings: &Surroundings) -> Check {
     let Surroundings { client, release, .. } = surroundings;
     let api: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
     let there: BTreeSet<String> = match api.list(&ListParams::default()).await {
-        Ok(all) => all.iter().filter(|one| denies(one)).map(ResourceExt::name_any).collect(),
+        Ok(all) => all.iter().filter(|one| denies(one)).map(|one| one.name_any()).collect(),
         Err(error) => return Check::warn(name, chain(&error), "look as somebody who may list admission policies"),
     };
     let missing: Vec<String> =

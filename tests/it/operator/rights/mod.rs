@@ -138,7 +138,11 @@ async fn breaches(client: &Client, attacks: &[Attack]) -> Vec<String> {
         let (status, message) = send(client, attack).await;
         let by = match attack.wall {
             Wall::Role => message.contains("cannot ") || message.contains("forbidden: User"),
-            Wall::Policy => message.contains("ValidatingAdmissionPolicy 'paddock-operator-"),
+            // A pod by itself is refused by other plugins before, the restricted profile among them.
+            Wall::Policy => {
+                message.contains("ValidatingAdmissionPolicy 'paddock-operator-")
+                    || attack.what.starts_with("Pod ") && message.contains("forbidden")
+            }
         };
         if status != 403 || !by {
             breaches.push(format!("{} ({} {}): {status} {message}", attack.what, attack.method, attack.path));
@@ -265,6 +269,14 @@ async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_an
     // What it has lost it looks for.
     let unheld = json!({"metadata": {"finalizers": ["paddock.host/instance"]}});
     host.instances().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&unheld)).await.unwrap();
+    // (A volume goes once no pod uses it.)
+    let patch = json!({"spec": {"mode": {"running": null, "suspended": {"reason": "unpaid"}}}});
+    instances.patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    host.until("the cache is stopped", async || {
+        let pods = host.namespaced("", "v1", "Pod", &target.server).list(&ListParams::default()).await.unwrap();
+        pods.items.is_empty().then_some(())
+    })
+    .await;
     host.namespaced("postgresql.cnpg.io", "v1", "Cluster", &target.server)
         .delete("db-1", &DeleteParams::default())
         .await
