@@ -45,6 +45,11 @@ spec:
 ^mastodon-[0-7][0-9a-hjkmnp-tv-z]{25}$
 {{- end }}
 
+{{/* resource::resource_name in the code. */}}
+{{- define "paddock.instancePattern" -}}
+^ins-[0-7][0-9a-hjkmnp-tv-z]{25}$
+{{- end }}
+
 {{/* The Secrets that the operator writes: operator::instance::build::names::SECRETS in the code, which a test compares. */}}
 {{- define "paddock.secrets" -}}
 ['cache-password', 'mastodon-identity', 'mastodon-mail', 'mastodon-media']

@@ -282,7 +282,12 @@ async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_an
         .await
         .unwrap();
     host.namespaced("", "v1", "PersistentVolumeClaim", &target.server).delete("cache", &DeleteParams::default()).await.unwrap();
-    host.until_condition(id, ConditionKind::Stalled, "True").await;
+    host.until("both losses are told", async || {
+        let status = host.get(id).await.status?;
+        let stalled = condition(&status.conditions, ConditionKind::Stalled)?;
+        ["Cluster db-1", "PersistentVolumeClaim cache"].iter().all(|lost| stalled.message.contains(lost)).then_some(())
+    })
+    .await;
     operator.stop().await;
 
     // It used what it may, and was refused nothing.

@@ -290,8 +290,17 @@ fn routes(target: &Target) -> Vec<Attack> {
         body["spec"] = merge(route, |spec| change(spec));
         policy(format!("a route {what}"), "POST", all.clone(), body)
     };
+    let beside = |what: &str, name: &str| {
+        let mut body = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": name}});
+        body["spec"] = merge(route, |spec| {
+            spec["rules"] = json!([{"backendRefs": [{"name": "paddock-web", "port": 80}]}]);
+        });
+        policy(what, "POST", "/apis/gateway.networking.k8s.io/v1/namespaces/paddock/httproutes", body)
+    };
     let filter = |what: &str, filter: Value| make(what, &|spec| spec["rules"][1]["filters"] = json!([filter]));
     vec![
+        beside("a route beside the host's own", "pages"),
+        beside("a paused server's route to the host's pages", "ins-01jd0000000000000000000001"),
         make("for every host", &|spec| spec["hostnames"] = json!([])),
         make("for a wildcard", &|spec| spec["hostnames"] = json!(["*.hosts.example"])),
         make("for the host's own pages", &|spec| spec["hostnames"] = json!(["pages.example"])),
