@@ -157,8 +157,7 @@ async fn a_good_cluster_passes_and_each_broken_thing_is_named_with_its_remedy() 
     // Nothing is left of it.
     let namespaces: Api<Namespace> = Api::all(there.client.clone());
     let left = namespaces.list(&ListParams::default()).await.unwrap().items;
-    let left: Vec<_> =
-        left.iter().filter(|one| one.name_any().starts_with("mastodon-") && one.metadata.deletion_timestamp.is_none());
+    let left = left.iter().filter(|one| one.name_any().starts_with("mastodon-") && one.metadata.deletion_timestamp.is_none());
     assert_eq!(left.filter(|one| one.annotations().get("paddock.host/holds-data").is_none()).count(), 0);
 
     // One thing of each kind is broken; every check still runs.
