@@ -34,6 +34,9 @@ pub struct Settings {
     /// What the walls around an instance must let through.
     #[serde(default)]
     pub network: Network,
+    /// Runs.
+    #[serde(default)]
+    pub runs: Runs,
     /// Set where several operators run: only the one that holds the lease works.
     #[serde(default)]
     pub leader: Option<LeaderLease>,
@@ -148,6 +151,14 @@ pub struct Reach {
     pub port: u16,
 }
 
+/// Runs: upkeep that customers ask for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runs {
+    /// The most seconds that any of them may take; each has a limit of its own as well.
+    pub longest_seconds: Option<u32>,
+}
+
 /// The lease that says which operator works.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,6 +188,9 @@ pub enum BadSetting {
     /// Nothing to run.
     #[error("releases must name at least one release of Mastodon")]
     NoRelease,
+    /// Nothing could be done in no time.
+    #[error("runs.longest_seconds must be 1 or more; leave it out for the limits that each has by itself")]
+    NoTime,
     /// Not a domain to put names under.
     #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
     BadWildcard(String),
@@ -190,6 +204,9 @@ impl Settings {
     pub fn check(&self) -> Result<(), BadSetting> {
         if self.releases.is_empty() {
             return Err(BadSetting::NoRelease);
+        }
+        if self.runs.longest_seconds == Some(0) {
+            return Err(BadSetting::NoTime);
         }
         let domain = &self.address.wildcard_domain;
         if domain.is_empty() || domain.starts_with(['*', '.']) || domain.ends_with('.') {

@@ -13,6 +13,7 @@ mod pods;
 mod policies;
 mod processes;
 mod route;
+mod run;
 mod secrets;
 mod services;
 
@@ -24,6 +25,7 @@ use serde_json::{Map, Value, json};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
 pub use processes::Processes;
+pub use run::{RUN_LABEL, TIMED_OUT, Work, run_job};
 pub use secrets::{cache_password, identity_secret, media_secret};
 pub use services::Services;
 

@@ -27,6 +27,8 @@ pub const STREAMING: &str = "streaming";
 pub const SIDEKIQ: &str = "sidekiq";
 /// Deployment.
 pub const SCHEDULER: &str = "scheduler";
+/// The Job of the run at work. One name, so that the API server sees to it that there is one at a time.
+pub const RUN: &str = "run";
 /// Every other object.
 pub const MASTODON: &str = "mastodon";
 
