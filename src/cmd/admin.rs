@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 
-use super::{ConfigFile, parts};
+use super::{ConfigFile, mail_map, parts};
 use crate::account::email::EmailAddress;
 use crate::account::password::{self, Passwords};
 use crate::account::{self, Scope};
@@ -24,6 +24,10 @@ pub(super) enum Admin {
         #[arg(long = "scope", required = true)]
         scopes: Vec<ScopeName>,
     },
+    /// Write a list for the host's mail relay: who may log in, how much each may send, or which sender belongs to whom.
+    MailMap(mail_map::MailMap),
+    /// Print a server's login at the host's mail relay, or check a password that is read from standard input.
+    MailCredential(mail_map::MailCredential),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -68,5 +72,7 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             println!("{id}");
             Ok(())
         }
+        Admin::MailMap(map) => mail_map::print(&map).await,
+        Admin::MailCredential(credential) => mail_map::credential(&credential),
     }
 }

@@ -16,9 +16,10 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
+use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::plan::{Catalogue, Releases};
-use crate::{operator, web, worker};
+use crate::{operator, sealing, web, worker};
 
 /// Hashes at a time: half the cores, so that pages go on while people log in.
 fn hashes_at_once() -> usize {
@@ -154,6 +155,8 @@ impl Parts {
             releases: Arc::clone(&self.releases),
             resolver: Arc::clone(&self.resolver),
             dns_target: DnsTarget { host: config.dns.target.clone(), ipv4, ipv6 },
+            sealing: config.sealing.clone(),
+            prober: prober(config),
             host: config.host.clone(),
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
@@ -198,8 +201,24 @@ impl Parts {
         Ok(clients)
     }
 
+    /// What is sold.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
     pub fn config(&self) -> &Config {
         &self.config
+    }
+}
+
+/// What the walls around servers let out for mail; a trial has no walls, and its mail servers are on this machine.
+fn prober(config: &Config) -> Prober {
+    let business = config.mode == Mode::Production;
+    Prober {
+        only_public: business,
+        ports: if business { vec![465, 587] } else { Vec::new() },
+        authorities: Vec::new(),
+        hello: config.host.base_url.host_str().unwrap_or("localhost").to_owned(),
     }
 }
 
@@ -228,6 +247,11 @@ fn read_operator(config: &Config, releases: Option<&Releases>, faults: &mut Faul
     // Without a catalogue there is a fault already, and nothing to check.
     if releases.is_some() {
         faults.take("operator", settings.check());
+    }
+    if let (Some(recipient), Some(Ok(key))) = (&config.sealing, settings.operator_key().map(sealing::Key::new))
+        && key.recipient() != *recipient
+    {
+        faults.note("sealing.operator_recipient", "is not the public half of the operator's key: what is sealed to it could never be opened");
     }
     if config.mode == Mode::Production {
         refuse_in_production(&settings, faults);
@@ -264,6 +288,12 @@ fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
     let major = tag.split(|letter: char| !letter.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major < 17) {
         faults.note("operator.postgres_image", format!("is Postgres {tag}; new servers start with 17 or newer"));
+    }
+    if settings.operator_key().is_some_and(|key| config::REFERENCE.contains(key.expose_secret())) {
+        faults.note("operator.sealing.operator_key", "is the example's, which everybody knows; make your own with: age-keygen");
+    }
+    if settings.mail.each.as_ref().is_some_and(|each| config::REFERENCE.contains(each.secret.expose_secret())) {
+        faults.note("operator.mail.each.secret", "is the example's, which everybody knows; make your own with: openssl rand -hex 32");
     }
     if settings.network.api_server.is_empty() {
         faults.note(
@@ -340,6 +370,8 @@ mod tests {
             ("operator.postgres_image", "digest of zeros"),
             ("operator.valkey_image", "digest of zeros"),
             ("operator.postgres_image", "17 or newer"),
+            ("operator.sealing.operator_key", "make your own"),
+            ("operator.mail.each.secret", "make your own"),
             ("operator.network.api_server", "write api_server = "),
         ];
         assert_names(&faults(&text), &expected);

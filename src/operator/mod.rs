@@ -8,6 +8,7 @@ mod error;
 mod instance;
 mod kind;
 mod leader;
+pub mod relay;
 mod run;
 mod seen;
 pub mod settings;

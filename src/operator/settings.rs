@@ -6,6 +6,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use super::relay::Logins;
+use crate::sealing::Key;
+
 /// Everything the operator has to be told.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +37,9 @@ pub struct Settings {
     /// What the walls around an instance must let through.
     #[serde(default)]
     pub network: Network,
+    /// Opens what customers sealed to us.
+    #[serde(default)]
+    pub sealing: Sealing,
     /// Runs.
     #[serde(default)]
     pub runs: Runs,
@@ -114,12 +120,15 @@ pub struct MailRelay {
     pub port: u16,
     /// The sender, in which `{domain}` stands for the server's domain.
     pub from: String,
-    /// Who we are to the relay, when it asks.
+    /// Who all servers are to a relay that knows one login only.
     #[serde(default)]
     pub login: Option<MailLogin>,
+    /// Who each server is to the relay: a login of its own.
+    #[serde(default)]
+    pub each: Option<Logins>,
 }
 
-/// Who we are to the relay.
+/// Who all servers are to the relay.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailLogin {
@@ -149,6 +158,14 @@ pub struct Reach {
     pub cidr: String,
     /// A TCP port.
     pub port: u16,
+}
+
+/// What opens what customers sealed to us.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sealing {
+    /// The operator's key: `AGE-SECRET-KEY-1…`.
+    pub operator_key: Option<SecretString>,
 }
 
 /// Runs: upkeep that customers ask for.
@@ -191,12 +208,26 @@ pub enum BadSetting {
     /// Nothing could be done in no time.
     #[error("runs.longest_seconds must be 1 or more; leave it out for the limits that each has by itself")]
     NoTime,
+    /// The relay is told two things at once.
+    #[error("mail.login and mail.each can't both be there: one login for all servers, or one for each")]
+    TwoLogins,
+    /// The logins at the relay can't be made.
+    #[error("mail.each.{0} {1}")]
+    BadLogins(&'static str, &'static str),
+    /// Nothing can be opened with it.
+    #[error("sealing.operator_key {0}")]
+    BadKey(crate::sealing::BadKey),
     /// Not a domain to put names under.
     #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
     BadWildcard(String),
 }
 
 impl Settings {
+    /// The key that opens what customers sealed to us; without one nothing that they bring can be used.
+    pub fn operator_key(&self) -> Option<&SecretString> {
+        self.sealing.operator_key.as_ref()
+    }
+
     /// Checks what types can't.
     ///
     /// # Errors
@@ -207,6 +238,15 @@ impl Settings {
         }
         if self.runs.longest_seconds == Some(0) {
             return Err(BadSetting::NoTime);
+        }
+        if self.mail.login.is_some() && self.mail.each.is_some() {
+            return Err(BadSetting::TwoLogins);
+        }
+        if let Some((field, message)) = self.mail.each.as_ref().and_then(Logins::fault) {
+            return Err(BadSetting::BadLogins(field, message));
+        }
+        if let Some(key) = self.operator_key() {
+            Key::new(key).map_err(BadSetting::BadKey)?;
         }
         let domain = &self.address.wildcard_domain;
         if domain.is_empty() || domain.starts_with(['*', '.']) || domain.ends_with('.') {

@@ -9,6 +9,7 @@ mod conditions;
 mod instance;
 mod names;
 mod run;
+mod sealed;
 mod steps;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -22,6 +23,7 @@ pub use instance::{
 };
 pub use names::{instance_id, namespace_name, resource_name, run_id, run_name};
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
+pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};
 pub use steps::{Step, StepName, instant, steps, time};
 
 /// The API group of everything here.

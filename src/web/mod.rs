@@ -36,7 +36,9 @@ use crate::config::Host;
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
+use crate::mail::probe::Prober;
 use crate::plan::{Catalogue, Releases};
+use crate::sealing::Recipient;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -78,6 +80,10 @@ pub struct App {
     pub resolver: Arc<dyn Resolver>,
     /// What they must point to.
     pub dns_target: DnsTarget,
+    /// The operator's public key, to which secrets that customers bring are sealed; without it none are taken.
+    pub sealing: Option<Recipient>,
+    /// Talks to mail servers that customers name.
+    pub prober: Prober,
     /// Who the host is.
     pub host: Host,
     /// Where Stripe sends people back to.

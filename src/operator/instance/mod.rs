@@ -4,6 +4,7 @@ mod apply;
 pub mod build;
 mod found;
 mod identity;
+mod mail;
 mod observe;
 mod progress;
 mod remove;

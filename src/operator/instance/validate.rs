@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::build::names;
+use super::mail::{self, MailWay};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen};
 use crate::operator::settings::{Release, Settings};
@@ -25,6 +26,8 @@ pub struct Valid<'a> {
     pub release: Release,
     /// A wish that can't be met, although all else goes on.
     pub refused: Option<Refusal>,
+    /// Its way out for mail.
+    pub mail: MailWay,
     /// What the operator was told.
     pub settings: &'a Settings,
     /// Whether processes should run.
@@ -53,6 +56,12 @@ pub enum Refusal {
         /// What there is.
         wildcard: String,
     },
+    /// The customer's own way out for mail.
+    #[error("the customer's own mail server can't be used, so mails go through the relay: {why}")]
+    OwnMail {
+        /// Why not.
+        why: String,
+    },
     /// A change of the release.
     #[error("can't go from Mastodon {from} to {to}: {why}")]
     VersionChange {
@@ -72,6 +81,7 @@ impl Refusal {
             Self::BadName(_) => "BadName",
             Self::UnknownRelease { version: _, offered: _ } => "UnknownRelease",
             Self::ForeignDomain { host: _, wildcard: _ } => "OwnDomainNotYet",
+            Self::OwnMail { why: _ } => "OwnMailUnreadable",
             Self::VersionChange { from: _, to: _, why: _ } => "VersionChangeRefused",
         }
     }
@@ -121,8 +131,11 @@ pub fn validate<'a>(
     if label.is_none_or(|label| label.is_empty() || label.contains('.')) {
         return Err(Refusal::ForeignDomain { host: spec.web_host().to_owned(), wildcard: wildcard.clone() });
     }
+    let (mail, unreadable) = mail::way(settings, &name, spec);
+    let refused = refused.or(unreadable.map(|why| Refusal::OwnMail { why }));
     let namespace = namespace_name(id);
-    Ok(Valid { name, bucket: namespace.clone(), namespace, spec, version, release, refused, settings, runs: spec.mode.runs() })
+    let runs = spec.mode.runs();
+    Ok(Valid { name, bucket: namespace.clone(), namespace, spec, version, release, refused, mail, settings, runs })
 }
 
 /// The release to build, its images, and why it is not the wanted one.

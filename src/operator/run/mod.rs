@@ -34,7 +34,6 @@ use self::queue::Queue;
 use super::error::{Category, Error, chain, is_missing, is_taken};
 use super::instance::build::{RUN_LABEL, Work, names, run_job};
 use super::instance::{Context, validate};
-use crate::crash;
 use crate::resource::{
     Action, Maintenance, MastodonInstance, MastodonRun, RunPhase, RunStatus, Standing, instance_id, namespace_name, time,
 };
@@ -258,7 +257,6 @@ impl Look<'_> {
         let command::Command { words, env } = command::command(maintenance);
         let work = Work { command: words, env, limit, again: maintenance.is_idempotent() };
         let job: Job = serde_json::from_value(run_job(&valid, &name, work).body)?;
-        crash::point("operator.run_before_job");
         let params = PostParams { field_manager: Some(self.context.settings.field_manager.clone()), ..PostParams::default() };
         match self.jobs.create(&params, &job).await {
             Ok(_) => {}
@@ -272,7 +270,6 @@ impl Look<'_> {
                 return Err(error);
             }
         }
-        crash::point("operator.run_job_made");
         let mut next = self.next(run, Standing::new(RunPhase::Running, "Running", "at work"));
         next.started_at = Some(time(self.context.clock.now()));
         next.limit_seconds = Some(limit);

@@ -9,8 +9,10 @@ mod instance;
 mod json;
 mod openapi;
 mod order;
+mod own_mail;
 mod password_reset;
 mod plan;
+mod run;
 mod session;
 mod status;
 mod verification;
@@ -66,6 +68,13 @@ operations! {
     delete "/api/v1/waiting" Access::Member(Role::Billing) => waiting::leave;
     get "/api/v1/instances" Access::Member(Role::Viewer) => instance::list;
     get "/api/v1/instances/{id}" Access::Member(Role::Viewer) => instance::get;
+    get "/api/v1/instances/{id}/runs" Access::Member(Role::Viewer) => run::list;
+    post "/api/v1/instances/{id}/runs" Access::Member(Role::Admin) => run::create;
+    get "/api/v1/instances/{id}/runs/{run}" Access::Member(Role::Viewer) => run::get;
+    post "/api/v1/instances/{id}/runs/{run}/cancel" Access::Member(Role::Admin) => run::cancel;
+    get "/api/v1/instances/{id}/mail" Access::Member(Role::Viewer) => own_mail::get;
+    post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
+    delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;
     get "/api/v1/status" Access::Public => status::get;
     get "/api/v1/openapi.json" Access::Public => openapi::get;
 }

@@ -1,7 +1,11 @@
 //! A customer's servers: the list, and a server's page with its building shown live.
 
 pub(in crate::web) mod live;
+mod mail;
+pub(in crate::web) mod own_mail;
+pub(in crate::web) mod runs;
 pub(in crate::web) mod time;
+mod tools;
 pub(in crate::web) mod view;
 
 #[cfg(test)]
@@ -28,8 +32,18 @@ use crate::plan::Interval;
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    let reader = Access::Member(Role::Viewer);
-    routes.get("/instances", reader, list).get("/instances/{id}", reader, show).get("/instances/{id}/live", reader, watch)
+    let (reader, keeper) = (Access::Member(Role::Viewer), Access::Member(Role::Admin));
+    routes
+        .get("/instances", reader, list)
+        .get("/instances/{id}", reader, show)
+        .get("/instances/{id}/live", reader, watch)
+        .get("/instances/{id}/tools", reader, tools::show)
+        .post("/instances/{id}/tools", keeper, tools::ask)
+        .get("/instances/{id}/tools/live", reader, tools::watch)
+        .post("/instances/{id}/runs/{run}/cancel", keeper, tools::cancel)
+        .get("/instances/{id}/mail", reader, mail::show)
+        .post("/instances/{id}/mail", keeper, mail::submit)
+        .post("/instances/{id}/mail/remove", keeper, mail::remove)
 }
 
 #[derive(Template)]

@@ -34,6 +34,7 @@ fn wanted() -> Instance {
         intent_at: Some(at(0)),
         ready_at: None,
         released_at: None,
+        own_mail: None,
         created_at: at(-60),
     }
 }

@@ -26,7 +26,7 @@ mod shop;
 mod tests;
 
 pub use answer::Answer;
-pub use app::{Capacity, Start, TestApp};
+pub use app::{Capacity, OPERATOR_KEY, Start, TestApp, operator_key};
 pub use client::Client;
 pub use cluster::turn;
 pub use database::Database;

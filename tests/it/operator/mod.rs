@@ -1,6 +1,7 @@
 //! The operator against a real control plane: what it makes, what it repairs, and what it never makes twice.
 
 mod kept;
+mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -3,7 +3,9 @@
 mod account;
 mod api;
 mod instance;
+mod mail;
 mod new;
 mod order;
 mod public;
 mod staff;
+mod tools;

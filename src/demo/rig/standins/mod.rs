@@ -5,6 +5,7 @@
 
 mod databases;
 mod jobs;
+mod runs;
 mod volumes;
 
 use std::sync::Arc;

@@ -3,32 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{Object, names};
+use crate::internet::{NOT_THE_INTERNET_V4, NOT_THE_INTERNET_V6};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::operator::seen::INSTANCE_LABEL;
 use crate::operator::settings::{Network, Reach};
-
-/// Where no server has business: private, shared, link-local (metadata services), loopback, benchmarking, multicast, reserved.
-const NOT_THE_INTERNET_V4: [&str; 13] = [
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/3",
-];
-
-/// The same of IPv6, with the forms in which an IPv4 address can hide. (The mapped form, `::ffff:0:0/96`, never leaves a host as
-/// such, and the API server refuses it here.)
-const NOT_THE_INTERNET_V6: [&str; 8] =
-    ["::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8"];
 
 /// Processes of Mastodon: they may speak to the world.
 const MASTODON: [&str; 5] = [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER, "job"];
