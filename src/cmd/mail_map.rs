@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{ConfigFile, parts};
+use super::ConfigFile;
 use crate::ids::InstanceId;
 use crate::instance::{self, Mailing};
 use crate::operator::relay::Logins;
@@ -55,7 +55,7 @@ struct Row {
 }
 
 pub(super) async fn print(map: &MailMap) -> anyhow::Result<()> {
-    let parts = parts::Parts::new(map.file.load()?)?;
+    let parts = map.file.parts()?;
     let settings = parts.operator_settings()?;
     let logins = settings.mail.each.as_ref().context(MISSING)?;
     let mut conn = parts.db.owner().acquire().await?;
@@ -99,7 +99,7 @@ fn list(which: List, rows: &[Row]) -> String {
 }
 
 pub(super) fn credential(credential: &MailCredential) -> anyhow::Result<()> {
-    let parts = parts::Parts::new(credential.file.load()?)?;
+    let parts = credential.file.parts()?;
     let settings = parts.operator_settings()?;
     let logins = settings.mail.each.as_ref().context(MISSING)?;
     let server = resource_name(credential.instance);

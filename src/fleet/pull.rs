@@ -1,19 +1,20 @@
 //! Custom resources → rows: what the operator says of each instance is written into its row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::ROW_GENERATION;
 use crate::account;
-use crate::clock::SharedClock;
+use crate::clock::{Clock, SharedClock};
 use crate::crash;
 use crate::db::Db;
-use crate::ids::InstanceId;
+use crate::ids::{ClusterId, InstanceId};
 use crate::instance;
 use crate::mail::{self, Notice};
 use crate::resource::{ConditionKind, InstanceStatus, MastodonInstance, instance_id, instant, is_true};
@@ -28,37 +29,50 @@ struct Said {
     status: InstanceStatus,
 }
 
-pub(super) async fn run(db: Db, clock: SharedClock, client: Client, shutdown: CancellationToken) {
+pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: ClusterId, shutdown: CancellationToken) {
     let api: Api<MastodonInstance> = Api::all(client);
     let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
     // Of each instance only what was said last matters. What can't be written now stays here; a relist says everything again.
     let mut unwritten: BTreeMap<InstanceId, Said> = BTreeMap::new();
+    // Of a listing under way: what must be in it, and what is not. Then those that are to be pushed again.
+    let (mut awaited, mut missing) = (BTreeMap::new(), BTreeSet::new());
     loop {
         let more = tokio::select! {
             () = shutdown.cancelled() => return,
-            event = events.next() => event,
-            () = tokio::time::sleep(AGAIN), if !unwritten.is_empty() => Some(Ok(Event::InitDone)),
+            event = events.next() => event.map(Some),
+            () = tokio::time::sleep(AGAIN), if !unwritten.is_empty() || !missing.is_empty() => Some(None),
         };
-        match more {
-            Some(Ok(Event::Apply(resource) | Event::InitApply(resource))) => {
-                if let Some((id, said)) = read(&resource) {
-                    unwritten.insert(id, said);
-                }
-            }
-            // A custom resource that somebody deleted is wanted again as long as its row says so.
-            Some(Ok(Event::Delete(resource))) => {
+        match more.map(Option::transpose) {
+            Some(Ok(None)) => {}
+            // What was deleted or put back to an older state while nobody watched shows in a listing alone. What the API server had
+            // taken before it began must be in it.
+            Some(Ok(Some(Event::Init))) => match shutdown.run_until_cancelled(pushed(&db, cluster)).await {
+                Some(pushed) => awaited = pushed,
+                None => return,
+            },
+            Some(Ok(Some(Event::InitApply(resource)))) => {
                 if let Some(id) = instance_id(&resource.name_any())
-                    && let Err(error) = push_again(&db, id).await
+                    && awaited.get(&id).is_some_and(|generation| row_generation(&resource) >= *generation)
                 {
-                    tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "a deleted custom resource could not be noted");
+                    awaited.remove(&id);
                 }
+                unwritten.extend(read(&resource));
             }
-            Some(Ok(Event::Init | Event::InitDone)) => {}
+            Some(Ok(Some(Event::InitDone))) => missing.extend(std::mem::take(&mut awaited).into_keys()),
+            Some(Ok(Some(Event::Apply(resource)))) => unwritten.extend(read(&resource)),
+            // A custom resource that somebody deleted is wanted again as long as its row says so.
+            Some(Ok(Some(Event::Delete(resource)))) => missing.extend(instance_id(&resource.name_any())),
             Some(Err(error)) => {
                 tracing::warn!(error = telemetry::chain(&error), "the watch of custom resources broke off; it begins again");
                 tokio::time::sleep(AGAIN).await;
             }
             None => return,
+        }
+        for id in std::mem::take(&mut missing) {
+            if let Err(error) = push_again(&db, id).await {
+                tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "a missing custom resource could not be noted; trying again");
+                missing.insert(id);
+            }
         }
         // One that can't be written does not stand in the way of the others.
         for (id, said) in std::mem::take(&mut unwritten) {
@@ -75,39 +89,34 @@ async fn push_again(db: &Db, id: InstanceId) -> sqlx::Result<()> {
     instance::push_again(&mut conn, id).await
 }
 
+/// What the API server has taken so far; waits while the database is away.
+async fn pushed(db: &Db, cluster: ClusterId) -> BTreeMap<InstanceId, i64> {
+    loop {
+        let look = async { instance::pushed(&mut *db.fleet().acquire().await?, cluster).await };
+        match look.await {
+            Ok(pushed) => return pushed,
+            Err(error) => tracing::warn!(error = telemetry::chain(&error), "the database is away; the listing waits for it"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// The generation of the row that a custom resource was made from.
+fn row_generation(resource: &MastodonInstance) -> i64 {
+    resource.annotations().get(ROW_GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 fn read(resource: &MastodonInstance) -> Option<(InstanceId, Said)> {
     let id = instance_id(&resource.name_any())?;
     let status = resource.status.clone()?;
     let answered = status.observed_generation == resource.metadata.generation;
-    let row_generation = resource.annotations().get(ROW_GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0);
-    Some((id, Said { row_generation: if answered { row_generation } else { 0 }, status }))
+    Some((id, Said { row_generation: if answered { row_generation(resource) } else { 0 }, status }))
 }
 
-/// One transaction: the row, and at the first Ready the mail that is owed and the times that the steps took.
 async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sqlx::Result<()> {
-    let status = serde_json::to_value(&said.status).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let ready = is_true(&said.status.conditions, ConditionKind::Ready);
     let mut tx = db.fleet().begin().await?;
-    let first = instance::observe(&mut tx, clock.as_ref(), id, said.row_generation, &status, ready).await?;
-    if let Some(first) = first {
-        for step in &said.status.steps {
-            if let Some(finished) = &step.finished_at {
-                let (began, ended) = (instant(&step.started_at), instant(finished));
-                let seconds = (ended - began).as_seconds_f64();
-                instance::record_step(&mut tx, step.name.as_str(), seconds, ended).await?;
-            }
-        }
-        let notice = Notice::ServerReady {
-            instance: id,
-            web_domain: first.web_domain.unwrap_or_else(|| first.domain.clone()),
-            domain: first.domain,
-            owner_username: first.owner_username,
-            owner_email: first.owner_email,
-        };
-        let people = account::list_members(&mut tx, first.account_id).await?;
-        if let Some(person) = people.first() {
-            mail::owe(&mut tx, clock.as_ref(), &person.email, &person.locale, &notice, Some(&format!("ready:{id}"))).await?;
-        }
+    if take_in(&mut tx, clock.as_ref(), id, said.row_generation, &said.status).await? {
         crash::point("fleet.ready_before_commit");
         metrics::counter!("paddock_instances_ready_total").increment(1);
     }
@@ -116,4 +125,38 @@ async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sql
         crash::point("fleet.ready_committed");
     }
     Ok(())
+}
+
+/// Writes what the operator says of an instance into its row; at the first Ready also the mail that is owed and the times that the
+/// steps took. `row_generation`: which intent it answers. Returns whether this was the first Ready.
+///
+/// # Errors
+/// Those of the database.
+pub async fn take_in(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    row_generation: i64,
+    status: &InstanceStatus,
+) -> sqlx::Result<bool> {
+    let ready = is_true(&status.conditions, ConditionKind::Ready);
+    let json = serde_json::to_value(status).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let Some(first) = instance::observe(conn, clock, id, row_generation, &json, ready).await? else { return Ok(false) };
+    for step in &status.steps {
+        if let Some(finished) = &step.finished_at {
+            let (began, ended) = (instant(&step.started_at), instant(finished));
+            instance::record_step(conn, step.name.as_str(), (ended - began).as_seconds_f64(), ended).await?;
+        }
+    }
+    let notice = Notice::ServerReady {
+        instance: id,
+        web_domain: first.web_domain.unwrap_or_else(|| first.domain.clone()),
+        domain: first.domain,
+        owner_username: first.owner_username,
+        owner_email: first.owner_email,
+    };
+    if let Some(person) = account::list_members(conn, first.account_id).await?.first() {
+        mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("ready:{id}"))).await?;
+    }
+    Ok(true)
 }

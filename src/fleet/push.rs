@@ -117,7 +117,7 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
         version: row.mastodon_version.clone(),
         owner: Owner { username: row.owner_username.clone(), email: row.owner_email.clone() },
         locale: row.locale.clone(),
-        size: size(&row.size)?,
+        size: resource_size(&row.size)?,
         sealed: row.own_mail_sealed.clone().map(|mail| Sealed { mail: Some(mail) }),
     };
     let mut resource = MastodonInstance::new(&resource_name(row.id), spec);
@@ -126,7 +126,10 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
 }
 
 /// The plan's numbers in the words of the custom resource.
-fn size(stored: &StoredSize) -> anyhow::Result<Size> {
+///
+/// # Errors
+/// A number that the custom resource has no room for.
+pub fn resource_size(stored: &StoredSize) -> anyhow::Result<Size> {
     let StoredSize { size, media_gib } = stored;
     Ok(Size {
         web: WebSize {

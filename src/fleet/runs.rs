@@ -1,9 +1,9 @@
 //! Runs: rows → custom resources, and what the operator says of them → rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::StreamExt as _;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::watcher::{self, Event};
@@ -25,9 +25,6 @@ const ROUND: i64 = 200;
 const AT_ONCE: usize = 16;
 /// How long a custom resource stays after its run was over: for those who look at the cluster. The row is the history.
 const KEPT: TimeDelta = TimeDelta::days(7);
-
-/// How much the clocks of two fleets may differ.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
 
 /// One round of pushing and tidying up; whether there is more.
 pub(super) async fn push(db: &Db, clock: &SharedClock, client: &Client, cluster: ClusterId) -> anyhow::Result<bool> {
@@ -85,7 +82,8 @@ pub(super) async fn pull(db: Db, clock: SharedClock, client: Client, cluster: Cl
     let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
     // Of each run only what was said last matters. What can't be written now stays here; a relist says everything again.
     let mut unwritten: BTreeMap<RunId, Said> = BTreeMap::new();
-    let (mut since, mut listed) = (clock.now(), Vec::new());
+    // Of a listing under way: what must be in it and was not yet.
+    let mut awaited: BTreeSet<RunId> = BTreeSet::new();
     loop {
         let event = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -94,22 +92,21 @@ pub(super) async fn pull(db: Db, clock: SharedClock, client: Client, cluster: Cl
         };
         match event {
             Some(None) => return,
-            Some(Some(Ok(Event::Init))) => {
-                since = clock.now();
-                listed.clear();
-            }
+            // What was deleted while nobody watched shows in a listing alone. What the API server had before it began must be in it.
+            Some(Some(Ok(Event::Init))) => match shutdown.run_until_cancelled(pushed(&db, cluster)).await {
+                Some(pushed) => awaited = pushed,
+                None => return,
+            },
             Some(Some(Ok(Event::InitApply(resource)))) => {
-                listed.extend(run_id(&resource.name_any()));
+                if let Some(id) = run_id(&resource.name_any()) {
+                    awaited.remove(&id);
+                }
                 unwritten.extend(said(&resource));
             }
             Some(Some(Ok(Event::Apply(resource)))) => unwritten.extend(said(&resource)),
-            // What was deleted while nobody looked is not told, only missing.
-            Some(Some(Ok(Event::InitDone))) => match lost(&db, cluster, since, &listed).await {
-                Ok(lost) => unwritten.extend(lost.into_iter().map(|id| (id, Said::Gone))),
-                Err(error) => {
-                    tracing::warn!(error = telemetry::chain(&error), "runs whose custom resource is gone could not be looked for");
-                }
-            },
+            Some(Some(Ok(Event::InitDone))) => {
+                unwritten.extend(std::mem::take(&mut awaited).into_iter().map(|id| (id, Said::Gone)));
+            }
             Some(Some(Ok(Event::Delete(resource)))) => {
                 unwritten.extend(run_id(&resource.name_any()).map(|id| (id, Said::Gone)));
             }
@@ -140,10 +137,16 @@ fn said(resource: &MastodonRun) -> Option<(RunId, Said)> {
     Some((run_id(&resource.name_any())?, Said::Status(Box::new(resource.status.clone()?))))
 }
 
-/// Runs that a listing that began at `since` should have named.
-async fn lost(db: &Db, cluster: ClusterId, since: DateTime<Utc>, listed: &[RunId]) -> sqlx::Result<Vec<RunId>> {
-    let mut conn = db.fleet().acquire().await?;
-    run::lost_runs(&mut conn, cluster, since - CLOCKS_DIFFER, listed).await
+/// The runs that a listing that begins now must name; waits while the database is away.
+async fn pushed(db: &Db, cluster: ClusterId) -> BTreeSet<RunId> {
+    loop {
+        let look = async { run::pushed_runs(&mut *db.fleet().acquire().await?, cluster).await };
+        match look.await {
+            Ok(pushed) => return pushed.into_iter().collect(),
+            Err(error) => tracing::warn!(error = telemetry::chain(&error), "the database is away; the listing of runs waits for it"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 async fn write(db: &Db, clock: &SharedClock, id: RunId, said: &Said) -> sqlx::Result<()> {

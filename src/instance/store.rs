@@ -1,5 +1,7 @@
 //! SQL of instances.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -366,13 +368,29 @@ pub async fn mark_pushed(conn: &mut PgConnection, id: InstanceId, generation: i6
     Ok(())
 }
 
-/// The custom resource is gone though the row wants one: it is pushed again in the next round.
+/// The custom resource is gone, or older than it was, though the row wants one: it is pushed again, soon.
 pub async fn push_again(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
-    sqlx::query("update instances set pushed_generation = 0 where id = $1 and intent <> 'absent' and released_at is null")
-        .bind(id)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "with again as (update instances set pushed_generation = 0 where id = $1 and intent <> 'absent' and released_at is null
+                        returning id)
+         select pg_notify('paddock_fleet', '') from again",
+    )
+    .bind(id)
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+/// What a cluster's API server must have by now: instances with the generation that it has taken.
+pub async fn pushed(conn: &mut PgConnection, cluster: ClusterId) -> sqlx::Result<BTreeMap<InstanceId, i64>> {
+    let rows: Vec<(InstanceId, i64)> = sqlx::query_as(
+        "select id, pushed_generation from instances
+         where cluster_id = $1 and intent <> 'absent' and released_at is null and pushed_generation > 0",
+    )
+    .bind(cluster)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Whom to tell and what about, when an instance was seen ready for the first time.

@@ -19,6 +19,9 @@ pub struct Settings {
     /// How many instances are worked on at a time.
     #[serde(default = "sixteen")]
     pub concurrency: u16,
+    /// How often each instance is looked at without cause, in seconds; such a pass reads and, when all is well, writes nothing.
+    #[serde(default = "ten_minutes")]
+    pub look_seconds: u32,
     /// Each release of Mastodon that is offered, with its images.
     pub releases: BTreeMap<String, Release>,
     /// Where servers are reached.
@@ -189,37 +192,13 @@ pub struct LeaderLease {
 }
 
 /// A setting that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadSetting {
-    /// An image is not pinned.
-    #[error("{field} must name an image by digest, such as name:tag@sha256:…, not {image:?}")]
-    Unpinned {
-        /// The setting.
-        field: String,
-        /// What it says.
-        image: String,
-    },
-    /// CloudNativePG can't tell the version.
-    #[error("postgres_image must carry the version as its tag, such as name:17.6@sha256:…, not {0:?}")]
-    NoVersion(String),
-    /// Nothing to run.
-    #[error("releases must name at least one release of Mastodon")]
-    NoRelease,
-    /// Nothing could be done in no time.
-    #[error("runs.longest_seconds must be 1 or more; leave it out for the limits that each has by itself")]
-    NoTime,
-    /// The relay is told two things at once.
-    #[error("mail.login and mail.each can't both be there: one login for all servers, or one for each")]
-    TwoLogins,
-    /// The logins at the relay can't be made.
-    #[error("mail.each.{0} {1}")]
-    BadLogins(&'static str, &'static str),
-    /// Nothing can be opened with it.
-    #[error("sealing.operator_key {0}")]
-    BadKey(crate::sealing::BadKey),
-    /// Not a domain to put names under.
-    #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
-    BadWildcard(String),
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {message}")]
+pub struct BadSetting {
+    /// Which, with dots between the levels.
+    pub field: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
 }
 
 impl Settings {
@@ -233,49 +212,64 @@ impl Settings {
     /// # Errors
     /// The first setting that can't be used.
     pub fn check(&self) -> Result<(), BadSetting> {
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that types can't check and that is wrong.
+    pub fn faults(&self) -> Vec<BadSetting> {
+        let mut faults = Vec::new();
+        let mut fault = |field: String, message: String| faults.push(BadSetting { field, message });
         if self.releases.is_empty() {
-            return Err(BadSetting::NoRelease);
+            fault("releases".to_owned(), "must name at least one release of Mastodon".to_owned());
         }
         if self.runs.longest_seconds == Some(0) {
-            return Err(BadSetting::NoTime);
+            fault("runs.longest_seconds".to_owned(), "must be 1 or more; leave it out for the limits that each has by itself".to_owned());
         }
         if self.mail.login.is_some() && self.mail.each.is_some() {
-            return Err(BadSetting::TwoLogins);
+            fault("mail.login".to_owned(), "stands beside mail.each; keep one: a login for all servers, or one for each".to_owned());
         }
         if let Some((field, message)) = self.mail.each.as_ref().and_then(Logins::fault) {
-            return Err(BadSetting::BadLogins(field, message));
+            fault(format!("mail.each.{field}"), message.to_owned());
         }
-        if let Some(key) = self.operator_key() {
-            Key::new(key).map_err(BadSetting::BadKey)?;
+        if let Some(Err(bad)) = self.operator_key().map(Key::new) {
+            fault("sealing.operator_key".to_owned(), bad.to_string());
         }
         let domain = &self.address.wildcard_domain;
         if domain.is_empty() || domain.starts_with(['*', '.']) || domain.ends_with('.') {
-            return Err(BadSetting::BadWildcard(domain.clone()));
+            let message = format!("must be a domain without *. or a dot at either end, not {domain:?}");
+            fault("address.wildcard_domain".to_owned(), message);
         }
-        let pinned = |field: String, image: &str| {
-            let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
-            if digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-                return Ok(());
-            }
-            Err(BadSetting::Unpinned { field, image: image.to_owned() })
-        };
+        let mut images =
+            vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
         for (version, Release { web, streaming }) in &self.releases {
-            pinned(format!("releases.{version}.web"), web)?;
-            pinned(format!("releases.{version}.streaming"), streaming)?;
+            images.push((format!("releases.{version}.web"), web));
+            images.push((format!("releases.{version}.streaming"), streaming));
         }
-        pinned("postgres_image".to_owned(), &self.postgres_image)?;
-        pinned("valkey_image".to_owned(), &self.valkey_image)?;
+        for (field, image) in images.into_iter().filter(|(_, image)| !is_pinned(image)) {
+            fault(field, format!("must name an image by digest, such as name:tag@sha256:…, not {image:?}"));
+        }
         let name = self.postgres_image.split('@').next().unwrap_or_default();
         let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
         if !tag.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(BadSetting::NoVersion(self.postgres_image.clone()));
+            let message = format!("must carry the version as its tag, such as name:17.6@sha256:…, not {:?}", self.postgres_image);
+            fault("postgres_image".to_owned(), message);
         }
-        Ok(())
+        faults
     }
+}
+
+/// Whether an image is named by its digest.
+fn is_pinned(image: &str) -> bool {
+    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn paddock() -> String {
     "paddock".to_owned()
+}
+
+fn ten_minutes() -> u32 {
+    600
 }
 
 fn sixteen() -> u16 {

@@ -223,20 +223,13 @@ pub async fn run_is_gone(conn: &mut PgConnection, clock: &dyn Clock, id: RunId) 
     Ok(())
 }
 
-/// Runs of a cluster that are not over, whose custom resource was there before `since` and is not among `listed`.
-pub async fn lost_runs(
-    conn: &mut PgConnection,
-    cluster: ClusterId,
-    since: DateTime<Utc>,
-    listed: &[RunId],
-) -> sqlx::Result<Vec<RunId>> {
+/// Runs of a cluster that are not over and whose custom resource its API server has: what a listing that begins now must name.
+pub async fn pushed_runs(conn: &mut PgConnection, cluster: ClusterId) -> sqlx::Result<Vec<RunId>> {
     sqlx::query_scalar(
         "select r.id from runs r join instances i on i.id = r.instance_id
-         where i.cluster_id = $1 and r.finished_at is null and r.pushed_at < $2 and r.id <> all($3)",
+         where i.cluster_id = $1 and r.finished_at is null and r.pushed_at is not null",
     )
     .bind(cluster)
-    .bind(since)
-    .bind(listed)
     .fetch_all(conn)
     .await
 }

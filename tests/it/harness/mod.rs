@@ -23,6 +23,7 @@ mod cluster;
 mod database;
 mod people;
 mod shop;
+mod smtp;
 mod tests;
 
 pub use answer::Answer;
@@ -32,3 +33,4 @@ pub use cluster::turn;
 pub use database::Database;
 pub use people::{Identity, PASSWORD};
 pub use shop::Shop;
+pub use smtp::{LOGIN, SMTP_HOST, SMTP_PASSWORD, Shown, mail_server};

@@ -2,6 +2,8 @@
 
 mod kept;
 mod runs;
+mod sealed;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
