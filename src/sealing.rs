@@ -58,7 +58,8 @@ impl Recipient {
     /// # Errors
     /// Only when the operating system has no chance to give.
     pub fn seal(&self, text: &SecretString) -> std::io::Result<String> {
-        let encryptor = Encryptor::with_recipients(std::iter::once(&self.0 as &dyn age::Recipient)).map_err(std::io::Error::other)?;
+        let encryptor =
+            Encryptor::with_recipients(std::iter::once(&self.0 as &dyn age::Recipient)).map_err(std::io::Error::other)?;
         let armor = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
         let mut writer = encryptor.wrap_output(armor)?;
         writer.write_all(text.expose_secret().as_bytes())?;

@@ -135,7 +135,11 @@ mod tests {
         let [one, two] = [1, 2].map(|id| format!("ins-0000000000000000000000000{id}"));
         let lines = |which| list(which, &rows).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
         let logins = lines(List::Logins);
-        assert!(logins[0].starts_with(&format!("{one}@relay.example:{{ARGON2ID}}$argon2id$v=19$m=1024,t=1,p=1$")), "{}", logins[0]);
+        assert!(
+            logins[0].starts_with(&format!("{one}@relay.example:{{ARGON2ID}}$argon2id$v=19$m=1024,t=1,p=1$")),
+            "{}",
+            logins[0]
+        );
         assert!(logins[0].ends_with("::::::userdb_mails_per_day=30000") && logins[1].ends_with("=500"), "{logins:?}");
         assert_eq!(logins[0].split(':').count(), 8, "user, password, uid, gid, gecos, home, shell, extra");
         assert_eq!(

@@ -261,7 +261,10 @@ fn read_operator(config: &Config, releases: Option<&Releases>, faults: &mut Faul
     if let (Some(recipient), Some(Ok(key))) = (&config.sealing, settings.operator_key().map(sealing::Key::new))
         && key.recipient() != *recipient
     {
-        faults.note("sealing.operator_recipient", "is not the public half of the operator's key: what is sealed to it could never be opened");
+        faults.note(
+            "sealing.operator_recipient",
+            "is not the public half of the operator's key: what is sealed to it could never be opened",
+        );
     }
     if config.mode == Mode::Production {
         refuse_in_production(&settings, faults);
@@ -303,7 +306,10 @@ fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
         faults.note("operator.sealing.operator_key", "is the example's, which everybody knows; make your own with: age-keygen");
     }
     if settings.mail.each.as_ref().is_some_and(|each| config::REFERENCE.contains(each.secret.expose_secret())) {
-        faults.note("operator.mail.each.secret", "is the example's, which everybody knows; make your own with: openssl rand -hex 32");
+        faults.note(
+            "operator.mail.each.secret",
+            "is the example's, which everybody knows; make your own with: openssl rand -hex 32",
+        );
     }
     if settings.network.api_server.is_empty() {
         faults.note(

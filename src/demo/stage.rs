@@ -28,7 +28,7 @@ pub const STAFF_PASSWORD: &str = "staff of the demo";
 /// Domain under which customers choose a name.
 pub const HOSTS_DOMAIN: &str = "meadow.test";
 /// What customers' secrets are sealed to, and what opens them.
-const OPERATOR_RECIPIENT: &str = "OPERATOR_RECIPIENT";
+const OPERATOR_RECIPIENT: &str = "age1jyxwwgs9v6g3my53s6ayptg642uqehfmd8hguyedeamfylxdc4ust7007g";
 const OPERATOR_KEY: &str = "AGE-SECRET-KEY-12Q2XDS5335FWGSVLMZL2XQJMZMTLA7XT6AJNPS3C4ECYV46LTFVQ5YFGUK";
 const API_KEY: &str = "sk_test_demo";
 const WEBHOOK_SECRET: &str = "whsec_demo";

@@ -15,8 +15,8 @@ use crate::db::Db;
 use crate::ids::ClusterId;
 use crate::instance::{self, Intent, StoredSize, ToPush};
 use crate::resource::{
-    CacheSize, DatabaseSize, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Sealed, Size, StreamingSize, WebSize,
-    WorkerSize, resource_name,
+    CacheSize, DatabaseSize, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Sealed, Size, StreamingSize,
+    WebSize, WorkerSize, resource_name,
 };
 
 /// Without a nudge.

@@ -52,7 +52,8 @@ async fn push_one(db: &Db, clock: &SharedClock, client: &Client, row: run::RunTo
         run::run_is_gone(&mut conn, clock.as_ref(), id).await?;
         return Ok(());
     }
-    let mut wanted = MastodonRun::new(&name, MastodonRunSpec { instance: resource_name(instance_id), action: action.0, cancelled });
+    let mut wanted =
+        MastodonRun::new(&name, MastodonRunSpec { instance: resource_name(instance_id), action: action.0, cancelled });
     // With the UID, so that one that has just been deleted is not made anew.
     wanted.metadata.uid = there.and_then(|there| there.metadata.uid);
     api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&wanted)).await?;
@@ -143,7 +144,9 @@ async fn pushed(db: &Db, cluster: ClusterId) -> BTreeSet<RunId> {
         let look = async { run::pushed_runs(&mut *db.fleet().acquire().await?, cluster).await };
         match look.await {
             Ok(pushed) => return pushed.into_iter().collect(),
-            Err(error) => tracing::warn!(error = telemetry::chain(&error), "the database is away; the listing of runs waits for it"),
+            Err(error) => {
+                tracing::warn!(error = telemetry::chain(&error), "the database is away; the listing of runs waits for it")
+            }
         }
         tokio::time::sleep(AGAIN).await;
     }

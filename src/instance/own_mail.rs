@@ -41,7 +41,12 @@ pub async fn set_own_mail(
 }
 
 /// Back to the host's relay; whether anything changed.
-pub async fn remove_own_mail(conn: &mut PgConnection, clock: &dyn Clock, actor: Actor, instance: &Instance) -> sqlx::Result<bool> {
+pub async fn remove_own_mail(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    actor: Actor,
+    instance: &Instance,
+) -> sqlx::Result<bool> {
     if instance.own_mail.is_none() {
         return Ok(false);
     }

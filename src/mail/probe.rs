@@ -114,7 +114,9 @@ impl ProbeFault {
     /// The field that it is about.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::Private | Self::CertificateName | Self::CertificateTime | Self::CertificateUnknown | Self::TurnedAway(_) => "mail_host",
+            Self::Private | Self::CertificateName | Self::CertificateTime | Self::CertificateUnknown | Self::TurnedAway(_) => {
+                "mail_host"
+            }
             Self::PortClosed | Self::Silent | Self::NotSmtp | Self::BrokeOff => "mail_port",
             Self::NoStartTls | Self::NoTls | Self::TlsFailed(_) => "mail_security",
             Self::NoLogin | Self::LoginLater(_) => "mail_login",
@@ -305,7 +307,9 @@ fn of_tls(error: &lettre::transport::smtp::Error) -> Option<ProbeFault> {
         let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| cause.downcast_ref::<rustls::Error>());
         if let Some(tls) = tls {
             return Some(match tls {
-                rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => ProbeFault::CertificateName,
+                rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+                    ProbeFault::CertificateName
+                }
                 rustls::Error::InvalidCertificate(
                     Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. },
                 ) => ProbeFault::CertificateTime,

@@ -223,10 +223,16 @@ impl Settings {
             fault("releases".to_owned(), "must name at least one release of Mastodon".to_owned());
         }
         if self.runs.longest_seconds == Some(0) {
-            fault("runs.longest_seconds".to_owned(), "must be 1 or more; leave it out for the limits that each has by itself".to_owned());
+            fault(
+                "runs.longest_seconds".to_owned(),
+                "must be 1 or more; leave it out for the limits that each has by itself".to_owned(),
+            );
         }
         if self.mail.login.is_some() && self.mail.each.is_some() {
-            fault("mail.login".to_owned(), "stands beside mail.each; keep one: a login for all servers, or one for each".to_owned());
+            fault(
+                "mail.login".to_owned(),
+                "stands beside mail.each; keep one: a login for all servers, or one for each".to_owned(),
+            );
         }
         if let Some((field, message)) = self.mail.each.as_ref().and_then(Logins::fault) {
             fault(format!("mail.each.{field}"), message.to_owned());

@@ -360,12 +360,7 @@ fn read_limits(limits: &mut Entry<'_>) -> Option<Limits> {
     let media_gib = limits.number("media_gib", 1..=100_000);
     let database_gib = limits.number("database_gib", 1..=10_000);
     let mails_per_day = limits.number("mails_per_day", 10..=10_000_000);
-    Some(Limits {
-        users_hint: users_hint?,
-        media_gib: media_gib?,
-        database_gib: database_gib?,
-        mails_per_day: mails_per_day?,
-    })
+    Some(Limits { users_hint: users_hint?, media_gib: media_gib?, database_gib: database_gib?, mails_per_day: mails_per_day? })
 }
 
 /// The smallest memory of each part is what it was measured to need when idle, rounded up (one server of 4.7.2 at rest: web 458,

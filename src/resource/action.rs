@@ -221,8 +221,7 @@ impl<const MIN: u16, const MAX: u16> Bounded<MIN, MAX> {
 impl<'de, const MIN: u16, const MAX: u16> Deserialize<'de> for Bounded<MIN, MAX> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = u16::deserialize(deserializer)?;
-        Self::new(number)
-            .ok_or_else(|| serde::de::Error::custom(format!("{number} is not a whole number from {MIN} to {MAX}")))
+        Self::new(number).ok_or_else(|| serde::de::Error::custom(format!("{number} is not a whole number from {MIN} to {MAX}")))
     }
 }
 
@@ -267,8 +266,9 @@ impl Domain {
 impl<'de> Deserialize<'de> for Domain {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <Cow<'de, str>>::deserialize(deserializer)?;
-        Self::new(&text)
-            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not a domain such as mastodon.example in ASCII letters")))
+        Self::new(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!("{text:?} is not a domain such as mastodon.example in ASCII letters"))
+        })
     }
 }
 
@@ -309,7 +309,9 @@ mod tests {
             panic!("a domain with capitals is read");
         };
         assert_eq!(domain.as_str(), "mastodon.example");
-        for bad in ["", "localhost", "a b.example", "--all", "x.example; rm", "-a.example", "a..example", "ä.example", "$(id).example"] {
+        for bad in
+            ["", "localhost", "a b.example", "--all", "x.example; rm", "-a.example", "a..example", "ä.example", "$(id).example"]
+        {
             assert!(refresh(bad).is_err(), "{bad}");
         }
         assert!(read(json!({"maintenance": {"accountRefresh": {}}})).is_ok());

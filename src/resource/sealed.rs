@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Sealed {
     /// The customer's own way out for mail, an [`OwnMail`] as JSON: age ciphertext, armored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 8192), regex(pattern = "^-----BEGIN AGE ENCRYPTED FILE-----\n"))]
+    #[schemars(length(max = 8192), regex(pattern = "^-----BEGIN AGE ENCRYPTED FILE-----"))]
     pub mail: Option<String>,
 }
 

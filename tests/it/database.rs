@@ -249,9 +249,14 @@ async fn nobody_asks_for_work_on_somebody_elses_server() {
         )
     };
     // Their server can't be named by a query, for it is not seen; so by its id.
-    let server: uuid::Uuid =
-        sqlx::query_scalar("select id from instances where account_id = $1 and ready_at is not null").bind(theirs).fetch_one(app.sql()).await.unwrap();
-    let named = insert(mine).replace("id, 'feed-build'", &format!("'{server}', 'feed-build'")).replace("domain = $1", "ready_at is not null");
+    let server: uuid::Uuid = sqlx::query_scalar("select id from instances where account_id = $1 and ready_at is not null")
+        .bind(theirs)
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
+    let named = insert(mine)
+        .replace("id, 'feed-build'", &format!("'{server}', 'feed-build'"))
+        .replace("domain = $1", "ready_at is not null");
     let mut tx = app.db.begin_account(mine).await.unwrap();
     assert_eq!(run(tx.conn(), &named).await, Err(MAY_NOT.to_owned()));
     let own = insert(mine).replace("domain = $1", "ready_at is not null");

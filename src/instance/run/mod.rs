@@ -15,8 +15,8 @@ use crate::ids::RunId;
 use crate::resource::{Action, Maintenance, RunPhase};
 
 pub use store::{
-    Finished, Run, RunToPush, RunToRemove, find_run, list_runs, mark_run_pushed, mark_run_removed, observe_run,
-    pushed_runs, run_is_gone, runs_to_push, runs_to_remove, typical_run_seconds,
+    Finished, Run, RunToPush, RunToRemove, find_run, list_runs, mark_run_pushed, mark_run_removed, observe_run, pushed_runs,
+    run_is_gone, runs_to_push, runs_to_remove, typical_run_seconds,
 };
 
 /// Between two mails to the owner of the same kind.
@@ -125,9 +125,9 @@ pub async fn request_run(
         }
     }
     let id = RunId::new();
-    store::insert_run(conn, clock, id, instance, action).await.map_err(|error| {
-        if violates(&error, "runs_one_open_of_a_kind") { RunError::Open } else { RunError::Database(error) }
-    })?;
+    store::insert_run(conn, clock, id, instance, action)
+        .await
+        .map_err(|error| if violates(&error, "runs_one_open_of_a_kind") { RunError::Open } else { RunError::Database(error) })?;
     let detail = json!({ "run": id, "action": action });
     audit::record(conn, clock, actor, Some(instance.account_id), "run.requested", &instance.id.to_string(), detail).await?;
     Ok(id)

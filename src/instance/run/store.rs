@@ -183,7 +183,12 @@ pub struct Finished {
 }
 
 /// Takes in what the operator says. What is over stays as it is. Returns the run when it is over by this.
-pub async fn observe_run(conn: &mut PgConnection, clock: &dyn Clock, id: RunId, status: &RunStatus) -> sqlx::Result<Option<Finished>> {
+pub async fn observe_run(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: RunId,
+    status: &RunStatus,
+) -> sqlx::Result<Option<Finished>> {
     let Some(phase) = status.phase else { return Ok(None) };
     let state = RunState::from(phase);
     let (reason, message) = status.why();

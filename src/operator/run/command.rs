@@ -67,8 +67,7 @@ impl Command {
 pub fn command(maintenance: &Maintenance) -> Command {
     match maintenance {
         Maintenance::MediaRemoval { what, days } => {
-            let mut command =
-                Command::tootctl(["media", "remove", "--days", &days.get().to_string(), "--concurrency", AT_ONCE]);
+            let mut command = Command::tootctl(["media", "remove", "--days", &days.get().to_string(), "--concurrency", AT_ONCE]);
             match what {
                 Media::Attachments => {}
                 Media::Profiles => command.words.push("--prune-profiles".to_owned()),
@@ -79,9 +78,7 @@ pub fn command(maintenance: &Maintenance) -> Command {
         Maintenance::PreviewCardRemoval { days } => {
             Command::tootctl(["preview_cards", "remove", "--days", &days.get().to_string(), "--concurrency", AT_ONCE])
         }
-        Maintenance::FeedBuild { clear_first: false } => {
-            Command::tootctl(["feeds", "build", "--all", "--concurrency", AT_ONCE])
-        }
+        Maintenance::FeedBuild { clear_first: false } => Command::tootctl(["feeds", "build", "--all", "--concurrency", AT_ONCE]),
         Maintenance::FeedBuild { clear_first: true } => {
             Command { words: ["sh", "-c", REBUILD].map(str::to_owned).to_vec(), env: vec![("AT_ONCE", AT_ONCE.to_owned())] }
         }
@@ -107,10 +104,9 @@ pub fn command(maintenance: &Maintenance) -> Command {
             };
             Command::tootctl(["settings", "registrations", mode])
         }
-        Maintenance::OwnerInvite { uses, valid } => Command::rails(
-            INVITE,
-            vec![("INVITE_USES", uses.get().to_string()), ("INVITE_SECONDS", valid.seconds().to_string())],
-        ),
+        Maintenance::OwnerInvite { uses, valid } => {
+            Command::rails(INVITE, vec![("INVITE_USES", uses.get().to_string()), ("INVITE_SECONDS", valid.seconds().to_string())])
+        }
         Maintenance::PasswordMail {} => Command::rails(PASSWORD_MAIL, Vec::new()),
     }
 }

@@ -17,11 +17,11 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, PostParams, Preconditions, PropagationPolicy};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt as _;
-use kube::ResourceExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -162,7 +162,12 @@ fn settle(queue: &mut Queue, server: &str, outcome: Result<Option<Duration>, Err
 }
 
 /// One look at the runs of one server, and when to come again.
-async fn look(context: &Context, known: &Known, instances: &Store<MastodonInstance>, server: &str) -> Result<Option<Duration>, Error> {
+async fn look(
+    context: &Context,
+    known: &Known,
+    instances: &Store<MastodonInstance>,
+    server: &str,
+) -> Result<Option<Duration>, Error> {
     let mut runs = known.of(server);
     if runs.is_empty() {
         return Ok(None);

@@ -183,7 +183,10 @@ mod tests {
 
     #[test]
     fn of_a_bar_the_last_state_is_kept_and_of_a_long_text_the_end() {
-        assert_eq!(tail("1/9 |=\r2/9 |==\r\nRemoved 9 media attachments (approx. 3 MB)\n"), "2/9 |==\nRemoved 9 media attachments (approx. 3 MB)");
+        assert_eq!(
+            tail("1/9 |=\r2/9 |==\r\nRemoved 9 media attachments (approx. 3 MB)\n"),
+            "2/9 |==\nRemoved 9 media attachments (approx. 3 MB)"
+        );
         let long = format!("begin {} end", "wörter ".repeat(2000));
         let kept = tail(&long);
         assert!(kept.len() <= 4000 && kept.ends_with(" end") && !kept.contains("begin"), "{}", kept.len());
@@ -193,7 +196,10 @@ mod tests {
     fn what_looks_like_a_secret_goes_and_all_else_stays() {
         for (line, left) in [
             ("New password: 0dd9f1", "New password: [removed]"),
-            ("could not reach postgres://app:hunter2@db-1-rw/app today", "could not reach postgres://[removed]@db-1-rw/app today"),
+            (
+                "could not reach postgres://app:hunter2@db-1-rw/app today",
+                "could not reach postgres://[removed]@db-1-rw/app today",
+            ),
             ("SMTP_PASSWORD=hunter2 was refused", "SMTP_PASSWORD=[removed] was refused"),
             ("{\"access_token\": \"abc\"}", "{\"access_token\": [removed]"),
             ("key 4f1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c", "key [removed]"),

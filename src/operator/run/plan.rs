@@ -6,7 +6,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::outcome::{Slot, SlotState};
-use crate::resource::{Action, ConditionKind, MastodonInstance, MastodonRun, RunPhase, RunStatus, Standing, condition, instant, is_true};
+use crate::resource::{
+    Action, ConditionKind, MastodonInstance, MastodonRun, RunPhase, RunStatus, Standing, condition, instant, is_true,
+};
 
 /// What has not begun after this long is not begun any more: nobody expects it by then.
 pub const PATIENCE: TimeDelta = TimeDelta::hours(24);
@@ -76,7 +78,10 @@ pub fn gate(instance: &MastodonInstance) -> Gate {
         return closed("Suspended", "the server is paused; it goes on when the server runs again");
     }
     if let Some(stalled) = condition(conditions, ConditionKind::Stalled).filter(|stalled| stalled.status == "True") {
-        return Gate::Closed { reason: "Stalled", message: format!("the server needs its host's people first: {}", stalled.message) };
+        return Gate::Closed {
+            reason: "Stalled",
+            message: format!("the server needs its host's people first: {}", stalled.message),
+        };
     }
     let Some(version) = version else { return closed("NotBuilt", "the server is still being built") };
     if *version != instance.spec.version {
@@ -84,7 +89,10 @@ pub fn gate(instance: &MastodonInstance) -> Gate {
     }
     let needed = [ConditionKind::DatabaseReady, ConditionKind::CacheReady, ConditionKind::Migrated];
     if let Some(missing) = needed.into_iter().find(|kind| !is_true(conditions, *kind)) {
-        return Gate::Closed { reason: "NotReady", message: format!("the server is not well: {} does not hold", missing.as_str()) };
+        return Gate::Closed {
+            reason: "NotReady",
+            message: format!("the server is not well: {} does not hold", missing.as_str()),
+        };
     }
     Gate::Open
 }
@@ -316,9 +324,7 @@ mod tests {
         };
         let mut server = instance(&json!({"running": {}}), 1);
         assert_eq!(is(&server), "NotBuilt");
-        let condition = |kind: &str, status: &str| {
-            json!({"type": kind, "status": status, "reason": "R", "message": "m", "lastTransitionTime": "2023-01-01T00:00:00Z"})
-        };
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "R", "message": "m", "lastTransitionTime": "2023-01-01T00:00:00Z"});
         let mut status = json!({"version": "4.5.20", "databaseInitialised": true, "steps": [], "conditions": [
             condition("DatabaseReady", "True"), condition("CacheReady", "True"), condition("Migrated", "True")]});
         server.status = serde_json::from_value(status.clone()).unwrap();

@@ -18,7 +18,8 @@ pub async fn publish(look: &Look<'_>, run: &MastodonRun, next: RunStatus) -> Res
     let mut wanted = MastodonRun { status: Some(next.clone()), ..run.clone() };
     wanted.metadata.managed_fields = None;
     let params = PostParams { field_manager: Some(look.context.settings.field_manager.clone()), ..PostParams::default() };
-    let answer = look.runs.replace_status(&name, &params, &wanted).await.map_err(Error::kube(format!("write the status of {name}")))?;
+    let answer =
+        look.runs.replace_status(&name, &params, &wanted).await.map_err(Error::kube(format!("write the status of {name}")))?;
     look.known.put(answer.clone());
     if run.status.as_ref().and_then(|status| status.phase) != next.phase {
         tell(look, &answer, &next).await;
@@ -37,7 +38,13 @@ async fn tell(look: &Look<'_>, run: &MastodonRun, next: &RunStatus) {
         metrics::histogram!("paddock_operator_run_seconds", "action" => kind).record(took.as_secs_f64());
     }
     let (reason, message) = next.why();
-    tracing::info!(run.name = run.name_any(), instance.name = run.spec.instance, run.action = kind, "{}: {message}", phase.as_str());
+    tracing::info!(
+        run.name = run.name_any(),
+        instance.name = run.spec.instance,
+        run.action = kind,
+        "{}: {message}",
+        phase.as_str()
+    );
     let event = Event {
         type_: if matches!(phase, RunPhase::Failed | RunPhase::TimedOut) { EventType::Warning } else { EventType::Normal },
         reason: reason.to_owned(),

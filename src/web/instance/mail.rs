@@ -69,7 +69,9 @@ fn mail_page(
         address: readable(&instance.domain),
         limit: plan.map(|plan| plan.limits.mails_per_day.to_string()).unwrap_or_default(),
         own: instance.own_mail.as_ref().map(|own| facts(w, own)).unwrap_or_default(),
-        securities: securities.map(|(value, key)| Choice { value, label: w.t(key), chosen: form.mail_security == value }).to_vec(),
+        securities: securities
+            .map(|(value, key)| Choice { value, label: w.t(key), chosen: form.mail_security == value })
+            .to_vec(),
         form,
         offered: state.sealing.is_some() && instance.ready_at.is_some(),
         may: customer.role >= Role::Admin,

@@ -86,7 +86,11 @@ pub(in crate::web) async fn keep(
         Ok(addresses) if addresses.is_empty() => return Err(one(words, "mail_host", "mail-fault-no-address")),
         Ok(addresses) => addresses,
         Err(error) => {
-            tracing::info!(error = telemetry::chain(&error), host = wanted.host, "a customer's mail server could not be looked up");
+            tracing::info!(
+                error = telemetry::chain(&error),
+                host = wanted.host,
+                "a customer's mail server could not be looked up"
+            );
             return Err(one(words, "mail_host", "mail-fault-lookup"));
         }
     };
@@ -94,7 +98,8 @@ pub(in crate::web) async fn keep(
     let method = state.prober.probe(&addresses, &wanted).await.map_err(|fault| NotKept::Fields(said(words, &fault)))?;
     let Wanted { host, port, security, login, password, from, letter: _ } = wanted;
     let facts = OwnMailFacts { host: host.clone(), port, security, login: login.clone(), from: from.to_string() };
-    let own = OwnMail { instance: resource_name(instance.id), host, port, security, method, login, password, from: from.to_string() };
+    let own =
+        OwnMail { instance: resource_name(instance.id), host, port, security, method, login, password, from: from.to_string() };
     let text: SecretString = serde_json::to_string(&own).map_err(|error| WebError::Internal(error.to_string()))?.into();
     let sealed = recipient.seal(&text).map_err(|error| WebError::Internal(error.to_string()))?;
     let mut tx = state.db.begin_account(customer.account).await?;

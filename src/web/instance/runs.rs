@@ -58,7 +58,9 @@ pub(in crate::web) fn run_view(words: &Words, run: &Run, usual: &Usual<'_>, now:
     let at_work = run.state == RunState::Running;
     let began = run.started_at.unwrap_or(run.created_at);
     let detail = match (run.state.is_over(), run.started_at, run.finished_at) {
-        (true, Some(began), Some(ended)) => words.t2("run-took", "time", time::took(words, ended - began), "at", time::moment(ended)),
+        (true, Some(began), Some(ended)) => {
+            words.t2("run-took", "time", time::took(words, ended - began), "at", time::moment(ended))
+        }
         (true, None, Some(ended)) => time::moment(ended),
         _ => String::new(),
     };
@@ -123,7 +125,9 @@ fn why(words: &Words, run: &Run) -> String {
         return words.count("run-ahead", "n", ahead.into());
     }
     let key = match (run.state, run.reason.as_deref().unwrap_or_default()) {
-        (RunState::Requested | RunState::Queued | RunState::Running | RunState::Succeeded | RunState::Cancelled, _) => return String::new(),
+        (RunState::Requested | RunState::Queued | RunState::Running | RunState::Succeeded | RunState::Cancelled, _) => {
+            return String::new();
+        }
         (RunState::TimedOut, _) => "run-why-timed-out",
         (_, "Suspended") => "run-why-suspended",
         (_, "Upgrading") => "run-why-upgrading",
@@ -318,7 +322,12 @@ impl ToolForm {
             mode: "numeric",
             ..Field::default()
         };
-        let choice = |name, options| Field { name, label: words.t(&format!("field-{}", name.replace('_', "-"))), options, ..Field::default() };
+        let choice = |name, options| Field {
+            name,
+            label: words.t(&format!("field-{}", name.replace('_', "-"))),
+            options,
+            ..Field::default()
+        };
         let options = |all: &[(&'static str, &'static str)], value: &str| -> Vec<Choice> {
             all.iter().map(|(of, key)| Choice { value: of, label: words.t(key), chosen: *of == value }).collect()
         };
@@ -423,14 +432,23 @@ mod tests {
         let words = Words::english();
         let field = |form: ToolForm| form.read(&words).unwrap_err().map(|errors| errors.list[0].field.clone());
         for days in ["0", "366", "x", "-1", "7.5", ""] {
-            assert_eq!(field(form("media-removal", |form| form.media_days = days.into())).as_deref(), Some("media_days"), "{days}");
+            assert_eq!(
+                field(form("media-removal", |form| form.media_days = days.into())).as_deref(),
+                Some("media_days"),
+                "{days}"
+            );
         }
         assert_eq!(field(form("preview-card-removal", |form| form.card_days = "13".into())).as_deref(), Some("card_days"));
-        assert_eq!(field(form("account-refresh", |form| form.refresh_domain = "--all".into())).as_deref(), Some("refresh_domain"));
+        assert_eq!(
+            field(form("account-refresh", |form| form.refresh_domain = "--all".into())).as_deref(),
+            Some("refresh_domain")
+        );
         assert_eq!(field(form("account-refresh", |form| form.refresh_domain = "a b".into())).as_deref(), Some("refresh_domain"));
         assert_eq!(field(form("self-destruct", |_| {})), None);
         assert_eq!(field(form("registrations", |form| form.registrations = "everybody".into())), None);
         let refresh = form("account-refresh", |form| form.refresh_domain = " Bücher.Example ".into()).read(&words).unwrap();
-        assert!(matches!(refresh, Maintenance::AccountRefresh { domain: Some(domain) } if domain.as_str() == "xn--bcher-kva.example"));
+        assert!(
+            matches!(refresh, Maintenance::AccountRefresh { domain: Some(domain) } if domain.as_str() == "xn--bcher-kva.example")
+        );
     }
 }

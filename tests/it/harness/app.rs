@@ -23,9 +23,7 @@ use paddock::mail::probe::Prober;
 use paddock::mail::{Letter, MemoryTransport};
 use paddock::plan::{Catalogue, Interval, Releases};
 use paddock::queue::{self, JobRow};
-use paddock::resource::{
-    Action, ConditionKind, Finding, InstanceStatus, RunStatus, Standing, StepName, conditions, steps,
-};
+use paddock::resource::{Action, ConditionKind, Finding, InstanceStatus, RunStatus, Standing, StepName, conditions, steps};
 use paddock::sealing::Key;
 use paddock::web::{App, AppState, Nudges};
 use paddock::{capacity, fleet, web, worker};

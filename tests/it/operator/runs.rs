@@ -125,7 +125,8 @@ async fn a_servers_runs_are_worked_off_one_at_a_time_in_their_order() {
     assert_eq!(output(&done), "1/1 |====|\nRemoved 1 media attachments (approx. 1000 Bytes)");
     let done = host.until_phase(&third, RunPhase::Succeeded).await;
     assert_eq!((output(&done).as_str(), why(&done).0.as_str()), ("OK", "Succeeded"));
-    let mode: String = sqlx::query_scalar("select value from settings where var = 'registrations_mode'").fetch_one(&mastodon).await.unwrap();
+    let mode: String =
+        sqlx::query_scalar("select value from settings where var = 'registrations_mode'").fetch_one(&mastodon).await.unwrap();
     assert_eq!(mode, "--- approved\n");
     let begun = |run: &MastodonRun| run.status.as_ref().unwrap().started_at.clone().unwrap();
     let ended = |run: &MastodonRun| run.status.as_ref().unwrap().finished_at.clone().unwrap();
@@ -244,7 +245,8 @@ async fn the_api_server_refuses_what_is_not_in_the_list() {
         json!({"export": {}, "import": {}}),
         json!({}),
     ];
-    let api: Api<kube::api::DynamicObject> = Api::all_with(host.client.clone(), &kube::api::ApiResource::erase::<MastodonRun>(&()));
+    let api: Api<kube::api::DynamicObject> =
+        Api::all_with(host.client.clone(), &kube::api::ApiResource::erase::<MastodonRun>(&()));
     let post = async |name: &str, instance: &str, action: &Value| {
         let wanted = json!({
             "apiVersion": "paddock.host/v1alpha1", "kind": "MastodonRun", "metadata": {"name": name},
@@ -295,11 +297,12 @@ async fn two_operators_and_a_restart_do_each_run_once() {
         assert!(host.pods_of(id, run).await.len() <= 1);
     }
     let mastodon = host.mastodon(id).await;
-    let made: Vec<(Option<i32>, bool)> =
-        sqlx::query_as("select max_uses, expires_at between now() + interval '23 hours' and now() + interval '25 hours' from invites")
-            .fetch_all(&mastodon)
-            .await
-            .unwrap();
+    let made: Vec<(Option<i32>, bool)> = sqlx::query_as(
+        "select max_uses, expires_at between now() + interval '23 hours' and now() + interval '25 hours' from invites",
+    )
+    .fetch_all(&mastodon)
+    .await
+    .unwrap();
     assert_eq!(made, [(Some(3), true); 4]);
     assert_eq!(host.jobs(id).get("run").await.unwrap().labels()["paddock.host/run"], *asked.iter().max().unwrap());
     mastodon.close().await;

@@ -1,6 +1,5 @@
 //! What a customer brings, sealed, all the way: from the page through database and etcd to the Secret that Mastodon reads.
 
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
@@ -95,7 +94,10 @@ async fn a_password_reaches_mastodon_and_is_nowhere_on_the_way() {
             run["finished_at"].is_string().then_some(run)
         })
         .await;
-    assert_eq!((done["state"].as_str(), done["output"].as_str()), (Some("succeeded"), Some("OK, the mail is on its way to the owner")));
+    assert_eq!(
+        (done["state"].as_str(), done["output"].as_str()),
+        (Some("succeeded"), Some("OK, the mail is on its way to the owner"))
+    );
     customer.get(&tools).await.see("New password for the owner").see("Done");
 
     customer.post(&format!("{path}/remove"), &[]).await.redirects_to(&path);

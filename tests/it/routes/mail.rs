@@ -68,8 +68,11 @@ async fn a_mail_server_of_ones_own_is_tried_sealed_and_given_up() {
     // What is kept: facts in the clear, and all of it sealed to the operator, for this server alone.
     let kept = app.find_instance(instance.id).await;
     assert_eq!(kept.generation, instance.generation + 1, "the fleet carries it on");
-    let (sealed, facts): (String, Value) =
-        sqlx::query_as("select own_mail_sealed, own_mail from instances where id = $1").bind(instance.id).fetch_one(app.sql()).await.unwrap();
+    let (sealed, facts): (String, Value) = sqlx::query_as("select own_mail_sealed, own_mail from instances where id = $1")
+        .bind(instance.id)
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
     let opened = operator_key().open(&sealed).unwrap();
     let own: OwnMail = serde_json::from_str(&opened).unwrap();
     assert_eq!((own.instance, own.host.as_str(), own.from.as_str()), (resource_name(instance.id), SMTP_HOST, FROM));
@@ -84,15 +87,21 @@ async fn a_mail_server_of_ones_own_is_tried_sealed_and_given_up() {
     submit(&customer, &path, &fields).await.redirects_to(&path);
     let mail = other.wait_for(|mail| mail.to == [customer.who.email.clone()], Duration::from_secs(5)).await.unwrap();
     assert!(mail.subject.contains("birds.meadow.social"), "{}", mail.subject);
-    let sealed: String =
-        sqlx::query_scalar("select own_mail_sealed from instances where id = $1").bind(instance.id).fetch_one(app.sql()).await.unwrap();
+    let sealed: String = sqlx::query_scalar("select own_mail_sealed from instances where id = $1")
+        .bind(instance.id)
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
     assert!(operator_key().open(&sealed).unwrap().contains("\"method\":\"login\""));
 
     let page = customer.get(&path).await;
     let answer = customer.submit(&page, &format!("{path}/remove"), &[]).await.redirects_to(&path);
     customer.follow(answer).await.see("goes back to ours").see("leave through ours");
-    let left: (Option<String>, Option<Value>) =
-        sqlx::query_as("select own_mail_sealed, own_mail from instances where id = $1").bind(instance.id).fetch_one(app.sql()).await.unwrap();
+    let left: (Option<String>, Option<Value>) = sqlx::query_as("select own_mail_sealed, own_mail from instances where id = $1")
+        .bind(instance.id)
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
     assert_eq!(left, (None, None));
     let answer = customer.post(&format!("{path}/remove"), &[]).await;
     customer.follow(answer).await.see("uses ours already");
@@ -125,7 +134,8 @@ async fn what_is_wrong_is_said_of_the_field_that_is_wrong() {
     };
 
     refused(&good, "starttls", &[("mail_password", "wrong")], "mail_password", "does not accept login and password").await;
-    refused(&good, "starttls", &[("mail_password", "wrong")], "mail_password", "It said: “535 5.7.8 login or password is wrong").await;
+    refused(&good, "starttls", &[("mail_password", "wrong")], "mail_password", "It said: “535 5.7.8 login or password is wrong")
+        .await;
     refused(&good, "starttls", &[("mail_from", "eve@mail.example")], "mail_from", "does not take mails from this sender").await;
     refused(&good, "starttls", &[("mail_host", "other.mail.example")], "mail_host", "certificate is for another name").await;
     refused(&good, "tls", &[], "mail_security", "does not begin with TLS").await;
@@ -161,7 +171,10 @@ async fn what_is_wrong_is_said_of_the_field_that_is_wrong() {
     serving.abort();
     assert!(app.find_instance(instance.id).await.own_mail.is_none());
     // That was enough trying for an hour.
-    let tries: i64 = sqlx::query_scalar("select count(*) from audit_events where action = 'instance.own_mail_tried'").fetch_one(app.sql()).await.unwrap();
+    let tries: i64 = sqlx::query_scalar("select count(*) from audit_events where action = 'instance.own_mail_tried'")
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
     for _ in tries..20 {
         refused(&open, "starttls", &[], "mail_security", "offers no STARTTLS").await;
     }
@@ -176,10 +189,15 @@ async fn nothing_is_tried_that_can_not_be_right() {
     let Start { app, customer, .. } = TestApp::start().await;
     let instance = app.running(&customer, "birds").await;
     let path = format!("/instances/{}/mail", instance.id);
-    let page = customer.post(&path, &[("mail_host", "a b"), ("mail_port", "0"), ("mail_login", "a\r\nRSET"), ("mail_from", "nobody")]).await;
+    let page = customer
+        .post(&path, &[("mail_host", "a b"), ("mail_port", "0"), ("mail_login", "a\r\nRSET"), ("mail_from", "nobody")])
+        .await;
     let fields = page.is(422).attributes(".errors a", "href");
     assert_eq!(fields, ["#mail_host", "#mail_port", "#mail_security", "#mail_login", "#mail_password", "#mail_from"]);
-    let tries: i64 = sqlx::query_scalar("select count(*) from audit_events where action = 'instance.own_mail_tried'").fetch_one(app.sql()).await.unwrap();
+    let tries: i64 = sqlx::query_scalar("select count(*) from audit_events where action = 'instance.own_mail_tried'")
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
     assert_eq!(tries, 0);
     // A server that was never ready has nothing to send.
     let early = app.paid(&customer, "bees").await;
@@ -203,7 +221,9 @@ async fn a_business_never_connects_into_a_private_network() {
         from: FROM.parse().unwrap(),
         letter: None,
     };
-    for addresses in [&["127.0.0.1"][..], &["10.0.0.1"], &["169.254.169.254"], &["::ffff:127.0.0.1"], &["1.1.1.1", "127.0.0.1"], &["fd00::1"]] {
+    for addresses in
+        [&["127.0.0.1"][..], &["10.0.0.1"], &["169.254.169.254"], &["::ffff:127.0.0.1"], &["1.1.1.1", "127.0.0.1"], &["fd00::1"]]
+    {
         let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
         assert_eq!(prober.probe(&addresses, &wanted).await, Err(ProbeFault::Private), "{addresses:?}");
     }

@@ -37,11 +37,15 @@ async fn a_tool_is_asked_for_and_shown_until_it_is_over() {
     let mut events = customer.events(&format!("{path}/live")).await;
     let (_, first) = events.next().await.unwrap();
     assert!(first.contains("Asked for"), "{first}");
-    app.observe_run(run, Standing::new(RunPhase::Queued, "Queued", "2 runs come first"), |status| status.position = Some(2)).await;
+    app.observe_run(run, Standing::new(RunPhase::Queued, "Queued", "2 runs come first"), |status| status.position = Some(2))
+        .await;
     let (_, line) = events.next().await.unwrap();
     assert!(line.contains("In line") && line.contains("2 others come first"), "{line}");
     let began = time(app.clock.now());
-    app.observe_run(run, Standing::new(RunPhase::Running, "Running", "at work"), |status| status.started_at = Some(began.clone())).await;
+    app.observe_run(run, Standing::new(RunPhase::Running, "Running", "at work"), |status| {
+        status.started_at = Some(began.clone())
+    })
+    .await;
     let (_, work) = events.next().await.unwrap();
     assert!(work.contains("At work") && work.contains("data-since"), "{work}");
     app.advance(TimeDelta::minutes(3));
@@ -100,7 +104,8 @@ async fn one_of_a_kind_at_a_time_and_the_owner_is_not_flooded() {
     post("cache-clear").await.see("It is asked for");
     post("cache-clear").await.see("One of the same kind is not over yet");
     post("password-mail").await.see("It is asked for");
-    let run: uuid::Uuid = sqlx::query_scalar("select id from runs where kind = 'password-mail'").fetch_one(app.sql()).await.unwrap();
+    let run: uuid::Uuid =
+        sqlx::query_scalar("select id from runs where kind = 'password-mail'").fetch_one(app.sql()).await.unwrap();
     app.observe_run(run.into(), Standing::new(RunPhase::Succeeded, "Succeeded", "done"), |_| {}).await;
     post("password-mail").await.see("was sent a mail a moment ago");
     app.advance(TimeDelta::minutes(11));
@@ -144,7 +149,8 @@ async fn a_server_that_does_not_run_has_no_tools_and_a_viewer_only_looks() {
     assert!(page.all("section.tool button").is_empty());
     let answer = customer.post(&path, &[("tool", "cache-clear")]).await.redirects_to(&path);
     customer.follow(answer).await.see("Ask again once it does");
-    let problem = customer.api_post(&format!("/api/v1/instances/{}/runs", instance.id), &json!({"action": {"cacheClear": {}}})).await;
+    let problem =
+        customer.api_post(&format!("/api/v1/instances/{}/runs", instance.id), &json!({"action": {"cacheClear": {}}})).await;
     assert_eq!(problem.is(409).json()["code"], "not_running");
     assert_eq!(app.rows().await["runs"], 0);
     // Not even built.

@@ -63,7 +63,9 @@ pub(super) async fn run(
     gone: &CancellationToken,
 ) -> Result<Option<End>, String> {
     let io = |error: std::io::Error| format!("the stand-in of Mastodon's programs: {error}");
-    let [shell, flag, wrapper, name, words @ ..] = command else { return Err("a run's command is sh -c WRAPPER NAME …".into()) };
+    let [shell, flag, wrapper, name, words @ ..] = command else {
+        return Err("a run's command is sh -c WRAPPER NAME …".into());
+    };
     if (shell.as_str(), flag.as_str()) != ("sh", "-c") {
         return Err(format!("a run's command begins with sh -c, not {shell} {flag}"));
     }
@@ -226,7 +228,9 @@ async fn tootctl(rest: &[&str], given: &BTreeMap<&str, &str>, database: &mut PgC
                 days,
             )
             .await?;
-            Answer::ok(format!("{visited}/{visited} |====|\nVisited {visited} accounts and removed profile media totaling 0 Bytes"))
+            Answer::ok(format!(
+                "{visited}/{visited} |====|\nVisited {visited} accounts and removed profile media totaling 0 Bytes"
+            ))
         }
         ["media", "remove", ..] => {
             let removed = sqlx::query(
@@ -256,9 +260,9 @@ async fn tootctl(rest: &[&str], given: &BTreeMap<&str, &str>, database: &mut PgC
             Answer::ok(format!("{counted}/{counted} |====|\n\nOK, recounted {counted} records"))
         }
         ["accounts", "refresh", ..] => match given.get("--domain") {
-            Some(&"unreachable.example") => {
-                Answer::fails("12/40 |==  |\nError processing 7: HTTP::TimeoutError\nNew password: hunter2hunter2\nno answer from unreachable.example")
-            }
+            Some(&"unreachable.example") => Answer::fails(
+                "12/40 |==  |\nError processing 7: HTTP::TimeoutError\nNew password: hunter2hunter2\nno answer from unreachable.example",
+            ),
             Some(&"hangs.example") => Answer { hangs: true, ..Answer::ok("12/40 |==  |") },
             Some(_) | None => Answer::ok("0/0 ||\nRefreshed 0 accounts"),
         },

@@ -47,11 +47,7 @@ pub fn run_job(valid: &Valid<'_>, run: &str, work: Work) -> Object {
     let Release { web, streaming: _ } = &valid.release;
     let Owner { username, email: _ } = &valid.spec.owner;
     let wrapped = ["sh", "-c", WRAPPER, "run"].map(str::to_owned).into_iter().chain(command).collect();
-    env.extend([
-        ("OWNER_USERNAME", username.clone()),
-        ("RUN_LIMIT", limit.to_string()),
-        ("DB_SSLMODE", "prefer".to_owned()),
-    ]);
+    env.extend([("OWNER_USERNAME", username.clone()), ("RUN_LIMIT", limit.to_string()), ("DB_SSLMODE", "prefer".to_owned())]);
     let pods = Pods::alone(valid, secrets::mail(valid).as_ref());
     let mut template = pods.ruby(Process {
         component: "job",
