@@ -4,6 +4,7 @@ mod admin;
 mod bench;
 mod demo;
 mod generate;
+mod park;
 mod parts;
 mod serve;
 
@@ -26,14 +27,14 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
-struct ConfigFile {
+pub(in crate::cmd) struct ConfigFile {
     /// Configuration file; settings of the environment (`PADDOCK__HTTP__LISTEN`) go over it.
     #[arg(long, env = "PADDOCK_CONFIG")]
     config: Option<PathBuf>,
 }
 
 impl ConfigFile {
-    fn load(&self) -> anyhow::Result<Config> {
+    pub(in crate::cmd) fn load(&self) -> anyhow::Result<Config> {
         Ok(Config::load(self.config.as_deref())?)
     }
 }
@@ -54,6 +55,12 @@ enum Command {
     Migrate(ConfigFile),
     /// Read the configuration and the catalogue, name every fault, exit.
     CheckConfig(ConfigFile),
+    /// Answer for servers that are paused: 503 for everything, with a page for people.
+    Park {
+        /// Address and port.
+        #[arg(long, env = "PADDOCK_PARK_LISTEN", default_value = "127.0.0.1:8083")]
+        listen: std::net::SocketAddr,
+    },
     /// Things that only the host's own people do.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -101,6 +108,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Migrate(file) => parts::database(&file.load()?)?.migrate().await.map_err(Into::into),
         Command::CheckConfig(file) => parts::check(&file.load()?),
+        Command::Park { listen } => park::run(listen, terminated()).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
         Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,

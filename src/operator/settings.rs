@@ -6,6 +6,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use crate::resource::Version;
+
 /// Everything the operator has to be told.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,9 +39,27 @@ pub struct Settings {
     /// Set where several operators run: only the one that holds the lease works.
     #[serde(default)]
     pub leader: Option<LeaderLease>,
+    /// The operator's own namespace, where it keeps what all operators of the cluster have to know.
+    #[serde(default = "paddock")]
+    pub namespace: String,
+    /// Who answers for servers that are paused; nobody when missing, and their visitors get the Gateway's own error.
+    #[serde(default)]
+    pub park: Option<Park>,
 }
 
-/// The images of one release.
+/// The Service of `paddock park`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Park {
+    /// Its namespace, from which the Gateway's listeners must take routes.
+    pub namespace: String,
+    /// Its name.
+    pub service: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// One release.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -47,6 +67,25 @@ pub struct Release {
     pub web: String,
     /// Streaming; by digest.
     pub streaming: String,
+    /// The oldest release that may go to this one in one step.
+    pub min_from: Version,
+}
+
+/// The images of one release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Images {
+    /// Web, workers and Jobs.
+    pub web: String,
+    /// Streaming.
+    pub streaming: String,
+}
+
+impl Release {
+    /// What its pods run.
+    pub fn images(&self) -> Images {
+        let Self { web, streaming, min_from: _ } = self;
+        Images { web: web.clone(), streaming: streaming.clone() }
+    }
 }
 
 /// Where servers are reached.
@@ -177,6 +216,9 @@ pub enum BadSetting {
     /// Nothing to run.
     #[error("releases must name at least one release of Mastodon")]
     NoRelease,
+    /// Not a version.
+    #[error("releases.{0} is not named by a version, such as 4.7.4")]
+    BadVersion(String),
     /// Not a domain to put names under.
     #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
     BadWildcard(String),
@@ -202,7 +244,10 @@ impl Settings {
             }
             Err(BadSetting::Unpinned { field, image: image.to_owned() })
         };
-        for (version, Release { web, streaming }) in &self.releases {
+        for (version, Release { web, streaming, min_from: _ }) in &self.releases {
+            if version.parse::<Version>().is_err() {
+                return Err(BadSetting::BadVersion(version.clone()));
+            }
             pinned(format!("releases.{version}.web"), web)?;
             pinned(format!("releases.{version}.streaming"), streaming)?;
         }
@@ -214,6 +259,11 @@ impl Settings {
             return Err(BadSetting::NoVersion(self.postgres_image.clone()));
         }
         Ok(())
+    }
+
+    /// Each release that can run, with the oldest that may go to it in one step.
+    pub fn offered(&self) -> BTreeMap<Version, Version> {
+        self.releases.iter().filter_map(|(version, release)| Some((version.parse().ok()?, release.min_from))).collect()
     }
 }
 

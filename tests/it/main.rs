@@ -14,6 +14,7 @@ mod faults;
 mod harness;
 mod mail;
 mod operator;
+mod park;
 mod plan;
 mod rig;
 mod routes;
