@@ -289,7 +289,7 @@ fn job_state(status: &Value) -> JobState {
 fn backup_state(status: &Value) -> JobState {
     match status["phase"].as_str() {
         Some("completed") => JobState::Done,
-        Some("failed") => {
+        Some("failed" | "invalid backup definition") => {
             let at = status["stoppedAt"].as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
             JobState::Failed {
                 at: at.map_or(0, |at| at.timestamp()),

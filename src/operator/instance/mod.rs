@@ -30,7 +30,7 @@ pub use validate::{Refusal, Valid, validate};
 
 use self::handover::Doors;
 use self::observe::Observed;
-use self::progress::Progress;
+use self::progress::{Progress, TaskState};
 use self::status::Stall;
 use self::turn::Turn;
 use self::upgrade::Decision;
@@ -216,7 +216,7 @@ async fn work(
     // Also after an error: what has come to be is told, and what failed is tried again.
     observed.seen = context.seen.of(&valid.name);
     let progress = read(observed);
-    let left = if applied.is_ok() { left_of_others(context, valid, observed).await? } else { None };
+    let left = if applied.is_ok() { left_of_others(context, valid, observed, &progress).await? } else { None };
     let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
     let turn = Turn::of(valid, &progress, left.as_deref(), now);
     found.extend(turn.finding(&observed.status.conditions, &progress, left.as_deref()));
@@ -258,13 +258,20 @@ async fn work(
 }
 
 /// What is left of other releases, once it looks as if nothing were; `None` where nobody has to know.
-async fn left_of_others(context: &Context, valid: &Valid<'_>, observed: &Observed) -> Result<Option<Vec<String>>, Error> {
+async fn left_of_others(
+    context: &Context,
+    valid: &Valid<'_>,
+    observed: &Observed,
+    progress: &Progress,
+) -> Result<Option<Vec<String>>, Error> {
     let (Some(under_way), Decision::Keep) = (&valid.under_way, &valid.decision) else { return Ok(None) };
-    let exchanges = matches!(under_way.upgrade.phase, UpgradePhase::Roll | UpgradePhase::RollBack);
-    if !exchanges || !progress::looks_rolled(&observed.seen) {
-        return Ok(None);
-    }
-    gate::look(context, valid, &under_way.images).await.map(Some)
+    let asks = match under_way.upgrade.phase {
+        UpgradePhase::Backup | UpgradePhase::PreMigration => false,
+        UpgradePhase::Roll | UpgradePhase::RollBack => progress::looks_rolled(&observed.seen),
+        // An old one may have come back before the Job was made.
+        UpgradePhase::PostMigration => progress.change.as_ref().is_some_and(|steps| matches!(steps.post, TaskState::Due { attempt: _ })),
+    };
+    if asks { gate::look(context, valid, &under_way.images).await.map(Some) } else { Ok(None) }
 }
 
 /// The points before and after a status is written, by what it says for the first time.

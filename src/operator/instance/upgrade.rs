@@ -274,14 +274,16 @@ pub fn finding(upgrade: &Upgrade, steps: Option<&Steps>, left: Option<&[String]>
         UpgradePhase::PostMigration => "the new release serves; the database is completed",
         UpgradePhase::RollBack => "the pods go back to the earlier patch",
     };
-    let more = match (steps.and_then(|steps| steps.of(*phase)), left) {
-        (Some(TaskState::Waiting { wait: _, message }), _) => format!("; this failed and is tried again: {message}"),
-        (Some(TaskState::Failed { message }), _) => format!("; this failed for good: {message}"),
-        (Some(TaskState::Done | TaskState::Running | TaskState::Due { attempt: _ }), _) | (None, None) => String::new(),
-        (None, Some([])) => String::new(),
-        (None, Some(left)) => format!("; still there: {}", left.join(", ")),
+    let step = match steps.and_then(|steps| steps.of(*phase)) {
+        Some(TaskState::Waiting { wait: _, message }) => format!("; this failed and is tried again: {message}"),
+        Some(TaskState::Failed { message }) => format!("; this failed for good: {message}"),
+        Some(TaskState::Done | TaskState::Running | TaskState::Due { attempt: _ }) | None => String::new(),
     };
-    Finding::holds(ConditionKind::Upgrading, phase.as_str(), format!("Mastodon {from} becomes {to}: {what}{more}"))
+    let gate = match left {
+        Some([]) | None => String::new(),
+        Some(left) => format!("; still there: {}", left.join(", ")),
+    };
+    Finding::holds(ConditionKind::Upgrading, phase.as_str(), format!("Mastodon {from} becomes {to}: {what}{step}{gate}"))
 }
 
 /// What a person has to do about a step that failed for good.

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use paddock::account::Scope;
+use paddock::clock::Clock as _;
 use paddock::ids::InstanceId;
 use paddock::instance::{self, Intent};
 use paddock::resource::{ConditionKind, Finding, InstanceStatus, StepName, Suspension, Upgrade, UpgradePhase, conditions, time};

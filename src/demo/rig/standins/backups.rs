@@ -1,5 +1,6 @@
-//! CloudNativePG's backups through its plugin for object stores: a `Backup` of a healthy `Cluster` is completed; one that asks for
-//! something else than that plugin, or for no `Cluster` that is there, has failed (its `internal/controller/backup_controller.go`).
+//! CloudNativePG's backups through its plugin for object stores: a `Backup` of a healthy `Cluster` is completed, one of a `Cluster` that
+//! is not there or not well waits, and one that asks for something else than that plugin has failed (its
+//! `internal/controller/backup_controller.go` and `webserver/plugin_backup.go`).
 //!
 //! Nothing is copied: what is real is the position in the write-ahead log, read from the server that holds the database.
 
@@ -45,16 +46,15 @@ async fn answer(client: &Client, postgres: &Postgres, work: Work, backup: &Dynam
     let cluster = clusters.get_opt(wanted).await.map_err(RigError::kube(format!("look for the Cluster {namespace}/{wanted}")))?;
     let began = now();
     let refused = match &cluster {
-        None => Some(format!("Unknown cluster {wanted}")),
         Some(_) if spec["method"] != "plugin" || spec["pluginConfiguration"]["name"] != PLUGIN => {
-            Some("requested plugin is not available".to_owned())
+            Some(format!("requested plugin is not available: {}", spec["pluginConfiguration"]["name"]))
         }
         Some(cluster) if cluster.labels().contains_key(FAILS) => Some(format!("the label {FAILS} says so")),
-        // CloudNativePG waits for a cluster that is not well; so does this, for the next look.
-        Some(cluster) if cluster.data["status"]["phase"] != super::databases::HEALTHY => {
+        // CloudNativePG waits for a cluster that is not there or not well; so does this, for the next look.
+        cluster if cluster.as_ref().is_none_or(|cluster| cluster.data["status"]["phase"] != super::databases::HEALTHY) => {
             return Err(RigError::TooLate { what: format!("the Cluster {namespace}/{wanted}"), after: std::time::Duration::ZERO });
         }
-        Some(_) => None,
+        Some(_) | None => None,
     };
     let status = match refused {
         Some(error) => json!({"phase": "failed", "error": error, "method": "plugin", "startedAt": began, "stoppedAt": now()}),

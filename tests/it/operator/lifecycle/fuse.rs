@@ -1,5 +1,7 @@
 //! The fuse on mass destruction.
 
+use std::path::PathBuf;
+
 use kube::api::{DeleteParams, ListParams};
 use paddock::ids::InstanceId;
 use paddock::operator::fuse::{self, Fuse};
@@ -9,6 +11,7 @@ use serde_json::json;
 use super::super::Host;
 use super::removal::{operator_with_own_fuse, override_by_staff};
 use super::told;
+use crate::harness::Database;
 
 const NAMESPACE: &str = "fuse-of-mass";
 
@@ -18,6 +21,38 @@ fn waits(status: &InstanceStatus) -> bool {
 
 fn is_removed(status: &InstanceStatus) -> bool {
     status.removal.as_ref().is_some_and(|removal| removal.finished_at.is_some())
+}
+
+/// `paddock admin fuse`, as whoever looks after the host calls it.
+struct Admin {
+    config: PathBuf,
+}
+
+impl Admin {
+    fn new(host: &Host, database: &Database) -> Self {
+        let kubeconfig = format!("kubeconfig = \"{}\" #", host.rig.cluster().kubeconfig().display());
+        let text = paddock::config::REFERENCE
+            .replacen("postgres://paddock@127.0.0.1/paddock", &database.url(), 1)
+            .replacen("kubeconfig = \"kubeconfig\"", &kubeconfig, 1)
+            .replacen("namespace = \"paddock\"", &format!("namespace = \"{NAMESPACE}\""), 1);
+        let config = host.rig.dir().join("fuse.toml");
+        std::fs::write(&config, text).unwrap();
+        Self { config }
+    }
+
+    async fn run(&self, words: &[&str]) -> String {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_paddock"))
+            .args(["admin", "fuse"])
+            .args(words)
+            .arg("--config")
+            .arg(&self.config)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .await
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
 }
 
 #[tokio::test]
@@ -62,8 +97,17 @@ async fn after_a_few_removals_nothing_is_destroyed_until_somebody_has_looked() {
         assert_eq!(after[kept].0, before[kept].0, "{kept}");
     }
 
-    // Somebody has looked.
-    assert!(fuse::reset(&host.client, NAMESPACE).await.unwrap().is_some());
+    // Somebody has looked, and says so.
+    let (database, _) = Database::copy().await;
+    let admin = Admin::new(&host, &database);
+    assert!(admin.run(&["show"]).await.contains("first: blown since"));
+    assert!(admin.run(&["reset", "--reason", "three trials and one customer, all on purpose"]).await.contains("whole again"));
+    assert!(admin.run(&["show"]).await.contains("first: whole"));
+    let pool = sqlx::PgPool::connect(&database.url()).await.unwrap();
+    let audited: serde_json::Value =
+        sqlx::query_scalar("select detail from audit_events where action = 'fuse.reset'").fetch_one(&pool).await.unwrap();
+    assert_eq!(audited["reason"], "three trials and one customer, all on purpose");
+    pool.close().await;
     host.until_status(full, "it is removed after all", is_removed).await;
     removed.push(full);
     for id in &removed {

@@ -4,6 +4,7 @@ mod change;
 mod fuse;
 mod pause;
 mod removal;
+mod rows;
 mod upgrade;
 
 use std::time::Duration;

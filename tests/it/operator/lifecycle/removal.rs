@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use paddock::ids::InstanceId;
+use paddock::operator::Settings;
 use paddock::resource::{ConditionKind, InstanceStatus, condition, namespace_name, resource_name};
 use serde_json::{Value, json};
 
@@ -17,11 +18,17 @@ pub fn override_by_staff() -> Value {
 
 /// Every test has a fuse of its own: what others remove does not count.
 pub async fn operator_with_own_fuse(host: &Host, namespace: &str) -> Operator {
+    operator_with(host, namespace, |_| {}).await
+}
+
+/// The same with other settings.
+pub async fn operator_with(host: &Host, namespace: &str, change: impl FnOnce(&mut Settings)) -> Operator {
     let namespaces: Api<Namespace> = Api::all(host.client.clone());
     let own = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
     namespaces.patch(namespace, &PatchParams::apply("test"), &Patch::Apply(&own)).await.unwrap();
     let mut settings = host.settings();
     settings.namespace = namespace.to_owned();
+    change(&mut settings);
     host.operator_with(settings).await
 }
 
