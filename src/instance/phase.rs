@@ -12,6 +12,8 @@ pub enum Phase {
     Reserved,
     /// Being built for the first time. The step under way; `None` until the cluster has answered.
     Preparing(Option<StepName>),
+    /// Built, and waits for the customer's DNS records to point here.
+    AwaitingRecords,
     /// All is well.
     Running,
     /// It should run and something is missing; the operator's sentence.
@@ -32,6 +34,7 @@ impl Phase {
         match self {
             Self::Reserved => "reserved",
             Self::Preparing(_) => "preparing",
+            Self::AwaitingRecords => "awaiting-records",
             Self::Running => "running",
             Self::Degraded(_) => "degraded",
             Self::Upgrading => "upgrading",
@@ -68,7 +71,10 @@ fn running(instance: &Instance) -> Phase {
             status.steps.iter().any(|step| step.name == *name && step.finished_at.is_none())
                 || !status.steps.iter().any(|step| step.name == *name)
         });
-        return Phase::Preparing(under_way);
+        return match under_way {
+            None | Some(StepName::Address) if instance.awaits_records() => Phase::AwaitingRecords,
+            under_way => Phase::Preparing(under_way),
+        };
     }
     if status.version.as_deref().is_some_and(|version| version != instance.mastodon_version) {
         return Phase::Upgrading;

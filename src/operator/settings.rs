@@ -1,6 +1,7 @@
 //! What the operator has to be told. It reads no environment and no files: whoever composes the program fills this in.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -55,8 +56,45 @@ pub struct Release {
 pub struct Address {
     /// The domain under which the host gives names away, without `*.`.
     pub wildcard_domain: String,
-    /// The Gateway whose listener has the wildcard certificate.
+    /// The Gateway whose listener has the wildcard certificate. Names of customers' own domains get listeners of their own on it, so it
+    /// must allow listener sets of all namespaces.
     pub gateway: GatewayRef,
+    /// Who signs the certificates of customers' own domains.
+    pub issuer: Issuer,
+    /// Where the Gateway finds the media of servers on customers' own domains.
+    pub media: MediaBackend,
+}
+
+/// An issuer of cert-manager. It must solve HTTP-01 through the Gateway, with Services of type `ClusterIP` (a server's quota allows no
+/// node ports).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Its name.
+    pub name: String,
+    /// Its kind; of the namespaced kinds there is none in a server's namespace.
+    #[serde(default = "cluster_issuer")]
+    pub kind: String,
+    /// The kind's API group.
+    #[serde(default = "cert_manager")]
+    pub group: String,
+}
+
+/// The object store as the Gateway reaches it to serve public media.
+///
+/// By address and not by the name of a Service: a route may use a Service of another namespace only when a `ReferenceGrant` there
+/// names the route's namespace, each one by itself, and every server has a namespace of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MediaBackend {
+    /// Its addresses, all IPv4 or all IPv6.
+    pub addresses: Vec<IpAddr>,
+    /// The TCP port; plain HTTP is spoken there.
+    pub port: u16,
+    /// The host name that requests must have for a bucket, `{bucket}` standing for its name: the way of website endpoints. Without
+    /// one the bucket's name goes in front of the path, as S3 itself has it.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 /// A listener of a Gateway.
@@ -180,6 +218,17 @@ pub enum BadSetting {
     /// Not a domain to put names under.
     #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
     BadWildcard(String),
+    /// Not the name of an issuer.
+    #[error("address.issuer.name is empty; name the ClusterIssuer of cert-manager that signs for customers' own domains")]
+    NoIssuer,
+    /// Nothing to send requests for media to.
+    #[error(
+        "address.media.addresses must be addresses of the object store, all IPv4 or all IPv6, reachable from the Gateway: {0}"
+    )]
+    BadMediaAddresses(String),
+    /// A host for media that is the same for all buckets.
+    #[error("address.media.host must have {{bucket}} in it, such as {{bucket}}.web.store.example, not {0:?}")]
+    BadMediaHost(String),
 }
 
 impl Settings {
@@ -195,6 +244,7 @@ impl Settings {
         if domain.is_empty() || domain.starts_with(['*', '.']) || domain.ends_with('.') {
             return Err(BadSetting::BadWildcard(domain.clone()));
         }
+        self.address.check()?;
         let pinned = |field: String, image: &str| {
             let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
             if digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())) {
@@ -215,6 +265,46 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+impl Address {
+    fn check(&self) -> Result<(), BadSetting> {
+        let Self { wildcard_domain: _, gateway: _, issuer: Issuer { name, kind: _, group: _ }, media } = self;
+        if name.is_empty() {
+            return Err(BadSetting::NoIssuer);
+        }
+        let MediaBackend { addresses, port: _, host } = media;
+        let bad = |why: String| Err(BadSetting::BadMediaAddresses(why));
+        let Some(first) = addresses.first() else { return bad("there is none".to_owned()) };
+        for address in addresses {
+            // What the API server takes for no endpoint.
+            if address.is_unspecified() || address.is_loopback() || address.is_multicast() || is_link_local(address) {
+                return bad(format!("{address} is none"));
+            }
+            if address.is_ipv4() != first.is_ipv4() {
+                return bad(format!("{first} and {address} differ in kind"));
+            }
+        }
+        match host.as_deref().filter(|host| !host.contains("{bucket}")) {
+            Some(same) => Err(BadSetting::BadMediaHost(same.to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_link_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+fn cluster_issuer() -> String {
+    "ClusterIssuer".to_owned()
+}
+
+fn cert_manager() -> String {
+    "cert-manager.io".to_owned()
 }
 
 fn paddock() -> String {

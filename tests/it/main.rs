@@ -7,6 +7,7 @@ mod address;
 mod architecture;
 mod bad_input;
 mod browser;
+mod claims;
 mod config;
 mod database;
 mod dns;

@@ -1,11 +1,13 @@
 //! One pass over one instance: observe → validate → found → build → apply → status. Only the outer steps hold a client.
 
+mod address;
 mod apply;
 pub mod build;
 mod found;
 mod identity;
 mod observe;
 mod progress;
+mod reached;
 mod remove;
 mod status;
 mod validate;

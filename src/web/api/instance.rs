@@ -42,7 +42,7 @@ pub(super) struct InstanceView {
     domain: String,
     /// Where its pages are.
     url: String,
-    /// `reserved`, `preparing`, `running`, `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
+    /// `reserved`, `preparing`, `awaiting-records` (built, and served once DNS records point here), `running`, `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
     #[schema(example = "preparing")]
     phase: &'static str,
     /// Why, when there is something to say.
@@ -124,7 +124,13 @@ fn view(instance: &Instance) -> InstanceView {
         phase: now.word(),
         reason: match &now {
             Phase::Degraded(why) | Phase::Suspended(why) => Some(why.clone()).filter(|why| !why.is_empty()),
-            Phase::Reserved | Phase::Preparing(_) | Phase::Running | Phase::Upgrading | Phase::Leaving | Phase::Gone(_) => None,
+            Phase::Reserved
+            | Phase::Preparing(_)
+            | Phase::AwaitingRecords
+            | Phase::Running
+            | Phase::Upgrading
+            | Phase::Leaving
+            | Phase::Gone(_) => None,
         },
         plan: instance.plan_code.clone(),
         version: instance.mastodon_version.clone(),

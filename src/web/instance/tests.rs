@@ -5,6 +5,7 @@ use sqlx::types::Json;
 
 use super::view::{Seen, StatusView, status};
 use crate::ids::{AccountId, InstanceId};
+use crate::instance::claim::LocalDomain;
 use crate::instance::{Instance, Intent};
 use crate::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps, time};
 use crate::words::Words;
@@ -33,6 +34,9 @@ fn wanted() -> Instance {
         observed_at: None,
         intent_at: Some(at(0)),
         ready_at: None,
+        local_domain: Some(LocalDomain::Elsewhere),
+        address_confirmed_at: Some(at(0)),
+        address_checked_at: None,
         released_at: None,
         created_at: at(-60),
     }

@@ -71,7 +71,7 @@ pub(in crate::web) struct StatusView {
     pub address: String,
     /// Where its pages are.
     pub url: String,
-    /// `reserved`, `preparing`, `stuck`, `ready`, `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
+    /// `reserved`, `preparing`, `awaiting-records`, `stuck`, `ready`, `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
     pub phase: String,
     /// The same as a word with a date.
     pub state: State,
@@ -101,6 +101,8 @@ pub(in crate::web) struct StatusView {
     pub password_url: String,
     /// What the phase means and what happens next.
     pub text: String,
+    /// Where the DNS records are shown, while they are missing.
+    pub records_url: String,
 }
 
 impl StatusView {
@@ -216,7 +218,7 @@ impl Seen<'_> {
             "degraded" => State::new(words, "failed", "phase-degraded", since(turned())),
             "upgrading" => State::new(words, "doing", "phase-upgrading", &self.instance.mastodon_version),
             "gone" => State::new(words, "waiting", "phase-gone", since(self.instance.released_at)),
-            "reserved" => State::new(words, "waiting", "phase-reserved", ""),
+            word @ ("reserved" | "awaiting-records") => State::new(words, "waiting", &format!("phase-{word}"), ""),
             word => State::new(words, "waiting", &format!("phase-{word}"), since(self.instance.intent_at)),
         }
     }
@@ -237,7 +239,10 @@ impl Seen<'_> {
         let key = format!("step-{}", word_of(name));
         let mut view = StepView {
             title: words.t(&key),
-            note: words.t(&format!("{key}-note")),
+            note: words.t(&format!(
+                "{key}{}-note",
+                if self.instance.is_on_own_domain() && name == StepName::Address { "-own" } else { "" }
+            )),
             state: "waiting".to_owned(),
             typical: self.typical_of(name).map(|seconds| time::about(words, seconds)).unwrap_or_default(),
             ..StepView::default()
@@ -290,7 +295,9 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
     let address = readable(&instance.domain);
     let text = match phase {
         "stuck" => words.t("building-stuck-text"),
-        "degraded" | "upgrading" | "suspended" | "leaving" | "gone" | "reserved" => words.t(&format!("phase-{phase}-text")),
+        "awaiting-records" | "degraded" | "upgrading" | "suspended" | "leaving" | "gone" | "reserved" => {
+            words.t(&format!("phase-{phase}-text"))
+        }
         _ => String::new(),
     };
     StatusView {
@@ -311,5 +318,6 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
         password_url: format!("https://{}/auth/password/new", instance.web_host()),
         text,
         address,
+        records_url: if instance.awaits_records() { format!("/instances/{}/address", instance.id) } else { String::new() },
     }
 }

@@ -16,7 +16,7 @@ pub fn config_map(valid: &Valid<'_>) -> Object {
 fn variables(valid: &Valid<'_>) -> Map<String, Value> {
     let spec = valid.spec;
     let MailRelay { server, port, from, login } = &valid.settings.mail;
-    let Storage { driver: _, pod_endpoint, endpoint: _, region, access_key: _, secret_key: _, media_host } =
+    let Storage { driver: _, pod_endpoint, endpoint: _, region, access_key: _, secret_key: _, media_host: _ } =
         &valid.settings.storage;
     let bucket = &valid.bucket;
     let mut all = Map::new();
@@ -43,7 +43,7 @@ fn variables(valid: &Valid<'_>) -> Map<String, Value> {
     set("S3_PROTOCOL", "https");
     set("S3_HOSTNAME", pod_endpoint.host_str().unwrap_or_default());
     set("S3_ENDPOINT", pod_endpoint.as_str().trim_end_matches('/'));
-    set("S3_ALIAS_HOST", &media_host.replace("{bucket}", bucket));
+    set("S3_ALIAS_HOST", &valid.addresses.media);
     // Empty: send no ACL. What is public is the bucket's policy, for not every store knows ACLs.
     set("S3_PERMISSION", "");
 
