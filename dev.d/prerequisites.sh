@@ -34,7 +34,9 @@ rust_components() {
     local part package
     for part in fmt:rustfmt clippy:clippy; do
         package=${part#*:}
-        cargo "${part%:*}" --version >/dev/null 2>&1 || die 3 "cargo ${part%:*} is missing: rustup component add $package (or install Debian's $package)"
+        cargo "${part%:*}" --version >/dev/null 2>&1 && continue
+        command -v rustup >/dev/null && rustup component add "$package" >&2 && continue
+        die 3 "cargo ${part%:*} is missing: rustup component add $package (or install Debian's $package)"
     done
 }
 

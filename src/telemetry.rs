@@ -6,10 +6,12 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts logging to standard error: lines for people on a terminal, JSON elsewhere. `RUST_LOG` overrides what is logged.
-pub fn start_logging() {
+/// Starts logging to standard error: lines for people on a terminal, JSON elsewhere. `quiet` is for commands that tell people
+/// themselves how they get on: then only trouble is logged. `RUST_LOG` overrides what is logged.
+pub fn start_logging(quiet: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("info,graphile_worker=warn,sqlx=warn,kube=warn,kube_client=off,hyper=warn,tower_http=warn")
+        let ours = if quiet { "warn,stripe=error" } else { "info" };
+        EnvFilter::new(format!("{ours},graphile_worker=warn,sqlx=warn,kube=warn,kube_client=off,hyper=warn,tower_http=warn"))
     });
     let people = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = people.then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr));

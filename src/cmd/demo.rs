@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::parts::Parts;
 use super::{Selection, serve};
 use crate::demo::journey::Journey;
 use crate::demo::rig::{self, Rig, RigSettings};
@@ -124,7 +125,8 @@ async fn step<T>(name: &str, work: impl Future<Output = anyhow::Result<T>>) -> a
 /// Serves until the end: of the check, or by Ctrl-C. Everything is stopped either way.
 async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
-    let mut serving = tokio::spawn(serve::run(stage.config.clone(), Selection::ALL, true, stop.clone()));
+    let parts = Parts::open((Some(stage.config.clone()), Vec::new()))?;
+    let mut serving = tokio::spawn(serve::run(parts, Selection::ALL, true, stop.clone()));
     let playing = async {
         wait_until_served(&stage).await?;
         if check {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::telemetry;
+use parts::Parts;
 pub use serve::Selection;
 
 /// Hosts Mastodon servers: sign-up, payment, provisioning on Kubernetes, and leaving with everything.
@@ -33,8 +34,14 @@ struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// The configuration alone, for what needs little of it.
     fn load(&self) -> anyhow::Result<Config> {
         Ok(Config::load(self.config.as_deref())?)
+    }
+
+    /// The configuration and everything made out of it.
+    fn parts(&self) -> anyhow::Result<Parts> {
+        Ok(Parts::open(Config::read(self.config.as_deref()))?)
     }
 }
 
@@ -89,18 +96,24 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<()> {
+    telemetry::start_logging(matches!(command, Command::Demo(_) | Command::Bench(_)));
     match command {
-        Command::Serve(file) => serve::run(file.load()?, Selection::ALL, true, terminated()).await,
-        Command::Web(file) => serve::run(file.load()?, Selection { web: true, ..Selection::NONE }, false, terminated()).await,
+        Command::Serve(file) => serve::run(file.parts()?, Selection::ALL, true, terminated()).await,
+        Command::Web(file) => serve::run(file.parts()?, Selection { web: true, ..Selection::NONE }, false, terminated()).await,
         Command::Worker(file) => {
-            serve::run(file.load()?, Selection { worker: true, ..Selection::NONE }, false, terminated()).await
+            serve::run(file.parts()?, Selection { worker: true, ..Selection::NONE }, false, terminated()).await
         }
-        Command::Fleet(file) => serve::run(file.load()?, Selection { fleet: true, ..Selection::NONE }, false, terminated()).await,
+        Command::Fleet(file) => {
+            serve::run(file.parts()?, Selection { fleet: true, ..Selection::NONE }, false, terminated()).await
+        }
         Command::Operator(file) => {
-            serve::run(file.load()?, Selection { operator: true, ..Selection::NONE }, false, terminated()).await
+            serve::run(file.parts()?, Selection { operator: true, ..Selection::NONE }, false, terminated()).await
         }
         Command::Migrate(file) => parts::database(&file.load()?)?.migrate().await.map_err(Into::into),
-        Command::CheckConfig(file) => parts::check(&file.load()?),
+        Command::CheckConfig(file) => {
+            parts::check(&file.parts()?);
+            Ok(())
+        }
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
         Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,
@@ -110,7 +123,6 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
 
 /// Cancelled by Ctrl-C or SIGTERM. A second Ctrl-C ends the process at once.
 fn terminated() -> CancellationToken {
-    telemetry::start_logging();
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {

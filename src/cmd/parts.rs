@@ -50,7 +50,6 @@ pub(super) struct Parts {
 }
 
 /// What was found to be wrong, all of it.
-#[derive(Default)]
 struct Faults(Vec<Fault>);
 
 impl Faults {
@@ -69,9 +68,8 @@ pub(super) fn database(config: &Config) -> anyhow::Result<Db> {
     Ok(Db::new(config.database.url.expose_secret(), config.database.connections)?)
 }
 
-/// Reads what the configuration names and builds what needs no network; every part of it that is wrong is named.
-pub(super) fn check(config: &Config) -> anyhow::Result<()> {
-    let parts = Parts::new(config.clone())?;
+/// Says that all is well, which it is when there are parts.
+pub(super) fn check(parts: &Parts) {
     if parts.operator.is_none() {
         println!("there is no section [operator]: web, worker and fleet can run; serve and operator can't");
     }
@@ -79,9 +77,8 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
         "the configuration is right: {} plans, {} releases, {} cluster(s)",
         parts.catalogue.plans().len(),
         parts.releases.all().len(),
-        config.clusters.len()
+        parts.config.clusters.len()
     );
-    Ok(())
 }
 
 async fn connect(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Client> {
@@ -104,9 +101,10 @@ fn counted(request: http::Request<kube::client::Body>) -> http::Request<kube::cl
 }
 
 impl Parts {
-    /// Builds everything; what can't be built is named all at once.
-    pub fn new(config: Config) -> Result<Self, BadConfig> {
-        let mut faults = Faults::default();
+    /// Reads the configuration and builds everything that needs no network; what is wrong with either is named all at once.
+    pub fn open((config, faults): (Option<Config>, Vec<Fault>)) -> Result<Self, BadConfig> {
+        let mut faults = Faults(faults);
+        let Some(config) = config else { return Err(BadConfig(faults.0)) };
         let catalogue = faults.take("catalogue.plans", Catalogue::load(&config.catalogue.plans));
         let releases = faults.take("catalogue.releases", Releases::load(&config.catalogue.releases));
         if config.mode == Mode::Production
@@ -133,6 +131,9 @@ impl Parts {
             [],
         ) = (catalogue, releases, stripe, resolver, views, sites, transport, db, faults.0.as_slice())
         else {
+            faults.0.sort();
+            // A part that is missing in the configuration has a fault of its own there.
+            faults.0.dedup_by(|later, first| later.field == first.field);
             return Err(BadConfig(faults.0));
         };
         Ok(Self {
@@ -266,7 +267,16 @@ fn read_operator(config: &Config, releases: Option<&Releases>, faults: &mut Faul
     };
     // Without a catalogue there is a fault already, and nothing to check.
     if releases.is_some() {
-        faults.take("operator", settings.check());
+        for fault in settings.faults() {
+            faults.note(&format!("operator.{}", fault.field), fault.message);
+        }
+    }
+    if settings.address.wildcard_domain != config.host.domain {
+        let message = format!(
+            "is {:?} and host.domain is {:?}; they must be the same",
+            settings.address.wildcard_domain, config.host.domain
+        );
+        faults.note("operator.address.wildcard_domain", message);
     }
     if config.mode == Mode::Production {
         refuse_in_production(&settings, faults);
@@ -322,7 +332,7 @@ mod tests {
 
     fn faults(text: &str) -> Vec<String> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        match Parts::new(Config::from_toml(text).unwrap()) {
+        match Parts::open(Config::read_toml(text)) {
             Ok(_) => Vec::new(),
             Err(BadConfig(faults)) => faults.iter().map(ToString::to_string).collect(),
         }
@@ -341,7 +351,7 @@ mod tests {
         assert_eq!(faults(config::REFERENCE), Vec::<String>::new());
         let (without, _) = config::REFERENCE.split_once("[operator]").unwrap();
         assert_eq!(faults(without), Vec::<String>::new());
-        let parts = Parts::new(Config::from_toml(without).unwrap()).unwrap();
+        let parts = Parts::open(Config::read_toml(without)).unwrap();
         assert!(parts.operator_settings().unwrap_err().to_string().starts_with("operator: is missing"));
     }
 
@@ -356,7 +366,25 @@ mod tests {
             [("catalogue.plans", "no-plans"), ("catalogue.releases", "no-releases"), ("mail.smtp", ""), ("operator", "abacus")];
         assert_names(&faults(&text), &expected);
         let unpinned = config::REFERENCE.replacen("postgresql:17.6@sha256:0", "postgresql:17.6@sha256:", 1);
-        assert_names(&faults(&unpinned), &[("operator", "postgres_image must name an image by digest")]);
+        assert_names(&faults(&unpinned), &[("operator.postgres_image", "must name an image by digest")]);
+        let other = config::REFERENCE.replacen("wildcard_domain = \"meadow.social\"", "wildcard_domain = \"meadow.example\"", 1);
+        assert_names(&faults(&other), &[("operator.address.wildcard_domain", "they must be the same")]);
+    }
+
+    #[tokio::test]
+    async fn faults_of_the_configuration_and_of_what_it_names_come_together() {
+        let text = config::REFERENCE
+            .replacen("connections = 10", "connections = 0", 1)
+            .replacen("catalogue/plans.toml", "catalogue/no-plans.toml", 1)
+            .replacen("valkey:8.1@sha256:0", "valkey:8.1@sha256:", 1)
+            .replacen("postgresql:17.6@sha256:0", "postgresql:@sha256:", 1);
+        let expected = [
+            ("catalogue.plans", "no-plans"),
+            ("database.connections", "must lie between"),
+            ("operator.postgres_image", "by digest"),
+            ("operator.valkey_image", "by digest"),
+        ];
+        assert_names(&faults(&text), &expected);
     }
 
     #[tokio::test]

@@ -8,7 +8,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
-use crate::config::Config;
 use crate::{fleet, operator, telemetry, web, worker};
 
 /// Jobs at a time in one process.
@@ -37,8 +36,7 @@ impl Selection {
 
 /// Runs the selected parts until `shutdown`, or until one of them can't go on: then the others are stopped too, and the fault is
 /// returned. With `migrate` the database is brought up to date first.
-pub(super) async fn run(config: Config, selection: Selection, migrate: bool, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let parts = Parts::new(config)?;
+pub(super) async fn run(parts: Parts, selection: Selection, migrate: bool, shutdown: CancellationToken) -> anyhow::Result<()> {
     let operator_settings = if selection.operator { Some(parts.operator_settings()?) } else { None };
     if migrate {
         parts.db.migrate().await?;

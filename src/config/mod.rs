@@ -169,7 +169,15 @@ pub struct BadConfig(pub Vec<Fault>);
 
 impl Config {
     /// Reads the file (if any) and the environment of this process.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
     pub fn load(file: Option<&Path>) -> Result<Self, BadConfig> {
+        sound(Self::read(file))
+    }
+
+    /// The same, for whoever has more to check: what could be read, and everything that is wrong.
+    pub fn read(file: Option<&Path>) -> (Option<Self>, Vec<Fault>) {
         let mut builder = config::Config::builder();
         if let Some(file) = file {
             builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
@@ -180,20 +188,31 @@ impl Config {
             Ok(tree) => Self::from_tree(&tree),
             Err(error) => {
                 let field = file.map_or_else(|| "environment".to_owned(), |file| file.display().to_string());
-                Err(BadConfig(vec![Fault { field, message: format!("can't be read: {error}") }]))
+                (None, vec![Fault { field, message: format!("can't be read: {error}") }])
             }
         }
     }
 
     /// Reads a text in TOML.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
     pub fn from_toml(text: &str) -> Result<Self, BadConfig> {
-        let tree = text.parse::<Table>().map_err(|error| {
-            BadConfig(vec![Fault { field: "configuration".to_owned(), message: format!("is not TOML: {}", error.message()) }])
-        })?;
-        Self::from_tree(&tree)
+        sound(Self::read_toml(text))
     }
 
-    fn from_tree(tree: &Table) -> Result<Self, BadConfig> {
+    /// The same, for whoever has more to check: what could be read, and everything that is wrong.
+    pub fn read_toml(text: &str) -> (Option<Self>, Vec<Fault>) {
+        match text.parse::<Table>() {
+            Ok(tree) => Self::from_tree(&tree),
+            Err(error) => {
+                let message = format!("is not TOML: {}", error.message());
+                (None, vec![Fault { field: "configuration".to_owned(), message }])
+            }
+        }
+    }
+
+    fn from_tree(tree: &Table) -> (Option<Self>, Vec<Fault>) {
         let mut faults = Vec::new();
         let mut reader = Reader::new("", tree, &mut faults);
         let config = read(&mut reader);
@@ -204,10 +223,14 @@ impl Config {
             faults.extend(production_faults(config));
         }
         faults.sort();
-        match config {
-            Some(config) if faults.is_empty() => Ok(config),
-            _ => Err(BadConfig(faults)),
-        }
+        (config, faults)
+    }
+}
+
+fn sound((config, faults): (Option<Config>, Vec<Fault>)) -> Result<Config, BadConfig> {
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        Some(_) | None => Err(BadConfig(faults)),
     }
 }
 

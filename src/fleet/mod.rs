@@ -9,6 +9,8 @@ mod push;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
+pub use self::pull::take_in;
+pub use self::push::resource_size;
 use crate::capacity;
 use crate::clock::SharedClock;
 use crate::config;
@@ -50,7 +52,7 @@ pub async fn run(
     let mut parts = tokio::task::JoinSet::new();
     for (id, (_, client)) in ids.into_iter().zip(clusters) {
         parts.spawn(push::run(db.clone(), client.clone(), id, shutdown.clone()));
-        parts.spawn(pull::run(db.clone(), clock.clone(), client, shutdown.clone()));
+        parts.spawn(pull::run(db.clone(), clock.clone(), client, id, shutdown.clone()));
     }
     while let Some(ended) = parts.join_next().await {
         ended?;

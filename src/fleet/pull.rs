@@ -6,14 +6,15 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::ROW_GENERATION;
 use crate::account;
-use crate::clock::SharedClock;
+use crate::clock::{Clock, SharedClock};
 use crate::crash;
 use crate::db::Db;
-use crate::ids::InstanceId;
+use crate::ids::{ClusterId, InstanceId};
 use crate::instance;
 use crate::mail::{self, Notice};
 use crate::resource::{ConditionKind, InstanceStatus, MastodonInstance, instance_id, instant, is_true};
@@ -28,37 +29,55 @@ struct Said {
     status: InstanceStatus,
 }
 
-pub(super) async fn run(db: Db, clock: SharedClock, client: Client, shutdown: CancellationToken) {
+pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: ClusterId, shutdown: CancellationToken) {
     let api: Api<MastodonInstance> = Api::all(client);
     let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
     // Of each instance only what was said last matters. What can't be written now stays here; a relist says everything again.
     let mut unwritten: BTreeMap<InstanceId, Said> = BTreeMap::new();
+    // The generation of the row that each custom resource was made from, of a listing under way and of one not yet compared.
+    let (mut listing, mut listed) = (BTreeMap::new(), None);
     loop {
         let more = tokio::select! {
             () = shutdown.cancelled() => return,
-            event = events.next() => event,
-            () = tokio::time::sleep(AGAIN), if !unwritten.is_empty() => Some(Ok(Event::InitDone)),
+            event = events.next() => event.map(Some),
+            () = tokio::time::sleep(AGAIN), if !unwritten.is_empty() || listed.is_some() => Some(None),
         };
-        match more {
-            Some(Ok(Event::Apply(resource) | Event::InitApply(resource))) => {
-                if let Some((id, said)) = read(&resource) {
-                    unwritten.insert(id, said);
+        match more.map(Option::transpose) {
+            Some(Ok(None)) => {}
+            Some(Ok(Some(Event::Init))) => listing.clear(),
+            Some(Ok(Some(Event::InitApply(resource)))) => {
+                if let Some(id) = instance_id(&resource.name_any()) {
+                    listing.insert(id, row_generation(&resource));
                 }
+                unwritten.extend(read(&resource));
             }
+            Some(Ok(Some(Event::InitDone))) => listed = Some(std::mem::take(&mut listing)),
+            Some(Ok(Some(Event::Apply(resource)))) => unwritten.extend(read(&resource)),
             // A custom resource that somebody deleted is wanted again as long as its row says so.
-            Some(Ok(Event::Delete(resource))) => {
+            Some(Ok(Some(Event::Delete(resource)))) => {
                 if let Some(id) = instance_id(&resource.name_any())
                     && let Err(error) = push_again(&db, id).await
                 {
                     tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "a deleted custom resource could not be noted");
                 }
             }
-            Some(Ok(Event::Init | Event::InitDone)) => {}
             Some(Err(error)) => {
                 tracing::warn!(error = telemetry::chain(&error), "the watch of custom resources broke off; it begins again");
                 tokio::time::sleep(AGAIN).await;
             }
             None => return,
+        }
+        // What was deleted or put back to an older state while nobody watched shows in the listing alone.
+        if let Some(there) = &listed {
+            match push_missing(&db, cluster, there).await {
+                Ok(()) => listed = None,
+                Err(error) => {
+                    tracing::warn!(
+                        error = telemetry::chain(&error),
+                        "the listing could not be compared with the rows; trying again"
+                    );
+                }
+            }
         }
         // One that can't be written does not stand in the way of the others.
         for (id, said) in std::mem::take(&mut unwritten) {
@@ -75,39 +94,31 @@ async fn push_again(db: &Db, id: InstanceId) -> sqlx::Result<()> {
     instance::push_again(&mut conn, id).await
 }
 
+async fn push_missing(db: &Db, cluster: ClusterId, there: &BTreeMap<InstanceId, i64>) -> sqlx::Result<()> {
+    let mut conn = db.fleet().acquire().await?;
+    let missing = instance::push_missing(&mut conn, cluster, there).await?;
+    if missing > 0 {
+        tracing::warn!(missing, "custom resources were missing or older than their rows; they are written again");
+    }
+    Ok(())
+}
+
+/// The generation of the row that a custom resource was made from.
+fn row_generation(resource: &MastodonInstance) -> i64 {
+    resource.annotations().get(ROW_GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 fn read(resource: &MastodonInstance) -> Option<(InstanceId, Said)> {
     let id = instance_id(&resource.name_any())?;
     let status = resource.status.clone()?;
     let answered = status.observed_generation == resource.metadata.generation;
-    let row_generation = resource.annotations().get(ROW_GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0);
-    Some((id, Said { row_generation: if answered { row_generation } else { 0 }, status }))
+    Some((id, Said { row_generation: if answered { row_generation(resource) } else { 0 }, status }))
 }
 
-/// One transaction: the row, and at the first Ready the mail that is owed and the times that the steps took.
 async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sqlx::Result<()> {
-    let status = serde_json::to_value(&said.status).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let ready = is_true(&said.status.conditions, ConditionKind::Ready);
     let mut tx = db.fleet().begin().await?;
-    let first = instance::observe(&mut tx, clock.as_ref(), id, said.row_generation, &status, ready).await?;
-    if let Some(first) = first {
-        for step in &said.status.steps {
-            if let Some(finished) = &step.finished_at {
-                let (began, ended) = (instant(&step.started_at), instant(finished));
-                let seconds = (ended - began).as_seconds_f64();
-                instance::record_step(&mut tx, step.name.as_str(), seconds, ended).await?;
-            }
-        }
-        let notice = Notice::ServerReady {
-            instance: id,
-            web_domain: first.web_domain.unwrap_or_else(|| first.domain.clone()),
-            domain: first.domain,
-            owner_username: first.owner_username,
-            owner_email: first.owner_email,
-        };
-        let people = account::list_members(&mut tx, first.account_id).await?;
-        if let Some(person) = people.first() {
-            mail::owe(&mut tx, clock.as_ref(), &person.email, &person.locale, &notice, Some(&format!("ready:{id}"))).await?;
-        }
+    if take_in(&mut tx, clock.as_ref(), id, said.row_generation, &said.status).await? {
         crash::point("fleet.ready_before_commit");
         metrics::counter!("paddock_instances_ready_total").increment(1);
     }
@@ -116,4 +127,38 @@ async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sql
         crash::point("fleet.ready_committed");
     }
     Ok(())
+}
+
+/// Writes what the operator says of an instance into its row; at the first Ready also the mail that is owed and the times that the
+/// steps took. `row_generation`: which intent it answers. Returns whether this was the first Ready.
+///
+/// # Errors
+/// Those of the database.
+pub async fn take_in(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    row_generation: i64,
+    status: &InstanceStatus,
+) -> sqlx::Result<bool> {
+    let ready = is_true(&status.conditions, ConditionKind::Ready);
+    let json = serde_json::to_value(status).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let Some(first) = instance::observe(conn, clock, id, row_generation, &json, ready).await? else { return Ok(false) };
+    for step in &status.steps {
+        if let Some(finished) = &step.finished_at {
+            let (began, ended) = (instant(&step.started_at), instant(finished));
+            instance::record_step(conn, step.name.as_str(), (ended - began).as_seconds_f64(), ended).await?;
+        }
+    }
+    let notice = Notice::ServerReady {
+        instance: id,
+        web_domain: first.web_domain.unwrap_or_else(|| first.domain.clone()),
+        domain: first.domain,
+        owner_username: first.owner_username,
+        owner_email: first.owner_email,
+    };
+    if let Some(person) = account::list_members(conn, first.account_id).await?.first() {
+        mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("ready:{id}"))).await?;
+    }
+    Ok(true)
 }

@@ -119,7 +119,7 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
         version: row.mastodon_version.clone(),
         owner: Owner { username: row.owner_username.clone(), email: row.owner_email.clone() },
         locale: row.locale.clone(),
-        size: size(&row.size)?,
+        size: resource_size(&row.size)?,
     };
     let mut resource = MastodonInstance::new(&resource_name(row.id), spec);
     resource.annotations_mut().insert(ROW_GENERATION.to_owned(), row.generation.to_string());
@@ -127,7 +127,10 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
 }
 
 /// The plan's numbers in the words of the custom resource.
-fn size(stored: &StoredSize) -> anyhow::Result<Size> {
+///
+/// # Errors
+/// A number that the custom resource has no room for.
+pub fn resource_size(stored: &StoredSize) -> anyhow::Result<Size> {
     let StoredSize { size, media_gib } = stored;
     Ok(Size {
         web: WebSize {

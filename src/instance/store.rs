@@ -1,5 +1,7 @@
 //! SQL of instances.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -351,6 +353,24 @@ pub async fn push_again(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// Compares the rows of a cluster with all of its custom resources (`there`: the generation of the row that each was made from).
+/// Those that are missing, or older than what was pushed, are pushed again in the next round; returns how many.
+pub async fn push_missing(conn: &mut PgConnection, cluster: ClusterId, there: &BTreeMap<InstanceId, i64>) -> sqlx::Result<u64> {
+    let (ids, generations): (Vec<InstanceId>, Vec<i64>) = there.iter().map(|(id, generation)| (*id, *generation)).unzip();
+    let updated = sqlx::query(
+        "update instances i set pushed_generation = 0
+         where cluster_id = $1 and intent <> 'absent' and released_at is null and pushed_generation > 0
+           and not exists (select from unnest($2::uuid[], $3::bigint[]) as there(id, generation)
+                           where there.id = i.id and there.generation >= i.pushed_generation)",
+    )
+    .bind(cluster)
+    .bind(ids)
+    .bind(generations)
+    .execute(conn)
+    .await?;
+    Ok(updated.rows_affected())
 }
 
 /// Whom to tell and what about, when an instance was seen ready for the first time.

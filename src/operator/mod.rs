@@ -39,6 +39,9 @@ use self::watch::Wake;
 use crate::clock::SharedClock;
 use crate::resource::MastodonInstance;
 
+/// How long the passes under way have at the end.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Works until `shutdown`, then ends the passes under way and returns.
 ///
 /// # Errors
@@ -120,26 +123,40 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
         _ = all_seen => {}
     }
     let config = Config::default().concurrency(context.settings.concurrency).debounce(Duration::from_millis(5));
-    applier(
-        |instance, context| {
-            // A task of its own: building objects of several instances uses several cores.
-            let pass = tokio::spawn(instance::reconcile(instance, context));
-            Box::pin(async move { pass.await.unwrap_or(Err(Error::Crashed)) })
-        },
-        |instance, error, context| instance::after_error(&instance, error, &context),
-        Arc::clone(context),
-        reader,
-        Box::pin(queue),
-        config,
-    )
-    .for_each(|outcome| {
-        match outcome {
-            Ok(_) | Err(ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..) | ControllerError::QueueError(_)) => {}
-            Err(error @ ControllerError::RunnerError(_)) => tracing::error!(error = %error::chain(&error), "the queue of passes broke"),
-        }
-        ready(())
-    })
-    .await;
+    let passes =
+        applier(
+            |instance, context| {
+                // A task of its own: building objects of several instances uses several cores.
+                let pass = tokio::spawn(instance::reconcile(instance, context));
+                Box::pin(async move { pass.await.unwrap_or(Err(Error::Crashed)) })
+            },
+            |instance, error, context| instance::after_error(&instance, error, &context),
+            Arc::clone(context),
+            reader,
+            Box::pin(queue),
+            config,
+        )
+        .for_each(|outcome| {
+            match outcome {
+                Ok(_)
+                | Err(
+                    ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..) | ControllerError::QueueError(_),
+                ) => {}
+                Err(error @ ControllerError::RunnerError(_)) => {
+                    tracing::error!(error = %error::chain(&error), "the queue of passes broke")
+                }
+            }
+            ready(())
+        });
+    // The queue ends with the term, and the passes under way go on to their end; but when the instances were never listed, the
+    // applier would wait for that for ever.
+    tokio::select! {
+        () = passes => {}
+        () = async {
+            term.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        } => {}
+    }
     follower.abort();
 }
 

@@ -17,6 +17,9 @@ pub struct Settings {
     /// How many instances are worked on at a time.
     #[serde(default = "sixteen")]
     pub concurrency: u16,
+    /// How often each instance is looked at without cause, in seconds; such a pass reads and, when all is well, writes nothing.
+    #[serde(default = "ten_minutes")]
+    pub look_seconds: u32,
     /// Each release of Mastodon that is offered, with its images.
     pub releases: BTreeMap<String, Release>,
     /// Where servers are reached.
@@ -199,36 +202,13 @@ pub struct LeaderLease {
 }
 
 /// A setting that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadSetting {
-    /// An image is not pinned.
-    #[error("{field} must name an image by digest, such as name:tag@sha256:…, not {image:?}")]
-    Unpinned {
-        /// The setting.
-        field: String,
-        /// What it says.
-        image: String,
-    },
-    /// CloudNativePG can't tell the version.
-    #[error("postgres_image must carry the version as its tag, such as name:17.6@sha256:…, not {0:?}")]
-    NoVersion(String),
-    /// Nothing to run.
-    #[error("releases must name at least one release of Mastodon")]
-    NoRelease,
-    /// Not a domain to put names under.
-    #[error("address.wildcard_domain must be a domain without *. or a dot at either end, not {0:?}")]
-    BadWildcard(String),
-    /// Not the name of an issuer.
-    #[error("address.issuer.name is empty; name the ClusterIssuer of cert-manager that signs for customers' own domains")]
-    NoIssuer,
-    /// Nothing to send requests for media to.
-    #[error(
-        "address.media.addresses must be addresses of the object store, all IPv4 or all IPv6, reachable from the Gateway: {0}"
-    )]
-    BadMediaAddresses(String),
-    /// A host for media that is the same for all buckets.
-    #[error("address.media.host must have {{bucket}} in it, such as {{bucket}}.web.store.example, not {0:?}")]
-    BadMediaHost(String),
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {message}")]
+pub struct BadSetting {
+    /// Which, with dots between the levels.
+    pub field: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
 }
 
 impl Settings {
@@ -237,66 +217,72 @@ impl Settings {
     /// # Errors
     /// The first setting that can't be used.
     pub fn check(&self) -> Result<(), BadSetting> {
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that types can't check and that is wrong.
+    pub fn faults(&self) -> Vec<BadSetting> {
+        let mut faults = Vec::new();
+        let mut fault = |field: String, message: String| faults.push(BadSetting { field, message });
         if self.releases.is_empty() {
-            return Err(BadSetting::NoRelease);
+            fault("releases".to_owned(), "must name at least one release of Mastodon".to_owned());
         }
-        let domain = &self.address.wildcard_domain;
-        if domain.is_empty() || domain.starts_with(['*', '.']) || domain.ends_with('.') {
-            return Err(BadSetting::BadWildcard(domain.clone()));
-        }
-        self.address.check()?;
-        let pinned = |field: String, image: &str| {
-            let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
-            if digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-                return Ok(());
-            }
-            Err(BadSetting::Unpinned { field, image: image.to_owned() })
-        };
+        self.address.check(&mut fault);
+        let mut images =
+            vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
         for (version, Release { web, streaming }) in &self.releases {
-            pinned(format!("releases.{version}.web"), web)?;
-            pinned(format!("releases.{version}.streaming"), streaming)?;
+            images.push((format!("releases.{version}.web"), web));
+            images.push((format!("releases.{version}.streaming"), streaming));
         }
-        pinned("postgres_image".to_owned(), &self.postgres_image)?;
-        pinned("valkey_image".to_owned(), &self.valkey_image)?;
+        for (field, image) in images.into_iter().filter(|(_, image)| !is_pinned(image)) {
+            fault(field, format!("must name an image by digest, such as name:tag@sha256:…, not {image:?}"));
+        }
         let name = self.postgres_image.split('@').next().unwrap_or_default();
         let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
         if !tag.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(BadSetting::NoVersion(self.postgres_image.clone()));
+            let message = format!("must carry the version as its tag, such as name:17.6@sha256:…, not {:?}", self.postgres_image);
+            fault("postgres_image".to_owned(), message);
         }
-        Ok(())
+        faults
     }
 }
 
 impl Address {
-    fn check(&self) -> Result<(), BadSetting> {
-        let Self { wildcard_domain: _, gateway: _, issuer: Issuer { name, kind: _, group: _ }, media } = self;
+    fn check(&self, fault: &mut impl FnMut(String, String)) {
+        let Self { wildcard_domain, gateway: _, issuer: Issuer { name, kind: _, group: _ }, media } = self;
+        if wildcard_domain.is_empty() || wildcard_domain.starts_with(['*', '.']) || wildcard_domain.ends_with('.') {
+            let message = format!("must be a domain without *. or a dot at either end, not {wildcard_domain:?}");
+            fault("address.wildcard_domain".to_owned(), message);
+        }
         if name.is_empty() {
-            return Err(BadSetting::NoIssuer);
+            let message = "is empty; name the ClusterIssuer of cert-manager that signs for customers' own domains";
+            fault("address.issuer.name".to_owned(), message.to_owned());
         }
         let MediaBackend { addresses, port: _, host } = media;
-        let bad = |why: String| Err(BadSetting::BadMediaAddresses(why));
-        let Some(first) = addresses.first() else { return bad("there is none".to_owned()) };
-        for address in addresses {
-            // What the API server takes for no endpoint.
-            if address.is_unspecified() || address.is_loopback() || address.is_multicast() || is_link_local(address) {
-                return bad(format!("{address} is none"));
-            }
-            if address.is_ipv4() != first.is_ipv4() {
-                return bad(format!("{first} and {address} differ in kind"));
-            }
+        if let Some(why) = unusable(addresses) {
+            let message = format!("must be addresses of the object store as the Gateway reaches it, all IPv4 or all IPv6: {why}");
+            fault("address.media.addresses".to_owned(), message);
         }
-        match host.as_deref().filter(|host| !host.contains("{bucket}")) {
-            Some(same) => Err(BadSetting::BadMediaHost(same.to_owned())),
-            None => Ok(()),
+        if let Some(same) = host.as_deref().filter(|host| !host.contains("{bucket}")) {
+            let message = format!("must have {{bucket}} in it, such as {{bucket}}.web.store.example, not {same:?}");
+            fault("address.media.host".to_owned(), message);
         }
     }
 }
 
-fn is_link_local(address: &IpAddr) -> bool {
-    match address {
+/// Why the API server would not take these for endpoints of a Service.
+fn unusable(addresses: &[IpAddr]) -> Option<String> {
+    let Some(first) = addresses.first() else { return Some("there is none".to_owned()) };
+    let link_local = |address: &IpAddr| match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
+    };
+    addresses.iter().find_map(|address| {
+        if address.is_unspecified() || address.is_loopback() || address.is_multicast() || link_local(address) {
+            return Some(format!("{address} is none"));
+        }
+        (address.is_ipv4() != first.is_ipv4()).then(|| format!("{first} and {address} differ in kind"))
+    })
 }
 
 fn cluster_issuer() -> String {
@@ -307,8 +293,18 @@ fn cert_manager() -> String {
     "cert-manager.io".to_owned()
 }
 
+/// Whether an image is named by its digest.
+fn is_pinned(image: &str) -> bool {
+    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 fn paddock() -> String {
     "paddock".to_owned()
+}
+
+fn ten_minutes() -> u32 {
+    600
 }
 
 fn sixteen() -> u16 {

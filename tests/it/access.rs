@@ -291,3 +291,29 @@ async fn a_cookie_is_no_token_and_a_token_is_no_cookie() {
     customer.get("/instances").await.is(303);
     customer.send(with(&api)).await.is(401);
 }
+
+/// What README says about where a URL is handled is so: the `mod.rs` of the folder at the longest prefix names it.
+#[tokio::test]
+async fn readme_names_where_every_url_is_handled() {
+    let Start { app, .. } = TestApp::start().await;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| URL begins with |").unwrap();
+    let mut places: Vec<(&str, &str)> = Vec::new();
+    for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let mut cells = row.trim_matches('|').split('|');
+        let (prefixes, place) = (cells.next().unwrap(), cells.next().unwrap());
+        let place = place.split('`').nth(1).unwrap();
+        places.extend(prefixes.split('`').skip(1).step_by(2).map(|prefix| (prefix, place)));
+    }
+    for entry in web::table(app.state.clone()) {
+        let below = |prefix: &str| entry.path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let place = places.iter().filter(|(prefix, _)| below(prefix)).max_by_key(|(prefix, _)| prefix.len());
+        let (_, place) = place.unwrap_or_else(|| panic!("README does not say where {} is handled", entry.path));
+        let file = if place.ends_with('/') { format!("{place}mod.rs") } else { (*place).to_owned() };
+        // The few that stand alone are registered in the map itself, with the file's name.
+        let files = [root.join("src/web").join(&file), root.join("src/web/routes.rs")];
+        let named = files.iter().any(|file| std::fs::read_to_string(file).unwrap().contains(&format!("\"{}\"", entry.path)));
+        assert!(named, "{} does not stand in src/web/{file} as README says", entry.path);
+    }
+}

@@ -30,10 +30,13 @@ pub(super) const AWAITED: [(&str, &str); 5] = [
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
 ];
 /// The operator's and the fleet's own default: instances at a time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 const STAGES: usize = 9;
+const NAMESPACE: usize = 2;
 /// The Secrets' stage, in which the operator also makes the bucket.
 const SECRETS: usize = 3;
+/// The last stage that waits for nothing to become ready.
+const STORES: usize = 5;
 /// Until everything is ready.
 const PATIENCE: Duration = Duration::from_mins(15);
 
@@ -60,6 +63,8 @@ pub(super) struct Recipe {
     pub objects: usize,
     /// How many of them must come to be ready.
     pub awaited: usize,
+    /// The kinds of these objects.
+    pub kinds: Vec<ApiResource>,
 }
 
 impl Recipe {
@@ -76,6 +81,11 @@ impl Recipe {
     pub fn add_create(&mut self, stage: usize, kind: &ApiResource, body: &Value, manager: &str) {
         let path = format!("{}?fieldManager={manager}", collection(kind, body));
         self.stages[stage].push(Call { method: Method::POST, path, body: body.to_string() });
+    }
+
+    /// Objects that wait for nothing but the ones before them: namespace, Secrets, walls, stores.
+    pub fn ungated(&self) -> usize {
+        self.stages[NAMESPACE..=STORES].iter().map(Vec::len).sum()
     }
 
     /// Requests to the API server for one server.
@@ -117,12 +127,13 @@ pub(super) struct Outcome {
     pub ready: Duration,
 }
 
-/// Makes `count` servers.
+/// Makes `count` servers, `at_once` at a time.
 pub(super) async fn replay(
     client: &Client,
     buckets: &Arc<dyn Buckets>,
     recipe: &Arc<Recipe>,
     count: usize,
+    at_once: usize,
 ) -> anyhow::Result<Outcome> {
     let (tell, told) = mpsc::unbounded_channel();
     let watches: Vec<Watch> =
@@ -141,7 +152,7 @@ pub(super) async fn replay(
                 let one = tokio::spawn(async move { make(&client, buckets.as_ref(), &recipe, InstanceId::new()).await });
                 async move { one.await? }
             })
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(at_once)
             .try_collect::<Vec<()>>()
             .await?;
         anyhow::Ok(began.elapsed())

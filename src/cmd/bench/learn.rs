@@ -19,7 +19,7 @@ use crate::resource::MastodonInstance;
 /// The name under which the operator owns fields (the default of its settings).
 const OPERATOR: &str = "paddock";
 /// The name under which the fleet owns fields.
-const FLEET: &str = "paddock-fleet";
+pub(super) const FLEET: &str = "paddock-fleet";
 
 /// Writes down the versions of one custom resource, from before it is made.
 pub(super) struct Diary {
@@ -96,6 +96,7 @@ pub(super) async fn learn(client: &Client, name: &str, diary: Diary) -> anyhow::
 async fn add_objects(client: &Client, kind: &ApiResource, name: &str, recipe: &mut Recipe) -> anyhow::Result<()> {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), kind);
     let found = api.list(&ListParams::default().labels(&format!("paddock.host/instance={name}"))).await;
+    let before = recipe.objects;
     for object in found.with_context(|| format!("listing {}", kind.plural))? {
         let mut object = serde_json::to_value(object)?;
         object["apiVersion"] = kind.api_version.clone().into();
@@ -109,6 +110,9 @@ async fn add_objects(client: &Client, kind: &ApiResource, name: &str, recipe: &m
             recipe.add_create(stage, kind, &created(object), OPERATOR);
             recipe.objects += 1;
         }
+    }
+    if recipe.objects > before {
+        recipe.kinds.push(kind.clone());
     }
     Ok(())
 }

@@ -3,8 +3,10 @@
 mod bare;
 mod child;
 mod learn;
+mod operator;
 mod orders;
 mod provision;
+mod sides;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -20,15 +22,20 @@ use crate::clock::{Clock as _, SystemClock};
 enum Name {
     /// From a paid order to a running server.
     Provision,
+    /// The operator alone: many servers, drift, restart, idleness.
+    Operator,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
     /// Which measurement.
     name: Name,
-    /// How many servers at a time.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=2000))]
-    instances: u32,
+    /// How many servers: 200 for provision and 1000 for operator, unless it is said.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    instances: Option<u32>,
+    /// For operator: no controller makes pods.
+    #[arg(long)]
+    without_pods: bool,
     /// Append the result to docs/benchmarks.md; run it in the checkout.
     #[arg(long)]
     record: bool,
@@ -55,7 +62,8 @@ pub(super) async fn run(bench: Bench, shutdown: CancellationToken) -> anyhow::Re
 async fn measure(bench: &Bench, dir: &Path) -> anyhow::Result<String> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
     match bench.name {
-        Name::Provision => Box::pin(provision::measure(dir, bench.instances)).await,
+        Name::Provision => Box::pin(provision::measure(dir, bench.instances.unwrap_or(200))).await,
+        Name::Operator => Box::pin(operator::measure(dir, bench.instances.unwrap_or(1000), !bench.without_pods)).await,
     }
 }
 

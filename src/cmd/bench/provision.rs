@@ -36,20 +36,17 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
-use super::bare::{self, Recipe};
-use super::child::{Serve, processor_seconds};
+use super::bare::{self, AT_ONCE, Recipe};
+use super::child::Program;
 use super::learn::{self, Diary};
 use super::orders::{self, Placed};
-use crate::clock::SystemClock;
+use super::sides::{Side, Used, percentile, step};
 use crate::db::Db;
-use crate::demo::rig::{REGION, Rig, RigSettings, Work};
-use crate::demo::stage::{HOSTS_DOMAIN, Stage, StageSettings};
+use crate::demo::stage::{Stage, StageSettings};
 use crate::instance;
-use crate::operator::bucket::{Buckets, VersityGw};
-use crate::operator::settings::{Storage, StorageDriver};
-use crate::resource::{self, resource_name};
+use crate::resource::resource_name;
 
 /// Servers that are ordered one after the other.
 const SINGLES: u32 = 3;
@@ -99,7 +96,7 @@ pub(super) async fn measure(dir: &Path, instances: u32) -> anyhow::Result<String
 }
 
 async fn measure_ours(dir: &Path, instances: u32) -> anyhow::Result<Ours> {
-    let rig = start_rig(dir).await?;
+    let side = Side::start(dir, true).await?;
     let settings = StageSettings {
         dir: dir.to_path_buf(),
         database: "paddock".to_owned(),
@@ -108,9 +105,10 @@ async fn measure_ours(dir: &Path, instances: u32) -> anyhow::Result<Ours> {
         sweep_seconds: 86400,
         capacity: instances + SINGLES + 1,
     };
-    let stage = Stage::open(&rig, &settings).await?;
+    let stage = Stage::open(&side.rig, &settings).await?;
     let db = Db::new(stage.config.database.url.expose_secret(), stage.config.database.connections)?;
-    let mut serve = Serve::start(&stage.config_file, &stage.pages, &dir.join("serve.log")).await?;
+    let mut serve =
+        Program::start("serve", &stage.config_file, Some(stage.pages.join("/readyz")?), &dir.join("serve.log")).await?;
     let count = usize::try_from(instances)?;
     let mut orders = step("customers who have ordered", place_when_known(&db, &stage, instances + SINGLES + 1)).await?;
     let many = orders.split_off(orders.len() - count);
@@ -125,22 +123,22 @@ async fn measure_ours(dir: &Path, instances: u32) -> anyhow::Result<Ours> {
 
     let middle = many.get(count / 2).context("no orders")?;
     let name = resource_name(middle.instance);
-    let client = rig.cluster().client().await?;
+    let client = side.rig.cluster().client().await?;
     let diary = Diary::open(client.clone(), &name).await?;
     let before = serve.requests().await?;
-    let used = processor(&rig, &serve).await;
+    let used: Used = side.used(Some(&serve)).await;
     let times = step("all servers at once", all(&db, &mut serve, &many)).await?;
-    tell_processor(&used, &processor(&rig, &serve).await);
+    side.used(Some(&serve)).await.tell_since(&used);
     let requests = serve.requests().await?.into_iter().map(|(verb, count)| {
         let count = count - before.get(&verb).copied().unwrap_or(0);
         (verb, count)
     });
     let requests = requests.collect();
     let recipe = learn::learn(&client, &name, diary).await?;
-    let peak_mib = serve.peak_mib()?;
+    let peak_mib = serve.peak_kib()? / 1024;
     serve.stop().await?;
     stage.stripe.shutdown().await;
-    rig.stop().await;
+    side.rig.stop().await;
 
     let first = times.iter().map(|(paid, _)| *paid).min().context("no times")?;
     let last = times.iter().map(|(_, ready)| *ready).max().context("no times")?;
@@ -151,39 +149,17 @@ async fn measure_ours(dir: &Path, instances: u32) -> anyhow::Result<Ours> {
 }
 
 async fn measure_theirs(dir: &Path, instances: u32, recipe: Recipe) -> anyhow::Result<bare::Outcome> {
-    let rig = start_rig(dir).await?;
-    let client = rig.cluster().client().await?;
-    let (access_key, secret_key) = rig.s3().root_credentials();
-    let storage = Storage {
-        driver: StorageDriver::VersityGw,
-        pod_endpoint: rig.s3().endpoint().parse()?,
-        endpoint: rig.s3().endpoint().parse()?,
-        region: REGION.to_owned(),
-        access_key: access_key.to_owned(),
-        secret_key: SecretString::from(secret_key),
-        media_host: HOSTS_DOMAIN.to_owned(),
-    };
-    let buckets: Arc<dyn Buckets> = Arc::new(VersityGw::new(&storage, Arc::new(SystemClock))?);
-    let recipe = Arc::new(recipe);
+    let side = Side::start(dir, true).await?;
+    let (client, buckets, recipe) = (side.rig.cluster().client().await?, side.buckets()?, Arc::new(recipe));
     for _ in 0..=SINGLES {
-        step("one server of the peer", bare::replay(&client, &buckets, &recipe, 1)).await?;
+        step("one server of the peer", bare::replay(&client, &buckets, &recipe, 1, AT_ONCE)).await?;
     }
-    let used = rig_processor(&rig).await;
-    let outcome = step("all servers of the peer", bare::replay(&client, &buckets, &recipe, usize::try_from(instances)?)).await?;
-    tell_processor(&used, &rig_processor(&rig).await);
-    rig.stop().await;
+    let used = side.used(None).await;
+    let count = usize::try_from(instances)?;
+    let outcome = step("all servers of the peer", bare::replay(&client, &buckets, &recipe, count, AT_ONCE)).await?;
+    side.used(None).await.tell_since(&used);
+    side.rig.stop().await;
     Ok(outcome)
-}
-
-async fn start_rig(dir: &Path) -> anyhow::Result<Rig> {
-    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    let settings = RigSettings {
-        hosts_domain: HOSTS_DOMAIN.to_owned(),
-        crds: resource::crds_yaml()?.into_iter().map(|(_, text)| text).collect(),
-        work: Work::Skipped,
-        ..RigSettings::throwaway(dir.join("rig"))
-    };
-    step("Postgres, Kubernetes and S3", async { Ok(Box::pin(Rig::start(&settings)).await?) }).await
 }
 
 /// Places the orders once the fleet has made its cluster known, and waits until the mails of the sign-ups are out of the way.
@@ -207,7 +183,7 @@ async fn place_when_known(db: &Db, stage: &Stage, count: u32) -> anyhow::Result<
 }
 
 /// Commits one order; the milliseconds until Ready.
-async fn one(db: &Db, serve: &mut Serve, order: Placed) -> anyhow::Result<i64> {
+async fn one(db: &Db, serve: &mut Program, order: Placed) -> anyhow::Result<i64> {
     let times = all(db, serve, &[order]).await?;
     times.first().map(|(paid, ready)| (*ready - *paid).num_milliseconds()).context("no time")
 }
@@ -215,7 +191,7 @@ async fn one(db: &Db, serve: &mut Serve, order: Placed) -> anyhow::Result<i64> {
 type Times = Vec<(DateTime<Utc>, DateTime<Utc>)>;
 
 /// Commits orders and waits until all of them run.
-async fn all(db: &Db, serve: &mut Serve, placed: &[Placed]) -> anyhow::Result<Times> {
+async fn all(db: &Db, serve: &mut Program, placed: &[Placed]) -> anyhow::Result<Times> {
     let end = Instant::now() + PATIENCE;
     stream::iter(placed).map(|order| orders::pay(db, *order)).buffer_unordered(COMMITS_AT_ONCE).try_collect::<Vec<()>>().await?;
     loop {
@@ -234,52 +210,4 @@ async fn all(db: &Db, serve: &mut Serve, placed: &[Placed]) -> anyhow::Result<Ti
         times.push(orders::times(db, order.instance).await?.context("a server is neither being built nor ready")?);
     }
     Ok(times)
-}
-
-/// The value that `percent` of the sorted values don't exceed (nearest rank).
-fn percentile(sorted: &[i64], percent: usize) -> i64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or(0)
-}
-
-type Processor = BTreeMap<String, f64>;
-
-/// Processor seconds by program.
-async fn rig_processor(rig: &Rig) -> Processor {
-    let mut pids = rig.pids().await;
-    pids.push(("this program, with stand-ins".to_owned(), std::process::id()));
-    pids.into_iter().filter_map(|(part, pid)| Some((part, processor_seconds(pid)?))).collect()
-}
-
-async fn processor(rig: &Rig, serve: &Serve) -> Processor {
-    let mut used = rig_processor(rig).await;
-    used.extend(processor_seconds(serve.pid()).map(|seconds| ("paddock serve".to_owned(), seconds)));
-    used
-}
-
-fn tell_processor(before: &Processor, after: &Processor) {
-    let spent: Vec<String> =
-        after.iter().map(|(part, seconds)| format!("{part} {:.1}", seconds - before.get(part).unwrap_or(&0.0))).collect();
-    eprintln!("processor seconds: {}", spent.join("; "));
-}
-
-/// Says what a step's result took.
-async fn step<T>(name: &str, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let began = Instant::now();
-    let done = work.await.with_context(|| name.to_owned())?;
-    eprintln!("{name}: {:.1} s", began.elapsed().as_secs_f64());
-    Ok(done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percentile;
-
-    #[test]
-    fn percentiles_are_values_that_were_seen() {
-        let values: Vec<i64> = (1..=200).collect();
-        assert_eq!([1, 50, 99, 100].map(|percent| percentile(&values, percent)), [2, 100, 198, 200]);
-        assert_eq!(percentile(&[7], 50), 7);
-        assert_eq!(percentile(&[], 50), 0);
-    }
 }

@@ -64,6 +64,8 @@ pub struct ClusterSettings {
     pub identities: Vec<Identity>,
     /// Whether our Jobs wait for their work to be done.
     pub work: Work,
+    /// Whether controllers make pods.
+    pub pods: bool,
     /// Whether the API server notes who changes what.
     pub audit: bool,
 }
@@ -103,7 +105,7 @@ impl Cluster {
         let client = cluster.client().await?;
 
         for part in ["kube-controller-manager", "kube-scheduler"] {
-            children.push(cluster.launch(part, cluster.controller_flags(part)?)?);
+            children.push(cluster.launch(part, cluster.controller_flags(part, settings.pods)?)?);
         }
         manifests::apply_crd_files(&client, &cluster.tools.crds).await?;
         let mut kwok = cluster.launch("kwok", cluster.kwok_flags()?)?;
@@ -115,7 +117,8 @@ impl Cluster {
             Work::Skipped => include_str!("stages/job-skipped.yaml"),
         };
         let stages = [include_str!("stages/node.yaml"), include_str!("stages/pod.yaml"), include_str!("stages/job.yaml"), ours];
-        for yaml in stages.into_iter().chain([include_str!("stages/gateway.yaml")]) {
+        let podless = (!settings.pods).then_some(include_str!("stages/podless.yaml"));
+        for yaml in stages.into_iter().chain([include_str!("stages/gateway.yaml")]).chain(podless) {
             manifests::apply(&client, yaml).await?;
         }
         manifests::apply(&client, &include_str!("stages/base.yaml").replace("HOSTS_DOMAIN", &settings.hosts_domain)).await?;
@@ -265,7 +268,7 @@ impl Cluster {
         Ok(child)
     }
 
-    fn controller_flags(&self, part: &str) -> Result<Vec<String>, RigError> {
+    fn controller_flags(&self, part: &str, pods: bool) -> Result<Vec<String>, RigError> {
         let mut flags = vec![
             format!("--kubeconfig={}", self.kubeconfig_of(part).display()),
             "--bind-address=127.0.0.1".into(),
@@ -274,11 +277,13 @@ impl Cluster {
         ];
         flags.extend(UNLIMITED.map(String::from));
         if part == "kube-controller-manager" {
+            let off =
+                if pods { "" } else { ",-deployment-controller,-replicaset-controller,-statefulset-controller,-job-controller" };
             flags.extend([
                 "--use-service-account-credentials=true".into(),
                 format!("--service-account-private-key-file={}", self.path("service-accounts.key")),
                 format!("--root-ca-file={}", self.path("certs/apiserver.crt")),
-                "--controllers=*,-nodeipam,-cloud-node-lifecycle,-service-lb-controller,-node-lifecycle-controller".into(),
+                format!("--controllers=*,-nodeipam,-cloud-node-lifecycle,-service-lb-controller,-node-lifecycle-controller{off}"),
                 "--concurrent-deployment-syncs=20".into(),
                 "--concurrent-replicaset-syncs=20".into(),
                 "--concurrent-job-syncs=20".into(),

@@ -56,6 +56,9 @@ pub struct RigSettings {
     pub identities: Vec<Identity>,
     /// Whether the stand-ins do real work.
     pub work: Work,
+    /// Whether controllers make pods. Without, Deployments, `StatefulSet`s and Jobs are ready or done at once, by rules: for
+    /// measurements of what writes them.
+    pub pods: bool,
     /// Whether the API server notes who changes what; see [`Cluster::audit_log`].
     pub audit: bool,
 }
@@ -73,6 +76,7 @@ impl RigSettings {
                 .map(|name| Identity::service_account(name, "paddock", &format!("paddock-{name}")))
                 .to_vec(),
             work: Work::Real,
+            pods: true,
             audit: false,
         }
     }
@@ -104,6 +108,7 @@ impl Rig {
             crds: settings.crds.clone(),
             identities: settings.identities.clone(),
             work: settings.work,
+            pods: settings.pods,
             audit: settings.audit,
         };
         tokio::try_join!(

@@ -44,7 +44,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Starts a server whose data lives in `dir` (made when it is not there). `durable` false gives up safety against power
-    /// loss for speed; `kill -9` is survived either way. Every role signs in with a password, over loopback only.
+    /// loss for speed; what was committed survives `kill -9` either way. Every role signs in with a password, over loopback only.
     pub async fn start(dir: &Path, durable: bool) -> Result<Self, RigError> {
         let bin = postgres_bin()?;
         let data = data_folder(dir);
@@ -141,7 +141,8 @@ impl Postgres {
             ("max_connections", "400".into()),
             ("shared_buffers", "128MB".into()),
             ("fsync", safety.into()),
-            ("synchronous_commit", safety.into()),
+            // Always: a commit that is only in the server's own memory would be lost by `kill -9` as well.
+            ("synchronous_commit", "on".into()),
             ("full_page_writes", safety.into()),
             ("log_min_messages", "warning".into()),
         ];

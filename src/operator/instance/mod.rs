@@ -35,9 +35,6 @@ use crate::clock::SharedClock;
 use crate::crash;
 use crate::resource::{ConditionKind, Finding, InstanceStatus, MastodonInstance};
 
-/// How often each instance is looked at without cause. Such a pass reads and, when all is well, writes nothing.
-const PERIOD: Duration = Duration::from_mins(10);
-
 /// What every pass shares.
 pub struct Context {
     /// The cluster.
@@ -118,7 +115,9 @@ impl Context {
 /// One pass, and when to come again.
 pub async fn reconcile(instance: Arc<MastodonInstance>, context: Arc<Context>) -> Result<Action, Error> {
     let name = instance.metadata.name.clone().unwrap_or_default();
+    let began = Instant::now();
     let outcome = pass(instance, &context).await;
+    metrics::histogram!("paddock_operator_pass_seconds").record(began.elapsed().as_secs_f64());
     match &outcome {
         Ok(_) => context.with_memory(&name, |memory| memory.failures = 0),
         Err(error) => metrics::counter!("paddock_operator_errors_total", "category" => error.category().as_str()).increment(1),
@@ -202,7 +201,8 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     if let found::BucketState::Unavailable(_) = foundation.bucket {
         return Ok(Action::requeue(found::BUCKET_PAUSE));
     }
-    Ok(Action::requeue(progress.wait().map_or_else(period, |wait| wait.min(PERIOD))))
+    let look = period(&context.settings);
+    Ok(Action::requeue(progress.wait().map_or(look, |wait| wait.min(look))))
 }
 
 /// The points before and after a status is written, by what it says for the first time.
@@ -243,7 +243,7 @@ async fn stall(context: &Context, observed: &Observed, stall: Stall) -> Result<A
     // A stall is never a reason to believe that anything was filled.
     let next = InstanceStatus { database_initialised: observed.status.database_initialised, ..next };
     status::publish(context, observed, next).await?;
-    Ok(Action::requeue(period()))
+    Ok(Action::requeue(period(&context.settings)))
 }
 
 fn data_lost(observed: &Observed) -> Stall {
@@ -258,8 +258,8 @@ fn data_lost(observed: &Observed) -> Stall {
 }
 
 /// The period, spread by a tenth so that instances do not come in step.
-fn period() -> Duration {
-    PERIOD.mul_f64(rand::random_range(0.9..1.1))
+fn period(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.look_seconds.into()).mul_f64(rand::random_range(0.9..1.1))
 }
 
 /// When to come again after an error: at once when somebody was faster, not before something changes when the same would be
@@ -270,7 +270,7 @@ pub fn after_error(instance: &MastodonInstance, error: &Error, context: &Context
         Category::Conflict => Action::requeue(Duration::from_millis(50)),
         Category::Invalid => {
             tracing::error!(instance.name = name, error = %chain(error), "can't go on");
-            Action::requeue(period())
+            Action::requeue(period(&context.settings))
         }
         Category::Transient | Category::Forbidden => {
             let failures = context.with_memory(&name, |memory| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kube::ResourceExt as _;
-use paddock::resource::instance_id;
+use paddock::resource::{instance_id, namespace_name};
 use sqlx::PgConnection;
 
 use super::LOOK;
@@ -30,7 +30,25 @@ pub async fn assert_one_of_everything(world: &World, customer: &Customer, excuse
     let order = rows(world, customer.email()).await.context("the database")?;
     stripe(world, &order).context("Stripe")?;
     cluster(world, customer.email(), excuse).await.context("the cluster")?;
+    buckets(world, customer.email()).await.context("the object store")?;
     mails(world, customer.email(), excuse).context("mails")
+}
+
+/// One bucket, and as many keys as buckets over all that these tests have made: a key that nobody uses would show.
+async fn buckets(world: &World, email: &str) -> anyhow::Result<()> {
+    let resource = world.resource_of(email).await?.context("there is no custom resource")?;
+    let id = instance_id(&resource.name_any()).context("a custom resource with a foreign name")?;
+    let names: Vec<String> = std::fs::read_dir(world.rig.dir().join("s3"))?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<anyhow::Result<_>>()?;
+    let ours: Vec<&String> = names.iter().filter(|name| name.starts_with(&namespace_name(id))).collect();
+    ensure!(ours == [&namespace_name(id)], "buckets {ours:?}");
+    let users = std::fs::read_to_string(world.rig.dir().join("s3-users/users.json"))?;
+    let users: serde_json::Value = serde_json::from_str(&users)?;
+    let keys = users["accessAccounts"].as_object().map_or(0, serde_json::Map::len);
+    let all = names.iter().filter(|name| name.starts_with("mastodon-")).count();
+    ensure!(keys == all, "{keys} keys for {all} buckets");
+    Ok(())
 }
 
 async fn count(conn: &mut PgConnection, sql: &'static str, email: &str) -> anyhow::Result<i64> {

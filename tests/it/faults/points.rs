@@ -14,15 +14,81 @@ use super::outcome::{Excuse, assert_one_of_everything};
 use super::world::{Split, World};
 use super::{Choice, LOOK, choice};
 
+/// Every point of `src`. One that is missing here fails [`every_point_has_a_case`].
+const POINTS: [&str; 40] = [
+    "sign_up.before_commit",
+    "sign_up.committed",
+    "verify.before_commit",
+    "verify.committed",
+    "log_in.committed",
+    "order.before_commit",
+    "order.committed",
+    "checkout.customer_made",
+    "checkout.session_made",
+    "checkout.session_kept",
+    "hook.verified",
+    "hook.before_commit",
+    "hook.committed",
+    "sync.fetched",
+    "sync.before_commit",
+    "sync.committed",
+    "mail.before_send",
+    "mail.after_send",
+    "mail.noted",
+    "fleet.before_apply",
+    "fleet.applied",
+    "fleet.noted",
+    "fleet.ready_before_commit",
+    "fleet.ready_committed",
+    "operator.held",
+    "operator.namespace_applied",
+    "operator.secrets_made",
+    "operator.bucket_made",
+    "operator.walls_applied",
+    "operator.stores_applied",
+    "operator.before_status",
+    "operator.status_written",
+    "operator.before_initialised",
+    "operator.initialised",
+    "operator.job_applied",
+    "operator.before_migrated",
+    "operator.migrated",
+    "operator.processes_applied",
+    "operator.before_ready",
+    "operator.ready",
+];
+
+/// Points at which the program is held up while a server that it depends on is killed and started again.
+const HELD: [&str; 14] = [
+    "sign_up.before_commit",
+    "verify.before_commit",
+    "order.before_commit",
+    "order.committed",
+    "checkout.session_made",
+    "hook.before_commit",
+    "sync.fetched",
+    "sync.before_commit",
+    "mail.before_send",
+    "fleet.applied",
+    "fleet.ready_before_commit",
+    "operator.secrets_made",
+    "operator.initialised",
+    "operator.before_ready",
+];
+
+/// Points of several parts, one death after the other.
+const IN_A_ROW: [&str; 6] =
+    ["order.committed", "checkout.session_made", "hook.committed", "fleet.applied", "operator.initialised", "operator.migrated"];
+
 /// What goes wrong on the way.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     /// The program dies, once at each of these points.
     Dies(&'static [&'static str]),
-    /// Postgres is killed and started again.
-    Postgres(Moment),
+    /// Postgres is killed and started again while the program is at this point.
+    Postgres(&'static str),
     /// So is the API server.
-    ApiServer(Moment),
+    ApiServer(&'static str),
     /// Processes of the parts are killed, whichever and whenever the seed says.
     Processes(u64),
 }
@@ -39,101 +105,62 @@ impl Trouble {
             Self::ApiServer(_) => false,
         }
     }
+
+    /// Where the program dies.
+    fn deaths(self) -> &'static [&'static str] {
+        match self {
+            Self::Dies(points) => points,
+            Self::Postgres(_) | Self::ApiServer(_) | Self::Processes(_) => &[],
+        }
+    }
+
+    /// Where the program is held up.
+    fn hold(self) -> Option<&'static str> {
+        match self {
+            Self::Postgres(point) | Self::ApiServer(point) => Some(point),
+            Self::Dies(_) | Self::Processes(_) => None,
+        }
+    }
 }
 
-/// How far the journey is.
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    /// The order is placed.
-    Ordered,
-    /// Stripe has taken the money.
-    Paid,
-    /// The custom resource is there.
-    Wanted,
-    /// The database and all else that holds data is there.
-    Initialised,
-    /// The tables are there.
-    Migrated,
+/// Every case, with its name and how the program runs: as one process and as one for each part in turn.
+fn cases() -> Vec<(String, Trouble, Split)> {
+    let mut all: Vec<(String, Trouble)> =
+        POINTS.iter().map(|point| ((*point).to_owned(), Trouble::Dies(std::slice::from_ref(point)))).collect();
+    all.push(("one after the other".to_owned(), Trouble::Dies(&IN_A_ROW)));
+    all.extend(HELD.map(|point| (format!("Postgres at {point}"), Trouble::Postgres(point))));
+    all.extend(HELD.map(|point| (format!("API server at {point}"), Trouble::ApiServer(point))));
+    all.extend([1, 2, 3].map(|seed| (format!("processes {seed}"), Trouble::Processes(seed))));
+    all.into_iter()
+        .enumerate()
+        .map(|(number, (name, trouble))| {
+            let apart = number % 2 == 1 || matches!(trouble, Trouble::Processes(_));
+            (name, trouble, if apart { Split::Parts } else { Split::Whole })
+        })
+        .collect()
 }
-
-/// Every case. A point of `src` that is missing here fails [`every_point_has_a_case`].
-const CASES: &[(&str, Trouble)] = &[
-    ("sign_up.before_commit", Trouble::Dies(&["sign_up.before_commit"])),
-    ("sign_up.committed", Trouble::Dies(&["sign_up.committed"])),
-    ("verify.before_commit", Trouble::Dies(&["verify.before_commit"])),
-    ("verify.committed", Trouble::Dies(&["verify.committed"])),
-    ("log_in.committed", Trouble::Dies(&["log_in.committed"])),
-    ("order.before_commit", Trouble::Dies(&["order.before_commit"])),
-    ("order.committed", Trouble::Dies(&["order.committed"])),
-    ("checkout.customer_made", Trouble::Dies(&["checkout.customer_made"])),
-    ("checkout.session_made", Trouble::Dies(&["checkout.session_made"])),
-    ("checkout.session_kept", Trouble::Dies(&["checkout.session_kept"])),
-    ("hook.verified", Trouble::Dies(&["hook.verified"])),
-    ("hook.before_commit", Trouble::Dies(&["hook.before_commit"])),
-    ("hook.committed", Trouble::Dies(&["hook.committed"])),
-    ("sync.fetched", Trouble::Dies(&["sync.fetched"])),
-    ("sync.before_commit", Trouble::Dies(&["sync.before_commit"])),
-    ("sync.committed", Trouble::Dies(&["sync.committed"])),
-    ("mail.before_send", Trouble::Dies(&["mail.before_send"])),
-    ("mail.after_send", Trouble::Dies(&["mail.after_send"])),
-    ("mail.noted", Trouble::Dies(&["mail.noted"])),
-    ("fleet.before_apply", Trouble::Dies(&["fleet.before_apply"])),
-    ("fleet.applied", Trouble::Dies(&["fleet.applied"])),
-    ("fleet.noted", Trouble::Dies(&["fleet.noted"])),
-    ("fleet.ready_before_commit", Trouble::Dies(&["fleet.ready_before_commit"])),
-    ("fleet.ready_committed", Trouble::Dies(&["fleet.ready_committed"])),
-    ("operator.held", Trouble::Dies(&["operator.held"])),
-    ("operator.namespace_applied", Trouble::Dies(&["operator.namespace_applied"])),
-    ("operator.secrets_made", Trouble::Dies(&["operator.secrets_made"])),
-    ("operator.bucket_made", Trouble::Dies(&["operator.bucket_made"])),
-    ("operator.walls_applied", Trouble::Dies(&["operator.walls_applied"])),
-    ("operator.stores_applied", Trouble::Dies(&["operator.stores_applied"])),
-    ("operator.before_status", Trouble::Dies(&["operator.before_status"])),
-    ("operator.status_written", Trouble::Dies(&["operator.status_written"])),
-    ("operator.before_initialised", Trouble::Dies(&["operator.before_initialised"])),
-    ("operator.initialised", Trouble::Dies(&["operator.initialised"])),
-    ("operator.job_applied", Trouble::Dies(&["operator.job_applied"])),
-    ("operator.before_migrated", Trouble::Dies(&["operator.before_migrated"])),
-    ("operator.migrated", Trouble::Dies(&["operator.migrated"])),
-    ("operator.processes_applied", Trouble::Dies(&["operator.processes_applied"])),
-    ("operator.before_ready", Trouble::Dies(&["operator.before_ready"])),
-    ("operator.ready", Trouble::Dies(&["operator.ready"])),
-    (
-        "one after the other",
-        Trouble::Dies(&[
-            "order.committed",
-            "checkout.session_made",
-            "hook.committed",
-            "fleet.applied",
-            "operator.initialised",
-            "operator.migrated",
-        ]),
-    ),
-    ("Postgres, ordered", Trouble::Postgres(Moment::Ordered)),
-    ("Postgres, paid", Trouble::Postgres(Moment::Paid)),
-    ("Postgres, initialised", Trouble::Postgres(Moment::Initialised)),
-    ("API server, paid", Trouble::ApiServer(Moment::Paid)),
-    ("API server, wanted", Trouble::ApiServer(Moment::Wanted)),
-    ("API server, migrated", Trouble::ApiServer(Moment::Migrated)),
-    ("processes 1", Trouble::Processes(1)),
-    ("processes 2", Trouble::Processes(2)),
-    ("processes 3", Trouble::Processes(3)),
-];
 
 /// Whether a case is in the sample anyway: without it a whole kind of trouble might be missing.
-fn always(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::Postgres(Moment::Paid) | Trouble::ApiServer(Moment::Wanted) | Trouble::Processes(1))
+fn always(trouble: Trouble) -> bool {
+    matches!(
+        trouble,
+        Trouble::Postgres("sync.before_commit")
+            | Trouble::ApiServer("operator.initialised")
+            | Trouble::Processes(1)
+            | Trouble::Dies(["sync.fetched"])
+    )
 }
 
-/// How many points a sample has.
+/// How many cases a sample has beside those.
 const DRAWN: usize = 4;
 
-fn chosen() -> Vec<&'static (&'static str, Trouble)> {
+fn chosen() -> Vec<(String, Trouble, Split)> {
+    let all = cases().into_iter();
     match choice() {
-        Choice::All => CASES.iter().collect(),
-        Choice::Named(part) => CASES.iter().filter(|(name, _)| name.contains(&part)).collect(),
+        Choice::All => all.collect(),
+        Choice::Named(part) => all.filter(|(name, _, _)| name.contains(&part)).collect(),
         Choice::Sample(seed) => {
-            let (mut sample, mut others): (Vec<_>, Vec<_>) = CASES.iter().partition(|(_, trouble)| always(trouble));
+            let (mut sample, mut others): (Vec<_>, Vec<_>) = all.partition(|(_, trouble, _)| always(*trouble));
             others.shuffle(&mut StdRng::seed_from_u64(seed));
             sample.extend(others.into_iter().take(DRAWN));
             sample
@@ -145,15 +172,15 @@ fn chosen() -> Vec<&'static (&'static str, Trouble)> {
 async fn whatever_dies_there_is_one_of_everything() {
     let mut world = World::open("faults_points").await.unwrap();
     let mut failed = Vec::new();
-    for (number, (name, trouble)) in chosen().into_iter().enumerate() {
+    for (number, (name, trouble, split)) in chosen().into_iter().enumerate() {
         let began = Instant::now();
-        let outcome = case(&mut world, number, *trouble).await;
+        let outcome = case(&mut world, number, trouble, split).await;
         let took = began.elapsed().as_secs_f64();
         match outcome {
             Ok(told) => println!("{took:6.1} s  {name}: {told}"),
             Err(error) => {
                 println!("{took:6.1} s  {name}: FAILED: {error:#}\n{}", world.logs());
-                failed.push(*name);
+                failed.push(name);
             }
         }
         world.stop().await;
@@ -162,47 +189,40 @@ async fn whatever_dies_there_is_one_of_everything() {
 }
 
 /// One customer, one trouble. Says what happened.
-async fn case(world: &mut World, number: usize, trouble: Trouble) -> anyhow::Result<String> {
-    let points = if let Trouble::Dies(points) = trouble { points } else { &[] };
-    let split = if let Trouble::Processes(_) = trouble { Split::Parts } else { Split::Whole };
-    world.start(split, points, &[])?;
+async fn case(world: &mut World, number: usize, trouble: Trouble, split: Split) -> anyhow::Result<String> {
+    let (deaths, hold) = (trouble.deaths(), trouble.hold());
+    world.start(split, deaths, &[("PADDOCK_HOLD_AT", hold.unwrap_or_default().to_owned())])?;
     let mut customer = Customer::new(world, &format!("case{number}"))?;
-    let email = customer.email().to_owned();
-    let charged = world.stage.stripe.control().charges().len();
     let world = &*world;
     let happens = async {
-        match trouble {
-            Trouble::Dies(points) => {
-                for point in points {
-                    until(&format!("dying at {point}"), async || Ok(world.died_at(point))).await?;
-                }
-            }
-            Trouble::Postgres(moment) => {
-                moment.come(world, &email, charged).await?;
-                world.rig.postgres().restart(Fault::Killed).await?;
-            }
-            Trouble::ApiServer(moment) => {
-                moment.come(world, &email, charged).await?;
-                world.rig.cluster().restart_apiserver(Fault::Killed).await?;
-            }
-            Trouble::Processes(seed) => return kill_processes(world, seed).await,
+        for point in deaths.iter().copied().chain(hold) {
+            until(point, async || Ok(world.was_at(point))).await?;
         }
-        Ok(Instant::now())
+        match trouble {
+            Trouble::Dies(_) => {}
+            Trouble::Postgres(_) => world.rig.postgres().restart(Fault::Killed).await?,
+            Trouble::ApiServer(_) => world.rig.cluster().restart_apiserver(Fault::Killed).await?,
+            Trouble::Processes(seed) => kill_processes(world, seed).await?,
+        }
+        if let Some(point) = hold {
+            world.go_on(point)?;
+        }
+        anyhow::Ok(Instant::now())
     };
     let ready = async {
         customer.until_ready().await?;
         Ok(Instant::now())
     };
     let (happened, ready) = tokio::try_join!(happens, ready)?;
-    let at_the_end = points.iter().any(|point| ["fleet.ready_committed", "operator.ready"].contains(point));
+    let at_the_end = deaths.iter().any(|point| ["fleet.ready_committed", "operator.ready"].contains(point));
     ensure!(happened <= ready || at_the_end, "the server was ready before the trouble was over");
-    let excuse = Excuse { a_mail_twice: trouble.may_meet_a_mail(), failed_jobs: points.is_empty(), sweeps: false };
+    let excuse = Excuse { a_mail_twice: trouble.may_meet_a_mail(), failed_jobs: deaths.is_empty(), sweeps: false };
     assert_one_of_everything(world, &customer, excuse).await?;
-    Ok(format!("one of everything; the customer met {} errors", customer.troubles))
+    Ok(format!("one of everything; {}; the customer met {} errors", split.in_words(), customer.troubles))
 }
 
 /// Four processes die, each at a time of its own.
-async fn kill_processes(world: &World, seed: u64) -> anyhow::Result<Instant> {
+async fn kill_processes(world: &World, seed: u64) -> anyhow::Result<()> {
     let mut dice = StdRng::seed_from_u64(seed);
     for _ in 0..4 {
         tokio::time::sleep(Duration::from_millis(dice.random_range(400..1500))).await;
@@ -210,26 +230,7 @@ async fn kill_processes(world: &World, seed: u64) -> anyhow::Result<Instant> {
         let starts = world.kill(number);
         tokio::time::timeout(Duration::from_secs(10), world.is_back(number, starts)).await.context("it was not started again")?;
     }
-    Ok(Instant::now())
-}
-
-impl Moment {
-    async fn come(self, world: &World, email: &str, charged: usize) -> anyhow::Result<()> {
-        until(&format!("{self:?}"), async || match self {
-            Self::Ordered => {
-                let sql = "select count(*) from instances where owner_email = $1";
-                let placed: i64 = sqlx::query_scalar(sql).bind(email).fetch_one(&mut world.database().await?).await?;
-                Ok(placed > 0)
-            }
-            Self::Paid => Ok(world.stage.stripe.control().charges().len() > charged),
-            Self::Wanted => Ok(world.resource_of(email).await?.is_some()),
-            Self::Initialised | Self::Migrated => {
-                let status = world.resource_of(email).await?.and_then(|resource| resource.status).unwrap_or_default();
-                Ok(if let Self::Migrated = self { status.version.is_some() } else { status.database_initialised })
-            }
-        })
-        .await
-    }
+    Ok(())
 }
 
 async fn until(what: &str, look: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
@@ -271,10 +272,7 @@ fn points(folder: &std::path::Path, found: &mut BTreeSet<String>) {
 fn every_point_has_a_case() {
     let mut there = BTreeSet::new();
     points(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut there);
-    let cases: BTreeSet<String> = CASES
-        .iter()
-        .filter_map(|(_, trouble)| if let Trouble::Dies([point]) = trouble { Some((*point).to_owned()) } else { None })
-        .collect();
+    let cases: BTreeSet<String> = POINTS.map(str::to_owned).into();
     assert_eq!(there, cases);
-    assert!(cases.len() >= 12);
+    assert!(HELD.len() >= 12 && HELD.iter().chain(&IN_A_ROW).all(|point| POINTS.contains(point)));
 }

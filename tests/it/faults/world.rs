@@ -47,6 +47,14 @@ impl Split {
             Self::Parts => &["web", "worker", "fleet", "operator"],
         }
     }
+
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Whole => "one process",
+            Self::Parts => "a process for each part",
+        }
+    }
 }
 
 /// A rig, a stage on it, and the program.
@@ -134,14 +142,19 @@ impl World {
         }
     }
 
-    /// Where the program notes at which points it died in this run.
+    /// Where the program notes at which points it died or was held up in this run.
     fn crashes(&self) -> PathBuf {
         self.dir.join(format!("crashes-{}", self.runs))
     }
 
-    /// Whether the program died at a point in this run.
-    pub fn died_at(&self, point: &str) -> bool {
+    /// Whether the program died or is held up at a point in this run.
+    pub fn was_at(&self, point: &str) -> bool {
         self.crashes().join(point).exists()
+    }
+
+    /// Lets it go on from there.
+    pub fn go_on(&self, point: &str) -> anyhow::Result<()> {
+        Ok(fs::write(self.crashes().join(format!("{point}.go")), "")?)
     }
 
     fn log(&self, command: &str) -> PathBuf {

@@ -19,12 +19,12 @@ use paddock::instance::address::{Address, AddressKind, AddressRules};
 use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
 use paddock::instance::sites::ScriptedSites;
 use paddock::instance::{self, Instance};
-use paddock::mail::{self, Letter, MemoryTransport, Notice};
+use paddock::mail::{Letter, MemoryTransport};
 use paddock::plan::{Catalogue, Interval, Releases};
 use paddock::queue::{self, JobRow};
-use paddock::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, is_true, steps};
+use paddock::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps};
 use paddock::web::{App, AppState, Nudges};
-use paddock::{account, capacity, web, worker};
+use paddock::{capacity, fleet, web, worker};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -366,21 +366,9 @@ impl TestApp {
     /// Takes in what an operator says of a server, as the fleet does.
     pub async fn observe(&self, id: InstanceId, status: &InstanceStatus) {
         let instance = self.find_instance(id).await;
-        let (clock, json) = (self.clock.as_ref(), serde_json::to_value(status).unwrap());
-        let ready = is_true(&status.conditions, ConditionKind::Ready);
         let mut tx = self.db.fleet().begin().await.unwrap();
         instance::mark_pushed(&mut tx, id, instance.generation).await.unwrap();
-        if let Some(first) = instance::observe(&mut tx, clock, id, instance.generation, &json, ready).await.unwrap() {
-            let person = account::list_members(&mut tx, first.account_id).await.unwrap().remove(0);
-            let notice = Notice::ServerReady {
-                instance: id,
-                web_domain: first.web_domain.unwrap_or_else(|| first.domain.clone()),
-                domain: first.domain,
-                owner_username: first.owner_username,
-                owner_email: first.owner_email,
-            };
-            mail::owe(&mut tx, clock, &person.email, &person.locale, &notice, Some(&format!("ready:{id}"))).await.unwrap();
-        }
+        fleet::take_in(&mut tx, self.clock.as_ref(), id, instance.generation, status).await.unwrap();
         tx.commit().await.unwrap();
     }
 

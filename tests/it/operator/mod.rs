@@ -2,6 +2,7 @@
 
 mod address;
 mod kept;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,0 +1,181 @@
+//! The exchange between rows and custom resources, on a real database and a real API server, without an operator.
+
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Client as Kube, ResourceExt as _};
+use paddock::audit::Actor;
+use paddock::config::Cluster;
+use paddock::demo::rig::Rig;
+use paddock::fleet;
+use paddock::ids::InstanceId;
+use paddock::instance::{self, Intent};
+use paddock::resource::{MastodonInstance, Mode, StepName, crds_yaml, resource_name};
+use serde_json::json;
+use tokio::sync::MutexGuard;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{Start, TestApp, turn};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The cluster of a test, on which no operator works.
+struct Sky {
+    client: Kube,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// A running fleet.
+struct Fleet {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Sky {
+    async fn new() -> Self {
+        let turn = turn().await;
+        let rig = Rig::shared().await.unwrap();
+        for (_, yaml) in crds_yaml().unwrap() {
+            rig.cluster().apply(&yaml).await.unwrap();
+        }
+        Self { client: rig.cluster().client().await.unwrap(), _turn: turn }
+    }
+
+    fn fleet(&self, app: &TestApp) -> Fleet {
+        let cluster = Cluster { name: "first".to_owned(), kubeconfig: None, capacity: 10 };
+        let stop = CancellationToken::new();
+        let run = fleet::run(app.db.clone(), app.clock.clone(), vec![(cluster, self.client.clone())], stop.clone());
+        Fleet { stop, task: tokio::spawn(async { run.await.unwrap() }) }
+    }
+
+    fn api(&self) -> Api<MastodonInstance> {
+        Api::all(self.client.clone())
+    }
+
+    async fn get(&self, id: InstanceId) -> Option<MastodonInstance> {
+        self.api().get_opt(&resource_name(id)).await.unwrap()
+    }
+
+    /// The custom resource once it is as it should be.
+    async fn until(&self, id: InstanceId, right: impl Fn(&MastodonInstance) -> bool) -> MastodonInstance {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let found = self.get(id).await;
+            if let Some(found) = found.filter(&right) {
+                return found;
+            }
+            assert!(tokio::time::Instant::now() < end, "not within {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Takes the custom resource away as somebody would who should not.
+    async fn remove(&self, id: InstanceId) {
+        self.api().delete(&resource_name(id), &DeleteParams::default()).await.unwrap();
+        while self.get(id).await.is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Fleet {
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_row_becomes_a_custom_resource_and_its_status_comes_back() {
+    let sky = Sky::new().await;
+    let Start { app, customer, .. } = TestApp::start().await;
+    let id = app.paid(&customer, "birds").await.id;
+    let fleet = sky.fleet(&app);
+    let mut resource = sky.until(id, |_| true).await;
+    let row = app.find_instance(id).await;
+    assert_eq!((resource.spec.domain.as_str(), &resource.spec.mode), (row.domain.as_str(), &Mode::Running {}));
+    assert_eq!(resource.annotations()["paddock.host/row-generation"], row.generation.to_string());
+
+    // What an operator would say.
+    let mut status = app.status(&StepName::ALL);
+    status.observed_generation = resource.metadata.generation;
+    resource.status = Some(status);
+    resource.metadata.managed_fields = None;
+    sky.api().replace_status(&resource.name_any(), &PostParams::default(), &resource).await.unwrap();
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while app.find_instance(id).await.ready_at.is_none() {
+        assert!(tokio::time::Instant::now() < end, "the status did not come back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let row = app.find_instance(id).await;
+    assert_eq!(row.observed_generation, row.generation);
+    app.run_jobs().await;
+    assert!(!app.link_to("customer@mail.example").is_empty(), "the owner is told");
+    let mut conn = app.db.owner().acquire().await.unwrap();
+    let times: i64 = sqlx::query_scalar("select count(*) from step_times").fetch_one(&mut *conn).await.unwrap();
+    assert_eq!(usize::try_from(times).unwrap(), StepName::ALL.len(), "what the steps took is remembered");
+    drop(conn);
+    fleet.stop().await;
+    sky.remove(id).await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_or_put_back_while_nobody_looks_is_written_again() {
+    let sky = Sky::new().await;
+    let Start { app, customer, .. } = TestApp::start().await;
+    let id = app.paid(&customer, "birds").await.id;
+    let fleet = sky.fleet(&app);
+    let first = sky.until(id, |_| true).await;
+
+    // While it runs: the watch tells.
+    sky.remove(id).await;
+    let second = sky.until(id, |found| found.metadata.uid != first.metadata.uid).await;
+
+    // While it does not: only the next listing shows it.
+    fleet.stop().await;
+    sky.remove(id).await;
+    let fleet = sky.fleet(&app);
+    sky.until(id, |found| found.metadata.uid != second.metadata.uid).await;
+
+    // The row goes on, and then the cluster is put back to an older state.
+    let mut tx = app.db.worker().begin().await.unwrap();
+    let actor = Actor::System("test");
+    instance::set_intent(&mut tx, app.clock.as_ref(), actor, id, Intent::Suspended, "unpaid").await.unwrap();
+    tx.commit().await.unwrap();
+    let suspended = |found: &MastodonInstance| matches!(found.spec.mode, Mode::Suspended { .. });
+    sky.until(id, suspended).await;
+    fleet.stop().await;
+    let mut older = MastodonInstance::new(&resource_name(id), second.spec.clone());
+    older
+        .annotations_mut()
+        .insert("paddock.host/row-generation".to_owned(), second.annotations()["paddock.host/row-generation"].clone());
+    let params = PatchParams::apply("paddock-fleet").force();
+    sky.api().patch(&resource_name(id), &params, &Patch::Apply(&older)).await.unwrap();
+    assert_eq!(sky.get(id).await.unwrap().spec.mode, Mode::Running {});
+    let fleet = sky.fleet(&app);
+    sky.until(id, suspended).await;
+    fleet.stop().await;
+    sky.remove(id).await;
+}
+
+#[tokio::test]
+async fn a_newer_generation_is_never_written_over_by_an_older_one() {
+    let sky = Sky::new().await;
+    let Start { app, customer, .. } = TestApp::start().await;
+    let id = app.paid(&customer, "birds").await.id;
+    let fleet = sky.fleet(&app);
+    sky.until(id, |_| true).await;
+    fleet.stop().await;
+    // Another fleet has written a later intent; this one's row is behind (a database that was restored).
+    let later = json!({"metadata": {"annotations": {"paddock.host/row-generation": "99"}}, "spec": {"locale": "de"}});
+    sky.api().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&later)).await.unwrap();
+    let mut conn = app.db.fleet().acquire().await.unwrap();
+    instance::push_again(&mut conn, id).await.unwrap();
+    drop(conn);
+    let fleet = sky.fleet(&app);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(sky.get(id).await.unwrap().spec.locale, "de");
+    fleet.stop().await;
+    sky.remove(id).await;
+}
