@@ -1,6 +1,6 @@
 //! Custom resources → rows: what the operator says of each instance is written into its row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -34,49 +34,44 @@ pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: Clu
     let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
     // Of each instance only what was said last matters. What can't be written now stays here; a relist says everything again.
     let mut unwritten: BTreeMap<InstanceId, Said> = BTreeMap::new();
-    // The generation of the row that each custom resource was made from, of a listing under way and of one not yet compared.
-    let (mut listing, mut listed) = (BTreeMap::new(), None);
+    // Of a listing under way: what must be in it, and what is not. Then those that are to be pushed again.
+    let (mut awaited, mut missing) = (BTreeMap::new(), BTreeSet::new());
     loop {
         let more = tokio::select! {
             () = shutdown.cancelled() => return,
             event = events.next() => event.map(Some),
-            () = tokio::time::sleep(AGAIN), if !unwritten.is_empty() || listed.is_some() => Some(None),
+            () = tokio::time::sleep(AGAIN), if !unwritten.is_empty() || !missing.is_empty() => Some(None),
         };
         match more.map(Option::transpose) {
             Some(Ok(None)) => {}
-            Some(Ok(Some(Event::Init))) => listing.clear(),
+            // What was deleted or put back to an older state while nobody watched shows in a listing alone. What the API server had
+            // taken before it began must be in it.
+            Some(Ok(Some(Event::Init))) => match shutdown.run_until_cancelled(pushed(&db, cluster)).await {
+                Some(pushed) => awaited = pushed,
+                None => return,
+            },
             Some(Ok(Some(Event::InitApply(resource)))) => {
-                if let Some(id) = instance_id(&resource.name_any()) {
-                    listing.insert(id, row_generation(&resource));
+                if let Some(id) = instance_id(&resource.name_any())
+                    && awaited.get(&id).is_some_and(|generation| row_generation(&resource) >= *generation)
+                {
+                    awaited.remove(&id);
                 }
                 unwritten.extend(read(&resource));
             }
-            Some(Ok(Some(Event::InitDone))) => listed = Some(std::mem::take(&mut listing)),
+            Some(Ok(Some(Event::InitDone))) => missing.extend(std::mem::take(&mut awaited).into_keys()),
             Some(Ok(Some(Event::Apply(resource)))) => unwritten.extend(read(&resource)),
             // A custom resource that somebody deleted is wanted again as long as its row says so.
-            Some(Ok(Some(Event::Delete(resource)))) => {
-                if let Some(id) = instance_id(&resource.name_any())
-                    && let Err(error) = push_again(&db, id).await
-                {
-                    tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "a deleted custom resource could not be noted");
-                }
-            }
+            Some(Ok(Some(Event::Delete(resource)))) => missing.extend(instance_id(&resource.name_any())),
             Some(Err(error)) => {
                 tracing::warn!(error = telemetry::chain(&error), "the watch of custom resources broke off; it begins again");
                 tokio::time::sleep(AGAIN).await;
             }
             None => return,
         }
-        // What was deleted or put back to an older state while nobody watched shows in the listing alone.
-        if let Some(there) = &listed {
-            match push_missing(&db, cluster, there).await {
-                Ok(()) => listed = None,
-                Err(error) => {
-                    tracing::warn!(
-                        error = telemetry::chain(&error),
-                        "the listing could not be compared with the rows; trying again"
-                    );
-                }
+        for id in std::mem::take(&mut missing) {
+            if let Err(error) = push_again(&db, id).await {
+                tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "a missing custom resource could not be noted; trying again");
+                missing.insert(id);
             }
         }
         // One that can't be written does not stand in the way of the others.
@@ -94,13 +89,16 @@ async fn push_again(db: &Db, id: InstanceId) -> sqlx::Result<()> {
     instance::push_again(&mut conn, id).await
 }
 
-async fn push_missing(db: &Db, cluster: ClusterId, there: &BTreeMap<InstanceId, i64>) -> sqlx::Result<()> {
-    let mut conn = db.fleet().acquire().await?;
-    let missing = instance::push_missing(&mut conn, cluster, there).await?;
-    if missing > 0 {
-        tracing::warn!(missing, "custom resources were missing or older than their rows; they are written again");
+/// What the API server has taken so far; waits while the database is away.
+async fn pushed(db: &Db, cluster: ClusterId) -> BTreeMap<InstanceId, i64> {
+    loop {
+        let look = async { instance::pushed(&mut *db.fleet().acquire().await?, cluster).await };
+        match look.await {
+            Ok(pushed) => return pushed,
+            Err(error) => tracing::warn!(error = telemetry::chain(&error), "the database is away; the listing waits for it"),
+        }
+        tokio::time::sleep(AGAIN).await;
     }
-    Ok(())
 }
 
 /// The generation of the row that a custom resource was made from.

@@ -346,31 +346,29 @@ pub async fn mark_pushed(conn: &mut PgConnection, id: InstanceId, generation: i6
     Ok(())
 }
 
-/// The custom resource is gone though the row wants one: it is pushed again in the next round.
+/// The custom resource is gone, or older than it was, though the row wants one: it is pushed again, soon.
 pub async fn push_again(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
-    sqlx::query("update instances set pushed_generation = 0 where id = $1 and intent <> 'absent' and released_at is null")
-        .bind(id)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "with again as (update instances set pushed_generation = 0 where id = $1 and intent <> 'absent' and released_at is null
+                        returning id)
+         select pg_notify('paddock_fleet', '') from again",
+    )
+    .bind(id)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
-/// Compares the rows of a cluster with all of its custom resources (`there`: the generation of the row that each was made from).
-/// Those that are missing, or older than what was pushed, are pushed again in the next round; returns how many.
-pub async fn push_missing(conn: &mut PgConnection, cluster: ClusterId, there: &BTreeMap<InstanceId, i64>) -> sqlx::Result<u64> {
-    let (ids, generations): (Vec<InstanceId>, Vec<i64>) = there.iter().map(|(id, generation)| (*id, *generation)).unzip();
-    let updated = sqlx::query(
-        "update instances i set pushed_generation = 0
-         where cluster_id = $1 and intent <> 'absent' and released_at is null and pushed_generation > 0
-           and not exists (select from unnest($2::uuid[], $3::bigint[]) as there(id, generation)
-                           where there.id = i.id and there.generation >= i.pushed_generation)",
+/// What a cluster's API server must have by now: instances with the generation that it has taken.
+pub async fn pushed(conn: &mut PgConnection, cluster: ClusterId) -> sqlx::Result<BTreeMap<InstanceId, i64>> {
+    let rows: Vec<(InstanceId, i64)> = sqlx::query_as(
+        "select id, pushed_generation from instances
+         where cluster_id = $1 and intent <> 'absent' and released_at is null and pushed_generation > 0",
     )
     .bind(cluster)
-    .bind(ids)
-    .bind(generations)
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(updated.rows_affected())
+    Ok(rows.into_iter().collect())
 }
 
 /// Whom to tell and what about, when an instance was seen ready for the first time.
