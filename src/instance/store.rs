@@ -1,11 +1,12 @@
 //! SQL of instances.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
-use sqlx::types::Json;
+use sqlx::types::{Json, Uuid};
 
 use super::Intent;
+use super::upkeep::Window;
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{AccountId, ClusterId, InstanceId};
@@ -43,8 +44,16 @@ pub struct Instance {
     pub observed_generation: i64,
     /// What the operator last said.
     pub observed: Option<Json<InstanceStatus>>,
-    /// When it was last seen.
+    /// When what it says last changed.
     pub observed_at: Option<DateTime<Utc>>,
+    /// Where it runs.
+    pub cluster_id: ClusterId,
+    /// When that cluster last answered; `None`: it never did.
+    pub cluster_seen_at: Option<DateTime<Utc>>,
+    /// When it may be upgraded; `None`: at any time.
+    pub maintenance_window: Option<Json<Window>>,
+    /// Whether it gets new releases before the others.
+    pub canary: bool,
     /// When the intent last changed.
     pub intent_at: Option<DateTime<Utc>>,
     /// First time that all was ready.
@@ -61,6 +70,11 @@ impl Instance {
         self.web_domain.as_deref().unwrap_or(&self.domain)
     }
 
+    /// Since when nobody has seen how it is, when that is longer than a moment: its cluster does not answer, or nobody asks.
+    pub fn unseen_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.cluster_seen_at.filter(|seen| now - *seen > UNSEEN_AFTER)
+    }
+
     /// What the operator last said, if it has said anything.
     pub fn status(&self) -> Option<&InstanceStatus> {
         self.observed.as_ref().map(|status| &status.0)
@@ -70,9 +84,13 @@ impl Instance {
 macro_rules! columns {
     () => {
         "id, account_id, domain, hosted, web_domain, owner_username, owner_email, plan_code, mastodon_version, intent, intent_reason, \
-         generation, observed_generation, observed, observed_at, intent_at, ready_at, released_at, created_at"
+         generation, observed_generation, observed, observed_at, intent_at, ready_at, released_at, created_at, cluster_id, canary, \
+         maintenance_window, (select c.seen_at from clusters c where c.id = cluster_id) as cluster_seen_at"
     };
 }
+
+/// The fleet asks each cluster three times a minute whether it answers; what is older than this was missed more than once.
+pub const UNSEEN_AFTER: TimeDelta = TimeDelta::minutes(3);
 
 /// An instance that is being ordered.
 #[derive(Debug)]
@@ -320,13 +338,35 @@ pub async fn mark_pushed(conn: &mut PgConnection, id: InstanceId, generation: i6
     Ok(())
 }
 
-/// The custom resource is gone though the row wants one: it is pushed again in the next round.
-pub async fn push_again(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
-    sqlx::query("update instances set pushed_generation = 0 where id = $1 and intent <> 'absent' and released_at is null")
-        .bind(id)
-        .execute(conn)
-        .await?;
+/// The custom resource is gone though the row wants one: it is pushed again in the next round. Of a resource in another cluster than
+/// the row's nothing is concluded.
+pub async fn push_again(conn: &mut PgConnection, cluster: ClusterId, id: InstanceId) -> sqlx::Result<()> {
+    sqlx::query(
+        "update instances set pushed_generation = 0
+         where id = $2 and cluster_id = $1 and intent <> 'absent' and released_at is null",
+    )
+    .bind(cluster)
+    .bind(id)
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+/// Compares with all custom resources that a cluster has, each with the generation that it was written from: what was pushed and is
+/// missing, or is older than what was pushed, is pushed again. How many these are.
+pub async fn push_missing(conn: &mut PgConnection, cluster: ClusterId, ids: &[Uuid], generations: &[i64]) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "update instances i set pushed_generation = 0
+         where cluster_id = $1 and pushed_generation > 0 and intent <> 'absent' and released_at is null
+           and not exists (select 1 from unnest($2::uuid[], $3::bigint[]) as there (id, generation)
+                           where there.id = i.id and there.generation >= i.pushed_generation)",
+    )
+    .bind(cluster)
+    .bind(ids)
+    .bind(generations)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Whom to tell and what about, when an instance was seen ready for the first time.
@@ -344,11 +384,12 @@ pub struct FirstReady {
     pub owner_email: String,
 }
 
-/// Takes in what the operator says. Returns whom to tell when `ready` holds for the first time. Unknown instances and what was said
-/// before change nothing.
+/// Takes in what the operator of a cluster says. Returns whom to tell when `ready` holds for the first time. Unknown instances, those of
+/// another cluster, and what was said before change nothing.
 pub async fn observe(
     conn: &mut PgConnection,
     clock: &dyn Clock,
+    cluster: ClusterId,
     id: InstanceId,
     observed_generation: i64,
     status: &Value,
@@ -356,23 +397,25 @@ pub async fn observe(
 ) -> sqlx::Result<Option<FirstReady>> {
     sqlx::query(
         "update instances set observed = $2, observed_at = $3, observed_generation = greatest(observed_generation, $4)
-         where id = $1 and (observed is distinct from $2 or observed_generation < $4)",
+         where id = $1 and cluster_id = $5 and (observed is distinct from $2 or observed_generation < $4)",
     )
     .bind(id)
     .bind(status)
     .bind(clock.now())
     .bind(observed_generation)
+    .bind(cluster)
     .execute(&mut *conn)
     .await?;
     if !ready {
         return Ok(None);
     }
     sqlx::query_as(
-        "update instances set ready_at = $2 where id = $1 and ready_at is null
+        "update instances set ready_at = $2 where id = $1 and cluster_id = $3 and ready_at is null
          returning account_id, domain, web_domain, owner_username, owner_email",
     )
     .bind(id)
     .bind(clock.now())
+    .bind(cluster)
     .fetch_optional(conn)
     .await
 }

@@ -6,6 +6,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use crate::resource::is_pinned;
+
 /// Everything the operator has to be told.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,8 +18,12 @@ pub struct Settings {
     /// How many instances are worked on at a time.
     #[serde(default = "sixteen")]
     pub concurrency: u16,
-    /// Each release of Mastodon that is offered, with its images.
+    /// Each release of Mastodon that may run, with its images: to begin with, as long as the fleet has not written the ConfigMap
+    /// [`crate::resource::CATALOGUE_NAME`].
     pub releases: BTreeMap<String, Release>,
+    /// Where that ConfigMap is.
+    #[serde(default)]
+    pub catalogue: CatalogueRef,
     /// Where servers are reached.
     pub address: Address,
     /// Where media lie.
@@ -39,8 +45,22 @@ pub struct Settings {
     pub leader: Option<LeaderLease>,
 }
 
-/// The images of one release.
+/// Where the fleet puts the catalogue of releases.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueRef {
+    /// The namespace of the cluster's row.
+    pub namespace: String,
+}
+
+impl Default for CatalogueRef {
+    fn default() -> Self {
+        Self { namespace: "paddock".to_owned() }
+    }
+}
+
+/// The images of one release.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// Web, workers and Jobs; by digest.
@@ -196,11 +216,7 @@ impl Settings {
             return Err(BadSetting::BadWildcard(domain.clone()));
         }
         let pinned = |field: String, image: &str| {
-            let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
-            if digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-                return Ok(());
-            }
-            Err(BadSetting::Unpinned { field, image: image.to_owned() })
+            if is_pinned(image) { Ok(()) } else { Err(BadSetting::Unpinned { field, image: image.to_owned() }) }
         };
         for (version, Release { web, streaming }) in &self.releases {
             pinned(format!("releases.{version}.web"), web)?;

@@ -5,6 +5,7 @@ mod child;
 mod learn;
 mod orders;
 mod provision;
+mod waves;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -20,15 +21,17 @@ use crate::clock::{Clock as _, SystemClock};
 enum Name {
     /// From a paid order to a running server.
     Provision,
+    /// The plan of a rollout.
+    Waves,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
     /// Which measurement.
     name: Name,
-    /// How many servers at a time.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=2000))]
-    instances: u32,
+    /// How many servers: at a time for `provision` (200 when not said), in the plan for `waves` (10,000).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    instances: Option<u32>,
     /// Append the result to docs/benchmarks.md; run it in the checkout.
     #[arg(long)]
     record: bool,
@@ -55,7 +58,12 @@ pub(super) async fn run(bench: Bench, shutdown: CancellationToken) -> anyhow::Re
 async fn measure(bench: &Bench, dir: &Path) -> anyhow::Result<String> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
     match bench.name {
-        Name::Provision => Box::pin(provision::measure(dir, bench.instances)).await,
+        Name::Provision => {
+            let instances = bench.instances.unwrap_or(200);
+            anyhow::ensure!(instances <= 2000, "--instances: provision takes at most 2000");
+            Box::pin(provision::measure(dir, instances)).await
+        }
+        Name::Waves => waves::measure(bench.instances.unwrap_or(10_000)),
     }
 }
 
