@@ -84,9 +84,9 @@ pub async fn add_cluster(
     }
     check_amounts(has)?;
     let id = ClusterId::new();
-    store::insert_cluster(conn, clock, id, new).await.map_err(|error| {
-        if violates(&error, "clusters_name_key") { BadCluster::Taken(name.clone()) } else { error.into() }
-    })?;
+    store::insert_cluster(conn, clock, id, new)
+        .await
+        .map_err(|error| if violates(&error, "clusters_name_key") { BadCluster::Taken(name.clone()) } else { error.into() })?;
     let detail = json!({ "name": name, "region": region, "kubeconfig": kubeconfig, "namespace": namespace, "has": has });
     audit::record(conn, clock, actor, None, "cluster.added", &id.to_string(), detail).await?;
     Ok(id)

@@ -13,6 +13,7 @@ pub use cluster::{BadCluster, NewCluster, add_cluster, drain, set_capacity, undr
 pub use place::{OpenCluster, PROMISED, choose, enough_for, promised, room};
 pub use store::{
     ClusterAccess, ClusterRow, ClusterState, Waiting, confirm, find_cluster, free, join_waiting_list, leave_waiting_list,
-    list_cluster_access, list_clusters, note_seen, note_trouble, open_clusters, open_clusters_to_reserve, reserve, waiting_entry, waiting_total,
+    list_cluster_access, list_clusters, note_seen, note_trouble, open_clusters, open_clusters_to_reserve, reserve, waiting_entry,
+    waiting_total,
 };
 pub use waiting::{stop_waiting, wait};

@@ -176,11 +176,14 @@ mod tests {
             let mut clusters: Vec<_> = sizes.iter().zip(1_u128..).map(|(size, number)| cluster(number, has(*size))).collect();
             for (services, pods, memory_mib) in servers {
                 let needs = Amounts { services, pods, memory_mib, ..family() };
-                match choose(&clusters, &needs, NOW) {
-                    Some(id) => put(clusters.iter_mut().find(|cluster| cluster.id == id).unwrap(), &needs),
-                    None => prop_assert!(clusters.iter().all(|cluster| Dimension::ALL.into_iter().any(|dimension| {
+                if let Some(id) = choose(&clusters, &needs, NOW) {
+                    put(clusters.iter_mut().find(|cluster| cluster.id == id).unwrap(), &needs);
+                } else {
+                    let over = |cluster: &OpenCluster, dimension: Dimension| {
                         cluster.taken.of(dimension) + needs.of(dimension) > promised(cluster.has.of(dimension))
-                    }))),
+                    };
+                    let full = clusters.iter().all(|cluster| Dimension::ALL.into_iter().any(|dimension| over(cluster, dimension)));
+                    prop_assert!(full);
                 }
                 for cluster in &clusters {
                     for dimension in Dimension::ALL {

@@ -129,7 +129,8 @@ pub async fn list_cluster_access(conn: &mut PgConnection) -> sqlx::Result<Vec<Cl
 
 /// Whether that changed anything.
 pub(super) async fn set_cluster_state(conn: &mut PgConnection, id: ClusterId, state: ClusterState) -> sqlx::Result<bool> {
-    let done = sqlx::query("update clusters set state = $2 where id = $1 and state <> $2").bind(id).bind(state).execute(conn).await?;
+    let done =
+        sqlx::query("update clusters set state = $2 where id = $1 and state <> $2").bind(id).bind(state).execute(conn).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -154,8 +155,11 @@ pub(super) async fn set_cluster_capacity(conn: &mut PgConnection, id: ClusterId,
 
 /// The API server of a cluster has answered. For the fleet.
 pub async fn note_seen(conn: &mut PgConnection, clock: &dyn Clock, id: ClusterId) -> sqlx::Result<()> {
-    let done =
-        sqlx::query("update clusters set seen_at = $2, trouble = null where id = $1").bind(id).bind(clock.now()).execute(conn).await?;
+    let done = sqlx::query("update clusters set seen_at = $2, trouble = null where id = $1")
+        .bind(id)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
     exactly_one(&done)
 }
 

@@ -109,7 +109,8 @@ pub fn run(cli: Cli) -> ExitCode {
 
 async fn dispatch(command: Command) -> anyhow::Result<()> {
     let nowhere = OperatorOf::Kubeconfig(None);
-    let part = |file: ConfigFile, selection, of| async move { serve::run(file.load()?, selection, of, false, terminated()).await };
+    let part =
+        |file: ConfigFile, selection, of| async move { serve::run(file.load()?, selection, of, false, terminated()).await };
     match command {
         Command::Serve { file, of } => {
             let of = of.cluster.map_or(OperatorOf::OnlyOne, |kubeconfig| OperatorOf::Kubeconfig(Some(kubeconfig)));

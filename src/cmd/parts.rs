@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use crate::account::password::Passwords;
 use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
+use crate::config::{BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
@@ -66,11 +66,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     if parts.operator.is_none() {
         println!("there is no section [operator]: web, worker and fleet can run; serve and operator can't");
     }
-    println!(
-        "the configuration is right: {} plans, {} releases",
-        parts.catalogue.plans().len(),
-        parts.releases.all().len()
-    );
+    println!("the configuration is right: {} plans, {} releases", parts.catalogue.plans().len(), parts.releases.all().len());
     Ok(())
 }
 
@@ -249,6 +245,7 @@ fn is_stand_in(image: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     fn faults(text: &str) -> Vec<String> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

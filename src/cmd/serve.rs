@@ -89,7 +89,9 @@ pub(super) async fn run(
     if let Some(settings) = operator_settings {
         let (db, access, clock, stop) = (parts.db.clone(), parts.access(), Arc::clone(&parts.clock), shutdown.clone());
         running.spawn(async move {
-            let Some(kubeconfig) = stop.run_until_cancelled(kubeconfig_of(operator_of, &db)).await.transpose()? else { return Ok(()) };
+            let Some(kubeconfig) = stop.run_until_cancelled(kubeconfig_of(operator_of, &db)).await.transpose()? else {
+                return Ok(());
+            };
             let client = access.client(kubeconfig.as_deref()).await.context("the operator's cluster")?;
             Ok(operator::run(settings, client, clock, stop).await?)
         });

@@ -191,7 +191,10 @@ async fn add_cluster(
     catalogue: &Catalogue,
 ) -> anyhow::Result<()> {
     if let Some(kept) = capacity::find_cluster(conn, CLUSTER).await? {
-        anyhow::ensure!(kept.kubeconfig.as_deref() == Some(kubeconfig), "what was kept is of an older version; forget it: ./dev demo --fresh");
+        anyhow::ensure!(
+            kept.kubeconfig.as_deref() == Some(kubeconfig),
+            "what was kept is of an older version; forget it: ./dev demo --fresh"
+        );
         return Ok(());
     }
     // As much of everything as the greediest plan takes.

@@ -14,6 +14,17 @@ pub struct Access {
     folder: Option<PathBuf>,
 }
 
+/// What a client is made of. Whoever holds a client looks at it now and then: once it is another, a new client is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// The pod's own service account.
+    Own,
+    /// The text of a kubeconfig.
+    File(String),
+    /// It can't be read now.
+    Unreadable,
+}
+
 impl Access {
     /// Kubeconfigs in `folder`; without one, only the cluster that this process runs in can be reached.
     pub fn new(folder: Option<PathBuf>) -> Self {
@@ -22,27 +33,28 @@ impl Access {
 
     fn path(&self, name: &str) -> anyhow::Result<PathBuf> {
         let folder = self.folder.as_ref().with_context(|| {
-            format!("the kubeconfig {name} lies nowhere: name the folder of kubeconfigs in the configuration, clusters.kubeconfigs")
+            format!(
+                "the kubeconfig {name} lies nowhere: name the folder of kubeconfigs in the configuration, clusters.kubeconfigs"
+            )
         })?;
         Ok(folder.join(name))
     }
 
-    /// The text of the kubeconfig `name`; none for the pod's own service account. Whoever holds a client looks at it now and then: once it
-    /// is another, a new client is due.
-    pub(super) fn text(&self, name: Option<&str>) -> anyhow::Result<Option<String>> {
-        let Some(name) = name else { return Ok(None) };
+    fn text(&self, name: &str) -> anyhow::Result<String> {
         let path = self.path(name)?;
-        let text = std::fs::read_to_string(&path).with_context(|| {
-            format!("the kubeconfig {} can't be read: put it there, or say where the cluster is with another name", path.display())
-        })?;
-        Ok(Some(text))
+        std::fs::read_to_string(&path).with_context(|| format!("the kubeconfig {} can't be read; put it there", path.display()))
+    }
+
+    /// What a client of [`Access::client`] would be made of now.
+    pub(super) fn credential(&self, name: Option<&str>) -> Credential {
+        name.map_or(Credential::Own, |name| self.text(name).map_or(Credential::Unreadable, Credential::File))
     }
 
     /// A client for the cluster whose kubeconfig is `name`, or for the one that this process runs in. Asks nothing of anybody yet.
     pub async fn client(&self, name: Option<&str>) -> anyhow::Result<Client> {
-        let config = match self.text(name)? {
-            Some(text) => {
-                let read = Kubeconfig::from_yaml(&text).with_context(|| format!("reading the kubeconfig {}", name.unwrap_or_default()))?;
+        let config = match name {
+            Some(name) => {
+                let read = Kubeconfig::from_yaml(&self.text(name)?).with_context(|| format!("reading the kubeconfig {name}"))?;
                 kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?
             }
             None => kube::Config::incluster()?,

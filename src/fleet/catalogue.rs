@@ -26,7 +26,11 @@ pub(super) async fn run(db: Db, client: Client, cluster: ClusterAccess, shutdown
         let pause = match publish(&db, &client, &cluster.namespace).await {
             Ok(()) => EVERY,
             Err(error) => {
-                tracing::warn!(cluster.name = cluster.name, error = format!("{error:#}"), "releases could not be published; trying again");
+                tracing::warn!(
+                    cluster.name = cluster.name,
+                    error = format!("{error:#}"),
+                    "releases could not be published; trying again"
+                );
                 AGAIN
             }
         };

@@ -6,7 +6,8 @@ use kube::Client;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Access, catalogue, pull, push};
+use super::access::{Access, Credential};
+use super::{catalogue, pull, push};
 use crate::capacity::{self, ClusterAccess};
 use crate::clock::SharedClock;
 use crate::db::Db;
@@ -22,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A running exchange. Dropping it ends it.
 pub(super) struct Link {
     cluster: ClusterAccess,
-    /// The kubeconfig that the client was made of.
-    text: Option<Option<String>>,
+    /// What the client was made of.
+    credential: Credential,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -40,18 +41,19 @@ impl Link {
         clock: &SharedClock,
         access: &Access,
         cluster: ClusterAccess,
-        text: Option<Option<String>>,
+        credential: Credential,
         shutdown: &CancellationToken,
     ) -> Self {
         let stop = shutdown.child_token();
         let task = tokio::spawn(run(db.clone(), SharedClock::clone(clock), access.clone(), cluster.clone(), stop.clone()));
-        Self { cluster, text, stop, task }
+        Self { cluster, credential, stop, task }
     }
 
     /// Whether it runs and is what it would be now.
-    pub fn is_for(&self, cluster: &ClusterAccess, text: Option<&Option<String>>) -> bool {
+    pub fn is_for(&self, cluster: &ClusterAccess, credential: &Credential) -> bool {
         // A kubeconfig that can't be read at this moment is no reason to end what works.
-        !self.task.is_finished() && self.cluster == *cluster && text.is_none_or(|text| self.text.as_ref() == Some(text))
+        let same = *credential == Credential::Unreadable || *credential == self.credential;
+        !self.task.is_finished() && self.cluster == *cluster && same
     }
 
     pub async fn end(mut self) {
@@ -95,11 +97,19 @@ async fn beat(db: Db, clock: SharedClock, client: Client, cluster: ClusterAccess
             }
         }
         well = Some(failed.is_none());
-        metrics::gauge!("paddock_cluster_answers", "cluster" => cluster.name.clone()).set(if failed.is_none() { 1.0 } else { 0.0 });
+        metrics::gauge!("paddock_cluster_answers", "cluster" => cluster.name.clone()).set(if failed.is_none() {
+            1.0
+        } else {
+            0.0
+        });
         let pause = match failed {
             None => {
                 if let Err(error) = seen(&db, &clock, &cluster).await {
-                    tracing::warn!(cluster.name = cluster.name, error = telemetry::chain(&error), "could not note that a cluster answers");
+                    tracing::warn!(
+                        cluster.name = cluster.name,
+                        error = telemetry::chain(&error),
+                        "could not note that a cluster answers"
+                    );
                 }
                 BEAT_EVERY
             }

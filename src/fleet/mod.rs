@@ -43,15 +43,15 @@ pub async fn run(db: Db, clock: SharedClock, access: Access, shutdown: Cancellat
             Ok(clusters) => {
                 links.retain(|id, _| clusters.iter().any(|cluster| cluster.id == *id));
                 for cluster in clusters {
-                    let text = access.text(cluster.kubeconfig.as_deref()).ok();
-                    if links.get(&cluster.id).is_some_and(|link| link.is_for(&cluster, text.as_ref())) {
+                    let credential = access.credential(cluster.kubeconfig.as_deref());
+                    if links.get(&cluster.id).is_some_and(|link| link.is_for(&cluster, &credential)) {
                         continue;
                     }
                     if let Some(old) = links.remove(&cluster.id) {
                         old.end().await;
                     }
                     let id = cluster.id;
-                    links.insert(id, Link::begin(&db, &clock, &access, cluster, text, &shutdown));
+                    links.insert(id, Link::begin(&db, &clock, &access, cluster, credential, &shutdown));
                 }
             }
             Err(error) => tracing::warn!(error = telemetry::chain(&error), "the database is away; fleet waits for it"),

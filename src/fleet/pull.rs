@@ -86,9 +86,14 @@ impl Unwritten {
         if let Some(listed) = self.listed.take() {
             match push_missing(db, cluster, &listed).await {
                 Ok(0) => {}
-                Ok(missing) => tracing::warn!(cluster.id = %cluster, missing, "custom resources are missing or old; they are pushed again"),
+                Ok(missing) => {
+                    tracing::warn!(cluster.id = %cluster, missing, "custom resources are missing or old; they are pushed again");
+                }
                 Err(error) => {
-                    tracing::warn!(error = telemetry::chain(&error), "what is missing in a cluster could not be noted; trying again");
+                    tracing::warn!(
+                        error = telemetry::chain(&error),
+                        "what is missing in a cluster could not be noted; trying again"
+                    );
                     self.listed = Some(listed);
                 }
             }

@@ -37,7 +37,9 @@ pub(super) async fn run(db: Db, client: Client, cluster: ClusterId, shutdown: Ca
             }
             Err(error) => {
                 tracing::warn!(cluster.id = %cluster, error = format!("{error:#}"), "rows could not be pushed; trying again");
-                std::mem::replace(&mut again, (again * 2).min(AGAIN_AT_MOST))
+                let pause = again;
+                again = (again * 2).min(AGAIN_AT_MOST);
+                pause
             }
         };
         tokio::select! {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amounts, Interval};
 use super::read::{self, Entry, Fault, FileError};
+use super::{Amounts, Interval};
 use crate::money::{Currency, Money};
 
 /// Connections that nobody's pool holds: migrations and maintenance (5), metrics and backup (2), Postgres' own reserve for the

@@ -125,12 +125,7 @@ pub async fn offer_release(conn: &mut PgConnection, version: Version, offered: b
 }
 
 /// Nothing new comes to it any more. Whether that changed anything.
-pub async fn withdraw_release(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    version: Version,
-    because: &str,
-) -> sqlx::Result<bool> {
+pub async fn withdraw_release(conn: &mut PgConnection, clock: &dyn Clock, version: Version, because: &str) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update releases set offered = false, withdrawn_at = $2, withdrawn_because = $3 where version = $1 and withdrawn_at is null",
     )

@@ -1,6 +1,6 @@
 //! The catalogue of releases as clusters have it: a ConfigMap beside the operator, which the fleet writes and the operator reads.
 //!
-//! It is also what a ValidatingAdmissionPolicy may take as its parameter: an image may run if one of the values names it.
+//! It is also what a `ValidatingAdmissionPolicy` may take as its parameter: an image may run if one of the values names it.
 
 use std::collections::BTreeMap;
 
@@ -53,12 +53,15 @@ pub fn read_catalogue(data: &BTreeMap<String, String>) -> (BTreeMap<String, Publ
     let (mut good, mut bad) = (BTreeMap::new(), Vec::new());
     for (version, text) in data {
         match serde_json::from_str::<PublishedRelease>(text) {
-            Ok(release) => match [&release.web, &release.streaming].into_iter().find(|image| !is_pinned(image)) {
-                Some(image) => bad.push(BadEntry::Unpinned { version: version.clone(), image: image.clone() }),
-                None => {
-                    good.insert(version.clone(), release);
+            Ok(release) => {
+                let unpinned = [&release.web, &release.streaming].into_iter().find(|image| !is_pinned(image)).cloned();
+                match unpinned {
+                    Some(image) => bad.push(BadEntry::Unpinned { version: version.clone(), image }),
+                    None => {
+                        good.insert(version.clone(), release);
+                    }
                 }
-            },
+            }
             Err(error) => bad.push(BadEntry::Unreadable { version: version.clone(), why: error.to_string() }),
         }
     }
@@ -72,7 +75,8 @@ mod tests {
     #[test]
     fn what_is_not_pinned_is_passed_over() {
         let digest = "a".repeat(64);
-        let entry = |web: &str| format!(r#"{{"web": "{web}", "streaming": "r.example/s:v1@sha256:{digest}", "minFrom": "4.5.0"}}"#);
+        let entry =
+            |web: &str| format!(r#"{{"web": "{web}", "streaming": "r.example/s:v1@sha256:{digest}", "minFrom": "4.5.0"}}"#);
         let data = BTreeMap::from([
             ("4.5.20".to_owned(), entry(&format!("r.example/m:v1@sha256:{digest}"))),
             ("4.6.0".to_owned(), entry("r.example/m:v1")),
@@ -84,6 +88,9 @@ mod tests {
         assert_eq!(good["4.5.20"].min_from, "4.5.0");
         let told: Vec<String> = bad.iter().map(ToString::to_string).collect();
         assert_eq!(told[0], "4.6.0 names the image \"r.example/m:v1\" without a digest");
-        assert!(told[1].starts_with("4.7.1 names the image") && told[2].starts_with("4.8.0 can't be read: missing field"), "{told:?}");
+        assert!(
+            told[1].starts_with("4.7.1 names the image") && told[2].starts_with("4.8.0 can't be read: missing field"),
+            "{told:?}"
+        );
     }
 }

@@ -56,12 +56,7 @@ pub struct Preview {
 }
 
 /// What a rollout would be if it began now.
-pub async fn preview(
-    conn: &mut PgConnection,
-    version: Version,
-    policy: &Policy,
-    now: DateTime<Utc>,
-) -> Result<Preview, BadAct> {
+pub async fn preview(conn: &mut PgConnection, version: Version, policy: &Policy, now: DateTime<Utc>) -> Result<Preview, BadAct> {
     let listed = catalogue::find_release(conn, version).await?.filter(|listed| listed.withdrawn_at.is_none());
     let release = listed.ok_or(BadAct::NoRelease(version))?.release;
     let candidates = store::candidates(conn).await?;
@@ -84,9 +79,9 @@ pub async fn begin(
         return Err(BadAct::Nobody(version));
     }
     let id = RolloutId::new();
-    store::insert_rollout(conn, id, &release, policy, staff, now).await.map_err(|error| {
-        if violates(&error, "rollouts_open_key") { BadAct::UnderWay(version) } else { error.into() }
-    })?;
+    store::insert_rollout(conn, id, &release, policy, staff, now)
+        .await
+        .map_err(|error| if violates(&error, "rollouts_open_key") { BadAct::UnderWay(version) } else { error.into() })?;
     store::insert_items(conn, id, version, &plan.turns).await?;
     let detail = json!({ "version": version, "servers": plan.turns.len(), "policy": policy });
     audit::record(conn, clock, Actor::Staff(staff), None, "rollout.begun", &id.to_string(), detail).await?;

@@ -106,7 +106,9 @@ pub fn judge(sight: &Sight<'_>, policy: &Policy, now: DateTime<Utc>) -> Verdict 
         ItemState::Done => after(sight, policy, now),
         // It may recover: the operator goes on trying.
         ItemState::Failed if !sight.unseen && arrived(sight) => Verdict::Done,
-        ItemState::Failed | ItemState::Waiting | ItemState::LeftOut | ItemState::ToReturn | ItemState::Returned => Verdict::AsBefore,
+        ItemState::Failed | ItemState::Waiting | ItemState::LeftOut | ItemState::ToReturn | ItemState::Returned => {
+            Verdict::AsBefore
+        }
     }
 }
 

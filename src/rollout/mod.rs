@@ -25,7 +25,7 @@ pub use judge::{ItemState, Over, Sight, Verdict, judge, too_many};
 pub use policy::{BadPolicy, Bounds, Policy, Step};
 pub use release::{BadRelease, add_release, offer, withdraw};
 pub use store::{
-    Due, Item, Rollout, RolloutState, StepCount, count_by_version, count_paused, counts, due_of, find_rollout, is_under_way, list_failed, list_next,
-    list_rollouts, published,
+    Due, Item, Rollout, RolloutState, StepCount, count_by_version, count_paused, counts, due_of, find_rollout, is_under_way,
+    list_failed, list_next, list_rollouts, published,
 };
 pub use wave::{Candidate, LeftOut, Plan, Turn, Waiting, may_begin, plan, schedule};

@@ -92,7 +92,15 @@ impl Policy {
             notice_hours: 72,
         };
         if security {
-            Self { per_hour: 600, at_once: 50, pause_minutes: 30, observe_minutes: 15, patience_hours: 6, notice_hours: 0, ..calm }
+            Self {
+                per_hour: 600,
+                at_once: 50,
+                pause_minutes: 30,
+                observe_minutes: 15,
+                patience_hours: 6,
+                notice_hours: 0,
+                ..calm
+            }
         } else {
             calm
         }
@@ -202,7 +210,9 @@ mod tests {
     fn steps_grow_to_all() {
         assert_eq!(read_steps("canaries, 10 %, 100%"), Some(vec![Step::Canaries, Step::Share(10), Step::Share(100)]));
         assert_eq!(read_steps("100"), Some(vec![Step::Share(100)]));
-        for bad in ["", "canaries", "10, 100, canaries", "10, 10, 100", "50, 20, 100", "0, 100", "101", "ten, 100", "10, 90", "10,,100"] {
+        for bad in
+            ["", "canaries", "10, 100, canaries", "10, 10, 100", "50, 20, 100", "0, 100", "101", "ten, 100", "10, 90", "10,,100"]
+        {
             assert_eq!(read_steps(bad), None, "{bad}");
         }
     }

@@ -459,10 +459,12 @@ pub async fn due_of(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Resu
 
 /// Whether a server is being changed by a rollout, so that news of it are worth a look.
 pub async fn is_under_way(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<bool> {
-    sqlx::query_scalar("select exists (select 1 from rollout_items where instance_id = $1 and state in ('upgrading', 'returning'))")
-        .bind(instance)
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar(
+        "select exists (select 1 from rollout_items where instance_id = $1 and state in ('upgrading', 'returning'))",
+    )
+    .bind(instance)
+    .fetch_one(conn)
+    .await
 }
 
 /// How many servers should run which release.

@@ -18,6 +18,7 @@ const UPGRADE_TAKES: TimeDelta = TimeDelta::minutes(15);
 const CANARIES_AT_MOST: usize = 5;
 
 /// A server, as far as a plan cares.
+#[expect(clippy::struct_excessive_bools, reason = "any combination of the four makes sense")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Which.

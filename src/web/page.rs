@@ -160,8 +160,8 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    pub fn new(value: impl ToString, label: impl Into<String>, chosen: bool) -> Self {
-        Self { value: value.to_string(), label: label.into(), chosen }
+    pub fn new(value: impl std::fmt::Display, label: impl Into<String>, chosen: bool) -> Self {
+        Self { value: format!("{value}"), label: label.into(), chosen }
     }
 }
 

@@ -64,15 +64,21 @@ async fn any_amount_may_be_the_wall_and_staff_see_which() {
     let page = staff.get("/staff/clusters").await;
     staff.submit(&page, &path, &[("services", "4")]).await.is(303);
     staff.get("/staff").await.see("Full");
-    staff.submit(&page, &path, &[("services", "-4"), ("pods", "many")]).await.is(422).see("Services: enter a whole number").see("Pods: enter");
+    staff
+        .submit(&page, &path, &[("services", "-4"), ("pods", "many")])
+        .await
+        .is(422)
+        .see("Services: enter a whole number")
+        .see("Pods: enter");
     assert_eq!(audited(&app, "cluster.capacity").await, 3);
 }
 
 #[tokio::test]
 async fn a_cluster_is_added_by_the_page_and_its_credential_never_is() {
-    let Start { app, staff, .. } = TestApp::start_with(Capacity(0)).await;
+    let Start { app: _app, staff, .. } = TestApp::start_with(Capacity(0)).await;
     let page = staff.get("/staff/clusters").await.is(200);
-    let amounts = ["services", "pods", "custom-resources", "memory-mib", "cpu-milli", "volumes", "volume-gib"].map(|field| (field, "100000"));
+    let amounts = ["services", "pods", "custom-resources", "memory-mib", "cpu-milli", "volumes", "volume-gib"]
+        .map(|field| (field, "100000"));
     let with = |fields: &[(&'static str, &'static str)]| [fields, &amounts[..]].concat();
     let bad = with(&[("name", "North Pole"), ("kubeconfig", "/etc/passwd"), ("namespace", "")]);
     let answer = staff.submit(&page, "/staff/clusters", &bad).await.is(422);
@@ -82,7 +88,13 @@ async fn a_cluster_is_added_by_the_page_and_its_credential_never_is() {
     assert_eq!(answer.attributes(".errors a", "href"), ["#kubeconfig"]);
     let good = with(&[("name", "north"), ("kubeconfig", "north.yaml"), ("region", "Tampere")]);
     let answer = staff.submit(&page, "/staff/clusters", &good).await.redirects_to("/staff/clusters");
-    staff.follow(answer).await.see("north Tampere").see("Never reached").see("the fleet has not reached it yet").see("north.yaml");
+    staff
+        .follow(answer)
+        .await
+        .see("north Tampere")
+        .see("Never reached")
+        .see("the fleet has not reached it yet")
+        .see("north.yaml");
     staff.submit(&page, "/staff/clusters", &good).await.is(422).see("There is a cluster north already");
     // What it has counts for nothing before it has answered.
     staff.get("/staff").await.see("Look: Places left 0").see("Look: Clusters away 2");

@@ -7,6 +7,8 @@ use paddock::billing::{OrderError, Placement};
 use paddock::capacity;
 use paddock::db::Db;
 use paddock::ids::{AccountId, PersonId};
+use paddock::plan::Dimension;
+use paddock::rollout::{self, Policy};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::harness::{Capacity, Client, Database, Identity, NEWEST, Start, TestApp, add_cluster};
@@ -291,7 +293,11 @@ async fn five_hundred_orders_at_once_for_a_hundred_places_in_two_clusters_fill_a
     assert_eq!(clusters.iter().map(|cluster| cluster.servers).collect::<Vec<_>>(), [63, 37]);
     for cluster in clusters {
         for dimension in Dimension::ALL {
-            assert!(cluster.taken.of(dimension) <= capacity::promised(cluster.has.of(dimension)), "{} {dimension:?}", cluster.name);
+            assert!(
+                cluster.taken.of(dimension) <= capacity::promised(cluster.has.of(dimension)),
+                "{} {dimension:?}",
+                cluster.name
+            );
         }
     }
 }

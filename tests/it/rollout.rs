@@ -12,7 +12,8 @@ use paddock::clock::Clock as _;
 use paddock::ids::{InstanceId, RolloutId};
 use paddock::queue;
 use paddock::resource::{ConditionKind, Finding, InstanceStatus, conditions};
-use paddock::rollout::{self, AdvanceRollouts, ItemState, Policy, Rollout, RolloutState};
+use paddock::rollout::jobs::AdvanceRollouts;
+use paddock::rollout::{self, ItemState, Policy, Rollout, RolloutState};
 use serde_json::json;
 
 use crate::harness::{Client, TestApp};
@@ -103,8 +104,11 @@ async fn operator_works(app: &TestApp, id: RolloutId) {
 }
 
 async fn states(app: &TestApp, id: RolloutId) -> BTreeMap<InstanceId, ItemState> {
-    let rows: Vec<(InstanceId, ItemState)> =
-        sqlx::query_as("select instance_id, state from rollout_items where rollout_id = $1").bind(id).fetch_all(app.sql()).await.unwrap();
+    let rows: Vec<(InstanceId, ItemState)> = sqlx::query_as("select instance_id, state from rollout_items where rollout_id = $1")
+        .bind(id)
+        .fetch_all(app.sql())
+        .await
+        .unwrap();
     rows.into_iter().collect()
 }
 

@@ -128,7 +128,8 @@ pub(super) async fn run(act: Act) -> anyhow::Result<()> {
             Ok(())
         }
         Act::Undrain(named) => {
-            let changed = on(named, async |conn, cluster| Ok(capacity::undrain(conn, &SystemClock, ACTOR, cluster).await?)).await?;
+            let changed =
+                on(named, async |conn, cluster| Ok(capacity::undrain(conn, &SystemClock, ACTOR, cluster).await?)).await?;
             println!("{}", if changed { "it gets new servers again" } else { "it did already" });
             Ok(())
         }

@@ -112,5 +112,11 @@ fn line(listed: &ListedRelease) -> String {
     if let (Some(at), Some(because)) = (withdrawn_at, withdrawn_because) {
         words.push(format!("withdrawn on {}: {because}", at.format("%Y-%m-%d")));
     }
-    format!("{:8} {}\n         {}\n         {}", release.version.to_string(), words.join(", "), release.web.reference(), release.streaming.reference())
+    format!(
+        "{:8} {}\n         {}\n         {}",
+        release.version.to_string(),
+        words.join(", "),
+        release.web.reference(),
+        release.streaming.reference()
+    )
 }

@@ -111,8 +111,11 @@ impl Window {
     /// Checks what the types can't, all of it.
     pub fn check(&self) -> Vec<BadWindow> {
         let Self { day: _, from, hours, zone } = self;
-        let faults =
-            [(*from > 23, BadWindow::From), (*hours == 0 || *hours > LONGEST, BadWindow::Hours), (!is_zone(zone), BadWindow::Zone)];
+        let faults = [
+            (*from > 23, BadWindow::From),
+            (*hours == 0 || *hours > LONGEST, BadWindow::Hours),
+            (!is_zone(zone), BadWindow::Zone),
+        ];
         faults.into_iter().filter_map(|(wrong, fault)| wrong.then_some(fault)).collect()
     }
 

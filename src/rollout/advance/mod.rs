@@ -83,7 +83,8 @@ async fn look(db: &Db, clock: &dyn Clock, id: RolloutId) -> sqlx::Result<Option<
         && let Some((failed, all)) = too_many(&over, &rollout.policy, now)
     {
         let most = rollout.policy.failed_percent;
-        let reason = format!("{failed} of the last {all} upgrades failed or left a server that is not well; {most} in a hundred may");
+        let reason =
+            format!("{failed} of the last {all} upgrades failed or left a server that is not well; {most} in a hundred may");
         rollouts::set_state(&mut tx, id, RolloutState::Paused, Some(&reason), None).await?;
         let detail = json!({ "reason": reason, "failed": failed, "of": all });
         audit::record(&mut tx, clock, ACTOR, None, "rollout.paused", &id.to_string(), detail).await?;
@@ -166,9 +167,9 @@ async fn start(db: &Db, clock: &dyn Clock, rollout: &Rollout) -> sqlx::Result<()
         }
         for one in turned {
             let window = one.maintenance_window.as_ref().map(|window| &window.0);
-            let begin = may_begin(now, window, one.window_until);
-            if begin > now {
-                store::put_off(&mut conn, id, one.instance_id, begin).await?;
+            let opens = may_begin(now, window, one.window_until);
+            if opens > now {
+                store::put_off(&mut conn, id, one.instance_id, opens).await?;
                 continue;
             }
             let change = VersionChange { from: one.from_version, to: rollout.version };
@@ -208,7 +209,8 @@ async fn change_one(
 async fn go_on(db: &Db, clock: &dyn Clock, id: RolloutId) -> sqlx::Result<()> {
     let now = clock.now();
     let mut tx = db.worker().begin().await?;
-    let Some(rollout) = rollouts::lock_rollout(&mut tx, id).await?.filter(|rollout| rollout.state == RolloutState::Running) else {
+    let Some(rollout) = rollouts::lock_rollout(&mut tx, id).await?.filter(|rollout| rollout.state == RolloutState::Running)
+    else {
         return Ok(());
     };
     let policy = &rollout.policy;
@@ -235,19 +237,15 @@ async fn go_on(db: &Db, clock: &dyn Clock, id: RolloutId) -> sqlx::Result<()> {
     if state.ended_at.is_some() && !watched || state.waiting > 0 && !paused {
         return Ok(());
     }
-    let left_out = rollouts::leave_out_waiting(&mut tx, id, "it was not well, or its cluster was away, when its turn came", now).await?;
+    let left_out =
+        rollouts::leave_out_waiting(&mut tx, id, "it was not well, or its cluster was away, when its turn came", now).await?;
     rollouts::set_state(&mut tx, id, RolloutState::Finished, None, Some(now)).await?;
     audit::record(&mut tx, clock, ACTOR, None, "rollout.finished", &id.to_string(), json!({ "left_out": left_out })).await?;
     tx.commit().await
 }
 
 /// Plans those who still wait anew, from a step on.
-pub(super) async fn plan_rest(
-    conn: &mut PgConnection,
-    rollout: &Rollout,
-    first: i32,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+pub(super) async fn plan_rest(conn: &mut PgConnection, rollout: &Rollout, first: i32, now: DateTime<Utc>) -> sqlx::Result<()> {
     let notice = TimeDelta::hours(i64::from(rollout.policy.notice_hours));
     let mut by_step: BTreeMap<i32, Vec<Waiting>> = BTreeMap::new();
     for (step, waiting) in store::waiting(conn, rollout.id, first, notice, now).await? {

@@ -99,11 +99,7 @@ pub(super) struct Begun {
 }
 
 /// Those whose turn has begun and is not over, that are watched since it was over (`watched_since`), or that failed.
-pub(super) async fn begun(
-    conn: &mut PgConnection,
-    id: RolloutId,
-    watched_since: DateTime<Utc>,
-) -> sqlx::Result<Vec<Begun>> {
+pub(super) async fn begun(conn: &mut PgConnection, id: RolloutId, watched_since: DateTime<Utc>) -> sqlx::Result<Vec<Begun>> {
     sqlx::query_as(
         "select t.instance_id, t.state, t.from_version, t.generation, t.started_at, t.ended_at, i.mastodon_version, i.intent,
            i.observed_generation, i.observed, (select c.seen_at from clusters c where c.id = i.cluster_id) as cluster_seen_at
@@ -242,8 +238,11 @@ pub(super) async fn begin_item(
     to: ItemState,
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
-    let open: Option<RolloutId> =
-        sqlx::query_scalar("select id from rollouts where id = $1 and state = $2 for share").bind(id).bind(rollout).fetch_optional(&mut *conn).await?;
+    let open: Option<RolloutId> = sqlx::query_scalar("select id from rollouts where id = $1 and state = $2 for share")
+        .bind(id)
+        .bind(rollout)
+        .fetch_optional(&mut *conn)
+        .await?;
     if open.is_none() {
         return Ok(false);
     }

@@ -160,7 +160,8 @@ fn a_window_that_all_have_is_shared_at_the_pace() {
     let policy = Policy { steps: vec![Step::Share(100)], patience_hours: 40, ..fast() };
     let plan = plan(&all, &patch(), &policy, now());
     let berlin_two = |day: u32| format!("2026-11-{day}T01:00:00Z").parse::<DateTime<Utc>>().unwrap();
-    let within = |begin: DateTime<Utc>| plan.turns.iter().filter(|turn| turn.at >= begin && turn.at < begin + TimeDelta::hours(2)).count();
+    let within =
+        |begin: DateTime<Utc>| plan.turns.iter().filter(|turn| turn.at >= begin && turn.at < begin + TimeDelta::hours(2)).count();
     assert_eq!((within(berlin_two(26)), within(berlin_two(27))), (120, 120));
     assert!(plan.turns[240..].iter().all(|turn| turn.at >= now() + TimeDelta::hours(40)), "the rest, once nobody waits any more");
     assert!(plan.turns.windows(2).all(|pair| pair[1].at - pair[0].at >= TimeDelta::minutes(1)));

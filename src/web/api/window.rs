@@ -97,11 +97,8 @@ pub(super) async fn set(
     // What is missing is outside of the bounds, so that all faults are named together.
     let Window { day, from, hours, zone } = wanted;
     let window = upkeep::Window { day, from: from.unwrap_or(u8::MAX), hours: hours.unwrap_or(u8::MAX), zone };
-    let faults: Vec<FieldError> = window
-        .check()
-        .into_iter()
-        .map(|fault| FieldError { field: fault.field().to_owned(), text: fault.to_string() })
-        .collect();
+    let faults: Vec<FieldError> =
+        window.check().into_iter().map(|fault| FieldError { field: fault.field().to_owned(), text: fault.to_string() }).collect();
     if !faults.is_empty() {
         return Err(WebError::Invalid(faults));
     }

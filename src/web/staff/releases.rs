@@ -30,6 +30,7 @@ struct StaffReleasesPage {
 
 pages!(StaffReleasesPage);
 
+#[expect(clippy::struct_excessive_bools, reason = "each decides about another part of the page")]
 struct ReleaseView {
     version: String,
     state: StateView,

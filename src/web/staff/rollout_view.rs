@@ -139,7 +139,12 @@ pub(super) fn item_row(words: &Words, policy: &Policy, item: &Item) -> ItemRow {
         href: format!("/staff/instances/{}", item.instance_id),
         address: readable(&item.domain),
         step: step_name(words, policy, usize::try_from(item.step).unwrap_or(usize::MAX)),
-        state: StateView::new(words, kind, &format!("item-state-{}", item.state.word()), at.map(time::moment).unwrap_or_default()),
+        state: StateView::new(
+            words,
+            kind,
+            &format!("item-state-{}", item.state.word()),
+            at.map(time::moment).unwrap_or_default(),
+        ),
         from: item.from_version.clone(),
         note: item.note.clone().unwrap_or_default(),
         waits: item.state == ItemState::Waiting,

@@ -6,8 +6,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::yes_or_no;
 use super::rollout_view::{Counts, ItemRow, StepRow, item_row, progress, rollout_state, step_name, step_rows};
+use super::yes_or_no;
 use crate::account::StaffMember;
 use crate::audit::Actor;
 use crate::ids::{InstanceId, RolloutId};
@@ -59,6 +59,7 @@ struct NumberField {
     value: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each decides about another part of the page")]
 #[derive(Template)]
 #[template(path = "pages/staff/rollout.html")]
 struct StaffRolloutPage {
@@ -338,13 +339,7 @@ enum Act {
     LeaveOut,
 }
 
-async fn act(
-    state: &AppState,
-    member: &StaffMember,
-    id: &str,
-    form: &ReasonForm,
-    act: Act,
-) -> Result<Response, WebError> {
+async fn act(state: &AppState, member: &StaffMember, id: &str, form: &ReasonForm, act: Act) -> Result<Response, WebError> {
     let id = parse(id)?;
     let (page, reason) = (format!("/staff/rollouts/{id}"), form.reason.trim());
     let mut tx = state.db.staff().begin().await?;

@@ -22,12 +22,8 @@ pub struct Program {
 impl Program {
     /// Pages, jobs and the exchange with the cluster; [`Self::build`] adds the operator.
     pub async fn start(stage: &Stage, dir: &Path) -> anyhow::Result<Self> {
-        let mut program = Self {
-            config: stage.config_file.clone(),
-            cluster: stage.kubeconfig.clone(),
-            dir: dir.to_owned(),
-            parts: Vec::new(),
-        };
+        let mut program =
+            Self { config: stage.config_file.clone(), cluster: stage.kubeconfig.clone(), dir: dir.to_owned(), parts: Vec::new() };
         for part in ["web", "worker", "fleet"] {
             program.part(part)?;
         }

@@ -200,7 +200,11 @@ async fn one_cluster_away_stops_nothing_elsewhere_and_is_caught_up_when_it_is_ba
     until("the south answers", async || answers(&app, "south").await.then_some(())).await;
     app.run_jobs().await;
     customer.get(&path_south).await.see("Running").not_see("We have not seen it since");
-    assert_eq!(Api::<MastodonInstance>::all(in_north.clone()).get_opt(&resource_name(foxes)).await.unwrap(), None, "it stayed where it was");
+    assert_eq!(
+        Api::<MastodonInstance>::all(in_north.clone()).get_opt(&resource_name(foxes)).await.unwrap(),
+        None,
+        "it stayed where it was"
+    );
 
     // A custom resource is lost while nobody watches: what is missing is found by the list, and the server by its operator.
     operators.cancel();
@@ -227,7 +231,9 @@ async fn pay(app: &TestApp, id: InstanceId) {
     let mut tx = app.db.worker().begin().await.unwrap();
     capacity::confirm(&mut tx, id).await.unwrap();
     let actor = paddock::audit::Actor::System("test");
-    paddock::instance::set_intent(&mut tx, app.clock.as_ref(), actor, id, paddock::instance::Intent::Running, "paid").await.unwrap();
+    paddock::instance::set_intent(&mut tx, app.clock.as_ref(), actor, id, paddock::instance::Intent::Running, "paid")
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     sqlx::query("update orders set state = 'paid', paid_at = $2 where instance_id = $1")
         .bind(id)

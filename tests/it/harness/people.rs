@@ -56,8 +56,7 @@ pub struct People {
 pub async fn add_cluster(db: &Db, clock: &dyn Clock, name: &str, places: i64) -> ClusterId {
     let catalogue = Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap();
     let has = capacity::enough_for(&catalogue.offered().next().unwrap().size.footprint(), places);
-    let new =
-        NewCluster { name: name.to_owned(), region: String::new(), kubeconfig: None, namespace: "paddock".to_owned(), has };
+    let new = NewCluster { name: name.to_owned(), region: String::new(), kubeconfig: None, namespace: "paddock".to_owned(), has };
     let mut conn = db.owner().acquire().await.unwrap();
     let id = capacity::add_cluster(&mut conn, clock, Actor::System("tests"), &new).await.unwrap();
     capacity::note_seen(&mut conn, clock, id).await.unwrap();

@@ -6,8 +6,8 @@ use paddock::clock::Clock as _;
 use paddock::rollout::{ItemState, Policy, RolloutState};
 
 use super::{
-    OLD, PATCH, add_release, after, audited, begin, count, find, ill, operator, operator_works, press, quick, ready, servers, stalled, state,
-    states, status,
+    OLD, PATCH, add_release, after, audited, begin, count, find, ill, operator, operator_works, press, quick, ready, servers,
+    stalled, state, states, status,
 };
 use crate::harness::{Start, TestApp};
 
@@ -89,7 +89,12 @@ async fn it_pauses_by_itself_when_too_many_fail_and_goes_on_when_somebody_has_lo
     after(&app, TimeDelta::minutes(2)).await;
     assert_eq!((count(&app, id, ItemState::Failed).await, state(&app, id).await), (1, RolloutState::Paused));
     assert!(find(&app, id).await.reason.unwrap().starts_with("1 of the last 5 upgrades failed"));
-    staff.get(&format!("/staff/rollouts/{id}")).await.see("Paused").see("1 of the last 5").see("MigrationFailed: the Job failed three times");
+    staff
+        .get(&format!("/staff/rollouts/{id}"))
+        .await
+        .see("Paused")
+        .see("1 of the last 5")
+        .see("MigrationFailed: the Job failed three times");
     staff.get("/staff").await.see("Look: Rollouts paused 1");
 
     // Paused is paused, however much time passes.
@@ -164,7 +169,8 @@ async fn what_takes_too_long_has_failed_and_who_is_not_to_run_is_left_out() {
     let id = begin(&staff, PATCH, &policy).await;
     // One is suspended before its turn, one while it is upgraded, one is changed by somebody else.
     let mut conn = app.sql().acquire().await.unwrap();
-    let suspend = |id| sqlx::query("update instances set intent = 'suspended', generation = generation + 1 where id = $1").bind(id);
+    let suspend =
+        |id| sqlx::query("update instances set intent = 'suspended', generation = generation + 1 where id = $1").bind(id);
     suspend(all[0]).execute(&mut *conn).await.unwrap();
     app.run_jobs().await;
     after(&app, TimeDelta::minutes(1)).await;
@@ -191,7 +197,8 @@ async fn staff_end_it_leave_servers_out_and_bring_a_patch_back() {
     let Start { app, customer, staff, .. } = TestApp::start().await;
     let all = servers(&app, &customer, 12, OLD).await;
     add_release(&staff, PATCH, "4.6.0", false).await;
-    let policy = Policy { steps: vec![paddock::rollout::Step::Share(50), paddock::rollout::Step::Share(100)], at_once: 4, ..quick() };
+    let policy =
+        Policy { steps: vec![paddock::rollout::Step::Share(50), paddock::rollout::Step::Share(100)], at_once: 4, ..quick() };
     let id = begin(&staff, PATCH, &policy).await;
     app.run_jobs().await;
     after(&app, TimeDelta::minutes(2)).await;
@@ -213,7 +220,11 @@ async fn staff_end_it_leave_servers_out_and_bring_a_patch_back() {
     // A second rollout of it can't begin, and its release can't be withdrawn under it.
     let plan = staff.get(&format!("/staff/rollouts/new?version={PATCH}")).await.see("6 servers are part of another rollout");
     staff.submit(&plan, "/staff/rollouts", &[]).await.is(409);
-    staff.post(&format!("/staff/releases/{PATCH}/withdraw"), &[("because", "a hole")]).await.is(409).see("a rollout of 4.6.10 is open");
+    staff
+        .post(&format!("/staff/releases/{PATCH}/withdraw"), &[("because", "a hole")])
+        .await
+        .is(409)
+        .see("a rollout of 4.6.10 is open");
 
     press(&staff, id, "abort", "people complain").await.see("Ended").see("people complain");
     assert_eq!((count(&app, id, ItemState::LeftOut).await, state(&app, id).await), (6, RolloutState::Aborted));
@@ -264,7 +275,8 @@ async fn only_operations_may_and_everybody_of_the_staff_may_look() {
     let id = begin(&staff, PATCH, &quick()).await;
     app.run_jobs().await;
     let support = app.staff_with(Scope::Support);
-    for page in ["/staff/releases", "/staff/rollouts", "/staff/rollouts/new", &format!("/staff/rollouts/{id}"), "/staff/clusters"] {
+    for page in ["/staff/releases", "/staff/rollouts", "/staff/rollouts/new", &format!("/staff/rollouts/{id}"), "/staff/clusters"]
+    {
         support.get(page).await.is(200);
     }
     for action in ["pause", "abort", "roll-back"] {
@@ -274,5 +286,9 @@ async fn only_operations_may_and_everybody_of_the_staff_may_look() {
     app.staff_with(Scope::Operations).post(&format!("/staff/rollouts/{id}/pause"), &[("reason", "because")]).await.is(303);
     assert_eq!(state(&app, id).await, RolloutState::Paused);
     // Pressed twice, the second finds it changed.
-    staff.post(&format!("/staff/rollouts/{id}/pause"), &[("reason", "because")]).await.is(409).see("is paused and can't be paused now");
+    staff
+        .post(&format!("/staff/rollouts/{id}/pause"), &[("reason", "because")])
+        .await
+        .is(409)
+        .see("is paused and can't be paused now");
 }

@@ -50,7 +50,11 @@ async fn there_is_no_way_back_from_a_new_minor() {
     assert_eq!(count(&app, id, ItemState::Upgrading).await, 1);
     operator_works(&app, id).await;
     after(&app, TimeDelta::seconds(15)).await;
-    staff.post(&format!("/staff/rollouts/{id}/roll-back"), &[("reason", "because")]).await.is(409).see("no server of this rollout can go back");
+    staff
+        .post(&format!("/staff/rollouts/{id}/roll-back"), &[("reason", "because")])
+        .await
+        .is(409)
+        .see("no server of this rollout can go back");
     assert_eq!(count(&app, id, ItemState::Done).await, 1);
 }
 
@@ -132,9 +136,10 @@ async fn hours_that_are_none_are_refused_field_by_field() {
     viewer.get(&page).await.see("Sundays from 2:00 for 4 h (Europe/Berlin)");
     customer.send(customer.api(Method::DELETE, &api)).await.is(204);
     assert!(app.find_instance(mine).await.maintenance_window.is_none());
-    let logged: i64 = sqlx::query_scalar("select count(*) from audit_events where action = 'instance.window' and actor_kind = 'person'")
-        .fetch_one(app.sql())
-        .await
-        .unwrap();
+    let logged: i64 =
+        sqlx::query_scalar("select count(*) from audit_events where action = 'instance.window' and actor_kind = 'person'")
+            .fetch_one(app.sql())
+            .await
+            .unwrap();
     assert_eq!(logged, 2);
 }

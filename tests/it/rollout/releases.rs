@@ -22,8 +22,14 @@ async fn published(app: &TestApp) -> Vec<String> {
 async fn add(staff: &Client, change: &[(&str, &str)]) -> crate::harness::Answer {
     let web = format!("ghcr.io/mastodon/mastodon:v4.7.5@sha256:{}", "c".repeat(64));
     let streaming = format!("ghcr.io/mastodon/mastodon-streaming:v4.7.5@sha256:{}", "d".repeat(64));
-    let mut fields =
-        vec![("version", "4.7.5"), ("web", &*web), ("streaming", &*streaming), ("min_from", "4.3.0"), ("notes", "n"), ("verified", "yes")];
+    let mut fields = vec![
+        ("version", "4.7.5"),
+        ("web", &*web),
+        ("streaming", &*streaming),
+        ("min_from", "4.3.0"),
+        ("notes", "n"),
+        ("verified", "yes"),
+    ];
     fields.retain(|(field, _)| !change.iter().any(|(changed, _)| changed == field));
     fields.extend(change);
     staff.post("/staff/releases", &fields).await
@@ -81,7 +87,11 @@ async fn each_fault_of_the_form_is_named_at_its_field() {
     let before = app.rows().await["releases"];
     for (field, value, link) in cases {
         let answer = add(&staff, &[(field, value)]).await.is(422);
-        assert!(answer.attributes(".errors a", "href").contains(&link.to_owned()), "{field} = {value}: {}", answer.visible_text());
+        assert!(
+            answer.attributes(".errors a", "href").contains(&link.to_owned()),
+            "{field} = {value}: {}",
+            answer.visible_text()
+        );
     }
     assert_eq!(app.rows().await["releases"], before);
     app.staff_with(Scope::Support).post("/staff/releases", &[]).await.is(403);
@@ -157,7 +167,20 @@ async fn the_command_line_adds_lists_and_withdraws() {
     let database = app.database_url();
     let web = format!("ghcr.io/mastodon/mastodon:v4.7.5@sha256:{}", "c".repeat(64));
     let streaming = format!("ghcr.io/mastodon/mastodon-streaming:v4.7.5@sha256:{}", "d".repeat(64));
-    let fields = ["release", "add", "4.7.5", "--web", &web, "--streaming", &streaming, "--min-from", "4.3.0", "--notes", "n", "--security"];
+    let fields = [
+        "release",
+        "add",
+        "4.7.5",
+        "--web",
+        &web,
+        "--streaming",
+        &streaming,
+        "--min-from",
+        "4.3.0",
+        "--notes",
+        "n",
+        "--security",
+    ];
     assert_eq!(admin(&database, &fields).await.unwrap(), "4.7.5 is added");
     let mut bad = fields;
     bad[4] = "ghcr.io/mastodon/mastodon:v4.7.5";
@@ -166,20 +189,37 @@ async fn the_command_line_adds_lists_and_withdraws() {
     assert!(list.starts_with("4.7.5    from 4.3.0, closes a hole, digests not verified") && list.contains(&web), "{list}");
     assert_eq!(admin(&database, &["release", "withdraw", "4.7.5", "--because", "a slip"]).await.unwrap(), "4.7.5 is withdrawn");
     assert!(admin(&database, &["release", "list"]).await.unwrap().contains("a slip"));
-    assert!(admin(&database, &["release", "withdraw", "9.9.9", "--because", "a slip"]).await.unwrap_err().contains("there is no release 9.9.9"));
+    assert!(
+        admin(&database, &["release", "withdraw", "9.9.9", "--because", "a slip"])
+            .await
+            .unwrap_err()
+            .contains("there is no release 9.9.9")
+    );
 
     let size: Vec<String> = ["services", "pods", "custom-resources", "memory-mib", "cpu-milli", "volumes", "volume-gib"]
         .iter()
         .flat_map(|amount| [format!("--{amount}"), "1000".to_owned()])
         .collect();
-    let with = |first: &[&'static str]| first.iter().copied().chain(size.iter().map(String::as_str)).map(str::to_owned).collect::<Vec<_>>();
+    let with = |first: &[&'static str]| {
+        first.iter().copied().chain(size.iter().map(String::as_str)).map(str::to_owned).collect::<Vec<_>>()
+    };
     let run = async |arguments: Vec<String>| {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         admin(&database, &arguments).await
     };
-    assert!(run(with(&["cluster", "add", "north", "--kubeconfig", "north.yaml", "--region", "Tampere"])).await.unwrap().starts_with("clu_"));
+    assert!(
+        run(with(&["cluster", "add", "north", "--kubeconfig", "north.yaml", "--region", "Tampere"]))
+            .await
+            .unwrap()
+            .starts_with("clu_")
+    );
     assert!(run(with(&["cluster", "add", "north"])).await.unwrap_err().contains("there is a cluster \"north\" already"));
-    assert!(run(with(&["cluster", "add", "south", "--kubeconfig", "../etc/shadow"])).await.unwrap_err().contains("kubeconfig is \"../etc/shadow\""));
+    assert!(
+        run(with(&["cluster", "add", "south", "--kubeconfig", "../etc/shadow"]))
+            .await
+            .unwrap_err()
+            .contains("kubeconfig is \"../etc/shadow\"")
+    );
     assert_eq!(admin(&database, &["cluster", "drain", "north"]).await.unwrap(), "it gets no new servers any more");
     assert_eq!(admin(&database, &["cluster", "drain", "north"]).await.unwrap(), "it got none already");
     admin(&database, &["cluster", "set-capacity", "north", "--services", "2000"]).await.unwrap();
