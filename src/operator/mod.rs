@@ -3,12 +3,14 @@
 //! It imports `resource` and `clock` alone, neither the domain nor the database: it can run in another cluster, as another
 //! process. Several of them may run; a lease spares double work, and nothing goes wrong without it.
 
+mod additions;
 pub mod bucket;
 mod error;
 mod instance;
 mod kind;
 mod leader;
 mod seen;
+pub mod seeded;
 pub mod settings;
 mod template;
 mod watch;
@@ -38,6 +40,10 @@ use self::settings::StorageDriver;
 use self::watch::Wake;
 use crate::clock::SharedClock;
 use crate::resource::MastodonInstance;
+
+/// How long a pass may take. One that hangs would hold its instance, and one of the places that passes share, for ever; what was done
+/// so far stays, and the next pass goes on from there.
+const PASS: Duration = Duration::from_mins(2);
 
 /// Works until `shutdown`, then ends the passes under way and returns.
 ///
@@ -122,9 +128,15 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
     let config = Config::default().concurrency(context.settings.concurrency).debounce(Duration::from_millis(5));
     applier(
         |instance, context| {
-            // A task of its own: building objects of several instances uses several cores.
-            let pass = tokio::spawn(instance::reconcile(instance, context));
-            Box::pin(async move { pass.await.unwrap_or(Err(Error::Crashed)) })
+            // A task of its own: building objects of several instances uses several cores, and a panic ends one pass alone.
+            let pass = tokio::spawn(tokio::time::timeout(PASS, instance::reconcile(Arc::clone(&instance), Arc::clone(&context))));
+            Box::pin(async move {
+                match pass.await {
+                    Ok(Ok(ended)) => ended,
+                    Ok(Err(_)) => Err(Error::TookTooLong(PASS)),
+                    Err(crash) => Err(instance::crashed(instance, &context, crash).await),
+                }
+            })
         },
         |instance, error, context| instance::after_error(&instance, error, &context),
         Arc::clone(context),

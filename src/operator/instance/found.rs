@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DynamicObject, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use crate::crash;
 use crate::operator::bucket::{BucketError, BucketKey};
 use crate::operator::error::{Error, chain, is_taken};
 use crate::operator::kind::Kind;
+use crate::operator::seeded::Bug;
 use crate::operator::seen::{Seen, hash};
 
 /// How long a look at a bucket is good for.
@@ -55,7 +56,7 @@ struct Made {
 
 /// Sees to all of it.
 pub async fn found(context: &Context, valid: &Valid<'_>, observed: &Observed) -> Result<Foundation, Error> {
-    apply::ensure(context, &valid.name, &observed.seen, &build::namespace(valid)).await?;
+    apply::ensure(context, &valid.name, observed, &build::namespace(valid)).await?;
     crash::point("operator.namespace_applied");
     let (identity, media, cache) = futures::join!(
         made_once(context, valid, observed, names::IDENTITY, || build::identity_secret(valid, &Identity::generate())),
@@ -109,6 +110,10 @@ async fn made_once(
     let params = PostParams { field_manager: Some(context.settings.field_manager.clone()), ..PostParams::default() };
     let object = match api.create(&params, &wanted).await {
         Ok(object) => object,
+        Err(error) if is_taken(&error) && Bug::SecretAnewOnConflict.is_made() => {
+            api.delete(name, &DeleteParams::default()).await.map_err(Error::kube("delete a Secret"))?;
+            api.create(&params, &wanted).await.map_err(Error::kube("create a Secret again"))?
+        }
         Err(error) if is_taken(&error) => api.get(name).await.map_err(Error::kube(format!("read Secret {name}")))?,
         Err(error) => return Err(Error::kube(format!("create Secret {name}"))(error)),
     };
@@ -165,6 +170,9 @@ async fn bucket(context: &Context, valid: &Valid<'_>, observed: &Observed, media
         bytes.ok_or_else(|| Error::Foreign(format!("Secret {} (it has no {name})", names::MEDIA)))
     };
     let key = BucketKey { access: text("AWS_ACCESS_KEY_ID")?, secret: text("AWS_SECRET_ACCESS_KEY")?.into() };
+    if Bug::NotesBeforeDoing.is_made() {
+        context.with_memory(&valid.name, |memory| memory.bucket = Some((uid.clone(), Instant::now())));
+    }
     context.buckets.ensure(&valid.bucket, &key).await.map_err(|error: BucketError| Error::Bucket(error))?;
     crash::point("operator.bucket_made");
     context.with_memory(&valid.name, |memory| memory.bucket = Some((uid, Instant::now())));

@@ -139,7 +139,7 @@ mod tests {
                 applied: None,
                 deleting: false,
                 holds_data: false,
-                template: None,
+                image: None,
                 state,
             };
             ((Kind::Job, name), seen)

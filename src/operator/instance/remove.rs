@@ -11,6 +11,7 @@ use super::build::names;
 use super::observe::Observed;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
+use crate::operator::seeded::Bug;
 use crate::operator::seen::{HOLDS_DATA_ANNOTATION, INSTANCE_LABEL, Key, Seen, holds_data};
 use crate::resource::{instance_id, namespace_name};
 
@@ -68,7 +69,11 @@ pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool
         return Ok(false);
     }
     if live.metadata.deletion_timestamp.is_none() {
-        let exactly = Preconditions { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() };
+        let exactly = if Bug::DeletesByName.is_made() {
+            Preconditions::default()
+        } else {
+            Preconditions { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() }
+        };
         let what = || format!("delete Namespace {namespace}");
         api.delete(&namespace, &DeleteParams::default().preconditions(exactly)).await.map_err(Error::kube(what()))?;
         let seen = Seen::of(Kind::Namespace, &live.metadata, &serde_json::Value::Null, &context.settings.field_manager);

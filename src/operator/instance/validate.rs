@@ -153,7 +153,7 @@ fn choose_release(
 
 /// The images that run, as far as we have put them there.
 fn running_release(seen: &BTreeMap<Key, Seen>) -> Option<Release> {
-    let image = |name: &str| seen.get(&(Kind::Deployment, name.to_owned()))?.template.as_ref()?.image.clone();
+    let image = |name: &str| seen.get(&(Kind::Deployment, name.to_owned()))?.image.clone();
     let web = [names::WEB, names::SIDEKIQ, names::SCHEDULER].into_iter().find_map(image)?;
     Some(Release { web, streaming: image(names::STREAMING)? })
 }
@@ -165,7 +165,6 @@ mod tests {
     use super::super::build::tests::{instance, settings};
     use super::*;
     use crate::operator::seen::State;
-    use crate::operator::template::Template;
 
     #[test]
     fn what_can_not_be_done_is_refused_with_a_remedy() {
@@ -208,7 +207,7 @@ mod tests {
                 applied: None,
                 deleting: false,
                 holds_data: false,
-                template: Some(Template { names: 0, image: Some(image.to_owned()) }),
+                image: Some(image.to_owned()),
                 state: State::None,
             };
             ((Kind::Deployment, name.to_owned()), seen)

@@ -1,7 +1,12 @@
 //! The operator against a real control plane: what it makes, what it repairs, and what it never makes twice.
 
+mod apart;
+mod faults;
+mod healing;
 mod kept;
+mod wire;
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +27,6 @@ use paddock::resource::{
     ConditionKind, MastodonInstance, StepName, condition, crds_yaml, is_true, namespace_name, resource_name,
 };
 use serde_json::json;
-use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
@@ -36,7 +40,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct Host {
     rig: &'static Rig,
     client: Client,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Box<dyn Any>,
 }
 
 /// A running operator.
@@ -60,7 +64,7 @@ impl Host {
         // Without the controller that looks after nodes the taint of a new node stays.
         let nodes: Api<Node> = Api::all(client.clone());
         nodes.patch("fake-0", &PatchParams::default(), &Patch::Merge(json!({"spec": {"taints": null}}))).await.unwrap();
-        let host = Self { rig, client, _turn: turn };
+        let host = Self { rig, client, _turn: Box::new(turn) };
         host.until("the definition is served", async || host.instances().list(&ListParams::default()).await.ok().map(|_| ()))
             .await;
         host
@@ -71,20 +75,7 @@ impl Host {
     }
 
     fn settings(&self) -> Settings {
-        let image = |name: &str| format!("registry.example/{name}@sha256:{}", "0".repeat(64));
-        let (access, secret) = self.rig.s3().root_credentials();
-        serde_json::from_value(json!({
-            "releases": {"4.5.20": {"web": image("mastodon:v4.5.20"), "streaming": image("streaming:v4.5.20")}},
-            "address": {"wildcard_domain": DOMAIN, "gateway": {"name": "hosts", "namespace": "paddock", "section": "https"}},
-            "storage": {
-                "driver": "versitygw", "pod_endpoint": self.rig.s3().endpoint(), "endpoint": self.rig.s3().endpoint(),
-                "region": REGION, "access_key": access, "secret_key": secret, "media_host": "files.hosts.example/{bucket}",
-            },
-            "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}"},
-            "postgres_image": image("postgres:17.6"),
-            "valkey_image": image("valkey:8.1"),
-        }))
-        .unwrap()
+        settings_for(self.rig)
     }
 
     async fn operator(&self) -> Operator {
@@ -111,25 +102,9 @@ impl Host {
     /// Asks for a server; returns its id.
     async fn order(&self, change: impl FnOnce(&mut serde_json::Value)) -> InstanceId {
         let id = InstanceId::new();
-        let name = resource_name(id);
-        let mut wanted = json!({
-            "apiVersion": "paddock.host/v1alpha1", "kind": "MastodonInstance", "metadata": {"name": name},
-            "spec": {
-                "domain": format!("{}.{DOMAIN}", &name[4..]), "mode": {"running": {}}, "version": "4.5.20", "locale": "en",
-                "owner": {"username": "ada", "email": "ada@mail.example"},
-                "size": {
-                    "web": {"replicas": 2, "concurrency": 0, "threads": 5, "memoryMib": 900, "cpuMilli": 100},
-                    "streaming": {"replicas": 1, "dbPool": 4, "memoryMib": 200, "cpuMilli": 100},
-                    "sidekiq": {"replicas": 1, "concurrency": 10, "memoryMib": 700, "cpuMilli": 100},
-                    "scheduler": {"concurrency": 3, "memoryMib": 500, "cpuMilli": 100},
-                    "database": {"instances": 1, "storageGib": 20, "memoryMib": 1024, "cpuMilli": 100},
-                    "cache": {"memoryMib": 256, "storageGib": 2},
-                    "mediaGib": 50,
-                },
-            },
-        });
+        let mut wanted = order_of(id);
         change(&mut wanted);
-        self.instances().patch(&name, &PatchParams::apply("fleet").force(), &Patch::Apply(&wanted)).await.unwrap();
+        self.instances().patch(&resource_name(id), &PatchParams::apply("fleet").force(), &Patch::Apply(&wanted)).await.unwrap();
         id
     }
 
@@ -197,6 +172,45 @@ impl Operator {
             }
         }
     }
+}
+
+/// What an operator is told that works on a rig.
+fn settings_for(rig: &Rig) -> Settings {
+    let image = |name: &str| format!("registry.example/{name}@sha256:{}", "0".repeat(64));
+    let (access, secret) = rig.s3().root_credentials();
+    serde_json::from_value(json!({
+        "releases": {"4.5.20": {"web": image("mastodon:v4.5.20"), "streaming": image("streaming:v4.5.20")}},
+        "address": {"wildcard_domain": DOMAIN, "gateway": {"name": "hosts", "namespace": "paddock", "section": "https"}},
+        "storage": {
+            "driver": "versitygw", "pod_endpoint": rig.s3().endpoint(), "endpoint": rig.s3().endpoint(),
+            "region": REGION, "access_key": access, "secret_key": secret, "media_host": "files.hosts.example/{bucket}",
+        },
+        "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}"},
+        "postgres_image": image("postgres:17.6"),
+        "valkey_image": image("valkey:8.1"),
+    }))
+    .unwrap()
+}
+
+/// What the fleet asks for.
+fn order_of(id: InstanceId) -> serde_json::Value {
+    let name = resource_name(id);
+    json!({
+        "apiVersion": "paddock.host/v1alpha1", "kind": "MastodonInstance", "metadata": {"name": name},
+        "spec": {
+            "domain": format!("{}.{DOMAIN}", &name[4..]), "mode": {"running": {}}, "version": "4.5.20", "locale": "en",
+            "owner": {"username": "ada", "email": "ada@mail.example"},
+            "size": {
+                "web": {"replicas": 2, "concurrency": 0, "threads": 5, "memoryMib": 900, "cpuMilli": 100},
+                "streaming": {"replicas": 1, "dbPool": 4, "memoryMib": 200, "cpuMilli": 100},
+                "sidekiq": {"replicas": 1, "concurrency": 10, "memoryMib": 700, "cpuMilli": 100},
+                "scheduler": {"concurrency": 3, "memoryMib": 500, "cpuMilli": 100},
+                "database": {"instances": 1, "storageGib": 20, "memoryMib": 1024, "cpuMilli": 100},
+                "cache": {"memoryMib": 256, "storageGib": 2},
+                "mediaGib": 50,
+            },
+        },
+    })
 }
 
 fn names(objects: &BTreeMap<String, (String, String)>) -> BTreeSet<&str> {

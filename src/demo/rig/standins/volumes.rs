@@ -1,4 +1,4 @@
-//! The volume provisioner: a volume for each claim, so that the scheduler places the pods that use it.
+//! The volume provisioner: a volume for each claim of a class of ours, so that the scheduler places the pods that use it.
 
 use std::sync::Arc;
 
@@ -11,6 +11,11 @@ use serde_json::json;
 use super::super::RigError;
 use super::super::manifests::MANAGER;
 use super::{Seen, follow};
+
+/// Our name in storage classes.
+const PROVISIONER: &str = "paddock.rig/volumes";
+/// Where the controller of volumes writes whose a claim is, once its class exists.
+const PROVISIONED_BY: &str = "volume.kubernetes.io/storage-provisioner";
 
 /// Makes and removes volumes until the task ends.
 pub(super) async fn run(client: Client) {
@@ -32,6 +37,9 @@ async fn handle(client: Client, seen: Arc<Seen<PersistentVolumeClaim>>) -> Resul
         }
     };
     let Some(spec) = &claim.spec else { return Ok(()) };
+    if claim.annotations().get(PROVISIONED_BY).is_none_or(|provisioner| provisioner != PROVISIONER) {
+        return Ok(());
+    }
     if spec.volume_name.is_some() || claim.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }

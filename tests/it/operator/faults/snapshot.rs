@@ -1,0 +1,253 @@
+//! Everything there is of a server, field by field, in a form in which two servers can be compared.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures::future::try_join_all;
+use kube::api::{Api, ApiResource, DynamicObject, ListParams};
+use kube::core::discovery::verbs;
+use kube::discovery::{Discovery, Scope};
+use kube::{Client, ResourceExt as _};
+use paddock::ids::InstanceId;
+use paddock::resource::{namespace_name, resource_name};
+use serde_json::Value;
+
+/// The fields of an object: `spec.replicas` → `2`.
+pub type Fields = BTreeMap<String, String>;
+
+/// All objects of a server: `Deployment/web` → its fields.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot(pub BTreeMap<String, Fields>);
+
+/// What is looked at: every kind that the API server knows.
+pub struct Lens {
+    kinds: Vec<ApiResource>,
+}
+
+/// Objects that their controllers name by chance: they are known by their owner.
+const NAMED_BY_CHANCE: [&str; 4] = ["Pod", "ReplicaSet", "EndpointSlice", "ControllerRevision"];
+
+/// Keys of lists of objects, so that an entry is compared with the same entry.
+const KEYS: [&str; 6] = ["name", "type", "manager", "operation", "subresource", "mountPath"];
+
+impl Lens {
+    /// Asks the API server for its kinds.
+    pub async fn new(client: &Client) -> anyhow::Result<Self> {
+        let found = Discovery::new(client.clone()).run_aggregated().await?;
+        let all = found.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
+        let looked_at = all.filter(|(kind, can)| {
+            // Events tell, they are no state; one that is lost is not written again.
+            can.scope == Scope::Namespaced && can.supports_operation(verbs::LIST) && kind.kind != "Event"
+        });
+        Ok(Self { kinds: looked_at.map(|(kind, _)| kind).collect() })
+    }
+
+    /// Everything of a server: all in its namespace, the namespace (and others of ours by another name), the custom resource.
+    pub async fn look(&self, client: &Client, id: InstanceId) -> anyhow::Result<Snapshot> {
+        let namespace = namespace_name(id);
+        let within = self.kinds.iter().map(|kind| list(Api::namespaced_with(client.clone(), &namespace, kind), kind, ListParams::default()));
+        let ours = ListParams::default().labels(&format!("paddock.host/instance={}", resource_name(id)));
+        let namespaces = ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&());
+        let itself = ListParams::default().fields(&format!("metadata.name={}", resource_name(id)));
+        let instances = ApiResource::erase::<paddock::resource::MastodonInstance>(&());
+        let (within, namespaces, instance) = tokio::try_join!(
+            try_join_all(within),
+            list(Api::all_with(client.clone(), &namespaces), &namespaces, ours),
+            list(Api::all_with(client.clone(), &instances), &instances, itself),
+        )?;
+        Ok(snapshot(id, within.into_iter().flatten().chain(namespaces).chain(instance).collect()))
+    }
+}
+
+async fn list(api: Api<DynamicObject>, kind: &ApiResource, which: ListParams) -> anyhow::Result<Vec<(String, DynamicObject)>> {
+    let found = api.list(&which).await?;
+    Ok(found.items.into_iter().map(|object| (kind.kind.clone(), object)).collect())
+}
+
+fn snapshot(id: InstanceId, mut objects: Vec<(String, DynamicObject)>) -> Snapshot {
+    objects.sort_by_key(|(kind, object)| (kind.clone(), object.metadata.creation_timestamp.clone().map(|at| at.0), object.name_any()));
+    let by_uid: HashMap<String, String> =
+        objects.iter().map(|(kind, object)| (object.uid().unwrap_or_default(), format!("{kind}/{}", object.name_any()))).collect();
+    let owner_of: HashMap<String, String> = objects
+        .iter()
+        .filter_map(|(kind, object)| {
+            let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+            Some((format!("{kind}/{}", object.name_any()), format!("{}/{}", owner.kind, owner.name)))
+        })
+        .collect();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let mut keys: HashMap<String, String> = HashMap::new();
+    for (kind, object) in &objects {
+        let own = format!("{kind}/{}", object.name_any());
+        let key = if NAMED_BY_CHANCE.contains(&kind.as_str()) {
+            // A pod's owner is named by chance itself: the owner's owner tells more.
+            let owner = owner_of.get(&own).map(|owner| owner_of.get(owner).unwrap_or(owner)).map_or("nobody", String::as_str);
+            let count = counts.entry(format!("{kind} of {owner}")).and_modify(|count| *count += 1).or_insert(1);
+            format!("{kind} {count} of {owner}")
+        } else {
+            own.clone()
+        };
+        keys.insert(own, key);
+    }
+    let told = |text: &str| -> String {
+        let mut told = text.replace(&resource_name(id)[4..], "~");
+        for uid in uids_in(text) {
+            if let Some(key) = by_uid.get(uid).and_then(|own| keys.get(own)) {
+                told = told.replace(uid, key);
+            }
+        }
+        told
+    };
+    let fields = objects.iter().map(|(kind, object)| {
+        let mut value = serde_json::to_value(object).unwrap_or_default();
+        // What the test itself writes to wake the operator.
+        if let Some(annotations) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+            annotations.remove(super::world::NUDGE);
+        }
+        let mut fields = Fields::new();
+        flatten(&value, String::new(), &told, &mut fields);
+        (told(&keys[&format!("{kind}/{}", object.name_any())]), fields)
+    });
+    Snapshot(fields.collect())
+}
+
+/// Whatever looks like a UID: 36 hexadecimal digits and dashes.
+fn uids_in(text: &str) -> impl Iterator<Item = &str> {
+    let is_uid = |part: &&str| {
+        let mut bytes = part.bytes().enumerate();
+        bytes.all(|(at, byte)| if [8, 13, 18, 23].contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+    };
+    (0..(text.len() + 1).saturating_sub(36)).filter_map(move |at| text.get(at..at + 36).filter(is_uid))
+}
+
+fn flatten(value: &Value, path: String, told: &impl Fn(&str) -> String, into: &mut Fields) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                flatten(value, format!("{path}.{}", told(key)), told, into);
+            }
+        }
+        Value::Array(list) if !list.is_empty() => {
+            for (index, value) in list.iter().enumerate() {
+                let names: Vec<&str> = KEYS.iter().filter_map(|key| value[key].as_str()).collect();
+                let key = if names.is_empty() { index.to_string() } else { told(&names.join(" ")) };
+                // Two entries of one name: the second is told apart by its place.
+                let mut at = format!("{path}[{key}]");
+                if into.range(at.clone()..).next().is_some_and(|(taken, _)| taken.starts_with(&at)) {
+                    at = format!("{path}[{key} {index}]");
+                }
+                flatten(value, at, told, into);
+            }
+        }
+        Value::String(text) => {
+            into.insert(path, told(text));
+        }
+        leaf => {
+            into.insert(path, leaf.to_string());
+        }
+    }
+}
+
+/// How a server looks that nothing disturbed, and which fields differ from one to the next.
+#[derive(Debug, Clone)]
+pub struct Likeness {
+    objects: BTreeMap<String, Fields>,
+    differing: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Likeness {
+    /// Learns from several. They must have the same objects.
+    ///
+    /// # Errors
+    /// In words, when they do not.
+    pub fn learn(snapshots: &[Snapshot]) -> anyhow::Result<Self> {
+        let Some((Snapshot(first), others)) = snapshots.split_first() else { anyhow::bail!("nothing to learn from") };
+        let mut differing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for Snapshot(other) in others {
+            let (mine, theirs): (BTreeSet<_>, BTreeSet<_>) = (first.keys().collect(), other.keys().collect());
+            anyhow::ensure!(
+                mine == theirs,
+                "undisturbed runs differ in their objects: {:?}",
+                mine.symmetric_difference(&theirs).collect::<Vec<_>>()
+            );
+            for (key, fields) in first {
+                let theirs = &other[key];
+                let paths = fields.keys().chain(theirs.keys()).filter(|path| fields.get(*path) != theirs.get(*path));
+                differing.entry(key.clone()).or_default().extend(paths.cloned());
+            }
+        }
+        Ok(Self { objects: first.clone(), differing })
+    }
+
+    /// How many fields are compared, and how many are not.
+    pub fn fields(&self) -> (usize, usize) {
+        let all: usize = self.objects.values().map(BTreeMap::len).sum();
+        let masked: usize = self.differing.values().map(BTreeSet::len).sum();
+        (all.saturating_sub(masked), masked)
+    }
+
+    /// What is otherwise in `other`, one line each.
+    pub fn differences(&self, Snapshot(other): &Snapshot) -> Vec<String> {
+        let mut lines: Vec<String> = other.keys().filter(|key| !self.objects.contains_key(*key)).map(|key| format!("{key} is too much")).collect();
+        for (key, fields) in &self.objects {
+            let Some(theirs) = other.get(key) else {
+                lines.push(format!("{key} is missing"));
+                continue;
+            };
+            let masked = |path: &&String| !self.differing.get(key).is_some_and(|differing| differing.contains(*path));
+            let paths: BTreeSet<&String> = fields.keys().chain(theirs.keys()).filter(masked).collect();
+            for path in paths {
+                let (wanted, found) = (fields.get(path), theirs.get(path));
+                if wanted != found {
+                    let word = |value: Option<&String>| value.map_or("nothing".to_owned(), |value| value.chars().take(200).collect());
+                    lines.push(format!("{key} {path}: {} instead of {}", word(found), word(wanted)));
+                }
+            }
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> (String, DynamicObject) {
+        (value["kind"].as_str().unwrap().to_owned(), serde_json::from_value(value).unwrap())
+    }
+
+    /// `digit` makes the UIDs.
+    fn server(id: InstanceId, digit: &str, replicas: u32, more: &[Value]) -> Snapshot {
+        let (namespace, uid) = (namespace_name(id), format!("{}-0000-4000-8000-000000000000", digit.repeat(8)));
+        let uid_of_set = uid.replace("-8000-", "-9000-");
+        let mut all = vec![
+            object(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace, "uid": uid},
+                "spec": {"replicas": replicas, "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}})),
+            object(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": format!("web-{digit}"), "uid": uid_of_set,
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": uid, "controller": true}]}})),
+        ];
+        all.extend(more.iter().cloned().map(object));
+        snapshot(id, all)
+    }
+
+    #[test]
+    fn two_servers_are_alike_but_for_what_differs_by_chance() {
+        let (one, two) = (server(InstanceId::new(), "a", 2, &[]), server(InstanceId::new(), "b", 2, &[]));
+        assert_eq!(one.0.keys().collect::<Vec<_>>(), ["Deployment/web", "ReplicaSet 1 of Deployment/web"]);
+        assert_eq!(one.0["ReplicaSet 1 of Deployment/web"][".metadata.ownerReferences[web].uid"], "Deployment/web");
+        let likeness = Likeness::learn(&[one, two]).unwrap();
+        assert_eq!(likeness.differences(&server(InstanceId::new(), "c", 2, &[])), Vec::<String>::new());
+        assert_eq!(likeness.differences(&server(InstanceId::new(), "c", 3, &[])), ["Deployment/web .spec.replicas: 3 instead of 2"]);
+        let twin = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys-x7x", "uid": "s"}});
+        assert_eq!(likeness.differences(&server(InstanceId::new(), "c", 2, &[twin])), ["Secret/keys-x7x is too much"]);
+        assert_eq!(likeness.differences(&Snapshot::default()).len(), 2);
+    }
+
+    #[test]
+    fn runs_with_different_objects_are_no_reference() {
+        let twin = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys", "uid": "s"}});
+        let pair = [server(InstanceId::new(), "a", 2, &[]), server(InstanceId::new(), "b", 2, &[twin])];
+        assert!(Likeness::learn(&pair).unwrap_err().to_string().contains("Secret/keys"));
+    }
+}
