@@ -66,7 +66,9 @@ fn difference(live: &Value, wanted: &Value) -> Option<Value> {
                     None => drop(patch.insert(key.clone(), Value::Null)),
                 }
             }
-            patch.extend(wanted.iter().filter(|(key, _)| !live.contains_key(*key)).map(|(key, value)| (key.clone(), value.clone())));
+            patch.extend(
+                wanted.iter().filter(|(key, _)| !live.contains_key(*key)).map(|(key, value)| (key.clone(), value.clone())),
+            );
             (!patch.is_empty()).then_some(Value::Object(patch))
         }
         (_, wanted) => Some(wanted.clone()),

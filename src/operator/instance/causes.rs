@@ -63,7 +63,8 @@ fn overdue(found: &[Finding], status: &InstanceStatus, now: chrono::DateTime<chr
 
 /// Says why what has been starting for too long does not come up. Returns how soon to look again, if anything starts.
 pub async fn explain(context: &Context, valid: &Valid<'_>, status: &InstanceStatus, found: &mut [Finding]) -> Option<Duration> {
-    let starts = found.iter().any(|finding| finding.reason == "Starting" && MAKERS.iter().any(|(kind, _, _)| *kind == finding.kind));
+    let starts =
+        found.iter().any(|finding| finding.reason == "Starting" && MAKERS.iter().any(|(kind, _, _)| *kind == finding.kind));
     let overdue = overdue(found, status, context.clock.now());
     for (kind, maker, component) in MAKERS.into_iter().filter(|(kind, _, _)| overdue.contains(kind)) {
         let Cause { reason, message } = match cause(context, valid, maker, component).await {
@@ -130,7 +131,9 @@ fn container_cause(container: &ContainerStatus) -> Option<Cause> {
 async fn volume_cause(context: &Context, valid: &Valid<'_>) -> Result<Option<Cause>, Error> {
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &valid.namespace);
     let claim = claims.get_opt(names::CACHE).await.map_err(Error::kube("read the PersistentVolumeClaim cache"))?;
-    let Some(claim) = claim.filter(|claim| claim.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Pending"))) else {
+    let Some(claim) =
+        claim.filter(|claim| claim.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Pending")))
+    else {
         return Ok(None);
     };
     let about = format!("involvedObject.kind=PersistentVolumeClaim,involvedObject.name={}", claim.name_any());
@@ -181,7 +184,8 @@ mod tests {
             pod_cause(&pod).map(|cause| (cause.reason, cause.message))
         };
         let nodes = "0/1 nodes are available: 1 Insufficient cpu.";
-        let unschedulable = json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": nodes}]});
+        let unschedulable =
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": nodes}]});
         assert_eq!(cause(unschedulable), Some(("Unschedulable", nodes.to_owned())));
         let container = |reason: &str| {
             json!({"containerStatuses": [{"name": "web", "image": "i", "imageID": "", "ready": false, "restartCount": 4,
@@ -194,7 +198,10 @@ mod tests {
 
     #[test]
     fn a_refusal_for_the_quotas_sake_is_told_from_others() {
-        assert_eq!(Cause::refused("pods \"web-1\" is forbidden: exceeded quota: mastodon, requested: pods=1").reason, "QuotaExceeded");
+        assert_eq!(
+            Cause::refused("pods \"web-1\" is forbidden: exceeded quota: mastodon, requested: pods=1").reason,
+            "QuotaExceeded"
+        );
         assert_eq!(Cause::refused("pods \"web-1\" is forbidden: violates PodSecurity").reason, "PodsRefused");
     }
 }

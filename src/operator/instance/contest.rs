@@ -70,7 +70,8 @@ impl Contests {
             lines.push(format!("{} {name} is changed by {rival} again and again", kind.as_str()));
             wait = wait.min((*oldest + WITHIN).saturating_duration_since(now));
         }
-        let remedy = format!("it is put right {AT_MOST} times a minute, no more: see to it that nobody but the operator changes it");
+        let remedy =
+            format!("it is put right {AT_MOST} times a minute, no more: see to it that nobody but the operator changes it");
         (!lines.is_empty()).then(|| (format!("{}; {remedy}", lines.join(", ")), wait))
     }
 
@@ -102,9 +103,10 @@ pub async fn may_repair(context: &Context, instance: &str, key: &Key, api: &Api<
 
 /// Whoever else has changed an object last. A controller that writes the status is no rival.
 fn rival(metadata: &kube::api::ObjectMeta, field_manager: &str) -> Option<String> {
-    let others = metadata.managed_fields.iter().flatten().filter(|entry| {
-        entry.subresource.is_none() && entry.manager.as_deref().is_some_and(|manager| manager != field_manager)
-    });
+    let others =
+        metadata.managed_fields.iter().flatten().filter(|entry| {
+            entry.subresource.is_none() && entry.manager.as_deref().is_some_and(|manager| manager != field_manager)
+        });
     others.max_by_key(|entry| entry.time.as_ref().map(|at| at.0)).and_then(|entry| entry.manager.clone())
 }
 
@@ -141,10 +143,13 @@ mod tests {
 
     #[test]
     fn the_rival_is_who_changed_the_fields_last() {
-        let entry = |manager: &str, at: u32, subresource: Option<&str>| {
-            json!({"manager": manager, "operation": "Update", "time": format!("2026-01-01T00:00:{at:02}Z"), "subresource": subresource})
-        };
-        let entries = [entry("paddock", 9, None), entry("kubectl-edit", 3, None), entry("scaler", 5, None), entry("kcm", 7, Some("status"))];
+        let entry = |manager: &str, at: u32, subresource: Option<&str>| json!({"manager": manager, "operation": "Update", "time": format!("2026-01-01T00:00:{at:02}Z"), "subresource": subresource});
+        let entries = [
+            entry("paddock", 9, None),
+            entry("kubectl-edit", 3, None),
+            entry("scaler", 5, None),
+            entry("kcm", 7, Some("status")),
+        ];
         let metadata = serde_json::from_value(json!({"managedFields": entries})).unwrap();
         assert_eq!(rival(&metadata, "paddock").as_deref(), Some("scaler"));
         assert_eq!(rival(&kube::api::ObjectMeta::default(), "paddock"), None);

@@ -255,7 +255,12 @@ fn known_reason(reason: &str) -> &'static str {
         "NotAccepted",
         "Serves",
     ];
-    KNOWN.into_iter().chain(super::causes::REASONS).chain(ConditionKind::ALL.map(ConditionKind::as_str)).find(|known| *known == reason).unwrap_or("AsBefore")
+    KNOWN
+        .into_iter()
+        .chain(super::causes::REASONS)
+        .chain(ConditionKind::ALL.map(ConditionKind::as_str))
+        .find(|known| *known == reason)
+        .unwrap_or("AsBefore")
 }
 
 /// Writes the status if it differs; then tells of each change by event and metric. Returns whether it wrote.

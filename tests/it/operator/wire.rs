@@ -346,26 +346,34 @@ impl Wire {
         if dead.is_cancelled() {
             return pending().await;
         }
-        let (_, act) = self.judge(name.to_owned(), writes, String::new(), Bytes::new());
+        let (call, act) = self.judge(name.to_owned(), writes, String::new(), Bytes::new());
         match act {
-            Act::Pass | Act::Keep => effect().await,
+            Act::Pass | Act::Keep => self.noted(&call, effect()).await,
             Act::Answer { code, retry_after: _ } => Err(refused(code)),
             Act::Show(_) | Act::Lose => Err(refused(504)),
-            Act::LoseAnswer => effect().await.and_then(|_| Err(refused(504))),
+            Act::LoseAnswer => self.noted(&call, effect()).await.and_then(|_| Err(refused(504))),
             Act::Twice => {
-                effect().await?;
-                effect().await
+                self.noted(&call, effect()).await?;
+                self.noted(&call, effect()).await
             }
             Act::CrashBefore => crash(dead).await,
             Act::CrashAfter => {
-                let _told_to_nobody = effect().await.is_ok();
+                let _told_to_nobody = self.noted(&call, effect()).await.is_ok();
                 crash(dead).await
             }
             Act::Freeze(how_long) => {
                 self.freeze_for(how_long);
-                effect().await
+                self.noted(&call, effect()).await
             }
         }
+    }
+
+    /// Numbers the effect of another port like a request.
+    async fn noted<T, E>(&self, call: &Call, effect: BoxFuture<'_, Result<T, E>>) -> Result<T, E> {
+        let (round, index) = self.sent(call, false);
+        let done = effect.await;
+        self.answered(call, false, round, index, Some(if done.is_ok() { 200 } else { 500 }));
+        done
     }
 
     fn freeze_for(&self, how_long: Duration) {
@@ -545,7 +553,10 @@ fn requests_are_named_without_what_differs() {
     assert_eq!(name("PATCH", one, apply, ""), "apply deployments/web");
     let secrets = "/api/v1/namespaces/mastodon-01/secrets?";
     assert_eq!(name("POST", secrets, "", r#"{"metadata":{"name":"keys"}}"#), "create secrets/keys");
-    assert_eq!(name("POST", "/apis/events.k8s.io/v1/namespaces/default/events", "", r#"{"metadata":{"name":"a.1"}}"#), "create events");
+    assert_eq!(
+        name("POST", "/apis/events.k8s.io/v1/namespaces/default/events", "", r#"{"metadata":{"name":"a.1"}}"#),
+        "create events"
+    );
     let of_one = "/api/v1/secrets?watch=true&labelSelector=a%3Db&fieldSelector=metadata.name%3Dkeys";
     assert_eq!(name("GET", of_one, "", ""), "watch secrets/keys");
     assert_eq!(name("GET", "/api/v1/namespaces?limit=500", "", ""), "list namespaces");

@@ -110,7 +110,9 @@ impl Lanes<'_> {
                 return true;
             }
         }
-        if self.tidy && let Err(error) = server.clear().await {
+        if self.tidy
+            && let Err(error) = server.clear().await
+        {
             println!("a server could not be cleared away: {error:#}");
         }
         true

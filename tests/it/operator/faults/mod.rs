@@ -21,12 +21,12 @@ use std::time::Instant;
 use anyhow::Context as _;
 use futures::future::join_all;
 
-use super::apart::ALONE;
 use self::lanes::{Outcome, References, carry_out};
 use self::plan::{Asked, Plan};
 use self::reference::Reference;
 use self::workflows::{ROUNDS, Workflow};
 use self::world::World;
+use super::apart::ALONE;
 
 /// How many plans `./dev test` takes.
 const SAMPLE: usize = 100;
@@ -70,7 +70,8 @@ async fn references(world: &World, needed: impl Fn(&Workflow) -> bool) -> anyhow
 }
 
 fn plans(choice: &Choice, references: &References) -> anyhow::Result<Vec<Plan>> {
-    let all = || references.iter().flat_map(|(workflow, reference)| plan::all(workflow, &reference.boundaries)).collect::<Vec<_>>();
+    let all =
+        || references.iter().flat_map(|(workflow, reference)| plan::all(workflow, &reference.boundaries)).collect::<Vec<_>>();
     Ok(match choice {
         Choice::Sample(seed) => plan::sample(all(), SAMPLE, *seed),
         Choice::All => all(),
@@ -139,8 +140,9 @@ async fn whatever_goes_wrong_at_a_request_the_end_is_the_same() {
     }
     let plans = plans(&choice, &references).unwrap();
     let count = u32::try_from(plans.len()).unwrap();
-    println!("learnt in {:.1} s; {count} plans", begun.elapsed().as_secs_f64());
-    let (begun, used) = (Instant::now(), processor_seconds(&world).await);
+    let used = processor_seconds(&world).await;
+    println!("learnt in {:.1} s; processor seconds so far: {used:.1}; {count} plans", begun.elapsed().as_secs_f64());
+    let begun = Instant::now();
     let (failed, not_met) = (Mutex::new(Vec::new()), Mutex::new(0));
     let told = |plan: Option<&Plan>, outcome: Outcome| {
         match (plan, outcome) {

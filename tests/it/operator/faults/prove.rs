@@ -25,7 +25,8 @@ pub async fn every_mistake_is_found(world: &World, references: &References) {
             tried.fetch_add(1, Ordering::Relaxed);
             if let Outcome::Other(why) = outcome {
                 over.store(true, Ordering::Relaxed);
-                let plan = plan.map_or_else(|| "an undisturbed run".to_owned(), |plan| format!("{plan} ({}#{})", plan.at.name, plan.at.nth));
+                let plan = plan
+                    .map_or_else(|| "an undisturbed run".to_owned(), |plan| format!("{plan} ({}#{})", plan.at.name, plan.at.nth));
                 found.lock().unwrap().get_or_insert((plan, why));
             }
             !over.load(Ordering::Relaxed)

@@ -39,7 +39,10 @@ impl Reference {
     /// What an operator made or unmade that an undisturbed one does not, or more often.
     pub fn effects_too_much(&self, carried: &[Carried]) -> Vec<String> {
         let more = effects(carried).into_iter().filter(|(effect, count)| *count > self.effects.get(effect).copied().unwrap_or(0));
-        more.map(|(effect, count)| format!("{effect}: {count} times instead of {}", self.effects.get(&effect).copied().unwrap_or(0))).collect()
+        more.map(|(effect, count)| {
+            format!("{effect}: {count} times instead of {}", self.effects.get(&effect).copied().unwrap_or(0))
+        })
+        .collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything there is of a server, field by field, in a form in which two servers can be compared.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
 
 use futures::future::try_join_all;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
@@ -44,7 +45,10 @@ impl Lens {
     /// Everything of a server: all in its namespace, the namespace (and others of ours by another name), the custom resource.
     pub async fn look(&self, client: &Client, id: InstanceId) -> anyhow::Result<Snapshot> {
         let namespace = namespace_name(id);
-        let within = self.kinds.iter().map(|kind| list(Api::namespaced_with(client.clone(), &namespace, kind), kind, ListParams::default()));
+        let within = self
+            .kinds
+            .iter()
+            .map(|kind| list(Api::namespaced_with(client.clone(), &namespace, kind), kind, ListParams::default()));
         let ours = ListParams::default().labels(&format!("paddock.host/instance={}", resource_name(id)));
         let namespaces = ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&());
         let itself = ListParams::default().fields(&format!("metadata.name={}", resource_name(id)));
@@ -64,9 +68,9 @@ async fn list(api: Api<DynamicObject>, kind: &ApiResource, which: ListParams) ->
 }
 
 fn snapshot(id: InstanceId, mut objects: Vec<(String, DynamicObject)>) -> Snapshot {
-    objects.sort_by_key(|(kind, object)| (kind.clone(), object.metadata.creation_timestamp.clone().map(|at| at.0), object.name_any()));
-    let by_uid: HashMap<String, String> =
-        objects.iter().map(|(kind, object)| (object.uid().unwrap_or_default(), format!("{kind}/{}", object.name_any()))).collect();
+    objects.sort_by_key(|(kind, object)| {
+        (kind.clone(), object.metadata.creation_timestamp.clone().map(|at| at.0), object.name_any())
+    });
     let owner_of: HashMap<String, String> = objects
         .iter()
         .filter_map(|(kind, object)| {
@@ -76,26 +80,38 @@ fn snapshot(id: InstanceId, mut objects: Vec<(String, DynamicObject)>) -> Snapsh
         .collect();
     let mut counts: HashMap<String, usize> = HashMap::new();
     let mut keys: HashMap<String, String> = HashMap::new();
+    // Names and hashes that are made by chance, and what stands for them.
+    let mut by_chance: Vec<(String, String)> = vec![(resource_name(id)[4..].to_owned(), "~".to_owned())];
     for (kind, object) in &objects {
         let own = format!("{kind}/{}", object.name_any());
-        let key = if NAMED_BY_CHANCE.contains(&kind.as_str()) {
+        let mut key = own.clone();
+        let mut told = own.clone();
+        if NAMED_BY_CHANCE.contains(&kind.as_str()) {
             // A pod's owner is named by chance itself: the owner's owner tells more.
             let owner = owner_of.get(&own).map(|owner| owner_of.get(owner).unwrap_or(owner)).map_or("nobody", String::as_str);
-            let count = counts.entry(format!("{kind} of {owner}")).and_modify(|count| *count += 1).or_insert(1);
-            format!("{kind} {count} of {owner}")
-        } else {
-            own.clone()
-        };
+            told = format!("{kind} of {owner}");
+            let count = counts.entry(told.clone()).and_modify(|count| *count += 1).or_insert(1);
+            key = format!("{kind} {count} of {owner}");
+            by_chance.push((object.name_any(), told.clone()));
+            by_chance.extend(object.labels().get("pod-template-hash").map(|hash| (hash.clone(), "#".to_owned())));
+        }
+        by_chance.extend(object.uid().map(|uid| (uid, told)));
         keys.insert(own, key);
     }
+    // The longest first: the name of a set is the beginning of its pods' names.
+    by_chance.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    by_chance.dedup();
     let told = |text: &str| -> String {
-        let mut told = text.replace(&resource_name(id)[4..], "~");
-        for uid in uids_in(text) {
-            if let Some(key) = by_uid.get(uid).and_then(|own| keys.get(own)) {
-                told = told.replace(uid, key);
+        if chrono::DateTime::parse_from_rfc3339(text).is_ok() {
+            return "a time".to_owned();
+        }
+        let mut text = text.to_owned();
+        for (name, instead) in &by_chance {
+            if text.len() >= name.len() && text.contains(name) {
+                text = text.replace(name, instead);
             }
         }
-        told
+        without_addresses(&text)
     };
     let fields = objects.iter().map(|(kind, object)| {
         let mut value = serde_json::to_value(object).unwrap_or_default();
@@ -105,18 +121,24 @@ fn snapshot(id: InstanceId, mut objects: Vec<(String, DynamicObject)>) -> Snapsh
         }
         let mut fields = Fields::new();
         flatten(&value, String::new(), &told, &mut fields);
-        (told(&keys[&format!("{kind}/{}", object.name_any())]), fields)
+        (keys[&format!("{kind}/{}", object.name_any())].replace(&resource_name(id)[4..], "~"), fields)
     });
     Snapshot(fields.collect())
 }
 
-/// Whatever looks like a UID: 36 hexadecimal digits and dashes.
-fn uids_in(text: &str) -> impl Iterator<Item = &str> {
-    let is_uid = |part: &&str| {
-        let mut bytes = part.bytes().enumerate();
-        bytes.all(|(at, byte)| if [8, 13, 18, 23].contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
-    };
-    (0..(text.len() + 1).saturating_sub(36)).filter_map(move |at| text.get(at..at + 36).filter(is_uid))
+/// Addresses of pods and Services are given by chance; ranges are not.
+fn without_addresses(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let run = &rest[start..];
+        let end = run.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(run.len());
+        let is_address = run[..end].parse::<Ipv4Addr>().is_ok() && !run[end..].starts_with('/');
+        told.push_str(&rest[..start]);
+        told.push_str(if is_address { "an address" } else { &run[..end] });
+        rest = &run[end..];
+    }
+    told + rest
 }
 
 fn flatten(value: &Value, path: String, told: &impl Fn(&str) -> String, into: &mut Fields) {
@@ -187,7 +209,8 @@ impl Likeness {
 
     /// What is otherwise in `other`, one line each.
     pub fn differences(&self, Snapshot(other): &Snapshot) -> Vec<String> {
-        let mut lines: Vec<String> = other.keys().filter(|key| !self.objects.contains_key(*key)).map(|key| format!("{key} is too much")).collect();
+        let mut lines: Vec<String> =
+            other.keys().filter(|key| !self.objects.contains_key(*key)).map(|key| format!("{key} is too much")).collect();
         for (key, fields) in &self.objects {
             let Some(theirs) = other.get(key) else {
                 lines.push(format!("{key} is missing"));
@@ -198,7 +221,8 @@ impl Likeness {
             for path in paths {
                 let (wanted, found) = (fields.get(path), theirs.get(path));
                 if wanted != found {
-                    let word = |value: Option<&String>| value.map_or("nothing".to_owned(), |value| value.chars().take(200).collect());
+                    let word =
+                        |value: Option<&String>| value.map_or("nothing".to_owned(), |value| value.chars().take(200).collect());
                     lines.push(format!("{key} {path}: {} instead of {}", word(found), word(wanted)));
                 }
             }
@@ -222,10 +246,14 @@ mod tests {
         let (namespace, uid) = (namespace_name(id), format!("{}-0000-4000-8000-000000000000", digit.repeat(8)));
         let uid_of_set = uid.replace("-8000-", "-9000-");
         let mut all = vec![
-            object(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace, "uid": uid},
-                "spec": {"replicas": replicas, "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}})),
-            object(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": format!("web-{digit}"), "uid": uid_of_set,
-                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": uid, "controller": true}]}})),
+            object(
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace, "uid": uid},
+                "spec": {"replicas": replicas, "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}}),
+            ),
+            object(
+                json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": format!("web-{digit}"), "uid": uid_of_set,
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": uid, "controller": true}]}}),
+            ),
         ];
         all.extend(more.iter().cloned().map(object));
         snapshot(id, all)
@@ -236,9 +264,13 @@ mod tests {
         let (one, two) = (server(InstanceId::new(), "a", 2, &[]), server(InstanceId::new(), "b", 2, &[]));
         assert_eq!(one.0.keys().collect::<Vec<_>>(), ["Deployment/web", "ReplicaSet 1 of Deployment/web"]);
         assert_eq!(one.0["ReplicaSet 1 of Deployment/web"][".metadata.ownerReferences[web].uid"], "Deployment/web");
+        assert_eq!(without_addresses("at 172.16.0.9:80, not 10.0.0.0/8 or 4.5.20"), "at an address:80, not 10.0.0.0/8 or 4.5.20");
         let likeness = Likeness::learn(&[one, two]).unwrap();
         assert_eq!(likeness.differences(&server(InstanceId::new(), "c", 2, &[])), Vec::<String>::new());
-        assert_eq!(likeness.differences(&server(InstanceId::new(), "c", 3, &[])), ["Deployment/web .spec.replicas: 3 instead of 2"]);
+        assert_eq!(
+            likeness.differences(&server(InstanceId::new(), "c", 3, &[])),
+            ["Deployment/web .spec.replicas: 3 instead of 2"]
+        );
         let twin = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys-x7x", "uid": "s"}});
         assert_eq!(likeness.differences(&server(InstanceId::new(), "c", 2, &[twin])), ["Secret/keys-x7x is too much"]);
         assert_eq!(likeness.differences(&Snapshot::default()).len(), 2);

@@ -110,7 +110,8 @@ impl State {
         match self {
             Self::Nothing => false,
             Self::Unfilled => {
-                is_true(&status.conditions, ConditionKind::DatabaseReady) && is_true(&status.conditions, ConditionKind::RouteReady)
+                is_true(&status.conditions, ConditionKind::DatabaseReady)
+                    && is_true(&status.conditions, ConditionKind::RouteReady)
             }
             Self::Running | Self::Larger => is_true(&status.conditions, ConditionKind::Ready),
             Self::Suspended => ready == Some("Stopped"),

@@ -87,7 +87,11 @@ async fn watches_that_are_cut_and_expire_cost_nothing_and_miss_nothing() {
     // All watches end, and their places have expired (the API server says so within the watch): everything is listed anew.
     let expire = |call: &Call| {
         let gone = json!({"kind": "Status", "status": "Failure", "reason": "Expired", "code": 410, "message": "too old resource version"});
-        if call.name.starts_with("watch ") && call.nth == 1 { Act::Show(json!({"type": "ERROR", "object": gone})) } else { Act::Pass }
+        if call.name.starts_with("watch ") && call.nth == 1 {
+            Act::Show(json!({"type": "ERROR", "object": gone}))
+        } else {
+            Act::Pass
+        }
     };
     scene.wire.begin(expire);
     scene.wire.cut_watches();

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::ResourceExt as _;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use paddock::ids::InstanceId;
 use paddock::operator::bucket::{BucketError, BucketKey, Buckets, MemoryBuckets};
 use paddock::resource::{ConditionKind, condition, is_true, namespace_name, resource_name};
