@@ -345,6 +345,7 @@ mod tests {
         let expected = [
             ("catalogue.plans", "no-plans"),
             ("database.connections", "must lie between"),
+            ("operator.postgres_image", "must carry the version"),
             ("operator.postgres_image", "by digest"),
             ("operator.valkey_image", "by digest"),
         ];
