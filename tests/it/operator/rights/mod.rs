@@ -272,8 +272,9 @@ async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_an
     // (A volume goes once no pod uses it.)
     let patch = json!({"spec": {"mode": {"running": null, "suspended": {"reason": "unpaid"}}}});
     instances.patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    let cache = ListParams::default().labels("app.kubernetes.io/component=cache");
     host.until("the cache is stopped", async || {
-        let pods = host.namespaced("", "v1", "Pod", &target.server).list(&ListParams::default()).await.unwrap();
+        let pods = host.namespaced("", "v1", "Pod", &target.server).list(&cache).await.unwrap();
         pods.items.is_empty().then_some(())
     })
     .await;
