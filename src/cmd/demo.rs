@@ -10,7 +10,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
-use super::{Selection, serve};
+use super::{OperatorOf, Selection, serve};
 use crate::demo::journey::Journey;
 use crate::demo::rig::{self, Rig, RigSettings};
 use crate::demo::stage::{HOSTS_DOMAIN, STAFF_EMAIL, STAFF_PASSWORD, Stage, StageSettings};
@@ -108,6 +108,7 @@ async fn start(dir: &Path, keep: bool) -> anyhow::Result<(Rig, Stage)> {
         ports: [8080, 8081, 8082],
         sweep_seconds: 60,
         capacity: 100,
+        identity: "admin".to_owned(),
     };
     let stage = step("database, mails and the fake Stripe", Stage::open(&rig, &settings)).await?;
     Ok((rig, stage))
@@ -126,7 +127,7 @@ async fn step<T>(name: &str, work: impl Future<Output = anyhow::Result<T>>) -> a
 async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
     let parts = Parts::open((Some(stage.config.clone()), Vec::new()))?;
-    let mut serving = tokio::spawn(serve::run(parts, Selection::ALL, true, stop.clone()));
+    let mut serving = tokio::spawn(serve::run(parts, Selection::ALL, OperatorOf::OnlyOne, true, stop.clone()));
     let playing = async {
         wait_until_served(&stage).await?;
         if check {

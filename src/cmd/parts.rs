@@ -1,24 +1,20 @@
 //! Makes the parts of the program out of the configuration.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kube::client::ClientBuilder;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use secrecy::ExposeSecret as _;
-use tower::util::MapRequestLayer;
 
 use crate::account::password::Passwords;
 use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
+use crate::config::{BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::plan::{Catalogue, Releases};
-use crate::{operator, web, worker};
+use crate::{fleet, operator, web, worker};
 
 /// Hashes at a time: half the cores, so that pages go on while people log in.
 fn hashes_at_once() -> usize {
@@ -68,31 +64,7 @@ pub(super) fn check(parts: &Parts) {
     if parts.operator.is_none() {
         println!("there is no section [operator]: web, worker and fleet can run; serve and operator can't");
     }
-    println!(
-        "the configuration is right: {} plans, {} releases, {} cluster(s)",
-        parts.catalogue.plans().len(),
-        parts.releases.all().len(),
-        parts.config.clusters.len()
-    );
-}
-
-async fn connect(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Client> {
-    let config = match kubeconfig {
-        Some(file) => {
-            let read = Kubeconfig::read_from(file).with_context(|| format!("reading {}", file.display()))?;
-            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?
-        }
-        None => kube::Config::incluster()?,
-    };
-    Ok(ClientBuilder::try_from(config)?.with_layer(&MapRequestLayer::new(counted)).build())
-}
-
-/// Counts what is asked of the API server: what a pass costs there is the first thing to look at when it is busy.
-fn counted(request: http::Request<kube::client::Body>) -> http::Request<kube::client::Body> {
-    let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));
-    let verb = if watches { "WATCH".to_owned() } else { request.method().as_str().to_owned() };
-    metrics::counter!("paddock_kube_requests_total", "verb" => verb).increment(1);
-    request
+    println!("the configuration is right: {} plans, {} releases", parts.catalogue.plans().len(), parts.releases.all().len());
 }
 
 impl Parts {
@@ -155,7 +127,6 @@ impl Parts {
             stripe: Arc::clone(&self.stripe),
             webhook_secrets: config.stripe.webhook_secrets.clone(),
             catalogue: Arc::clone(&self.catalogue),
-            releases: Arc::clone(&self.releases),
             resolver: Arc::clone(&self.resolver),
             dns_target: DnsTarget { host: config.dns.target.clone(), ipv4, ipv6 },
             host: config.host.clone(),
@@ -174,6 +145,7 @@ impl Parts {
             stripe: Arc::clone(&self.stripe),
             transport: Arc::clone(&self.transport),
             catalogue: Arc::clone(&self.catalogue),
+            releases: Arc::clone(&self.releases),
             urls: self.urls.clone(),
             key: self.config.key.clone(),
             mail_from: self.config.mail.from.clone(),
@@ -190,16 +162,9 @@ impl Parts {
         self.operator.clone().context("operator: is missing; write the section [operator], see docs/configuration.md")
     }
 
-    /// A client for each cluster: by its kubeconfig, or by the pod's own service account.
-    pub async fn clients(&self) -> anyhow::Result<Vec<(config::Cluster, kube::Client)>> {
-        let mut clients = Vec::new();
-        for cluster in &self.config.clusters {
-            let client = connect(cluster.kubeconfig.as_deref())
-                .await
-                .with_context(|| format!("connecting to cluster {}", cluster.name))?;
-            clients.push((cluster.clone(), client));
-        }
-        Ok(clients)
+    /// How clusters are reached.
+    pub fn access(&self) -> fleet::Access {
+        fleet::Access::new(self.config.kubeconfigs.clone())
     }
 
     pub fn config(&self) -> &Config {
@@ -293,6 +258,7 @@ fn is_stand_in(image: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     fn faults(text: &str) -> Vec<String> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

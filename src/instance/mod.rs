@@ -6,11 +6,12 @@ mod intent;
 pub mod owner;
 mod phase;
 mod store;
+pub mod upkeep;
 
 pub use intent::{Intent, set_intent};
 pub use phase::{Phase, phase};
 pub use store::{
-    FirstReady, Instance, NewInstance, StoredSize, ToPush, building_since, conflict, count_by_intent, domains_of, find,
-    find_owned, insert, list_all, list_not_ready, list_owned, mark_pushed, observe, push_again, pushed, record_step, release,
-    to_push, typical_seconds,
+    FirstReady, Instance, NewInstance, StoredSize, ToPush, UNSEEN_AFTER, building_since, conflict, count_by_intent, domains_of,
+    find, find_owned, insert, list_all, list_not_ready, list_owned, mark_pushed, observe, push_again, pushed, record_step,
+    release, to_push, typical_seconds,
 };

@@ -6,6 +6,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use crate::resource::is_pinned;
+
 /// Everything the operator has to be told.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,8 +21,12 @@ pub struct Settings {
     /// How often each instance is looked at without cause, in seconds; such a pass reads and, when all is well, writes nothing.
     #[serde(default = "ten_minutes")]
     pub look_seconds: u32,
-    /// Each release of Mastodon that is offered, with its images.
+    /// Each release of Mastodon that may run, with its images: to begin with, as long as the fleet has not written the ConfigMap
+    /// [`crate::resource::CATALOGUE_NAME`].
     pub releases: BTreeMap<String, Release>,
+    /// Where that ConfigMap is.
+    #[serde(default)]
+    pub catalogue: CatalogueRef,
     /// Where servers are reached.
     pub address: Address,
     /// Where media lie.
@@ -42,8 +48,22 @@ pub struct Settings {
     pub leader: Option<LeaderLease>,
 }
 
-/// The images of one release.
+/// Where the fleet puts the catalogue of releases.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueRef {
+    /// The namespace of the cluster's row.
+    pub namespace: String,
+}
+
+impl Default for CatalogueRef {
+    fn default() -> Self {
+        Self { namespace: "paddock".to_owned() }
+    }
+}
+
+/// The images of one release.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// Web, workers and Jobs; by digest.
@@ -214,11 +234,6 @@ impl Settings {
 }
 
 /// Whether an image is named by its digest.
-fn is_pinned(image: &str) -> bool {
-    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
-    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
 fn paddock() -> String {
     "paddock".to_owned()
 }

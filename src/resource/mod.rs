@@ -4,6 +4,7 @@
 //! write one can therefore ask for a Mastodon server and for nothing else. The namespace's name is derived from the
 //! resource's own.
 
+mod catalogue;
 mod conditions;
 mod instance;
 mod names;
@@ -12,6 +13,7 @@ mod steps;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
+pub use catalogue::{BadEntry, CATALOGUE_NAME, PublishedRelease, is_pinned, read_catalogue};
 pub use conditions::{ConditionKind, Finding, Truth, condition, conditions, is_true};
 pub use instance::{
     CacheSize, DatabaseSize, InstanceStatus, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size,

@@ -36,7 +36,7 @@ use crate::config::Host;
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
-use crate::plan::{Catalogue, Releases};
+use crate::plan::Catalogue;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -72,8 +72,6 @@ pub struct App {
     pub webhook_secrets: Vec<secrecy::SecretString>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
-    /// Which releases of Mastodon there are.
-    pub releases: Arc<Releases>,
     /// Looks up customers' own domains.
     pub resolver: Arc<dyn Resolver>,
     /// What they must point to.

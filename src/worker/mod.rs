@@ -4,6 +4,7 @@
 //! (a person must look: staff see the job until then).
 
 mod deliver;
+mod rollout;
 mod stripe;
 mod sweep;
 
@@ -20,8 +21,9 @@ use crate::clock::SharedClock;
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::mail::{SendMail, Transport};
-use crate::plan::Catalogue;
+use crate::plan::{Catalogue, Releases};
 use crate::queue::{self, Job};
+use crate::rollout::jobs::AdvanceRollouts;
 use crate::telemetry;
 
 /// What handlers work with.
@@ -37,6 +39,8 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
+    /// The file of releases: those that the database begins with.
+    pub releases: Arc<Releases>,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// Signs links in mails.
@@ -145,6 +149,7 @@ async fn build(
         .define_job::<Task<SettleOrder>>()
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<SyncPrices>>()
+        .define_job::<Task<AdvanceRollouts>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {
         Some(token) => {

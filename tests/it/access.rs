@@ -8,7 +8,7 @@ use std::path::Path;
 
 use http::Method;
 use paddock::account::Scope;
-use paddock::ids::{InstanceId, OrderId};
+use paddock::ids::{ClusterId, InstanceId, OrderId, RolloutId};
 use paddock::web::{self, Access, Entry};
 
 use crate::harness::{Answer, Client, Start, TestApp};
@@ -25,22 +25,27 @@ const HEAD: &str = "\
 struct Ids {
     instance: String,
     order: String,
+    rollout: String,
+    cluster: String,
 }
 
 impl Ids {
     async fn of_customer(app: &TestApp, customer: &Client) -> Self {
         let instance = app.running(customer, "birds").await.id.to_string();
         let order = app.order(customer, "wrens").await.id.to_string();
-        Self { instance, order }
+        let rollout = RolloutId::new().to_string();
+        Self { instance, order, rollout, cluster: ClusterId::new().to_string() }
     }
 
     /// Nobody's.
     fn nobodys() -> Self {
-        Self { instance: InstanceId::new().to_string(), order: OrderId::new().to_string() }
+        let (instance, order) = (InstanceId::new().to_string(), OrderId::new().to_string());
+        Self { instance, order, rollout: RolloutId::new().to_string(), cluster: ClusterId::new().to_string() }
     }
 
     fn malformed() -> Self {
-        Self { instance: "ins_nonsense".to_owned(), order: "%00".to_owned() }
+        let none = || "%00".to_owned();
+        Self { instance: "ins_nonsense".to_owned(), order: none(), rollout: none(), cluster: none() }
     }
 
     fn path(&self, template: &str) -> String {
@@ -50,6 +55,9 @@ impl Ids {
                 ("{id}", "instances") => self.instance.clone(),
                 ("{id}", "orders") => self.order.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
+                ("{id}", "rollouts") => self.rollout.clone(),
+                ("{id}", "clusters") => self.cluster.clone(),
+                ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),

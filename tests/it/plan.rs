@@ -31,10 +31,10 @@ fn the_plans_of_the_repository() {
         let footprint = plan.size.footprint();
         assert!(footprint.memory_mib > 1239, "{}: a server at rest takes 932 MiB and 307 more for the scheduler", plan.code);
         assert!(plan.size.connections() <= plan.size.database.max_connections);
-        assert!(footprint.pods >= 6 && footprint.services == 4 && footprint.volumes >= 2);
+        assert!(footprint.pods >= 11 && footprint.services == 4 && footprint.volumes >= 2);
     }
     let footprint = family.size.footprint();
-    assert_eq!((footprint.pods, footprint.memory_mib, footprint.storage_gib), (6, 2560, 11));
+    assert_eq!((footprint.pods, footprint.memory_mib, footprint.volume_gib), (11, 2560, 11));
     assert_eq!(family.size.connections(), 28);
 }
 

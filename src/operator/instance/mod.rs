@@ -10,7 +10,7 @@ mod remove;
 mod status;
 mod validate;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use self::status::Stall;
 use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
 use super::seen::SeenStore;
-use super::settings::Settings;
+use super::settings::{Release, Settings};
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::resource::{ConditionKind, Finding, InstanceStatus, MastodonInstance};
@@ -43,8 +43,10 @@ pub struct Context {
     pub buckets: Arc<dyn Buckets>,
     /// The present.
     pub clock: SharedClock,
-    /// What the operator was told.
+    /// What the operator was told when it started.
     pub settings: Settings,
+    /// The same with the releases that the fleet has published.
+    current: Mutex<Arc<Settings>>,
     /// What was seen of our objects.
     pub seen: Arc<SeenStore>,
     /// Writes events.
@@ -75,11 +77,28 @@ impl Context {
             client,
             buckets,
             clock,
+            current: Mutex::new(Arc::new(settings.clone())),
             settings,
             seen: Arc::default(),
             recorder,
             memory: Mutex::default(),
         }
+    }
+
+    /// What the operator was told, with the releases as they are known now.
+    fn current(&self) -> Arc<Settings> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these releases may run; those of the settings when there are none. Whether that changed anything.
+    pub fn set_releases(&self, releases: Option<BTreeMap<String, Release>>) -> bool {
+        let releases = releases.unwrap_or_else(|| self.settings.releases.clone());
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.releases == releases {
+            return false;
+        }
+        *current = Arc::new(Settings { releases, ..self.settings.clone() });
+        true
     }
 
     fn with_memory<T>(&self, instance: &str, act: impl FnOnce(&mut Memory) -> T) -> T {
@@ -139,7 +158,8 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
         return stall(context, &observed, data_lost(&observed)).await;
     }
     let instance = Arc::clone(&observed.instance);
-    let valid = match validate(&context.settings, &instance, &observed.status, &observed.seen) {
+    let settings = context.current();
+    let valid = match validate(&settings, &instance, &observed.status, &observed.seen) {
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };

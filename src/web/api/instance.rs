@@ -7,8 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json::Answer;
+use super::window::{Upgrade, Window};
 use crate::instance::{self, Instance, Phase, phase};
 use crate::resource::{ConditionKind, StepName, condition, instant};
+use crate::rollout;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::session::{Customer, OwnedInstance};
@@ -80,8 +82,14 @@ pub(super) struct InstanceDetail {
     steps: Vec<StepView>,
     /// Statements about its parts, as far as they have been made.
     conditions: Vec<ConditionView>,
-    /// When the operator was last heard of.
+    /// When what the operator says last changed.
     observed_at: Option<DateTime<Utc>>,
+    /// Since when nobody has seen the server, because its machines do not answer: what is told here is from then. `null` while it is seen.
+    unseen_since: Option<DateTime<Utc>>,
+    /// When it may be upgraded; `null`: at any time.
+    maintenance_window: Option<Window>,
+    /// The upgrade that is planned or being made, if there is one.
+    upgrade: Option<Upgrade>,
 }
 
 /// A step of the first start.
@@ -190,10 +198,14 @@ pub(super) async fn get(
 ) -> Result<Answer<InstanceDetail>, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let typical = instance::typical_seconds(tx.conn()).await?;
+    let due = rollout::due_of(tx.conn(), instance.id).await?;
     let detail = InstanceDetail {
         steps: StepName::ALL.into_iter().map(|name| step(&instance, &typical, name)).collect(),
         conditions: conditions(&instance),
         observed_at: instance.observed_at,
+        unseen_since: instance.unseen_since(state.clock.now()),
+        maintenance_window: instance.maintenance_window.as_ref().map(|window| Window::from(&window.0)),
+        upgrade: due.map(|due| Upgrade::new(due, &instance)),
         instance: view(&instance),
     };
     Ok(Answer(StatusCode::OK, detail))

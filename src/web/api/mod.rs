@@ -15,6 +15,7 @@ mod session;
 mod status;
 mod verification;
 mod waiting;
+mod window;
 
 use super::access::{Access, Routes};
 use crate::account::Role;
@@ -66,6 +67,8 @@ operations! {
     delete "/api/v1/waiting" Access::Member(Role::Billing) => waiting::leave;
     get "/api/v1/instances" Access::Member(Role::Viewer) => instance::list;
     get "/api/v1/instances/{id}" Access::Member(Role::Viewer) => instance::get;
+    post "/api/v1/instances/{id}/window" Access::Member(Role::Admin) => window::set;
+    delete "/api/v1/instances/{id}/window" Access::Member(Role::Admin) => window::clear;
     get "/api/v1/status" Access::Public => status::get;
     get "/api/v1/openapi.json" Access::Public => openapi::get;
 }

@@ -2,6 +2,7 @@
 
 pub(in crate::web) mod live;
 pub(in crate::web) mod time;
+pub(in crate::web) mod upgrades;
 pub(in crate::web) mod view;
 
 #[cfg(test)]
@@ -29,7 +30,12 @@ use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reader = Access::Member(Role::Viewer);
-    routes.get("/instances", reader, list).get("/instances/{id}", reader, show).get("/instances/{id}/live", reader, watch)
+    routes
+        .get("/instances", reader, list)
+        .get("/instances/{id}", reader, show)
+        .get("/instances/{id}/live", reader, watch)
+        .get("/instances/{id}/upgrades", reader, upgrades::show)
+        .post("/instances/{id}/upgrades", Access::Member(Role::Admin), upgrades::choose)
 }
 
 #[derive(Template)]
@@ -107,7 +113,10 @@ fn instance_row(state: &AppState, words: &Words, instance: &Instance, typical: &
         href: format!("/instances/{}", instance.id),
         address: view::readable(&instance.domain),
         state: seen.state(words),
-        detail: plan_name(state, &instance.plan_code),
+        detail: match seen.unseen(words) {
+            unseen if unseen.is_empty() => plan_name(state, &instance.plan_code),
+            unseen => unseen,
+        },
     }
 }
 
@@ -161,7 +170,10 @@ impl Loaded {
         if let Some(subscription) = &self.subscription {
             facts.push(Fact::new(words, "fact-invoice", time::day(subscription.current_period_end)));
         }
-        facts.push(Fact::new(words, "fact-version", &instance.mastodon_version));
+        let upgrades = format!("/instances/{}/upgrades", instance.id);
+        facts.push(Fact { href: upgrades.clone(), ..Fact::new(words, "fact-version", &instance.mastodon_version) });
+        let window = instance.maintenance_window.as_ref().map(|window| &window.0);
+        facts.push(Fact { change: upgrades, ..Fact::new(words, "fact-window", upgrades::window_words(words, window)) });
         facts.push(Fact::new(words, "fact-handle", format!("@{}@{}", instance.owner_username, view::readable(&instance.domain))));
         facts.push(Fact::new(words, "fact-owner-email", &instance.owner_email));
         facts.push(Fact::new(words, "fact-ordered", time::day(instance.created_at)));

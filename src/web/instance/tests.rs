@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
 use super::view::{Seen, StatusView, status};
-use crate::ids::{AccountId, InstanceId};
+use crate::ids::{AccountId, ClusterId, InstanceId};
 use crate::instance::{Instance, Intent};
 use crate::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps, time};
 use crate::words::Words;
@@ -35,6 +35,10 @@ fn wanted() -> Instance {
         ready_at: None,
         released_at: None,
         created_at: at(-60),
+        cluster_id: ClusterId::new(),
+        cluster_seen_at: None,
+        maintenance_window: None,
+        canary: false,
     }
 }
 

@@ -101,6 +101,8 @@ pub(in crate::web) struct StatusView {
     pub password_url: String,
     /// What the phase means and what happens next.
     pub text: String,
+    /// What nobody has seen for a while, and since when.
+    pub unseen: String,
 }
 
 impl StatusView {
@@ -221,6 +223,12 @@ impl Seen<'_> {
         }
     }
 
+    /// A sentence when nobody has seen the server for a while: what is shown is from before.
+    pub fn unseen(&self, words: &Words) -> String {
+        let since = self.instance.unseen_since(self.now).filter(|_| self.instance.released_at.is_none());
+        since.map(|since| words.t1("unseen-since", "time", time::moment(since))).unwrap_or_default()
+    }
+
     /// The steps of the building, the payment first.
     pub fn steps(&self, words: &Words) -> Vec<StepView> {
         let paid = self.paid_at.is_some();
@@ -310,6 +318,7 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
         owner_email: instance.owner_email.clone(),
         password_url: format!("https://{}/auth/password/new", instance.web_host()),
         text,
+        unseen: seen.unseen(words),
         address,
     }
 }

@@ -11,6 +11,7 @@ use crate::billing::{self, NewOrder, Order, OrderError, OrderState, Placement};
 use crate::crash;
 use crate::ids::OrderId;
 use crate::instance::{self, Instance};
+use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::new::draft::{check_draft, read_draft};
@@ -66,7 +67,7 @@ pub(super) async fn place(
                 None => Ok(with_message(&state, "/new/review", "failed", "order-full")),
             }
         }
-        Err(OrderError::Database(error)) => Err(error.into()),
+        Err(error @ (OrderError::NoRelease | OrderError::Database(_))) => Err(WebError::Internal(telemetry::chain(&error))),
         Err(refused) => {
             drop(tx);
             go_on_or_explain(&state, &customer, &new, &refused).await
@@ -94,7 +95,7 @@ async fn go_on_or_explain(
         OrderError::WebDomainTaken => ("/new/address", "order-web-domain-taken"),
         OrderError::LooksTaken => ("/new/address", "order-looks-taken"),
         OrderError::TooManyUnpaid => ("/instances", "order-too-many"),
-        OrderError::DomainTaken | OrderError::OwnDomainNotYet | OrderError::Database(_) => {
+        OrderError::DomainTaken | OrderError::OwnDomainNotYet | OrderError::NoRelease | OrderError::Database(_) => {
             ("/new/address", "form-address-changed")
         }
     };

@@ -7,11 +7,13 @@ use axum::response::Response;
 use super::{named, order_state};
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
+use crate::capacity;
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::{self, Instance};
 use crate::resource::instant;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::instance::upgrades::window_words;
 use crate::web::instance::view::{Fact, Seen, State as StateView, StepView, readable};
 use crate::web::instance::{plan_name, price_of, time};
 use crate::web::page::{PageContext, html, pages};
@@ -63,6 +65,11 @@ struct StaffInstancePage {
     steps: Vec<StepView>,
     conditions: Vec<ConditionRow>,
     audit: Vec<AuditRow>,
+    id: String,
+    /// It gets new releases before the others.
+    canary: bool,
+    /// What nobody has seen for a while.
+    unseen: String,
 }
 
 struct ConditionRow {
@@ -93,12 +100,14 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     let subscription = billing::find_subscription(&mut conn, id).await?;
     let typical = instance::typical_seconds(&mut conn).await?;
     let customer = account::account_name(&mut conn, instance.account_id).await?.unwrap_or_default();
+    let cluster = capacity::find_cluster(&mut conn, &instance.cluster_id.to_string()).await?;
+    let cluster = cluster.map(|cluster| cluster.name).unwrap_or_default();
     let subjects: Vec<String> = std::iter::once(id.to_string()).chain(order.iter().map(|order| order.id.to_string())).collect();
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
-    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
+    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer, &cluster);
     Ok(html(&StaffInstancePage {
         address: readable(&instance.domain),
         state: seen.state(&page.w),
@@ -106,6 +115,9 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         steps: if paid_at.is_some() { seen.steps(&page.w) } else { Vec::new() },
         conditions: conditions(&instance),
         audit: entries.iter().map(audit_row).collect(),
+        id: id.to_string(),
+        canary: instance.canary,
+        unseen: seen.unseen(&page.w),
         page,
     })?)
 }
@@ -138,6 +150,7 @@ fn facts(
     order: Option<&Order>,
     subscription: Option<&Subscription>,
     customer: &str,
+    cluster: &str,
 ) -> Vec<Fact> {
     let fact = |key: &str, value: String| Fact::new(words, key, value);
     let intent = match &instance.intent_reason {
@@ -150,6 +163,8 @@ fn facts(
         fact("staff-fact-intent", intent),
         fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
         fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),
+        fact("staff-cluster", cluster.to_owned()),
+        fact("fact-window", window_words(words, instance.maintenance_window.as_ref().map(|window| &window.0))),
         fact("fact-version", instance.mastodon_version.clone()),
         fact("fact-plan", plan_name(state, &instance.plan_code)),
     ];

@@ -1,10 +1,14 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod clusters;
 mod instances;
 mod jobs;
 mod log_in;
 mod orders;
 mod overview;
+mod releases;
+mod rollout_view;
+mod rollouts;
 
 use super::access::{Access, Routes};
 use super::instance::view::State as StateView;
@@ -17,7 +21,7 @@ use crate::instance;
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    let reads = Access::Staff(Scope::Support);
+    let (reads, runs) = (Access::Staff(Scope::Support), Access::Staff(Scope::Operations));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
@@ -25,7 +29,35 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/instances", reads, instances::list)
         .get("/staff/instances/{id}", reads, instances::show)
         .get("/staff/orders", reads, orders::list)
-        .post("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations), jobs::retry)
+        .post("/staff/jobs/{id}/retry", runs, jobs::retry)
+        .post("/staff/instances/{id}/canary", runs, rollouts::set_canary)
+        .get("/staff/releases", reads, releases::list)
+        .post("/staff/releases", runs, releases::add)
+        .post("/staff/releases/{version}/offer", runs, releases::offer)
+        .post("/staff/releases/{version}/withdraw", runs, releases::withdraw)
+        .get("/staff/rollouts", reads, rollouts::list)
+        .post("/staff/rollouts", runs, rollouts::begin)
+        .get("/staff/rollouts/new", reads, rollouts::plan_new)
+        .get("/staff/rollouts/{id}", reads, rollouts::show)
+        .post("/staff/rollouts/{id}/pause", runs, rollouts::pause)
+        .post("/staff/rollouts/{id}/resume", runs, rollouts::resume)
+        .post("/staff/rollouts/{id}/abort", runs, rollouts::abort)
+        .post("/staff/rollouts/{id}/roll-back", runs, rollouts::roll_back)
+        .post("/staff/rollouts/{id}/leave-out", runs, rollouts::leave_out)
+        .get("/staff/clusters", reads, clusters::list)
+        .post("/staff/clusters", runs, clusters::add)
+        .post("/staff/clusters/{id}/drain", runs, clusters::drain)
+        .post("/staff/clusters/{id}/undrain", runs, clusters::undrain)
+        .post("/staff/clusters/{id}/capacity", runs, clusters::set_capacity)
+}
+
+/// What the hidden field of a button says.
+fn yes_or_no(word: &str) -> Option<bool> {
+    match word {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 /// A row of a table of orders.

@@ -19,11 +19,11 @@ use paddock::instance::address::{Address, AddressRules};
 use paddock::instance::dns::{DnsTarget, ScriptedResolver};
 use paddock::instance::{self, Instance};
 use paddock::mail::{Letter, MemoryTransport};
-use paddock::plan::{Catalogue, Interval, Releases};
+use paddock::plan::{Catalogue, Interval, Releases, Version};
 use paddock::queue::{self, JobRow};
 use paddock::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps};
 use paddock::web::{App, AppState, Nudges};
-use paddock::{capacity, fleet, web, worker};
+use paddock::{fleet, web, worker};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -35,9 +35,12 @@ use super::{Client, Identity};
 /// Below it customers choose names.
 pub const HOSTS_DOMAIN: &str = "meadow.social";
 
-/// Places of the one cluster.
+/// The release that new servers start with: the newest of the file that is offered.
+pub const NEWEST: Version = Version::new(4, 7, 4);
+
+/// Places of the one cluster, for servers of the first plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Capacity(pub i32);
+pub struct Capacity(pub i64);
 
 /// The program and those who call it.
 pub struct Start {
@@ -98,9 +101,7 @@ impl TestApp {
         let (web_state, jobs) = parts(&db, &clock, &base, &till, &resolver, &transport);
         tokio::spawn(web::serve(listener, web_state.clone(), stop.clone()));
         tokio::spawn(web_state.nudges.clone().listen(db.clone(), stop.clone()));
-        let mut conn = db.fleet().acquire().await.unwrap();
-        capacity::put_cluster(&mut conn, clock.as_ref(), "first", places.0).await.unwrap();
-        drop(conn);
+        people::add_cluster(&db, clock.as_ref(), "first", places.0).await;
         let leave_jobs = AtomicBool::new(false);
         let stop = stop.drop_guard();
         let app = Self {
@@ -258,7 +259,6 @@ impl TestApp {
             owner_username: "wren",
             owner_email: &customer.who.email,
             locale: "en",
-            version: &self.state.releases.newest_offered().version.to_string(),
             checkout_minutes: self.state.checkout_minutes,
         };
         let actor = Actor::Person(customer.who.person.unwrap());
@@ -310,7 +310,7 @@ impl TestApp {
             Finding::waits(ConditionKind::Ready, "not yet")
         });
         let conditions = conditions(&[], &found, 1, now);
-        let version = ready.then(|| self.state.releases.newest_offered().version.to_string());
+        let version = ready.then(|| NEWEST.to_string());
         InstanceStatus {
             observed_generation: Some(1),
             version,
@@ -325,7 +325,7 @@ impl TestApp {
         let instance = self.find_instance(id).await;
         let mut tx = self.db.fleet().begin().await.unwrap();
         instance::mark_pushed(&mut tx, id, instance.generation).await.unwrap();
-        fleet::take_in(&mut tx, self.clock.as_ref(), id, instance.generation, status).await.unwrap();
+        fleet::take_in(&mut tx, self.clock.as_ref(), instance.cluster_id, id, instance.generation, status).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -391,7 +391,6 @@ fn parts(
 ) -> (AppState, Arc<worker::Deps>) {
     let (clock, stripe): (Arc<dyn Clock>, Arc<dyn Stripe>) = (clock.clone(), shop.stripe());
     let catalogue = Arc::new(Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap());
-    let releases = Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap());
     let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap() });
     let state = AppState::new(App {
         db: db.clone(),
@@ -401,7 +400,6 @@ fn parts(
         stripe: Arc::clone(&stripe),
         webhook_secrets: vec![Shop::secret()],
         catalogue: Arc::clone(&catalogue),
-        releases,
         resolver: Arc::new(resolver.clone()),
         dns_target: DnsTarget {
             host: format!("gate.{HOSTS_DOMAIN}"),
@@ -426,6 +424,7 @@ fn parts(
         stripe,
         transport: transport.clone(),
         catalogue,
+        releases: Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap()),
         urls,
         key,
         mail_from: "Meadow Hosting <hello@host.example>".to_owned(),

@@ -26,9 +26,9 @@ mod shop;
 mod tests;
 
 pub use answer::Answer;
-pub use app::{Capacity, Start, TestApp};
+pub use app::{Capacity, NEWEST, Start, TestApp};
 pub use client::Client;
 pub use cluster::turn;
 pub use database::Database;
-pub use people::{Identity, PASSWORD};
+pub use people::{Identity, PASSWORD, add_cluster};
 pub use shop::Shop;

@@ -1,5 +1,8 @@
 //! `paddock admin`: what only the host's own people do, at the machine itself.
 
+mod cluster;
+mod release;
+
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
@@ -9,6 +12,7 @@ use super::{ConfigFile, parts};
 use crate::account::email::EmailAddress;
 use crate::account::password::{self, Passwords};
 use crate::account::{self, Scope};
+use crate::audit::Actor;
 use crate::clock::SystemClock;
 
 #[derive(Debug, Subcommand)]
@@ -24,7 +28,16 @@ pub(super) enum Admin {
         #[arg(long = "scope", required = true)]
         scopes: Vec<ScopeName>,
     },
+    /// Clusters: what each has, and whether it gets new servers.
+    #[command(subcommand)]
+    Cluster(cluster::Act),
+    /// Releases of Mastodon that can run.
+    #[command(subcommand)]
+    Release(release::Act),
 }
+
+/// Who acts, in the audit log.
+const ACTOR: Actor = Actor::System("paddock admin");
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum ScopeName {
@@ -68,5 +81,7 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             println!("{id}");
             Ok(())
         }
+        Admin::Cluster(act) => cluster::run(act).await,
+        Admin::Release(act) => release::run(act).await,
     }
 }
