@@ -9,7 +9,7 @@ mod waiting;
 use sqlx::PgConnection;
 
 pub use store::{
-    ClusterRow, Waiting, confirm, free, join_waiting_list, leave_waiting_list, list_clusters, put_cluster, reserve,
+    ClusterRow, Waiting, confirm, free, join_waiting_list, leave_waiting_list, list_clusters, put_cluster, reserve, vacate,
     waiting_entry, waiting_total,
 };
 pub use waiting::{stop_waiting, wait};

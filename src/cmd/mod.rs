@@ -4,6 +4,7 @@ mod admin;
 mod bench;
 mod demo;
 mod generate;
+mod park;
 mod parts;
 mod serve;
 
@@ -61,6 +62,12 @@ enum Command {
     Migrate(ConfigFile),
     /// Read the configuration and the catalogue, name every fault, exit.
     CheckConfig(ConfigFile),
+    /// Answer for servers that are paused: 503 for everything, with a page for people.
+    Park {
+        /// Address and port.
+        #[arg(long, env = "PADDOCK_PARK_LISTEN", default_value = "127.0.0.1:8083")]
+        listen: std::net::SocketAddr,
+    },
     /// Things that only the host's own people do.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -114,6 +121,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             parts::check(&file.parts()?);
             Ok(())
         }
+        Command::Park { listen } => park::run(listen, terminated()).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
         Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Instance, Intent};
-use crate::resource::{ConditionKind, StepName, condition, is_true};
+use crate::resource::{ConditionKind, StepName, condition};
 
 /// What pages show of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,24 +58,24 @@ pub fn phase(instance: &Instance) -> Phase {
 
 fn running(instance: &Instance) -> Phase {
     let Some(status) = instance.status() else { return Phase::Preparing(None) };
+    let ready = condition(&status.conditions, ConditionKind::Ready);
+    if ready.is_some_and(|ready| ready.status == "True") {
+        // Whatever waits for a person of the host's, it serves.
+        let refused = condition(&status.conditions, ConditionKind::Stalled).is_some_and(|stalled| stalled.status == "True");
+        let awaited = !refused && status.version.as_deref().is_some_and(|version| version != instance.mastodon_version);
+        return if status.upgrade.is_some() || awaited { Phase::Upgrading } else { Phase::Running };
+    }
     if let Some(stalled) = condition(&status.conditions, ConditionKind::Stalled)
         && stalled.status == "True"
     {
         return Phase::Degraded(stalled.message.clone());
     }
-    if instance.ready_at.is_none() && !is_true(&status.conditions, ConditionKind::Ready) {
+    if instance.ready_at.is_none() {
         let under_way = StepName::ALL.into_iter().find(|name| {
             status.steps.iter().any(|step| step.name == *name && step.finished_at.is_none())
                 || !status.steps.iter().any(|step| step.name == *name)
         });
         return Phase::Preparing(under_way);
     }
-    if status.version.as_deref().is_some_and(|version| version != instance.mastodon_version) {
-        return Phase::Upgrading;
-    }
-    match condition(&status.conditions, ConditionKind::Ready) {
-        Some(ready) if ready.status == "True" => Phase::Running,
-        Some(ready) => Phase::Degraded(ready.message.clone()),
-        None => Phase::Degraded(String::new()),
-    }
+    Phase::Degraded(ready.map(|ready| ready.message.clone()).unwrap_or_default())
 }

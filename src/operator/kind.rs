@@ -23,6 +23,8 @@ pub enum Kind {
     PersistentVolumeClaim,
     /// postgresql.cnpg.io/v1
     Cluster,
+    /// postgresql.cnpg.io/v1
+    Backup,
     /// apps/v1
     StatefulSet,
     /// apps/v1
@@ -48,7 +50,7 @@ pub enum Watched {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -58,6 +60,7 @@ impl Kind {
         Self::Service,
         Self::PersistentVolumeClaim,
         Self::Cluster,
+        Self::Backup,
         Self::StatefulSet,
         Self::Deployment,
         Self::Job,
@@ -77,6 +80,7 @@ impl Kind {
             Self::Service => ("", "v1", "Service", "services"),
             Self::PersistentVolumeClaim => ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
             Self::Cluster => ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
+            Self::Backup => ("postgresql.cnpg.io", "v1", "Backup", "backups"),
             Self::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
             Self::Job => ("batch", "v1", "Job", "jobs"),
@@ -111,7 +115,13 @@ impl Kind {
     /// How closely it is watched.
     pub fn watched(self) -> Watched {
         match self {
-            Self::Cluster | Self::StatefulSet | Self::Deployment | Self::Job | Self::HttpRoute => Watched::Whole,
+            Self::PersistentVolumeClaim
+            | Self::Cluster
+            | Self::Backup
+            | Self::StatefulSet
+            | Self::Deployment
+            | Self::Job
+            | Self::HttpRoute => Watched::Whole,
             Self::Secret => Watched::Names(super::instance::build::names::SECRETS),
             Self::Namespace
             | Self::ResourceQuota
@@ -119,7 +129,6 @@ impl Kind {
             | Self::NetworkPolicy
             | Self::ConfigMap
             | Self::Service
-            | Self::PersistentVolumeClaim
             | Self::PodDisruptionBudget => Watched::Metadata,
         }
     }
@@ -137,6 +146,7 @@ impl Kind {
             | Self::Service
             | Self::PersistentVolumeClaim
             | Self::Cluster
+            | Self::Backup
             | Self::StatefulSet
             | Self::Deployment
             | Self::Job

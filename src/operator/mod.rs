@@ -5,6 +5,7 @@
 
 pub mod bucket;
 mod error;
+pub mod fuse;
 mod instance;
 mod kind;
 mod leader;
@@ -27,8 +28,9 @@ use kube::runtime::{Config, WatchStreamExt as _, applier};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::resource::{VersionChange, plan_version_change};
 pub use error::Error;
-pub use instance::{Identity, Refusal, VersionChange, plan_version_change};
+pub use instance::{Identity, Refusal};
 pub use settings::Settings;
 
 use self::bucket::{Buckets, VersityGw};

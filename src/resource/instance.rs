@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lifecycle::{Removal, RemovalProgress, Suspension, Upgrade};
 use super::steps::Step;
 
 /// What one Mastodon server should be. Written only by the fleet.
@@ -31,6 +32,7 @@ use super::steps::Step;
 #[x_kube(validation = ("self.domain == oldSelf.domain", "spec.domain can never change: it is part of every handle and of every post's address"))]
 #[x_kube(validation = ("has(self.webDomain) == has(oldSelf.webDomain) && (!has(self.webDomain) || self.webDomain == oldSelf.webDomain)", "spec.webDomain can never change, be added or be taken away"))]
 #[x_kube(validation = ("self.owner == oldSelf.owner", "spec.owner names the first owner only and can't change; give others the role inside Mastodon"))]
+#[x_kube(validation = ("!has(self.removal) || has(self.mode.archived)", "spec.removal is for a server that has ended: set spec.mode to archived"))]
 pub struct MastodonInstanceSpec {
     /// Mastodon's `LOCAL_DOMAIN`: the part after the @ in every handle. In lower-case ASCII (A-labels).
     #[schemars(
@@ -57,6 +59,9 @@ pub struct MastodonInstanceSpec {
     pub locale: String,
     /// How much of everything.
     pub size: Size,
+    /// Set when everything of it, its data too, is to be destroyed, with the reason why that may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
 }
 
 impl MastodonInstanceSpec {
@@ -251,4 +256,13 @@ pub struct InstanceStatus {
     /// Since when it has been ready without a break; nothing while it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_since: Option<Time>,
+    /// Another release on its way; nothing when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
+    /// Since when it does not answer on purpose, and what that costs; nothing while it should run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
+    /// How far its removal is; nothing before it has begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal: Option<RemovalProgress>,
 }

@@ -6,8 +6,10 @@
 
 mod conditions;
 mod instance;
+mod lifecycle;
 mod names;
 mod steps;
+mod version;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -17,8 +19,10 @@ pub use instance::{
     CacheSize, DatabaseSize, InstanceStatus, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size,
     StreamingSize, WebSize, WorkerSize,
 };
+pub use lifecycle::{PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
 pub use names::{instance_id, namespace_name, resource_name};
 pub use steps::{Step, StepName, instant, steps, time};
+pub use version::{BadVersion, Refused, Version, VersionChange, plan_version_change};
 
 /// The API group of everything here.
 pub const GROUP: &str = "paddock.host";

@@ -17,6 +17,7 @@ mod harness;
 mod image;
 mod mail;
 mod operator;
+mod park;
 mod plan;
 mod rig;
 mod routes;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{BucketError, BucketKey, Buckets};
+use super::{BucketError, BucketKey, Buckets, Removal};
 
 /// Remembers which key opens which bucket.
 #[derive(Debug, Default)]
@@ -41,5 +41,10 @@ impl Buckets for MemoryBuckets {
     async fn remove_empty(&self, bucket: &str, _access: Option<&str>) -> Result<(), BucketError> {
         self.lose(bucket);
         Ok(())
+    }
+
+    async fn remove(&self, bucket: &str) -> Result<Removal, BucketError> {
+        self.lose(bucket);
+        Ok(Removal::Gone)
     }
 }

@@ -44,6 +44,18 @@ impl PartialEq for BucketKey {
     }
 }
 
+/// How far the removal of a bucket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It and its key are gone.
+    Gone,
+    /// Some objects are gone; others may be left: ask again.
+    Emptying {
+        /// How many this call has deleted.
+        removed: u64,
+    },
+}
+
 /// Why a bucket could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
@@ -89,4 +101,7 @@ pub trait Buckets: fmt::Debug + Send + Sync {
 
     /// Removes a bucket in which nothing was ever put, and its key. A bucket with something in it stays, and that is an error.
     async fn remove_empty(&self, bucket: &str, access: Option<&str>) -> Result<(), BucketError>;
+
+    /// Removes a bucket with all that is in it, and its key. Each call deletes a few objects.
+    async fn remove(&self, bucket: &str) -> Result<Removal, BucketError>;
 }

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use url::Url;
 
-use super::{BucketError, BucketKey, Buckets, PUBLIC_FOLDERS};
+use super::{BucketError, BucketKey, Buckets, PUBLIC_FOLDERS, Removal};
 use crate::clock::SharedClock;
 use crate::operator::settings::Storage;
 
@@ -191,6 +191,31 @@ impl Buckets for VersityGw {
             .await?;
         }
         Ok(())
+    }
+
+    async fn remove(&self, bucket: &str) -> Result<Removal, BucketError> {
+        let what = "list what is in a bucket";
+        let path = format!("{bucket}?list-type=2&max-keys=200");
+        let (status, body) = self.ask(Ask { what, method: Method::GET, path, headers: Vec::new(), body: String::new() }).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(Removal::Gone);
+        }
+        if !status.is_success() {
+            return Err(BucketError::Refused { what, status: status.as_u16(), code: code_in(&body) });
+        }
+        let keys = body.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>").map(|(key, _)| key));
+        let mut removed = 0;
+        for key in keys {
+            let path = format!("{bucket}/{key}");
+            let what = "delete what is in a bucket";
+            self.demand(Ask { what, method: Method::DELETE, path, headers: Vec::new(), body: String::new() }, &[]).await?;
+            removed += 1;
+        }
+        if removed > 0 {
+            return Ok(Removal::Emptying { removed });
+        }
+        self.remove_empty(bucket, None).await?;
+        Ok(Removal::Gone)
     }
 }
 

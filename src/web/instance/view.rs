@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::time;
 use crate::instance::{Instance, Phase, phase};
-use crate::resource::{ConditionKind, InstanceStatus, StepName, condition, instant};
+use crate::resource::{ConditionKind, InstanceStatus, StepName, Suspension, condition, instant};
 use crate::words::Words;
 
 /// One row of a definition list. `change` leads to where the value can be changed, `href` makes the value a link; both may be empty.
@@ -101,6 +101,8 @@ pub(in crate::web) struct StatusView {
     pub password_url: String,
     /// What the phase means and what happens next.
     pub text: String,
+    /// What it costs by when that it does not answer.
+    pub more: String,
 }
 
 impl StatusView {
@@ -182,7 +184,24 @@ impl Seen<'_> {
         self.now - self.last_progress() > allowed
     }
 
-    fn stalled(&self) -> bool {
+    /// What a pause costs by when, or that a removal goes on.
+    fn more(&self, words: &Words) -> String {
+        let Some(status) = self.status() else { return String::new() };
+        if status.removal.is_some() {
+            return words.t("removal-under-way");
+        }
+        let Some(Suspension { since: _, posts_lost_from, peers_stop_from }) = &status.suspended else { return String::new() };
+        let (lost, stop) = (instant(posts_lost_from), instant(peers_stop_from));
+        let key = match self.now {
+            now if now < lost => "suspended-clock-waiting",
+            now if now < stop => "suspended-clock-losing",
+            _ => "suspended-clock-stopped",
+        };
+        words.t2(key, "lost", time::moment(lost), "stop", time::moment(stop))
+    }
+
+    /// Whether the operator can't go on by itself with something.
+    pub fn stalled(&self) -> bool {
         self.status()
             .and_then(|status| condition(&status.conditions, ConditionKind::Stalled))
             .is_some_and(|stalled| stalled.status == "True")
@@ -310,6 +329,7 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
         owner_email: instance.owner_email.clone(),
         password_url: format!("https://{}/auth/password/new", instance.web_host()),
         text,
+        more: if matches!(phase, "suspended" | "leaving") { seen.more(words) } else { String::new() },
         address,
     }
 }

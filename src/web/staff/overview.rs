@@ -115,7 +115,8 @@ impl Loaded {
         let overdue = self.unpaid.iter().any(|order| self.now - order.checkout_expires_at > SETTLED_BY);
         let dead = self.jobs.iter().filter(|job| job.is_dead()).count();
         let left: i64 = self.clusters.iter().filter(|cluster| cluster.state == "open").map(left).sum();
-        let (stuck, unwell) = (self.count("stuck"), self.count("degraded"));
+        let stuck = self.count("stuck");
+        let unwell = self.needing_somebody().count() - stuck;
         let (waiting, first) = self.list;
         vec![
             figure("waiting", self.unpaid.len().to_string(), false, "/staff/orders"),
@@ -141,15 +142,23 @@ impl Loaded {
         self.intents.iter().map(fact).chain(not_ready).collect()
     }
 
+    /// Servers that somebody should look at: stuck, unwell, or well while the operator can't do what is wanted of it.
+    fn needing_somebody(&self) -> impl Iterator<Item = (&Instance, Seen<'_>)> {
+        let all = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
+        all.filter(|(_, seen)| matches!(seen.word(), "stuck" | "degraded") || seen.stalled())
+    }
+
     fn unwell(&self, words: &Words) -> Vec<UnwellRow> {
-        let rows = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
-        rows.filter(|(_, seen)| matches!(seen.word(), "stuck" | "degraded"))
-            .map(|(instance, seen)| UnwellRow {
-                href: format!("/staff/instances/{}", instance.id),
-                address: readable(&instance.domain),
-                state: seen.state(words),
-            })
-            .collect()
+        let state = |seen: &Seen<'_>| match seen.word() {
+            "stuck" | "degraded" => seen.state(words),
+            _ => StateView::new(words, "failed", "staff-stalled", ""),
+        };
+        let row = |(instance, seen): (&Instance, Seen<'_>)| UnwellRow {
+            href: format!("/staff/instances/{}", instance.id),
+            address: readable(&instance.domain),
+            state: state(&seen),
+        };
+        self.needing_somebody().map(row).collect()
     }
 }
 

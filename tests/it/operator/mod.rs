@@ -1,6 +1,7 @@
 //! The operator against a real control plane: what it makes, what it repairs, and what it never makes twice.
 
 mod kept;
+mod lifecycle;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,8 +75,14 @@ impl Host {
     fn settings(&self) -> Settings {
         let image = |name: &str| format!("registry.example/{name}@sha256:{}", "0".repeat(64));
         let (access, secret) = self.rig.s3().root_credentials();
+        let release = |version: &str| {
+            let images = ["mastodon", "streaming"].map(|name| image(&format!("{name}:v{version}")));
+            (version.to_owned(), json!({"web": images[0], "streaming": images[1], "min_from": "4.2.0"}))
+        };
+        let releases: serde_json::Map<_, _> = ["4.5.19", "4.5.20", "4.6.9", "4.7.0", "4.7.4"].map(release).into_iter().collect();
         serde_json::from_value(json!({
-            "releases": {"4.5.20": {"web": image("mastodon:v4.5.20"), "streaming": image("streaming:v4.5.20")}},
+            "releases": releases,
+            "park": {"namespace": "paddock", "service": "park", "port": 80},
             "address": {"wildcard_domain": DOMAIN, "gateway": {"name": "hosts", "namespace": "paddock", "section": "https"}},
             "storage": {
                 "driver": "versitygw", "pod_endpoint": self.rig.s3().endpoint(), "endpoint": self.rig.s3().endpoint(),
@@ -221,6 +228,7 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
         ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
+        ("postgresql.cnpg.io", "v1", "Backup", "backups"),
         ("apps", "v1", "StatefulSet", "statefulsets"),
         ("apps", "v1", "Deployment", "deployments"),
         ("batch", "v1", "Job", "jobs"),

@@ -3,6 +3,7 @@
 mod account;
 mod api;
 mod instance;
+mod lifecycle;
 mod new;
 mod order;
 mod public;

@@ -3,8 +3,10 @@
 //! Each part is one watch. A part does what its real counterpart would make visible to us, no more, and writes as a field
 //! manager of its own.
 
+mod backups;
 mod databases;
 mod jobs;
+mod migrations;
 mod volumes;
 
 use std::sync::Arc;
@@ -37,7 +39,11 @@ impl Standins {
     /// Starts all of them on the current runtime.
     pub(super) fn start(client: &Client, postgres: &Arc<Postgres>, work: Work) -> Self {
         let databases = databases::Databases::new(client.clone(), Arc::clone(postgres), work);
-        let mut tasks = vec![tokio::spawn(databases.run()), tokio::spawn(volumes::run(client.clone()))];
+        let mut tasks = vec![
+            tokio::spawn(databases.run()),
+            tokio::spawn(backups::run(client.clone(), Arc::clone(postgres), work)),
+            tokio::spawn(volumes::run(client.clone())),
+        ];
         if work == Work::Real {
             tasks.push(tokio::spawn(jobs::Jobs::new(client.clone(), Arc::clone(postgres)).run()));
         }

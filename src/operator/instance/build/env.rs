@@ -14,7 +14,7 @@ pub fn config_map(valid: &Valid<'_>) -> Object {
 
 /// Name and value of each variable.
 fn variables(valid: &Valid<'_>) -> Map<String, Value> {
-    let spec = valid.spec;
+    let spec = &valid.spec;
     let MailRelay { server, port, from, login } = &valid.settings.mail;
     let Storage { driver: _, pod_endpoint, endpoint: _, region, access_key: _, secret_key: _, media_host } =
         &valid.settings.storage;

@@ -4,6 +4,7 @@ pub mod names;
 
 mod budgets;
 mod cache;
+mod change;
 mod database;
 mod env;
 mod jobs;
@@ -21,6 +22,7 @@ pub mod tests;
 
 use serde_json::{Map, Value, json};
 
+pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
 pub use processes::Processes;
@@ -49,9 +51,20 @@ pub struct Object {
 
 impl Object {
     /// Completes a body with what every object of ours has: name, labels, hash. `body` has no metadata but annotations.
-    fn new(valid: &Valid<'_>, kind: Kind, name: impl Into<String>, component: &str, mut body: Value) -> Self {
+    fn new(valid: &Valid<'_>, kind: Kind, name: impl Into<String>, component: &str, body: Value) -> Self {
+        Self::within(valid, (kind != Kind::Namespace).then(|| valid.namespace.clone()), kind, name, component, body)
+    }
+
+    /// The same in another namespace than the instance's own.
+    fn within(
+        valid: &Valid<'_>,
+        namespace: Option<String>,
+        kind: Kind,
+        name: impl Into<String>,
+        component: &str,
+        mut body: Value,
+    ) -> Self {
         let name = name.into();
-        let namespace = (kind != Kind::Namespace).then(|| valid.namespace.clone());
         body["apiVersion"] = kind.api_version().into();
         body["kind"] = kind.as_str().into();
         body["metadata"]["name"] = name.clone().into();
@@ -113,12 +126,16 @@ pub struct Objects {
     pub cache: Object,
     /// The way in.
     pub route: Object,
+    /// The way to who answers while it is paused.
+    pub park: Option<Object>,
     /// What a drain of a node must leave.
     pub budgets: Vec<Object>,
     /// Mastodon's processes.
     pub processes: Processes,
     /// What is done once.
     pub jobs: Jobs,
+    /// What another release takes that is on its way.
+    pub change: Option<Change>,
 }
 
 impl Objects {
@@ -142,9 +159,11 @@ pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> 
         database: database::cluster(valid),
         cache: cache::stateful_set(valid, foundation),
         route: route::route(valid),
+        park: route::park(valid),
         budgets: budgets::budgets(valid),
         processes: processes::processes(valid, &pods),
         jobs: jobs::jobs(valid, &pods, attempts),
+        change: valid.under_way.as_ref().map(|under_way| change::change(valid, &pods, attempts, under_way)),
         mail,
         env,
     }

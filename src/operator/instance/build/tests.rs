@@ -17,13 +17,16 @@ use super::*;
 use crate::operator::instance::found::BucketState;
 use crate::operator::instance::validate::validate;
 use crate::operator::settings::Settings;
-use crate::resource::{InstanceStatus, MastodonInstance};
+use crate::resource::{InstanceStatus, MastodonInstance, Upgrade, UpgradePhase};
 
 /// Names on purpose unlike the program's and each other, to catch what is swapped.
 pub fn settings() -> Settings {
     let image = |name: &str| format!("registry.example/{name}@sha256:{}", "a".repeat(64));
     serde_json::from_value(json!({
-        "releases": {"4.5.20": {"web": image("masto:v4.5.20"), "streaming": image("masto-streaming:v4.5.20")}},
+        "releases": {
+            "4.5.20": {"web": image("masto:v4.5.20"), "streaming": image("masto-streaming:v4.5.20"), "min_from": "4.2.0"},
+            "4.6.9": {"web": image("masto:v4.6.9"), "streaming": image("masto-streaming:v4.6.9"), "min_from": "4.2.0"},
+        },
         "address": {"wildcard_domain": "herd.example", "gateway": {"name": "front", "namespace": "edge", "section": "tls"}},
         "storage": {
             "driver": "versitygw", "pod_endpoint": "http://s3.inside.example:7070", "endpoint": "http://127.0.0.1:7070",
@@ -66,15 +69,40 @@ pub fn foundation() -> Foundation {
     Foundation { secrets: 7, fingerprint: "f".into(), bucket: BucketState::There }
 }
 
-const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1 };
+const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1, backup: 1, pre: 1, post: 1 };
+
+/// An upgrade, so that what it takes is built too.
+fn on_its_way() -> Upgrade {
+    let start = crate::resource::time(chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap());
+    Upgrade { from: "4.5.20".into(), to: "4.6.9".into(), phase: UpgradePhase::Backup, since: start.clone(), phase_since: start }
+}
 
 fn with_objects(mode: &Value, web_replicas: u16, look: impl FnOnce(Vec<Object>)) {
     let (settings, instance) = (settings(), instance(mode, web_replicas));
-    let valid = validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap();
+    let status = InstanceStatus { version: Some("4.5.20".into()), upgrade: Some(on_its_way()), ..InstanceStatus::default() };
+    let valid = validate(&settings, &instance, &status, &BTreeMap::new()).unwrap();
     let mut all = vec![namespace(&valid)];
-    let Objects { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
-        build(&valid, &foundation(), FIRST);
+    let Objects {
+        quota,
+        limits,
+        policies,
+        env,
+        mail,
+        services,
+        volume,
+        database,
+        cache,
+        route,
+        park,
+        budgets,
+        processes,
+        jobs,
+        change,
+    } = build(&valid, &foundation(), FIRST);
     all.extend([quota, limits, env, volume, database, cache, route]);
+    all.extend(park);
+    let Change { backup, pre, post } = change.unwrap();
+    all.extend([backup, pre, post]);
     all.extend(policies);
     all.extend(mail);
     all.extend([services.web, services.streaming, services.cache]);
@@ -114,8 +142,8 @@ fn every_field_is_one_that_kubernetes_knows() {
                 Kind::Deployment => same::<Deployment>(object),
                 Kind::Job => same::<Job>(object),
                 Kind::PodDisruptionBudget => same::<PodDisruptionBudget>(object),
-                // The API server of the integration tests knows these two.
-                Kind::Cluster | Kind::HttpRoute => {}
+                // The API server of the integration tests knows these.
+                Kind::Cluster | Kind::Backup | Kind::HttpRoute => {}
             }
         }
         let kinds: BTreeSet<Kind> = all.iter().map(|object| object.kind).collect();
@@ -154,7 +182,7 @@ fn every_pod_fits_the_restricted_profile_and_is_pinned() {
                 assert!(volume.empty_dir.is_some() || volume.persistent_volume_claim.is_some(), "{name} mounts {volume:?}");
             }
         }
-        assert_eq!(pods, 8);
+        assert_eq!(pods, 10);
     });
 }
 
@@ -300,7 +328,7 @@ fn the_copy_of_tmp_keeps_neither_times_nor_owners() {
             assert!(!command.iter().any(|word| word.starts_with("--")), "{command:?}");
             copies += 1;
         }
-        assert_eq!(copies, 6, "web, sidekiq, scheduler and three Jobs");
+        assert_eq!(copies, 8, "web, sidekiq, scheduler and five Jobs");
     });
 }
 

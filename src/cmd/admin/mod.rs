@@ -1,5 +1,7 @@
 //! `paddock admin`: what only the host's own people do, at the machine itself.
 
+mod fuse;
+
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
@@ -24,6 +26,9 @@ pub(super) enum Admin {
         #[arg(long = "scope", required = true)]
         scopes: Vec<ScopeName>,
     },
+    /// The fuse on mass destruction, in each cluster of the configuration.
+    #[command(subcommand)]
+    Fuse(fuse::FuseCommand),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -47,6 +52,7 @@ impl From<ScopeName> for Scope {
 
 pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
     match admin {
+        Admin::Fuse(command) => fuse::run(command).await,
         Admin::Staff { file, email, scopes } => {
             let email =
                 EmailAddress::parse(&email).map_err(|_| anyhow::anyhow!("--email: \"{email}\" is not an e-mail address"))?;
