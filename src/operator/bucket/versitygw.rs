@@ -130,6 +130,53 @@ impl VersityGw {
         Ok(())
     }
 
+    /// The key that a bucket belongs to; none when there is no bucket.
+    async fn owner(&self, bucket: &str) -> Result<Option<String>, BucketError> {
+        let what = "ask whose a bucket is";
+        let ask = Ask { what, method: Method::GET, path: format!("{bucket}?acl"), headers: Vec::new(), body: String::new() };
+        let (status, body) = self.ask(ask).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let owner = body.split_once("<Owner>").and_then(|(_, owner)| texts(owner, "ID").next());
+        match owner {
+            Some(owner) if status.is_success() => Ok(Some(owner.to_owned())),
+            Some(_) | None => Err(BucketError::Refused { what, status: status.as_u16(), code: code_in(&body) }),
+        }
+    }
+
+    async fn remove_key(&self, access: &str) -> Result<(), BucketError> {
+        let (what, path) = ("remove a key", format!("delete-user?access={access}"));
+        let ask = Ask { what, method: Method::PATCH, path, headers: Vec::new(), body: String::new() };
+        self.demand(ask, &[StatusCode::NOT_FOUND]).await.map(drop)
+    }
+
+    /// Deletes what a page of the listing names, at most a thousand objects. Returns how many those were.
+    async fn delete_some(&self, bucket: &str) -> Result<u64, BucketError> {
+        let what = "list what is in a bucket";
+        let path = format!("{bucket}?list-type=2");
+        let (status, page) = self.ask(Ask { what, method: Method::GET, path, headers: Vec::new(), body: String::new() }).await?;
+        if !status.is_success() {
+            return Err(BucketError::Refused { what, status: status.as_u16(), code: code_in(&page) });
+        }
+        // Names come escaped for XML, and go back the same way.
+        let names: Vec<&str> = texts(&page, "Key").collect();
+        if names.is_empty() {
+            return Ok(0);
+        }
+        let objects: String = names.iter().map(|name| format!("<Object><Key>{name}</Key></Object>")).collect();
+        let body = format!("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>{objects}</Delete>");
+        let what = "delete what is in a bucket";
+        let checksum = base64_sha256(body.as_bytes());
+        let headers = vec![("x-amz-checksum-sha256", checksum.as_str())];
+        let (status, answer) = self.ask(Ask { what, method: Method::POST, path: format!("{bucket}?delete"), headers, body }).await?;
+        // One that could not be deleted is told in an answer that says 200.
+        if !status.is_success() || answer.contains("<Error>") {
+            return Err(BucketError::Refused { what, status: status.as_u16(), code: code_in(&answer) });
+        }
+        Ok(u64::try_from(names.len()).unwrap_or(u64::MAX))
+    }
+
     async fn open_public_folders(&self, bucket: &str) -> Result<(), BucketError> {
         let resources = PUBLIC_FOLDERS.map(|folder| format!("arn:aws:s3:::{bucket}/{folder}/*"));
         let policy = json!({
@@ -149,6 +196,13 @@ impl VersityGw {
         self.demand(Ask { what, method: Method::PUT, path, headers, body: cors.to_owned() }, &[]).await?;
         Ok(())
     }
+}
+
+/// The texts of all elements of this name.
+fn texts<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let parts: Vec<&str> = xml.split(open.as_str()).skip(1).filter_map(|rest| Some(rest.split_once(close.as_str())?.0)).collect();
+    parts.into_iter()
 }
 
 /// What stands in `<Code>` of an error, as far as it is a plain word.
@@ -181,36 +235,17 @@ impl Buckets for VersityGw {
         let what = "remove an empty bucket";
         let ask = Ask { what, method: Method::DELETE, path: bucket.to_owned(), headers: Vec::new(), body: String::new() };
         self.demand(ask, &[StatusCode::NOT_FOUND]).await?;
-        if let Some(access) = access {
-            let what = "remove a key";
-            let path = format!("delete-user?access={access}");
-            self.demand(
-                Ask { what, method: Method::PATCH, path, headers: Vec::new(), body: String::new() },
-                &[StatusCode::NOT_FOUND],
-            )
-            .await?;
+        match access {
+            Some(access) => self.remove_key(access).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn remove(&self, bucket: &str) -> Result<Removal, BucketError> {
-        let what = "list what is in a bucket";
-        let path = format!("{bucket}?list-type=2&max-keys=200");
-        let (status, body) = self.ask(Ask { what, method: Method::GET, path, headers: Vec::new(), body: String::new() }).await?;
-        if status == StatusCode::NOT_FOUND {
-            return Ok(Removal::Gone);
-        }
-        if !status.is_success() {
-            return Err(BucketError::Refused { what, status: status.as_u16(), code: code_in(&body) });
-        }
-        let keys = body.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>").map(|(key, _)| key));
-        let mut removed = 0;
-        for key in keys {
-            let path = format!("{bucket}/{key}");
-            let what = "delete what is in a bucket";
-            self.demand(Ask { what, method: Method::DELETE, path, headers: Vec::new(), body: String::new() }, &[]).await?;
-            removed += 1;
-        }
+        let Some(owner) = self.owner(bucket).await? else { return Ok(Removal::Gone) };
+        // First, so that nothing is put in meanwhile.
+        self.remove_key(&owner).await?;
+        let removed = self.delete_some(bucket).await?;
         if removed > 0 {
             return Ok(Removal::Emptying { removed });
         }
