@@ -125,8 +125,11 @@ async fn step<T>(name: &str, work: impl Future<Output = anyhow::Result<T>>) -> a
 /// Serves until the end: of the check, or by Ctrl-C. Everything is stopped either way.
 async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
-    let parts = Parts::open((Some(stage.config.clone()), Vec::new()))?;
-    let mut serving = tokio::spawn(serve::run(parts, Selection::ALL, true, stop.clone()));
+    let (config, told) = (stage.config.clone(), stop.clone());
+    let mut serving = tokio::spawn(async move {
+        let parts = Parts::open((Some(config), Vec::new()))?;
+        serve::run(parts, Selection::ALL, true, told).await
+    });
     let playing = async {
         wait_until_served(&stage).await?;
         if check {

@@ -42,7 +42,7 @@ use super::bare::{self, AT_ONCE, Recipe};
 use super::child::Program;
 use super::learn::{self, Diary};
 use super::orders::{self, Placed};
-use super::sides::{Side, Used, percentile, step};
+use super::sides::{Side, percentile, step};
 use crate::db::Db;
 use crate::demo::stage::{Stage, StageSettings};
 use crate::instance;
@@ -126,7 +126,7 @@ async fn measure_ours(dir: &Path, instances: u32) -> anyhow::Result<Ours> {
     let client = side.rig.cluster().client().await?;
     let diary = Diary::open(client.clone(), &name).await?;
     let before = serve.requests().await?;
-    let used: Used = side.used(Some(&serve)).await;
+    let used = side.used(Some(&serve)).await;
     let times = step("all servers at once", all(&db, &mut serve, &many)).await?;
     side.used(Some(&serve)).await.tell_since(&used);
     let requests = serve.requests().await?.into_iter().map(|(verb, count)| {

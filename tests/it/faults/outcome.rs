@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kube::ResourceExt as _;
-use paddock::resource::{instance_id, namespace_name};
+use paddock::ids::InstanceId;
+use paddock::resource::{MastodonInstance, instance_id, namespace_name};
 use sqlx::PgConnection;
 
 use super::LOOK;
@@ -29,15 +30,15 @@ pub async fn assert_one_of_everything(world: &World, customer: &Customer, excuse
     all_done(world, customer.email(), excuse).await?;
     let order = rows(world, customer.email()).await.context("the database")?;
     stripe(world, &order).context("Stripe")?;
-    cluster(world, customer.email(), excuse).await.context("the cluster")?;
-    buckets(world, customer.email()).await.context("the object store")?;
+    let resource = world.resource_of(customer.email()).await?.context("there is no custom resource")?;
+    let id = instance_id(&resource.name_any()).context("a custom resource with a foreign name")?;
+    cluster(world, &resource, id, excuse).await.context("the cluster")?;
+    buckets(world, id).context("the object store")?;
     mails(world, customer.email(), excuse).context("mails")
 }
 
 /// One bucket, and as many keys as buckets over all that these tests have made: a key that nobody uses would show.
-async fn buckets(world: &World, email: &str) -> anyhow::Result<()> {
-    let resource = world.resource_of(email).await?.context("there is no custom resource")?;
-    let id = instance_id(&resource.name_any()).context("a custom resource with a foreign name")?;
+fn buckets(world: &World, id: InstanceId) -> anyhow::Result<()> {
     let names: Vec<String> = std::fs::read_dir(world.rig.dir().join("s3"))?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<anyhow::Result<_>>()?;
@@ -147,9 +148,7 @@ fn stripe(world: &World, order: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn cluster(world: &World, email: &str, excuse: Excuse) -> anyhow::Result<()> {
-    let resource = world.resource_of(email).await?.context("there is no custom resource")?;
-    let id = instance_id(&resource.name_any()).context("a custom resource with a foreign name")?;
+async fn cluster(world: &World, resource: &MastodonInstance, id: InstanceId, excuse: Excuse) -> anyhow::Result<()> {
     let there = objects(&world.client, id).await;
     let version = resource.spec.version.replace('.', "-");
     let mut wanted: BTreeSet<String> = WHOLE.into_iter().map(|name| name.replace("4-5-20", &version)).collect();

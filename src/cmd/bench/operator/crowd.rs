@@ -24,6 +24,11 @@ use crate::resource::{ConditionKind, MastodonInstance, MastodonInstanceSpec, Mod
 
 const PATIENCE: Duration = Duration::from_hours(1);
 
+/// Names of new servers.
+pub(super) fn new_names(count: usize) -> Vec<String> {
+    (0..count).map(|_| resource_name(InstanceId::new())).collect()
+}
+
 /// All servers of a measurement.
 pub(super) struct Crowd {
     api: Api<MastodonInstance>,
@@ -45,12 +50,6 @@ impl Crowd {
         let (tell, ready) = watch::channel(0);
         let follower = tokio::spawn(follow(api.clone(), tell));
         Ok(Self { api, size, version, made: 0, ready, follower })
-    }
-
-    /// Names of new servers.
-    #[expect(clippy::unused_self, reason = "reads as what it is: new members of this crowd")]
-    pub fn names(&self, count: usize) -> Vec<String> {
-        (0..count).map(|_| resource_name(InstanceId::new())).collect()
     }
 
     /// Writes their custom resources.

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use kube::Client;
 
-use self::crowd::Crowd;
+use self::crowd::{Crowd, new_names};
 use super::bare::{self, Recipe};
 use super::child::Program;
 use super::learn::{self, Diary};
@@ -113,14 +113,14 @@ async fn measure_ours(dir: &Path, instances: u32, pods: bool) -> anyhow::Result<
     let idle_kib = program.memory_kib()?;
 
     let mut crowd = Crowd::new(&client, &stage.config)?;
-    let first = crowd.names(1);
+    let first = new_names(1);
     let diary = Diary::open(client.clone(), &first[0]).await?;
     step("one server", crowd.make(&first)).await?;
     let kinds = learn::learn(&client, &first[0], diary).await?;
     let waves = step("servers alone", alone(&client, &mut crowd, &kinds)).await?;
 
     let count = usize::try_from(instances)?;
-    let names = crowd.names(count);
+    let names = new_names(count);
     let diary = Diary::open(client.clone(), &names[count / 2]).await?;
     let used = side.used(Some(&program)).await;
     let wall = step("all servers at once", crowd.make(&names)).await?;
@@ -148,7 +148,7 @@ async fn alone(client: &Client, crowd: &mut Crowd, recipe: &Recipe) -> anyhow::R
     let mut arrivals = drift::Arrivals::open(client, &recipe.kinds).await?;
     let mut waves = Vec::new();
     for _ in 0..ALONE {
-        let names = crowd.names(1);
+        let names = new_names(1);
         let began = Instant::now();
         crowd.apply(&names).await?;
         waves.push(arrivals.until(&names[0], recipe.ungated(), began).await?);
