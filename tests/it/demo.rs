@@ -132,7 +132,9 @@ fn a_check_that_can_not_start_says_so_and_fails() {
     let output = Command::new(env!("CARGO_BIN_EXE_paddock"))
         .args(["demo", "--check"])
         .env("PADDOCK_CACHE", &nowhere)
-        .env("TMPDIR", std::env::temp_dir())
+        .env_remove("PADDOCK_CLUSTER_BIN")
+        .env_remove("PADDOCK_VERSITYGW_BIN")
+        .env_remove("PADDOCK_CRDS_DIR")
         .output()
         .unwrap();
     assert!(!output.status.success());
