@@ -1,6 +1,7 @@
 # The error page: a title, a sentence, a way out. Chosen in code by status.
 error-400-title = We could not read that
 error-400-text = What the browser sent was not complete. Go back and try again.
+error-400-field = The field “{ $field }” came more than once, or in a form that can’t be read. Go back and try again; nothing was changed.
 error-401-title = Please log in
 error-401-text = This page is for people who are logged in.
 error-403-title = This form is too old

@@ -24,6 +24,7 @@ waiting-wish = You want { $address } with the plan { $plan }. The address is kep
 waiting-since = Joined on { $time }. When a place is free this page says so; you order then, or not.
 waiting-order = Order now
 waiting-left = You left the waiting list.
+waiting-changed = This is what you wait for now, in place of what you chose before. Your position is the same.
 waiting-room-now = There is a place after all. You can order now; check what you chose.
 
 list-plan = { $plan }, { $price }
@@ -33,6 +34,7 @@ price-month = { $price } a month
 price-year = { $price } a year
 
 phase-stuck = Taking longer than usual
+phase-stuck-text = Its building is shown to the people who run this host as one to look at. Nothing is lost, and there is nothing for you to do.
 phase-reserved-text = The address and a place are kept until the order is paid.
 phase-degraded-text = It should run, and part of it does not answer. It is shown to the people who run this host; what people send to it now is delivered later by their servers.
 phase-upgrading-text = A new release of Mastodon is being put in place. It stays reachable, apart from a few seconds.

@@ -3,7 +3,7 @@ minutes = { $n ->
     [one] one minute
    *[other] { $n } minutes
 }
-new-progress = New server · Question { $step } of { $steps }
+new-progress = New server · Step { $step } of { $steps }
 
 address-title = Choose your address
 address-lead = It is the second half of every handle on your server, and how other servers know it.
@@ -70,7 +70,7 @@ review-own = Servers on a domain of your own can’t be ordered yet: we can’t 
 review-own-instead = Choose a name with us
 review-own-title = Not to be ordered yet
 dns-not-yet = Servers on a domain of your own can’t be ordered yet. These are the records that it will need.
-review-full = Every place is taken at the moment. You can join the waiting list with this order: nothing is charged, and the address is noted but not held. We write when there is a place, and you decide then.
+review-full = Every place is taken at the moment. You can join the waiting list with this order: nothing is charged, and the address is noted but not held. The page of the waiting list says when there is a place, so look there now and then: the first who orders gets it.
 review-pay = Pay { $price }
 review-wait = Join the waiting list
 # Labels of the facts, chosen in code
@@ -89,9 +89,12 @@ order-title = Order for
 order-confirming = Waiting for the payment to be confirmed
 order-confirming-text = You are back from the payment page. We build { $address } as soon as the payment company says that the money is on its way.
 order-waited = This usually takes a few seconds. So far:
-order-confirming-leave = You can close this page. We write to you in any case.
+order-confirming-leave = You can close this page. We write to you when your server is ready, or when the order has ended without a payment.
 order-unpaid = Not paid yet
-order-left = You left the payment page.
+order-left = You came back from the payment page without having paid.
+order-declined = Your card was declined
+order-declined-text = The payment company told us so at { $time }.
+order-declined-next = Try again with the same card or another one.
 order-not-charged = Nothing was charged.
 order-kept = { $address } and its place are kept for you until { $time }.
 order-pay-again = Pay { $price }
@@ -119,7 +122,6 @@ building-step = Step { $step } of { $count }
 building-elapsed = Elapsed
 building-typical = usually { $time }
 building-leave = You can close this page. We write to { $email } when it is ready.
-building-stuck-text = We have been told and are looking at it. Nothing is lost, and there is nothing for you to do.
 ready-say = Your server is ready
 ready-took = Ready, { $time } after you paid.
 ready-next = What to do now
@@ -137,18 +139,18 @@ step-of = of { $typical }
 # Names of the steps, chosen in code, in this order
 step-payment = Payment confirmed
 step-payment-note = The payment company has told us.
-step-space = A space of its own
-step-space-note = Your server gets a closed space, with walls and limits, that no other server can look into.
-step-keys = Identity keys
-step-keys-note = The keys that make your server itself are made, once and for good.
+step-namespace = A space of its own
+step-namespace-note = Your server gets a closed space, with walls and limits, that no other server can look into.
+step-identity = Identity keys
+step-identity-note = The keys that make your server itself are made, once and for good.
 step-database = Database
 step-database-note = A database of your own starts. No other server is in it.
 step-cache = Cache
 step-cache-note = The short-term memory for queues and timelines starts.
-step-storage = Room for files
-step-storage-note = Room for pictures and videos is made, with a key of its own.
-step-tables = Tables
-step-tables-note = Mastodon lays out its tables. This is the longest step.
+step-bucket = Room for files
+step-bucket-note = Room for pictures and videos is made, with a key of its own.
+step-migrations = Tables
+step-migrations-note = Mastodon lays out its tables. This is the longest step.
 step-processes = Mastodon itself
 step-processes-note = Its parts start: web, streaming and background work.
 step-address = Address and certificate

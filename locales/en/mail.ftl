@@ -33,12 +33,6 @@ mail-password-fine = If that was you, there is nothing to do.
 mail-password-not-me = If it was not you, set a new password at once, then answer this mail:
 mail-password-action = Set a new password
 
-mail-declined-subject = The payment for { $domain } was declined
-mail-declined-what = Your card was declined, so nothing was charged. The address { $domain } and its place are kept for you until { $until }.
-mail-declined-next = You can try again, with the same card or another one:
-mail-declined-action = Try the payment again
-mail-declined-not-me = If you don't want the server any more, do nothing. The order then ends by itself.
-
 mail-expired-subject = Your order for { $domain } has ended
 mail-expired-what = The order for { $domain } has ended without a payment. Nothing was charged, and the address and the place are free again.
 mail-expired-next = If you still want the server, look at the order and start it again:

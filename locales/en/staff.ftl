@@ -39,8 +39,7 @@ staff-at = At
 staff-conditions = Conditions
 staff-conditions-none = The operator has not reported yet.
 staff-audit = Audit
-staff-actor = Who
-staff-what = What
+staff-by = by { $who }
 # Labels of the overview's figures, chosen in code
 staff-figure-waiting = Orders waiting
 staff-figure-oldest = Oldest waiting

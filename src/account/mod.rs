@@ -101,14 +101,35 @@ pub async fn sign_up(
     Ok(())
 }
 
+/// Who sends a form of somebody who is not signed in: nobody knows.
+pub const VISITOR: Actor = Actor::System("visitor");
+
 /// Sends the verification link again, if `email` is known and not proven yet; otherwise does nothing. At most one a minute.
-pub async fn resend_verification(conn: &mut PgConnection, clock: &dyn Clock, email: &EmailAddress) -> Result<(), AccountError> {
+pub async fn resend_verification(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    actor: Actor,
+    email: &EmailAddress,
+) -> Result<(), AccountError> {
     let Some(person) = store::find_person_by_email(conn, email).await? else { return Ok(()) };
     let minute_ago = clock.now() - chrono::TimeDelta::minutes(1);
     if person.verified_at.is_some() || link::newest(conn, person.id, Purpose::Verify).await?.is_some_and(|at| at > minute_ago) {
         return Ok(());
     }
-    owe_verification(conn, clock, person.id, email, &person.locale).await
+    owe_verification(conn, clock, person.id, email, &person.locale).await?;
+    asked(conn, clock, actor, person.id, "person.verification_asked").await
+}
+
+/// A link was asked for.
+async fn asked(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    actor: Actor,
+    person: PersonId,
+    action: &str,
+) -> Result<(), AccountError> {
+    let account = store::first_account(conn, person).await?;
+    Ok(audit::record(conn, clock, actor, account, action, &person.to_string(), json!({})).await?)
 }
 
 async fn owe_verification(
@@ -173,7 +194,7 @@ pub async fn request_reset(
         Some(&format!("reset:{token}")),
     )
     .await?;
-    Ok(())
+    asked(conn, clock, VISITOR, person.id, "person.reset_asked").await
 }
 
 /// Takes a reset link and sets the new password. Every session of the person ends, and they are told by mail. Following the
@@ -198,11 +219,9 @@ pub async fn reset_password(
 }
 
 /// Who signs in with this address and what their password must match; `None` for unknown addresses (the caller then checks
-/// against [`PasswordHash::nobody`], so that it takes as long).
+/// against [`PasswordHash::nobody`], so that it takes as long). One question, whether the address is known or not.
 pub async fn credentials(conn: &mut PgConnection, email: &EmailAddress) -> Result<Option<(Person, PasswordHash)>, AccountError> {
-    let Some(person) = store::find_person_by_email(conn, email).await? else { return Ok(None) };
-    let hash = store::password_of(conn, person.id).await?;
-    Ok(Some((person, hash)))
+    Ok(store::find_credentials(conn, email).await?)
 }
 
 /// The account that `person` acts for, and as what: until somebody is a member of several, the first.

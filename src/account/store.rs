@@ -1,7 +1,7 @@
 //! SQL of people, accounts, members and staff.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row as _};
+use sqlx::{FromRow as _, PgConnection, Row as _};
 
 use super::email::EmailAddress;
 use super::password::PasswordHash;
@@ -97,9 +97,15 @@ pub(super) async fn find_person_by_email(conn: &mut PgConnection, email: &EmailA
         .await
 }
 
-pub(super) async fn password_of(conn: &mut PgConnection, id: PersonId) -> sqlx::Result<PasswordHash> {
-    let row = sqlx::query("select password_hash from people where id = $1").bind(id).fetch_one(conn).await?;
-    Ok(PasswordHash::from_phc(row.try_get(0)?))
+pub(super) async fn find_credentials(
+    conn: &mut PgConnection,
+    email: &EmailAddress,
+) -> sqlx::Result<Option<(Person, PasswordHash)>> {
+    let row = sqlx::query("select id, email, locale, verified_at, password_hash from people where email_canonical = $1")
+        .bind(email.canonical())
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| Ok((Person::from_row(&row)?, PasswordHash::from_phc(row.try_get("password_hash")?)))).transpose()
 }
 
 pub(super) async fn set_password(conn: &mut PgConnection, id: PersonId, hash: &PasswordHash) -> sqlx::Result<()> {

@@ -4,8 +4,10 @@ use chrono::TimeDelta;
 use url::Url;
 
 use super::jobs::SettleOrder;
+use super::keep::{keep_checkout, keep_customer};
 use super::store::{self, Order, OrderState};
 use super::stripe::{CheckoutStatus, CheckoutWanted, NewCustomer, PriceWanted, Stripe, StripeError};
+use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::crash;
 use crate::db::Db;
@@ -69,6 +71,7 @@ pub struct Checkouts<'a> {
 /// two of them costs nothing but another call.
 pub async fn open_checkout(
     checkouts: Checkouts<'_>,
+    actor: Actor,
     account: AccountId,
     email: &str,
     order: OrderId,
@@ -99,7 +102,7 @@ pub async fn open_checkout(
         let made = stripe.ensure_customer(&NewCustomer { account, email: email.to_owned(), name }).await?;
         crash::point("checkout.customer_made");
         let mut tx = db.begin_account(account).await?;
-        let kept = store::keep_customer(tx.conn(), account, &made).await?;
+        let kept = keep_customer(tx.conn(), clock, actor, account, &made).await?;
         tx.commit().await?;
         kept
     };
@@ -107,7 +110,7 @@ pub async fn open_checkout(
     let checkout = stripe.open_checkout(&wanted).await?;
     crash::point("checkout.session_made");
     let mut tx = db.begin_account(account).await?;
-    let kept = store::set_checkout(tx.conn(), order.id, &checkout.id, checkout.url.as_deref()).await?;
+    let kept = keep_checkout(tx.conn(), clock, actor, &order, &checkout.id, checkout.url.as_deref()).await?;
     tx.commit().await?;
     crash::point("checkout.session_kept");
     if !kept {

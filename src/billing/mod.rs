@@ -5,6 +5,7 @@
 
 mod checkout;
 pub mod jobs;
+mod keep;
 mod order;
 mod settle;
 mod store;
@@ -12,10 +13,11 @@ pub mod stripe;
 mod sync;
 
 pub use checkout::{CheckoutError, Checkouts, Urls, open_checkout, price_wanted};
+pub use keep::keep_price;
 pub use order::{NewOrder, OrderError, Placement, give_up, place};
 pub use settle::{SettleError, settle};
 pub use store::{
-    Order, OrderState, Subscription, count_orders, customer_of, event_received, find_order, find_order_of, find_owned_order,
-    find_subscription, known_price, list_orders, list_owned_orders, orders_to_sweep, put_price, waiting_orders,
+    Order, OrderState, Subscription, customer_of, earliest_deadline, event_received, find_order, find_order_of, find_owned_order,
+    find_subscription, forget_old_events, known_price, list_orders, list_owned_orders, orders_to_sweep, waiting_orders,
 };
 pub use sync::{Remote, SyncError, fetch_checkout, fetch_subscription, sync};

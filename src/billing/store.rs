@@ -1,6 +1,6 @@
 //! SQL of orders, subscriptions, prices and Stripe's events.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow as _, PgConnection, Row as _};
 
 use super::stripe::{CheckoutId, CustomerId, EventHint, PriceId, RemoteSubscription, RemoteSubscriptionId};
@@ -52,6 +52,8 @@ pub struct Order {
     pub checkout_expires_at: DateTime<Utc>,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
+    /// When a card of the customer was last declined while it waited for its payment.
+    pub declined_at: Option<DateTime<Utc>>,
     /// When it was placed.
     pub created_at: DateTime<Utc>,
 }
@@ -66,7 +68,7 @@ impl Order {
 macro_rules! order_columns {
     () => {
         "id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state, checkout_id, checkout_url, \
-         checkout_expires_at, paid_at, created_at"
+         checkout_expires_at, paid_at, declined_at, created_at"
     };
 }
 
@@ -159,16 +161,16 @@ pub async fn list_orders(conn: &mut PgConnection) -> sqlx::Result<Vec<Order>> {
     sqlx::query_as(concat!("select ", order_columns!(), " from orders order by id desc limit 200")).fetch_all(conn).await
 }
 
-/// How many orders are in which state, for staff.
-pub async fn count_orders(conn: &mut PgConnection) -> sqlx::Result<Vec<(OrderState, i64)>> {
-    sqlx::query_as("select state, count(*) from orders group by state").fetch_all(conn).await
-}
-
 /// Orders that may have been paid or have run out without our hearing of it.
 pub async fn orders_to_sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<Order>> {
     sqlx::query_as(concat!("select ", order_columns!(), " from orders where state in ('placed', 'open') order by id"))
         .fetch_all(conn)
         .await
+}
+
+/// The earliest deadline of the orders that wait for their payment.
+pub async fn earliest_deadline(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar("select min(checkout_expires_at) from orders where state in ('placed', 'open')").fetch_one(conn).await
 }
 
 /// The order with its row locked until the transaction ends.
@@ -179,21 +181,34 @@ pub(super) async fn lock_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Re
         .await
 }
 
-/// Notes the checkout of an order that waits for payment; the same again is no error. `false`: the order has been paid or given up
-/// meanwhile.
+/// Notes the checkout of an order that waits for payment. Whether it is another one than before; `None` when the order has been paid
+/// or given up meanwhile.
 pub(super) async fn set_checkout(
     conn: &mut PgConnection,
     id: OrderId,
     checkout: &CheckoutId,
     url: Option<&str>,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "update orders set state = 'open', checkout_id = $2, checkout_url = coalesce($3, checkout_url)
-         where id = $1 and state in ('placed', 'open')",
+) -> sqlx::Result<Option<bool>> {
+    sqlx::query_scalar(
+        "with before as (select id, checkout_id from orders where id = $1 and state in ('placed', 'open') for update)
+         update orders set state = 'open', checkout_id = $2, checkout_url = coalesce($3, checkout_url)
+         from before where orders.id = before.id returning before.checkout_id is distinct from $2",
     )
     .bind(id)
     .bind(checkout)
     .bind(url)
+    .fetch_optional(conn)
+    .await
+}
+
+/// Whether the order waits for its payment and this is news.
+pub(super) async fn set_declined(conn: &mut PgConnection, id: OrderId, at: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update orders set declined_at = $2
+         where id = $1 and state in ('placed', 'open') and (declined_at is null or declined_at < $2)",
+    )
+    .bind(id)
+    .bind(at)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -221,14 +236,17 @@ pub async fn customer_of(conn: &mut PgConnection, account: AccountId) -> sqlx::R
     sqlx::query_scalar("select stripe_customer_id from accounts where id = $1").bind(account).fetch_one(conn).await
 }
 
-/// Keeps the first customer that was made for an account; returns the one that is kept.
+/// Keeps the first customer that was made for an account; returns the one that is kept, and whether it was none before.
 pub(super) async fn keep_customer(
     conn: &mut PgConnection,
     account: AccountId,
     customer: &CustomerId,
-) -> sqlx::Result<CustomerId> {
-    sqlx::query_scalar(
-        "update accounts set stripe_customer_id = coalesce(stripe_customer_id, $2) where id = $1 returning stripe_customer_id",
+) -> sqlx::Result<(CustomerId, bool)> {
+    sqlx::query_as(
+        "with before as (select id, stripe_customer_id from accounts where id = $1 for update)
+         update accounts set stripe_customer_id = coalesce(before.stripe_customer_id, $2)
+         from before where accounts.id = before.id
+         returning accounts.stripe_customer_id, before.stripe_customer_id is null",
     )
     .bind(account)
     .bind(customer)
@@ -242,7 +260,7 @@ pub async fn known_price(conn: &mut PgConnection, lookup_key: &str) -> sqlx::Res
 }
 
 /// Keeps Stripe's id of a price.
-pub async fn put_price(
+pub(super) async fn put_price(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     lookup_key: &str,
@@ -263,7 +281,7 @@ pub async fn put_price(
 }
 
 /// Our mirror of a subscription.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Subscription {
     /// Ours.
     pub id: SubscriptionId,
@@ -351,4 +369,10 @@ pub async fn event_received(conn: &mut PgConnection, clock: &dyn Clock, event: &
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Forgets webhooks of more than 90 days ago: Stripe itself shows events for 30. Returns how many.
+pub async fn forget_old_events(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
+    let oldest = clock.now() - TimeDelta::days(90);
+    Ok(sqlx::query("delete from stripe_events where received_at < $1").bind(oldest).execute(conn).await?.rows_affected())
 }

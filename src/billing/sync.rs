@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::store::{self, Order, OrderState};
+use super::keep::keep_checkout;
+use super::store::{self, Order, OrderState, Subscription};
 use super::stripe::{
     Checkout, CheckoutId, CheckoutStatus, Invoice, RemoteStatus, RemoteSubscription, RemoteSubscriptionId, Stripe, StripeError,
 };
@@ -15,6 +16,7 @@ use crate::account;
 use crate::audit::{self, Actor};
 use crate::capacity;
 use crate::clock::Clock;
+use crate::ids::OrderId;
 use crate::instance::{self, Intent};
 use crate::mail::{self, Notice};
 
@@ -31,6 +33,8 @@ pub struct Remote {
     pub subscription: Option<RemoteSubscription>,
     /// The oldest invoice that is not paid.
     pub open_invoice: Option<Invoice>,
+    /// When a card of the customer was last declined; looked for only while the checkout is open.
+    pub declined_at: Option<DateTime<Utc>>,
 }
 
 /// Why Stripe's state could not be taken in.
@@ -38,10 +42,31 @@ pub struct Remote {
 pub enum SyncError {
     /// An order that we gave up was paid after all, which Stripe rules out once it has said `expired`. Staff must look.
     #[error("order {0} was given up, but Stripe says that it is paid")]
-    PaidAfterEnd(crate::ids::OrderId),
+    PaidAfterEnd(OrderId),
+    /// Money is taken for an order of ours that is not in our database. Staff must look.
+    #[error(
+        "Stripe takes money with {subscription} for order {order}, which is not in our database: look for it in a backup, or cancel \
+         the subscription at Stripe and refund it"
+    )]
+    PaidWithoutOrder {
+        /// The order that the subscription names.
+        order: OrderId,
+        /// What takes the money.
+        subscription: RemoteSubscriptionId,
+    },
     /// The database.
     #[error("Stripe's state could not be written")]
     Database(#[from] sqlx::Error),
+}
+
+impl SyncError {
+    /// Whether it may succeed later by itself.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Database(_) => true,
+            Self::PaidAfterEnd(_) | Self::PaidWithoutOrder { .. } => false,
+        }
+    }
 }
 
 /// Fetches a checkout and, once there is one, its subscription.
@@ -52,9 +77,14 @@ pub async fn fetch_checkout(stripe: &dyn Stripe, clock: &dyn Clock, id: &Checkou
 
 /// The checkout with its subscription.
 pub(super) async fn with_subscription(stripe: &dyn Stripe, clock: &dyn Clock, checkout: Checkout) -> Result<Remote, StripeError> {
-    let remote = match &checkout.subscription {
-        Some(subscription) => fetch_subscription(stripe, clock, subscription).await?,
-        None => Remote { fetched_at: clock.now(), checkout: None, subscription: None, open_invoice: None },
+    let remote = if let Some(subscription) = &checkout.subscription {
+        fetch_subscription(stripe, clock, subscription).await?
+    } else {
+        let declined_at = match (&checkout.status, &checkout.customer) {
+            (CheckoutStatus::Open, Some(customer)) => stripe.last_decline(customer).await?,
+            (CheckoutStatus::Open | CheckoutStatus::Complete | CheckoutStatus::Expired, _) => None,
+        };
+        Remote { fetched_at: clock.now(), checkout: None, subscription: None, open_invoice: None, declined_at }
     };
     Ok(Remote { checkout: Some(checkout), ..remote })
 }
@@ -68,23 +98,33 @@ pub async fn fetch_subscription(
     let fetched_at = clock.now();
     let subscription = stripe.subscription(id).await?;
     let open_invoice = stripe.oldest_open_invoice(id).await?;
-    Ok(Remote { fetched_at, checkout: None, subscription: Some(subscription), open_invoice })
+    Ok(Remote { fetched_at, checkout: None, subscription: Some(subscription), open_invoice, declined_at: None })
 }
 
-/// Takes Stripe's state in. The order's row is locked first, so two of these take turns. What is not ours (no order of ours in the
-/// metadata) is left alone: `Ok(None)`. Otherwise the order as it now stands.
+/// Takes Stripe's state in. The order's row is locked first, so two of these take turns. What is not ours (no order in the metadata) is
+/// left alone: `Ok(None)`. Otherwise the order as it now stands.
 pub async fn sync(conn: &mut PgConnection, clock: &dyn Clock, remote: &Remote) -> Result<Option<Order>, SyncError> {
     let named = remote.checkout.as_ref().and_then(|checkout| checkout.order);
     let Some(id) = named.or_else(|| remote.subscription.as_ref().and_then(|subscription| subscription.order)) else {
         return Ok(None);
     };
-    let Some(order) = store::lock_order(conn, id).await? else { return Ok(None) };
+    let Some(order) = store::lock_order(conn, id).await? else {
+        return match &remote.subscription {
+            Some(subscription) if subscription.status.takes_money() => {
+                Err(SyncError::PaidWithoutOrder { order: id, subscription: subscription.id.clone() })
+            }
+            Some(_) | None => Ok(None),
+        };
+    };
 
     if let Some(checkout) = &remote.checkout
         && order.state == OrderState::Placed
         && checkout.status != CheckoutStatus::Expired
     {
-        store::set_checkout(conn, id, &checkout.id, checkout.url.as_deref()).await?;
+        keep_checkout(conn, clock, ACTOR, &order, &checkout.id, checkout.url.as_deref()).await?;
+    }
+    if let Some(at) = remote.declined_at {
+        note_decline(conn, clock, &order, at).await?;
     }
     if let Some(subscription) = &remote.subscription {
         take_subscription(conn, clock, &order, subscription, remote).await?;
@@ -97,6 +137,17 @@ pub async fn sync(conn: &mut PgConnection, clock: &dyn Clock, remote: &Remote) -
     Ok(store::lock_order(conn, id).await?)
 }
 
+/// A card was declined on the payment page. A charge does not say for which order, so one that is older than this order says nothing
+/// about it. (Two open orders of one customer both show it: a card was declined in either case.)
+async fn note_decline(conn: &mut PgConnection, clock: &dyn Clock, order: &Order, at: DateTime<Utc>) -> sqlx::Result<()> {
+    // Stripe counts in whole seconds.
+    if at.timestamp() >= order.created_at.timestamp() && store::set_declined(conn, order.id, at).await? {
+        audit::record(conn, clock, ACTOR, Some(order.account_id), "order.declined", &order.id.to_string(), json!({ "at": at }))
+            .await?;
+    }
+    Ok(())
+}
+
 async fn take_subscription(
     conn: &mut PgConnection,
     clock: &dyn Clock,
@@ -104,21 +155,12 @@ async fn take_subscription(
     subscription: &RemoteSubscription,
     remote: &Remote,
 ) -> Result<(), SyncError> {
-    let owed_since = remote.open_invoice.as_ref().map(|invoice| invoice.created);
-    store::put_subscription(conn, remote.fetched_at, order, subscription, owed_since).await?;
-    match subscription.status {
-        RemoteStatus::Active | RemoteStatus::Trialing | RemoteStatus::PastDue => {}
+    mirror(conn, clock, order, subscription, remote).await?;
+    if !subscription.status.takes_money() {
         // Over before we ever heard that it had begun (refunded and cancelled at Stripe): nobody pays, so nothing is kept.
-        RemoteStatus::Canceled | RemoteStatus::IncompleteExpired
-            if matches!(order.state, OrderState::Placed | OrderState::Open) =>
-        {
-            return give_up(conn, clock, order).await;
-        }
-        RemoteStatus::Incomplete
-        | RemoteStatus::IncompleteExpired
-        | RemoteStatus::Canceled
-        | RemoteStatus::Unpaid
-        | RemoteStatus::Paused => return Ok(()),
+        let over = matches!(subscription.status, RemoteStatus::Canceled | RemoteStatus::IncompleteExpired);
+        let waits = matches!(order.state, OrderState::Placed | OrderState::Open);
+        return if over && waits { give_up(conn, clock, order).await } else { Ok(()) };
     }
     match order.state {
         OrderState::Expired => return Err(SyncError::PaidAfterEnd(order.id)),
@@ -134,6 +176,30 @@ async fn take_subscription(
         }
     }
     Ok(())
+}
+
+/// Brings our mirror of the subscription up to date.
+async fn mirror(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    order: &Order,
+    remote: &RemoteSubscription,
+    seen: &Remote,
+) -> sqlx::Result<()> {
+    let owed_since = seen.open_invoice.as_ref().map(|invoice| invoice.created);
+    let before = store::find_subscription(conn, order.instance_id).await?;
+    store::put_subscription(conn, seen.fetched_at, order, remote, owed_since).await?;
+    let Some(now) = store::find_subscription(conn, order.instance_id).await? else { return Ok(()) };
+    let action = if before.is_none() { "subscription.begun" } else { "subscription.changed" };
+    // That it was looked at is no change.
+    if before.is_some_and(|before| Subscription { synced_at: now.synced_at, ..before } == now) {
+        return Ok(());
+    }
+    let detail = json!({
+        "subscription": now.stripe_subscription_id.as_str(), "status": now.status, "until": now.current_period_end,
+        "cancel_at": now.cancel_at, "owed_since": now.open_invoice_since,
+    });
+    audit::record(conn, clock, ACTOR, Some(order.account_id), action, &now.id.to_string(), detail).await
 }
 
 /// Stripe has said that nobody can pay any more: address and place are free, and the customer is told.

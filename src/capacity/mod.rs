@@ -6,15 +6,31 @@
 mod store;
 mod waiting;
 
+use serde_json::json;
 use sqlx::PgConnection;
 
 pub use store::{
-    ClusterRow, Waiting, confirm, free, join_waiting_list, leave_waiting_list, list_clusters, put_cluster, reserve,
-    waiting_entry, waiting_total,
+    ClusterRow, Joined, Waiting, confirm, free, join_waiting_list, leave_waiting_list, list_clusters, reserve, waiting_entry,
+    waiting_total,
 };
 pub use waiting::{stop_waiting, wait};
 
+use crate::audit::{self, Actor};
+use crate::clock::Clock;
 use crate::ids::ClusterId;
+
+/// Makes a cluster of the configuration known, or takes over its capacity, in the caller's transaction. For the fleet, at start.
+pub async fn put_cluster(conn: &mut PgConnection, clock: &dyn Clock, name: &str, capacity: i32) -> sqlx::Result<ClusterId> {
+    let (id, before) = store::upsert_cluster(conn, clock, name, capacity).await?;
+    let action = match before {
+        None => "cluster.registered",
+        Some(before) if before != capacity => "cluster.resized",
+        Some(_) => return Ok(id),
+    };
+    let detail = json!({ "name": name, "capacity": capacity });
+    audit::record(conn, clock, Actor::System("fleet"), None, action, &id.to_string(), detail).await?;
+    Ok(id)
+}
 
 /// The open cluster with most room, or `None` when everything is full. Other orders wait until this transaction ends, so a place
 /// that is reserved in it exists.

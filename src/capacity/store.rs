@@ -22,11 +22,18 @@ pub struct ClusterRow {
     pub taken: i64,
 }
 
-/// Makes a cluster of the configuration known, or takes over its capacity. For the fleet, at start.
-pub async fn put_cluster(conn: &mut PgConnection, clock: &dyn Clock, name: &str, capacity: i32) -> sqlx::Result<ClusterId> {
-    sqlx::query_scalar(
-        "insert into clusters (id, name, state, capacity, created_at) values ($1, $2, 'open', $3, $4)
-         on conflict on constraint clusters_name_key do update set capacity = excluded.capacity returning id",
+/// Which cluster it is, and its capacity before; `None` for one that was not known.
+pub(super) async fn upsert_cluster(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    name: &str,
+    capacity: i32,
+) -> sqlx::Result<(ClusterId, Option<i32>)> {
+    sqlx::query_as(
+        "with before as (select capacity from clusters where name = $2)
+         insert into clusters (id, name, state, capacity, created_at) values ($1, $2, 'open', $3, $4)
+         on conflict on constraint clusters_name_key do update set capacity = excluded.capacity
+         returning id, (select capacity from before)",
     )
     .bind(ClusterId::new())
     .bind(name)
@@ -114,26 +121,43 @@ pub async fn waiting_entry(conn: &mut PgConnection, account: AccountId) -> sqlx:
     .await
 }
 
-/// Puts the account on the list; one that waits already keeps its place in it. Nothing is charged. Returns whether it is new.
+/// What became of a wish to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// The account did not wait.
+    New,
+    /// It waited already, for something else: the wish is another one now, the position the same.
+    Changed,
+    /// It waited already, for the same.
+    Same,
+}
+
+/// Puts the account on the list; one that waits already keeps its place in it, with the newer wish. Nothing is charged.
 pub async fn join_waiting_list(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     account: AccountId,
     plan_code: &str,
     domain: &str,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "insert into waiting_list (id, account_id, plan_code, domain, state, created_at) values ($1, $2, $3, $4, 'waiting', $5)
-         on conflict (account_id) where state = 'waiting' do nothing",
+) -> sqlx::Result<Joined> {
+    let same: Option<bool> = sqlx::query_scalar(
+        "with before as (select plan_code = $3 and domain = $4 as same from waiting_list where account_id = $2 and state = 'waiting')
+         insert into waiting_list (id, account_id, plan_code, domain, state, created_at) values ($1, $2, $3, $4, 'waiting', $5)
+         on conflict (account_id) where state = 'waiting' do update set plan_code = excluded.plan_code, domain = excluded.domain
+         returning (select same from before)",
     )
     .bind(WaitingId::new())
     .bind(account)
     .bind(plan_code)
     .bind(domain)
     .bind(clock.now())
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(match same {
+        None => Joined::New,
+        Some(false) => Joined::Changed,
+        Some(true) => Joined::Same,
+    })
 }
 
 /// Takes the account off the list. No error when it does not wait.

@@ -178,18 +178,23 @@ impl Config {
 
     /// The same, for whoever has more to check: what could be read, and everything that is wrong.
     pub fn read(file: Option<&Path>) -> (Option<Self>, Vec<Fault>) {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            let field = file.map_or_else(|| "environment".to_owned(), |file| file.display().to_string());
+            (None, vec![Fault { field, message: format!("can't be read: {error}") }])
+        };
         let mut builder = config::Config::builder();
         if let Some(file) = file {
-            builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
+            // Read here, because the library would replace what is not UTF-8, in the middle of a secret as well.
+            match std::fs::read_to_string(file) {
+                Ok(text) => builder = builder.add_source(config::File::from_str(&text, config::FileFormat::Toml)),
+                Err(error) => return unreadable(&error),
+            }
         }
         let environment = config::Environment::with_prefix("PADDOCK").prefix_separator("__").separator("__");
         let tree = builder.add_source(environment).build().and_then(config::Config::try_deserialize::<Table>);
         match tree {
             Ok(tree) => Self::from_tree(&tree),
-            Err(error) => {
-                let field = file.map_or_else(|| "environment".to_owned(), |file| file.display().to_string());
-                (None, vec![Fault { field, message: format!("can't be read: {error}") }])
-            }
+            Err(error) => unreadable(&error),
         }
     }
 

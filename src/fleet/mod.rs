@@ -26,8 +26,9 @@ const FIELD_MANAGER: &str = "paddock-fleet";
 async fn register(db: &Db, clock: &SharedClock, clusters: &[(config::Cluster, Client)]) -> sqlx::Result<Vec<ClusterId>> {
     let mut ids = Vec::new();
     for (cluster, _) in clusters {
-        let mut conn = db.fleet().acquire().await?;
-        ids.push(capacity::put_cluster(&mut conn, clock.as_ref(), &cluster.name, cluster.capacity).await?);
+        let mut tx = db.fleet().begin().await?;
+        ids.push(capacity::put_cluster(&mut tx, clock.as_ref(), &cluster.name, cluster.capacity).await?);
+        tx.commit().await?;
     }
     Ok(ids)
 }

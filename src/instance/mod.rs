@@ -3,14 +3,16 @@
 pub mod address;
 pub mod dns;
 mod intent;
+mod observed;
 pub mod owner;
 mod phase;
 mod store;
 
 pub use intent::{Intent, set_intent};
-pub use phase::{Phase, phase};
+pub use observed::observe;
+pub use phase::{BuildingStep, Phase, Seen, StepState};
 pub use store::{
     FirstReady, Instance, NewInstance, StoredSize, ToPush, building_since, conflict, count_by_intent, domains_of, find,
-    find_owned, insert, list_all, list_not_ready, list_owned, mark_pushed, observe, push_again, pushed, record_step, release,
-    to_push, typical_seconds,
+    find_owned, forget_old_steps, insert, list_all, list_not_ready, list_owned, mark_pushed, push_again, pushed, record_step,
+    release, to_push, typical_seconds,
 };

@@ -362,9 +362,7 @@ pub struct FirstReady {
     pub owner_email: String,
 }
 
-/// Takes in what the operator says. Returns whom to tell when `ready` holds for the first time. Unknown instances and what was said
-/// before change nothing.
-pub async fn observe(
+pub(super) async fn write_observed(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     id: InstanceId,
@@ -395,24 +393,39 @@ pub async fn observe(
     .await
 }
 
-/// Remembers how long a step took.
+/// Remembers how long a step took, and counts anew how long it usually takes: the middle of the last hundred times.
 pub async fn record_step(conn: &mut PgConnection, step: &str, seconds: f64, finished_at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query("insert into step_times (step, seconds, finished_at) values ($1, $2, $3)")
         .bind(step)
         .bind(seconds)
         .bind(finished_at)
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
+    sqlx::query(
+        "insert into typical_times (step, seconds)
+         select $1, percentile_cont(0.5) within group (order by seconds)
+         from (select seconds from step_times where step = $1 order by finished_at desc limit 100) as recent
+         on conflict (step) do update set seconds = excluded.seconds",
+    )
+    .bind(step)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
-/// Seconds that each step has taken in the middle of the last hundred times; steps never seen are not listed.
+/// Seconds that each step usually takes; steps never seen are not listed.
 pub async fn typical_seconds(conn: &mut PgConnection) -> sqlx::Result<Vec<(String, f64)>> {
-    sqlx::query_as(
-        "select step, percentile_cont(0.5) within group (order by seconds)
-         from (select step, seconds, row_number() over (partition by step order by finished_at desc) as nth from step_times) as recent
-         where nth <= 100 group by step",
+    sqlx::query_as("select step, seconds from typical_times").fetch_all(conn).await
+}
+
+/// Forgets how long steps took, but for the newest two hundred times of each. Returns how many.
+pub async fn forget_old_steps(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "delete from step_times
+         using (select id, row_number() over (partition by step order by finished_at desc, id desc) as nth from step_times) as old
+         where step_times.id = old.id and old.nth > 200",
     )
-    .fetch_all(conn)
-    .await
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -36,15 +36,6 @@ pub enum Notice {
         /// Since when.
         at: DateTime<Utc>,
     },
-    /// The card was declined; nothing was charged and the place is kept.
-    PaymentDeclined {
-        /// The order that waits for its payment.
-        order: OrderId,
-        /// The server it is about.
-        domain: String,
-        /// When the place is given back.
-        kept_until: DateTime<Utc>,
-    },
     /// Nobody paid until the deadline; the place was given back.
     OrderExpired {
         /// The order that ended.
@@ -83,7 +74,6 @@ impl Notice {
             Self::ResetPassword { .. } => "reset_password",
             Self::ResetUnknown {} => "reset_unknown",
             Self::PasswordChanged { .. } => "password_changed",
-            Self::PaymentDeclined { .. } => "payment_declined",
             Self::OrderExpired { .. } => "order_expired",
             Self::ServerReady { .. } => "server_ready",
             Self::WaitingListJoined { .. } => "waiting_list_joined",
@@ -101,7 +91,6 @@ impl Notice {
             Self::ResetPassword { token, until: at },
             Self::ResetUnknown {},
             Self::PasswordChanged { at },
-            Self::PaymentDeclined { order: token.into(), domain: domain.clone(), kept_until: at },
             Self::OrderExpired { order: token.into(), domain: domain.clone() },
             Self::ServerReady {
                 instance: token.into(),

@@ -113,8 +113,6 @@ mails! {
     reset_unknown() = "mail/reset_unknown/subject.txt", "mail/reset_unknown/body.txt", "mail/reset_unknown/body.html";
     password_changed(at, forgotten)
         = "mail/password_changed/subject.txt", "mail/password_changed/body.txt", "mail/password_changed/body.html";
-    payment_declined(link, domain, until)
-        = "mail/payment_declined/subject.txt", "mail/payment_declined/body.txt", "mail/payment_declined/body.html";
     order_expired(link, domain) = "mail/order_expired/subject.txt", "mail/order_expired/body.txt", "mail/order_expired/body.html";
     server_ready(link, server, password, handle, email)
         = "mail/server_ready/subject.txt", "mail/server_ready/body.txt", "mail/server_ready/body.html";
@@ -131,9 +129,6 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::ResetPassword { token, until } => reset_password(frame, links.reset(*token).as_str(), &moment(*until)),
         Notice::ResetUnknown {} => reset_unknown(frame),
         Notice::PasswordChanged { at } => password_changed(frame, &moment(*at), links.forgotten_password().as_str()),
-        Notice::PaymentDeclined { order, domain, kept_until } => {
-            payment_declined(frame, links.order(*order).as_str(), domain, &moment(*kept_until))
-        }
         Notice::OrderExpired { order, domain } => order_expired(frame, links.order(*order).as_str(), domain),
         Notice::ServerReady { instance, domain, web_domain, owner_username, owner_email } => {
             let server = format!("https://{web_domain}/");

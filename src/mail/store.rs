@@ -100,6 +100,14 @@ pub async fn failed(conn: &mut PgConnection, id: MailId, why: &str, for_good: bo
     exactly_one(&done)
 }
 
+/// Forgets mails that left, or were refused, more than 90 days ago: a row holds an address and what it was written about, and by then
+/// no resend asks for it any more. Returns how many.
+pub async fn forget_old(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
+    let oldest = clock.now() - chrono::TimeDelta::days(90);
+    let done = sqlx::query("delete from mails where state <> 'owed' and created_at < $1").bind(oldest).execute(conn).await?;
+    Ok(done.rows_affected())
+}
+
 /// Mails that were refused for good or have waited for more than an hour, for staff.
 pub async fn count_troubled(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<i64> {
     sqlx::query_scalar("select count(*) from mails where state = 'refused' or state = 'owed' and created_at < $1")

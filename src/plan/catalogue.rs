@@ -8,10 +8,6 @@ use super::Interval;
 use super::read::{self, Entry, Fault, FileError};
 use crate::money::{Currency, Money};
 
-/// Connections that nobody's pool holds: migrations and maintenance (5), metrics and backup (2), Postgres' own reserve for the
-/// superuser (3).
-const CONNECTIONS_APART: u32 = 10;
-
 /// One thing that a customer can buy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -124,8 +120,6 @@ pub struct DatabaseSize {
     pub memory_mib: u32,
     /// Thousandths of a core.
     pub cpu_milli: u32,
-    /// `max_connections`.
-    pub max_connections: u32,
 }
 
 /// See [`Size`].
@@ -155,16 +149,6 @@ pub struct Footprint {
 }
 
 impl Size {
-    /// Database connections when every pool is full: processes × threads, Sidekiq threads, streaming pools, and what stands apart.
-    /// The sum is Mastodon's own ("total threads in Puma, Sidekiq and streaming", docs: admin/scaling).
-    pub fn connections(&self) -> u32 {
-        self.web.replicas * self.web.concurrency.max(1) * self.web.threads
-            + self.sidekiq.replicas * self.sidekiq.concurrency
-            + self.scheduler.concurrency
-            + self.streaming.replicas * self.streaming.db_pool
-            + CONNECTIONS_APART
-    }
-
     /// What it takes from a cluster. Sums can't overflow: the reader bounds each factor.
     pub fn footprint(&self) -> Footprint {
         let Self { web, streaming, sidekiq, scheduler, database, cache } = self;
@@ -382,28 +366,13 @@ fn read_size(size: &mut Entry<'_>) -> Option<Size> {
     let database = size.inner("database", |part| {
         let (instances, storage_gib) = (part.number("instances", 1..=3), part.number("storage_gib", 1..=10_000));
         let (memory_mib, cpu_milli) = read_pod(part, 256);
-        let max_connections = part.number("max_connections", 20..=1000);
-        Some(DatabaseSize {
-            instances: instances?,
-            storage_gib: storage_gib?,
-            memory_mib: memory_mib?,
-            cpu_milli: cpu_milli?,
-            max_connections: max_connections?,
-        })
+        Some(DatabaseSize { instances: instances?, storage_gib: storage_gib?, memory_mib: memory_mib?, cpu_milli: cpu_milli? })
     });
     let cache = size.inner("cache", |part| {
         let (memory_mib, storage_gib) = (part.number("memory_mib", 32..=65_536), part.number("storage_gib", 1..=1000));
         Some(CacheSize { memory_mib: memory_mib?, storage_gib: storage_gib? })
     });
-    let read =
-        Size { web: web?, streaming: streaming?, sidekiq: sidekiq?, scheduler: scheduler?, database: database?, cache: cache? };
-    let (needed, most) = (read.connections(), read.database.max_connections);
-    if needed > most {
-        let remedy =
-            format!("is {most} and all pools together take {needed}; raise it or lower threads, concurrency or replicas");
-        size.fault("database.max_connections", remedy);
-    }
-    Some(read)
+    Some(Size { web: web?, streaming: streaming?, sidekiq: sidekiq?, scheduler: scheduler?, database: database?, cache: cache? })
 }
 
 fn read_web(part: &mut Entry<'_>) -> Option<WebSize> {

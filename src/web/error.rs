@@ -207,6 +207,9 @@ pub(super) struct Problem {
     pub request_id: String,
 }
 
+/// What is named as the field when axum itself could not read a request.
+const REQUEST: &str = "request";
+
 /// Around everything: gives errors their body and writes ours to the log.
 pub(super) async fn render_errors(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
@@ -223,9 +226,10 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
             | StatusCode::BAD_REQUEST
             | StatusCode::UNPROCESSABLE_ENTITY
             | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                WebError::Unreadable { field: "request".to_owned(), message: status.canonical_reason().unwrap_or("").to_owned() }
+                WebError::Unreadable { field: REQUEST.to_owned(), message: status.canonical_reason().unwrap_or("").to_owned() }
             }
-            StatusCode::PAYLOAD_TOO_LARGE => WebError::TooLarge { most: super::csrf::FORM_LIMIT },
+            // Forms and JSON are measured by readers of their own.
+            StatusCode::PAYLOAD_TOO_LARGE => WebError::TooLarge { most: super::hooks::LIMIT },
             StatusCode::INTERNAL_SERVER_ERROR => WebError::Internal("a handler panicked".to_owned()),
             StatusCode::SERVICE_UNAVAILABLE if !plain(&response) => WebError::Unavailable("the answer took too long".to_owned()),
             _ => return response,
@@ -306,6 +310,9 @@ fn page(
         WebError::Unverified => (words.t("error-unverified-title"), words.t("error-unverified-text")),
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
+        WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {
+            (words.t("error-400-title"), words.t1("error-400-field", "field", field))
+        }
         _ => (words.t(&format!("error-{number}-title")), words.t(&format!("error-{number}-text"))),
     };
     let reference = if status.is_server_error() { request_id } else { String::new() };

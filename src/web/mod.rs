@@ -9,6 +9,7 @@ mod api;
 mod assets;
 mod csrf;
 mod error;
+mod form;
 mod hooks;
 mod instance;
 mod new;

@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::error::{FieldError, WebError};
 use super::session::{Caller, cookie_value};
 use super::{AppState, assets, csrf, signed};
+use crate::account::Role;
 use crate::words::Words;
 
 /// What every page needs, whoever looks at it. An empty text means "none".
@@ -34,6 +35,8 @@ pub(super) struct PageContext {
     pub email: String,
     /// Whether that is one of the host's people.
     pub staff: bool,
+    /// Whether whoever is signed in may order servers: the way there is shown to nobody else.
+    pub may_order: bool,
     /// Where the pages are, without a slash at the end.
     pub base_url: String,
     /// Whom to write to when stuck.
@@ -66,10 +69,10 @@ impl PageContext {
             set_cookies.push(signed::forget(state, FLASH).1);
             flash.extend(signed::read(state, headers, FLASH).and_then(|text| read_flash(&words, text)));
         }
-        let (email, staff) = match caller {
-            Caller::Nobody => (String::new(), false),
-            Caller::Customer(customer) => (customer.person.email.clone(), false),
-            Caller::Staff(member) => (member.email.clone(), true),
+        let (email, staff, may_order) = match caller {
+            Caller::Nobody => (String::new(), false, false),
+            Caller::Customer(customer) => (customer.person.email.clone(), false, customer.role >= Role::Admin),
+            Caller::Staff(member) => (member.email.clone(), true, false),
         };
         Self {
             brand: state.host.name.clone(),
@@ -82,6 +85,7 @@ impl PageContext {
             flash,
             email,
             staff,
+            may_order,
             base_url: state.host.base_url.as_str().trim_end_matches('/').to_owned(),
             support_email: state.host.support.clone(),
             asset_version: assets::version().to_owned(),
@@ -150,11 +154,37 @@ impl FieldErrors {
     }
 }
 
-/// State as a word, for the macro `state`. `kind` (`waiting`, `doing`, `done` or `failed`) is the shape of its mark.
+/// State as a word, for the macro `state`. `kind` (`waiting`, `doing`, `done` or `failed`) is the shape of its mark, `detail` a date or a
+/// reason; it may be empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct StateView {
     pub kind: &'static str,
     pub word: String,
     pub detail: String,
+}
+
+impl StateView {
+    /// A state whose word has the key `key`.
+    pub fn new(words: &Words, kind: &'static str, key: &str, detail: impl Into<String>) -> Self {
+        Self { kind, word: words.t(key), detail: detail.into() }
+    }
+}
+
+/// One row of a definition list, for the macro `facts`. `change` leads to where the value can be changed, `href` makes the value a link;
+/// both may be empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Fact {
+    pub label: String,
+    pub value: String,
+    pub href: String,
+    pub change: String,
+}
+
+impl Fact {
+    /// A fact that leads nowhere; `key` is its label's.
+    pub fn new(words: &Words, key: &str, value: impl Into<String>) -> Self {
+        Self { label: words.t(key), value: value.into(), ..Self::default() }
+    }
 }
 
 /// The error page.

@@ -1,4 +1,4 @@
-//! Runs what is owed: one handler per file, and the schedules.
+//! Runs what is owed: handlers by what they deal with, and the schedules.
 //!
 //! A handler loads what its ids name, may run late and may run twice. It says *retry* (the queue waits longer each time) or *fail*
 //! (a person must look: staff see the job until then).

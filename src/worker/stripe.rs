@@ -1,6 +1,7 @@
 //! Jobs that compare with Stripe. Network first, then one transaction.
 
 use super::{Deps, Handle, JobError};
+use crate::audit::Actor;
 use crate::billing::jobs::{SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::billing::stripe::StripeError;
 use crate::billing::{self, CheckoutError, Checkouts, Remote, SettleError, SyncError};
@@ -11,8 +12,8 @@ impl From<SyncFailed> for JobError {
     fn from(failed: SyncFailed) -> Self {
         match failed {
             SyncFailed::Stripe(error) => of_stripe(error),
-            SyncFailed::Sync(error @ SyncError::PaidAfterEnd(_)) => Self::Fail(error.into()),
-            SyncFailed::Sync(error @ SyncError::Database(_)) => Self::Retry(error.into()),
+            SyncFailed::Sync(error) if error.is_retryable() => Self::Retry(error.into()),
+            SyncFailed::Sync(error) => Self::Fail(error.into()),
         }
     }
 }
@@ -63,7 +64,7 @@ impl Handle for SettleOrder {
         };
         billing::settle(checkouts, self.order, self.early).await.map_err(|error| match error {
             SettleError::Stripe(error) | SettleError::Checkout(CheckoutError::Stripe(error)) => of_stripe(error),
-            error @ SettleError::Sync(SyncError::PaidAfterEnd(_)) => JobError::Fail(error.into()),
+            SettleError::Sync(error) if !error.is_retryable() => JobError::Fail(error.into()),
             error => JobError::Retry(error.into()),
         })
     }
@@ -79,8 +80,9 @@ impl Handle for SyncPrices {
                 drop(conn);
                 if known.is_none() {
                     let price = deps.stripe.ensure_price(&wanted).await.map_err(of_stripe)?;
-                    let mut conn = deps.db.worker().acquire().await?;
-                    billing::put_price(&mut conn, deps.clock.as_ref(), &wanted.lookup_key, &plan.code, &price).await?;
+                    let mut tx = deps.db.worker().begin().await?;
+                    billing::keep_price(&mut tx, deps.clock.as_ref(), Actor::System("billing"), &wanted, &price).await?;
+                    tx.commit().await?;
                 }
             }
         }

@@ -11,7 +11,7 @@ use crate::account::{link, session};
 use crate::billing;
 use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::queue::{self, Job};
-use crate::telemetry;
+use crate::{instance, mail, telemetry};
 
 /// After a start, the first comparison with Stripe.
 const SWEEP_SOON: Duration = Duration::from_mins(5);
@@ -21,7 +21,7 @@ const TIDY_EVERY: Duration = Duration::from_hours(6);
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
 
-/// Forgets what is over: sessions, links.
+/// Forgets what is over or old: sessions, links, mails, webhooks, times of steps. What was done, and who did it, stays (`audit`).
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tidy {}
 
@@ -34,10 +34,13 @@ impl Job for Tidy {
 
 impl Handle for Tidy {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        let mut conn = deps.db.worker().acquire().await?;
-        let sessions = session::forget_old(&mut conn, deps.clock.as_ref()).await?;
-        let links = link::forget_old(&mut conn, deps.clock.as_ref()).await?;
-        tracing::info!(sessions, links, "tidied up");
+        let (mut conn, clock) = (deps.db.worker().acquire().await?, deps.clock.as_ref());
+        let sessions = session::forget_old(&mut conn, clock).await?;
+        let links = link::forget_old(&mut conn, clock).await?;
+        let mails = mail::forget_old(&mut conn, clock).await?;
+        let events = billing::forget_old_events(&mut conn, clock).await?;
+        let steps = instance::forget_old_steps(&mut conn).await?;
+        tracing::info!(sessions, links, mails, events, steps, "tidied up");
         Ok(())
     }
 }

@@ -1,5 +1,8 @@
 //! Bad configuration: every fault is named at once, each with its setting and what to write instead.
 
+use std::path::Path;
+use std::process::Command;
+
 use paddock::config::{BadConfig, Config, Mode, REFERENCE};
 use paddock::operator::Settings;
 
@@ -255,4 +258,69 @@ fn a_real_business_may_start() {
         .replacen("smtp+plain://127.0.0.1:1025", "smtps://paddock:secret@mail.paddock.example", 1);
     let config = Config::from_toml(&text).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.mode, Mode::Production);
+}
+
+/// `paddock check-config` with a file and the environment; whether it is content, and what it says.
+fn checked(file: Option<&Path>, environment: &[(&str, &str)]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paddock"));
+    command.arg("check-config").current_dir(env!("CARGO_MANIFEST_DIR"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PADDOCK_")) {
+        command.env_remove(name);
+    }
+    command.args(file.map(|file| format!("--config={}", file.display()))).envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    (output.status.success(), said)
+}
+
+#[test]
+fn the_file_is_named_when_it_cannot_be_read() {
+    let folder = std::env::temp_dir().join(format!("paddock-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let not_text = folder.join("not-text.toml");
+    std::fs::write(&not_text, b"mode = \"tri\xffal\"\n").unwrap();
+    let cut_off = folder.join("cut-off.toml");
+    std::fs::write(&cut_off, "mode = \"trial").unwrap();
+    for file in [folder.join("missing.toml"), not_text, cut_off, folder.clone()] {
+        let (right, said) = checked(Some(&file), &[]);
+        assert!(!right && said.contains(&format!("{}: can't be read", file.display())), "{}: {said}", file.display());
+        assert!(matches!(Config::load(Some(&file)), Err(BadConfig(faults)) if faults.len() == 1), "{}", file.display());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_environment_goes_over_the_file() {
+    let folder = std::env::temp_dir().join(format!("paddock-environment-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("config.toml");
+    std::fs::write(&file, REFERENCE).unwrap();
+    let right = |environment: &[(&str, &str)]| checked(Some(&file), environment);
+    let (well, said) = right(&[]);
+    assert!(well && said.contains("the configuration is right"), "{said}");
+    let cases = [
+        (("PADDOCK__HTTP__LISTEN", "nowhere"), "http.listen: \"nowhere\" is not an address and port"),
+        (("PADDOCK__DATABASE__CONNECTIONS", "1"), "database.connections: is 1"),
+        (("PADDOCK__DATABASE__CONNECTIONS", "many"), "database.connections: \"many\" is not a whole number"),
+        (("PADDOCK__MODE", "production"), "stripe.api_url: points away from Stripe"),
+        (("PADDOCK__HTTP__LISTN", "127.0.0.1:1"), "http.listn: is not a setting here"),
+    ];
+    for (variable, fault) in cases {
+        let (well, said) = right(&[variable]);
+        assert!(!well && said.contains(fault), "{variable:?}: {said}");
+    }
+    // What the file leaves out may come from there alone.
+    std::fs::write(
+        &file,
+        REFERENCE.replacen("connections = 10", "", 1).replacen("url = \"postgres://paddock@127.0.0.1/paddock\"", "", 1),
+    )
+    .unwrap();
+    let (well, said) = right(&[]);
+    assert!(!well && said.contains("database.url: is missing"), "{said}");
+    let (well, said) =
+        right(&[("PADDOCK__DATABASE__URL", "postgres://paddock@127.0.0.1/paddock"), ("PADDOCK__DATABASE__CONNECTIONS", "5")]);
+    assert!(well, "{said}");
+    let (well, said) = right(&[("PADDOCK_CONFIG", "elsewhere.toml")]);
+    assert!(!well && said.contains("database.url: is missing"), "the command line goes over PADDOCK_CONFIG: {said}");
+    std::fs::remove_dir_all(&folder).unwrap();
 }

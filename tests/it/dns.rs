@@ -19,7 +19,7 @@ fn rules() -> AddressRules {
 }
 
 fn address(input: &str) -> Address {
-    Address::parse(input, &rules()).expect(input)
+    Address::parse_own(input, &rules()).or_else(|_| Address::parse_name(input, &rules())).expect(input)
 }
 
 fn target() -> DnsTarget {

@@ -5,6 +5,7 @@
 mod access;
 mod address;
 mod architecture;
+mod audit;
 mod bad_input;
 mod browser;
 mod config;
@@ -22,3 +23,4 @@ mod rig;
 mod routes;
 mod stripe_fake;
 mod templates;
+mod tidy;

@@ -55,6 +55,10 @@ pub trait Stripe: Send + Sync + Debug {
     /// The oldest invoice of the subscription that is finalised and unpaid: since when money is owed. (`past_due` carries no date.)
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>>;
 
+    /// When a card of the customer was last declined, as far as their newest hundred charges tell. (A Checkout Session itself says
+    /// nothing of it: it stays open for another try.)
+    async fn last_decline(&self, customer: &CustomerId) -> Result<Option<DateTime<Utc>>>;
+
     /// All subscriptions in any state, newest first, a page at a time: `after` is the last id of the page before.
     async fn list_subscriptions(&self, after: Option<&RemoteSubscriptionId>) -> Result<Page<RemoteSubscription>>;
 
@@ -167,6 +171,16 @@ pub enum RemoteStatus {
     Unpaid,
     /// A trial ended without a card.
     Paused,
+}
+
+impl RemoteStatus {
+    /// Whether Stripe takes money for it, or will on the next date: what it stands for must run.
+    pub fn takes_money(self) -> bool {
+        match self {
+            Self::Trialing | Self::Active | Self::PastDue => true,
+            Self::Incomplete | Self::IncompleteExpired | Self::Canceled | Self::Unpaid | Self::Paused => false,
+        }
+    }
 }
 
 /// A subscription as Stripe has it.

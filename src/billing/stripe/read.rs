@@ -163,10 +163,23 @@ pub(super) fn invoice(invoice: &stripe_shared::Invoice) -> Result<Invoice> {
     })
 }
 
+/// When the newest failed charge of a list was tried. The list is newest first.
+pub(super) fn last_decline(list: &RawJson) -> Result<Option<DateTime<Utc>>> {
+    let list = plain(list, "the list of charges")?;
+    let charges = list.pointer("/data").and_then(Value::as_array).ok_or_else(|| unreadable("the list of charges"))?;
+    let failed = charges.iter().find(|charge| charge["status"] == "failed");
+    let tried = |charge: &Value| charge["created"].as_i64().ok_or_else(|| unreadable("a charge without a time"));
+    failed.map(|charge| time("charge", tried(charge)?)).transpose()
+}
+
+fn plain(raw: &RawJson, what: &str) -> Result<Value> {
+    serde_json::from_str(&miniserde::json::to_string(raw)).map_err(|_| unreadable(what))
+}
+
 /// A page of Stripe's list of events, turned to oldest first. With `ending_before` the flag `has_more` speaks of newer events;
 /// without, of older ones, which are not what was asked for.
 pub(super) fn events(page: &RawJson, has_cursor: bool) -> Result<Page<EventHint>> {
-    let page: Value = serde_json::from_str(&miniserde::json::to_string(page)).map_err(|_| unreadable("the list of events"))?;
+    let page = plain(page, "the list of events")?;
     let data = page.pointer("/data").and_then(Value::as_array).ok_or_else(|| unreadable("the list of events"))?;
     let items = data
         .iter()

@@ -4,10 +4,11 @@
 //! the same keys, and Stripe answers with what it did the first time. It keeps keys for at least 24 hours; what may be asked for again
 //! later than that (customer, price) is looked up before it is made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use miniserde::json::Value as RawJson;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +20,7 @@ use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionSubscriptionData, ExpireCheckoutSession,
     RetrieveCheckoutSession,
 };
+use stripe_client_core::{RequestBuilder, StripeMethod};
 use stripe_core::customer::{CreateCustomer, ListCustomer};
 use stripe_core::event::ListEvent;
 use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval, ListPrice};
@@ -225,6 +227,14 @@ impl Stripe for RealStripe {
                 _ => return Ok(oldest),
             }
         }
+    }
+
+    async fn last_decline(&self, customer: &CustomerId) -> Result<Option<DateTime<Utc>>> {
+        // Read loosely, as events are.
+        let list = RequestBuilder::new(StripeMethod::Get, "/charges")
+            .query(&BTreeMap::from([("customer", customer.as_str()), ("limit", "100")]));
+        let list: RawJson = list.customize().send(&self.client).await.map_err(refusal)?;
+        read::last_decline(&list)
     }
 
     async fn list_subscriptions(&self, after: Option<&RemoteSubscriptionId>) -> Result<Page<RemoteSubscription>> {

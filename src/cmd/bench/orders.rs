@@ -92,7 +92,7 @@ pub(super) async fn pay(db: &Db, placed: Placed) -> anyhow::Result<()> {
         account: Some(order.account_id),
         instance: Some(order.instance_id),
     };
-    let remote = Remote { fetched_at: now, checkout: None, subscription: Some(remote), open_invoice: None };
+    let remote = Remote { fetched_at: now, checkout: None, subscription: Some(remote), open_invoice: None, declined_at: None };
     billing::sync(&mut tx, &SystemClock, &remote).await?;
     tx.commit().await?;
     Ok(())

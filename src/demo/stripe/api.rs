@@ -16,7 +16,7 @@ use super::faults::Fault;
 use super::idempotency::StoredAnswer;
 use super::params::Params;
 use super::store::Turn;
-use super::{Shop, checkout, customers, events, invoices, portal, prices, products, subscriptions};
+use super::{Shop, charges, checkout, customers, events, invoices, portal, prices, products, subscriptions};
 
 /// An answer and whether it is one from before.
 type Reply = (StatusCode, Value, bool);
@@ -122,6 +122,7 @@ fn dispatch(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) ->
         ("GET", ["invoices"]) => invoices::list(turn, params),
         ("GET", ["invoices", id]) => plain(params, invoices::get(turn, id)),
         ("POST", ["invoices", id, "pay"]) => invoices::pay_now(turn, id, params),
+        ("GET", ["charges"]) => charges::list(turn, params),
         ("GET", ["events"]) => events::list(turn, params),
         ("GET", ["events", id]) => plain(params, events::get(turn, id)),
         ("POST", ["billing_portal", "sessions"]) => portal::create(turn, params),

@@ -10,7 +10,7 @@ use super::errors::{Answered, ApiError};
 use super::list::Cursor;
 use super::params::Params;
 use super::store::{Basket, Turn};
-use super::{invoices, subscriptions};
+use super::{charges, invoices, subscriptions};
 
 const HALF_HOUR: i64 = 30 * 60;
 const DAY: i64 = 24 * 3600;
@@ -132,6 +132,7 @@ pub(super) fn pay(turn: &mut Turn<'_>, id: &str, card: Card) -> Answered {
         _ => return Err(ApiError::refused("id", "This Checkout Session has expired.")),
     }
     if card == Card::Declines {
+        charges::failed(turn, &session, "amount_total");
         return Err(ApiError::card_declined());
     }
     let basket = turn.state.baskets.get(id).cloned().ok_or_else(|| ApiError::missing("checkout.session", id))?;

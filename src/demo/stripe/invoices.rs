@@ -10,7 +10,7 @@ use super::errors::{Answered, ApiError};
 use super::list::Cursor;
 use super::params::Params;
 use super::store::{Charge, Turn};
-use super::subscriptions;
+use super::{charges, subscriptions};
 
 const DAY: i64 = 24 * 3600;
 /// Days until the next attempt, after the first, second and third.
@@ -81,6 +81,7 @@ pub(super) fn pay(turn: &mut Turn<'_>, id: &str) {
     let subscription = charge.subscription.clone();
     if amount > 0 {
         turn.state.charges.push(charge);
+        charges::succeeded(turn, &invoice, "amount_due");
     }
     turn.state.invoices.insert(id.to_owned(), invoice.clone());
     turn.emit("invoice.paid", &invoice);
@@ -109,6 +110,7 @@ fn fail(turn: &mut Turn<'_>, id: &str) {
     let wait = usize::try_from(attempts - 1).ok().and_then(|n| RETRY_DAYS.get(n));
     invoice["next_payment_attempt"] = wait.map(|days| turn.now + days * DAY).into();
     turn.state.invoices.insert(id.to_owned(), invoice.clone());
+    charges::failed(turn, &invoice, "amount_due");
     turn.emit("invoice.payment_failed", &invoice);
     subscriptions::set_status(turn, &subscription_of(&invoice), "past_due");
 }

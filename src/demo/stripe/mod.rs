@@ -6,6 +6,7 @@
 
 mod api;
 mod cards;
+mod charges;
 mod checkout;
 mod checkout_page;
 mod control;

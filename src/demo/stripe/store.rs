@@ -35,6 +35,9 @@ pub(super) struct State {
     pub checkouts: Shelf,
     pub subscriptions: Shelf,
     pub invoices: Shelf,
+    /// Attempts at a card, in Stripe's words; absent in files of an older version.
+    #[serde(default)]
+    pub attempts: Shelf,
     pub events: Shelf,
     /// What a session sells, by session.
     pub baskets: BTreeMap<String, Basket>,

@@ -83,19 +83,10 @@ pub struct Address {
 }
 
 impl Address {
-    /// An address as somebody typed or pasted it. Without a dot, or one step below the host's domain, it is a name there; all else
-    /// is a domain of the customer's own. Forms that ask for one of the two use [`Self::parse_name`] or [`Self::parse_own`].
-    ///
-    /// The error holds every problem that can be told apart, warnings among them.
-    pub fn parse(input: &str, rules: &AddressRules) -> Result<Self, Vec<AddressProblem>> {
-        let cleaned = clean(input);
-        let name = rules.without_hosts_domain(&cleaned);
-        let one_label = !name.contains(['.', '。', '．', '｡', ':', '/']);
-        if one_label { Self::parse_name(&cleaned, rules) } else { Self::parse_own(&cleaned, rules) }
-    }
-
     /// A name under the host's domain, with or without that domain behind it. Letters, digits and hyphens only: a handle is read
     /// out and typed by people whose keyboards differ.
+    ///
+    /// The error holds every problem that can be told apart, warnings among them; so it does for [`Self::parse_own`].
     pub fn parse_name(input: &str, rules: &AddressRules) -> Result<Self, Vec<AddressProblem>> {
         let field = AddressField::Address;
         let cleaned = clean(input);
@@ -165,17 +156,6 @@ impl Address {
     /// unique among hosted names; two customers' *own* domains may look alike, for a registry has told them apart already.
     pub fn skeleton(&self) -> String {
         look_alike::skeleton(&self.display)
-    }
-
-    /// What to say when `other`, an address that somebody has, was found by domain or by skeleton; `None` when it is no obstacle.
-    pub fn conflict_with(&self, other: &str) -> Option<AddressProblem> {
-        let field = AddressField::Address;
-        if other == self.domain {
-            return Some(AddressProblem { field, fault: AddressFault::Taken(self.display.clone()) });
-        }
-        let (display, _) = idna::domain_to_unicode(other);
-        let alike = self.kind == AddressKind::Hosted && look_alike::skeleton(&display) == self.skeleton();
-        alike.then(|| AddressProblem { field, fault: AddressFault::LooksTaken(self.display.clone()) })
     }
 
     /// Whether the domain is one that a registry sells (`example.org`, `example.co.uk`) and not a part of one. There the DNS

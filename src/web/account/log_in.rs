@@ -1,18 +1,18 @@
 //! Logging in and out.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::who;
+use super::discreet::who;
 use crate::account::session::{self, Kind, Subject};
 use crate::account::{self, Person};
 use crate::crash;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::{Form, Query};
 use crate::web::new::draft::forget_draft;
 use crate::web::page::{FieldErrors, PageContext, flash, html, pages, refused};
 use crate::web::session::{Caller, begin_cookie, end_cookie, session_cookie};

@@ -1,7 +1,8 @@
 //! Signing up, in and out, proving an address, and choosing a new password.
 //!
-//! Known and unknown addresses get the same pages in the same time; what differs is the mail that their owner gets.
+//! Known and unknown addresses get the same pages in the same time (`discreet`); what differs is the mail that their owner gets.
 
+pub(super) mod discreet;
 mod log_in;
 mod password;
 mod sign_up;
@@ -11,12 +12,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 
 use super::access::{Access, Routes};
-use super::error::WebError;
 use super::page::FieldErrors;
 use super::{AppState, signed};
 use crate::account::email::EmailAddress;
-use crate::account::password::{BadPassword, LENGTH, PasswordHash, check};
-use crate::account::{self, Person};
+use crate::account::password::{BadPassword, LENGTH, check};
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -71,16 +70,4 @@ pub(super) fn read_new_password(words: &Words, typed: String, errors: &mut Field
     };
     errors.add("password", problem);
     None
-}
-
-/// Whose address and password these are. Takes as long for an address that nobody has.
-pub(super) async fn who(state: &AppState, email: &str, password: SecretString) -> Result<Option<Person>, WebError> {
-    let known = match EmailAddress::parse(email) {
-        // The connection goes back before hashing: hashing waits its turn, and others must not wait for it.
-        Ok(email) => account::credentials(&mut *state.db.auth().acquire().await?, &email).await?,
-        Err(_) => None,
-    };
-    let (person, hash) = known.map_or((None, PasswordHash::nobody()), |(person, hash)| (Some(person), hash));
-    let matches = state.passwords.matches(password, hash).await?;
-    Ok(person.filter(|_| matches))
 }

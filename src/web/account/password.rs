@@ -1,17 +1,17 @@
 //! Choosing a new password by mail.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::{LOCALE, read_email, read_new_password, read_sent, remember_sent};
+use super::{discreet, read_email, read_new_password, read_sent, remember_sent};
 use crate::account::link::{self, Purpose};
 use crate::account::{self, Person};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Form;
 use crate::web::page::{FieldErrors, PageContext, flash, html, pages, refused};
 
 #[derive(Template)]
@@ -69,9 +69,7 @@ pub(super) async fn request(
     let Some(email) = read_email(&page.w, &form.email, &mut errors) else {
         return Ok(refused(&ForgotPage { page, email: form.email, errors })?);
     };
-    let mut tx = state.db.auth().begin().await?;
-    account::request_reset(&mut tx, state.clock.as_ref(), &email, LOCALE).await?;
-    tx.commit().await?;
+    discreet::request_reset(&state, &email).await?;
     Ok((AppendHeaders([remember_sent(&state, &email)]), Redirect::to("/forgot/sent")).into_response())
 }
 

@@ -1,17 +1,15 @@
 //! Signing up, and "look into your mail".
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::{LOCALE, read_email, read_new_password, read_sent, remember_sent};
-use crate::account;
-use crate::crash;
+use super::{discreet, read_email, read_new_password, read_sent, remember_sent};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::{Form, Query};
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{Caller, Customer};
 
@@ -56,7 +54,7 @@ pub(super) async fn form(page: PageContext, caller: Caller) -> Result<Response, 
     Ok(html(&SignUpPage { page, email: String::new(), errors: FieldErrors::default() })?)
 }
 
-/// POST `/sign-up`. Hashing comes first, for known and unknown addresses alike. Nobody is signed in by it.
+/// POST `/sign-up`. Nobody is signed in by it.
 pub(super) async fn submit(
     State(state): State<AppState>,
     page: PageContext,
@@ -68,12 +66,7 @@ pub(super) async fn submit(
     let (Some(email), Some(password)) = (email, password) else {
         return Ok(refused(&SignUpPage { page, email: form.email, errors })?);
     };
-    let hash = state.passwords.hash(password).await?;
-    let mut tx = state.db.auth().begin().await?;
-    account::sign_up(&mut tx, state.clock.as_ref(), &email, &hash, LOCALE).await?;
-    crash::point("sign_up.before_commit");
-    tx.commit().await?;
-    crash::point("sign_up.committed");
+    discreet::sign_up(&state, &email, password).await?;
     Ok((AppendHeaders([remember_sent(&state, &email)]), Redirect::to("/sign-up/sent")).into_response())
 }
 

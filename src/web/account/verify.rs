@@ -1,19 +1,19 @@
 //! Proving an address.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::remember_sent;
+use super::{discreet, remember_sent};
 use crate::account::email::EmailAddress;
 use crate::account::link::{self, Purpose};
-use crate::account::{self, AccountError};
+use crate::account::{self, AccountError, VISITOR};
 use crate::crash;
 use crate::ids::PersonId;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Form;
 use crate::web::page::{PageContext, html, pages};
 use crate::web::session::Caller;
 
@@ -96,14 +96,12 @@ pub(super) async fn resend(
     caller: Caller,
     Form(form): Form<ResendForm>,
 ) -> Result<Response, WebError> {
-    let typed = match &caller {
-        Caller::Customer(customer) => &customer.person.email,
-        Caller::Nobody | Caller::Staff(_) => &form.email,
+    let (typed, actor) = match &caller {
+        Caller::Customer(customer) => (&customer.person.email, customer.actor()),
+        Caller::Nobody | Caller::Staff(_) => (&form.email, VISITOR),
     };
     let Ok(email) = EmailAddress::parse(typed) else { return Ok(Redirect::to("/sign-up").into_response()) };
-    let mut tx = state.db.auth().begin().await?;
-    account::resend_verification(&mut tx, state.clock.as_ref(), &email).await?;
-    tx.commit().await?;
+    discreet::resend_verification(&state, actor, &email).await?;
     let back = if matches!(caller, Caller::Customer(_)) { "/check-mail?resent=1" } else { "/sign-up/sent?resent=1" };
     Ok((AppendHeaders([remember_sent(&state, &email)]), Redirect::to(back)).into_response())
 }

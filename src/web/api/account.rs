@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
-use crate::account::{self, Role};
+use crate::account::Role;
 use crate::web::AppState;
-use crate::web::account::{LOCALE, read_email, read_new_password};
+use crate::web::account::{discreet, read_email, read_new_password};
 use crate::web::error::WebError;
 use crate::web::page::FieldErrors;
 use crate::web::session::Customer;
@@ -38,7 +38,7 @@ pub(super) struct MailUnderWay {
 
 impl MailUnderWay {
     pub fn answer() -> Answer<Self> {
-        Answer(StatusCode::ACCEPTED, Self { message: "we have written to this address; the mail says how to go on" })
+        Answer(StatusCode::ACCEPTED, Self { message: "if a mail is due, it is on its way to this address and says how to go on" })
     }
 }
 
@@ -47,7 +47,7 @@ impl MailUnderWay {
 /// The mail that follows holds a link whose last part is the token for `POST /api/v1/verifications`. The answer is the same
 /// for every address; somebody who has an account already is told so by mail.
 #[utoipa::path(post, path = "/api/v1/accounts", tag = "account", operation_id = "sign_up", request_body = NewAccount,
-    responses((status = 202, description = "A mail is under way", body = MailUnderWay)))]
+    responses((status = 202, description = "A mail is under way, if one is due", body = MailUnderWay)))]
 pub(super) async fn create(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<NewAccount>,
@@ -56,10 +56,7 @@ pub(super) async fn create(
     let email = read_email(&words, &body.email, &mut errors);
     let password = read_new_password(&words, body.password, &mut errors);
     let (Some(email), Some(password)) = (email, password) else { return Err(WebError::Invalid(errors.list)) };
-    let hash = state.passwords.hash(password).await?;
-    let mut tx = state.db.auth().begin().await?;
-    account::sign_up(&mut tx, state.clock.as_ref(), &email, &hash, LOCALE).await?;
-    tx.commit().await?;
+    discreet::sign_up(&state, &email, password).await?;
     Ok(MailUnderWay::answer())
 }
 

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::json::{Answer, Parameters};
+use super::json::Answer;
 use crate::instance::address::AddressKind;
 use crate::instance::dns::{self, Purpose, RecordKind, RecordState};
 use crate::web::AppState;
 use crate::web::error::{FieldError, WebError};
+use crate::web::form::Query;
 use crate::web::new::address::{conflict, fault, warnings};
 use crate::web::new::draft::{Draft, address_rules, check_address, own_domain_not_yet};
 use crate::web::session::Customer;
@@ -61,7 +62,7 @@ pub(super) struct AddressCheck {
 pub(super) async fn check(
     State(state): State<AppState>,
     customer: Customer,
-    Parameters(wanted): Parameters<Wanted>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Answer<AddressCheck>, WebError> {
     let Wanted { kind, name, domain, web_domain } = wanted;
     let draft = Draft { kind, name, domain, web_domain, ..Draft::default() };
@@ -141,7 +142,7 @@ pub(super) struct DnsRecord {
 pub(super) async fn dns(
     State(state): State<AppState>,
     _: Customer,
-    Parameters(wanted): Parameters<OwnDomain>,
+    Query(wanted): Query<OwnDomain>,
 ) -> Result<Answer<Dns>, WebError> {
     let draft = Draft { kind: "own".to_owned(), domain: wanted.domain, web_domain: wanted.web_domain, ..Draft::default() };
     let (address, web) = check_address(&address_rules(&state), &draft).map_err(|errors| WebError::Invalid(errors.list))?;

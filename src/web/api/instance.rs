@@ -7,8 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json::Answer;
-use crate::instance::{self, Instance, Phase, phase};
-use crate::resource::{ConditionKind, StepName, condition, instant};
+use crate::billing;
+use crate::instance::{self, BuildingStep, Instance, Phase, Seen};
+use crate::resource::{ConditionKind, condition, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::session::{Customer, OwnedInstance};
@@ -42,7 +43,8 @@ pub(super) struct InstanceView {
     domain: String,
     /// Where its pages are.
     url: String,
-    /// `reserved`, `preparing`, `running`, `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
+    /// `reserved`, `preparing`, `stuck` (its first start has stopped or takes far too long: the host's staff see that), `running`,
+    /// `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
     #[schema(example = "preparing")]
     phase: &'static str,
     /// Why, when there is something to say.
@@ -76,7 +78,7 @@ pub(super) struct Owner {
 pub(super) struct InstanceDetail {
     #[serde(flatten)]
     instance: InstanceView,
-    /// The steps of the first start, in order.
+    /// The steps of the first start in order, the payment first.
     steps: Vec<StepView>,
     /// Statements about its parts, as far as they have been made.
     conditions: Vec<ConditionView>,
@@ -90,10 +92,10 @@ pub(super) struct StepView {
     /// Which, for programs.
     #[schema(example = "database")]
     name: &'static str,
-    /// `waiting`, `doing` or `done`.
+    /// `waiting`, `doing`, `done` or `failed`.
     #[schema(example = "doing")]
     state: &'static str,
-    /// When it began.
+    /// When it began; null for the payment.
     started_at: Option<DateTime<Utc>>,
     /// When it was done.
     finished_at: Option<DateTime<Utc>>,
@@ -114,8 +116,8 @@ pub(super) struct ConditionView {
     since: DateTime<Utc>,
 }
 
-fn view(instance: &Instance) -> InstanceView {
-    let now = phase(instance);
+fn view(seen: &Seen<'_>) -> InstanceView {
+    let (now, instance) = (seen.phase(), seen.instance);
     let host = instance.web_host();
     InstanceView {
         id: instance.id.to_string(),
@@ -123,7 +125,7 @@ fn view(instance: &Instance) -> InstanceView {
         url: format!("https://{host}"),
         phase: now.word(),
         reason: match &now {
-            Phase::Degraded(why) | Phase::Suspended(why) => Some(why.clone()).filter(|why| !why.is_empty()),
+            Phase::Stuck(why) | Phase::Degraded(why) | Phase::Suspended(why) => Some(why.clone()).filter(|why| !why.is_empty()),
             Phase::Reserved | Phase::Preparing(_) | Phase::Running | Phase::Upgrading | Phase::Leaving | Phase::Gone(_) => None,
         },
         plan: instance.plan_code.clone(),
@@ -138,20 +140,10 @@ fn view(instance: &Instance) -> InstanceView {
     }
 }
 
-fn step(instance: &Instance, typical: &[(String, f64)], name: StepName) -> StepView {
-    let seen = instance.status().and_then(|status| status.steps.iter().find(|step| step.name == name));
-    let started_at = seen.map(|step| instant(&step.started_at));
-    let finished_at = seen.and_then(|step| step.finished_at.as_ref()).map(instant);
-    StepView {
-        name: name.as_str(),
-        state: match (started_at, finished_at) {
-            (None, _) => "waiting",
-            (Some(_), None) => "doing",
-            (Some(_), Some(_)) => "done",
-        },
-        started_at,
-        finished_at,
-        typical_seconds: typical.iter().find(|(step, _)| step == name.as_str()).map(|(_, seconds)| *seconds),
+impl From<BuildingStep> for StepView {
+    fn from(step: BuildingStep) -> Self {
+        let BuildingStep { name, state, started_at, finished_at, typical: typical_seconds } = step;
+        Self { name, state: state.word(), started_at, finished_at, typical_seconds }
     }
 }
 
@@ -174,12 +166,14 @@ fn conditions(instance: &Instance) -> Vec<ConditionView> {
 pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Instances>, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let instances = instance::list_owned(tx.conn(), customer.account).await?;
-    Ok(Answer(StatusCode::OK, Instances { instances: instances.iter().map(view).collect() }))
+    let typical = instance::typical_seconds(tx.conn()).await?;
+    let seen = |instance| view(&Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() });
+    Ok(Answer(StatusCode::OK, Instances { instances: instances.iter().map(seen).collect() }))
 }
 
 /// Look at a server
 ///
-/// Ask again every few seconds while `phase` is `preparing`.
+/// Ask again every few seconds while `phase` is `preparing` or `stuck`.
 #[utoipa::path(get, path = "/api/v1/instances/{id}", tag = "instance", operation_id = "get_instance",
     params(("id" = String, Path, description = "Id of the server")),
     responses((status = 200, description = "The server", body = InstanceDetail)))]
@@ -190,11 +184,13 @@ pub(super) async fn get(
 ) -> Result<Answer<InstanceDetail>, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let typical = instance::typical_seconds(tx.conn()).await?;
+    let paid_at = billing::find_order_of(tx.conn(), instance.id).await?.and_then(|order| order.paid_at);
+    let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
     let detail = InstanceDetail {
-        steps: StepName::ALL.into_iter().map(|name| step(&instance, &typical, name)).collect(),
+        steps: seen.steps().into_iter().map(StepView::from).collect(),
         conditions: conditions(&instance),
         observed_at: instance.observed_at,
-        instance: view(&instance),
+        instance: view(&seen),
     };
     Ok(Answer(StatusCode::OK, detail))
 }

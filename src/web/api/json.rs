@@ -1,9 +1,8 @@
-//! JSON in and out: bodies and query parameters with faults that name their field, and answers that nobody in between may keep.
+//! JSON in and out: bodies with faults that name their field, and answers that nobody in between may keep.
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
@@ -12,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::{fault, unreadable};
 
 /// The most that a body may weigh, in bytes.
 pub(super) const LIMIT: usize = 64 * 1024;
@@ -67,39 +67,6 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WebError> {
     })?;
     input.end().map_err(|error| unreadable("body", format!("has more than one JSON object: {error}; send one")))?;
     Ok(value)
-}
-
-/// The parameters behind the question mark. Unknown and repeated ones are 400.
-#[derive(Debug)]
-pub(super) struct Parameters<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequestParts<AppState> for Parameters<T> {
-    type Rejection = WebError;
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, WebError> {
-        let query = parts.uri.query().unwrap_or_default();
-        let input = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
-        serde_path_to_error::deserialize(input)
-            .map(Self)
-            .map_err(|error| fault(&error.path().to_string(), &error.inner().to_string()))
-    }
-}
-
-/// What serde says, with the field in front: the path where it knows one, else the name in its sentence.
-fn fault(path: &str, sentence: &str) -> WebError {
-    let sentence = sentence.split(" at line ").next().unwrap_or_default();
-    let named = |start: &str| sentence.strip_prefix(start).and_then(|rest| rest.split('`').next());
-    if let Some(field) = named("unknown field `") {
-        return unreadable(field, "is not known here; correct its spelling or leave it out");
-    }
-    if let Some(field) = named("duplicate field `") {
-        return unreadable(field, "is there twice; send it once");
-    }
-    let field = if path == "." { "body" } else { path };
-    unreadable(field, format!("can't be read: {sentence}"))
-}
-
-fn unreadable(field: &str, message: impl Into<String>) -> WebError {
-    WebError::Unreadable { field: field.to_owned(), message: message.into() }
 }
 
 /// An answer with a body. It holds secrets or what belongs to one account, so nothing in between may keep it.

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
-use crate::billing::{self, CheckoutError, Order, OrderError, OrderState, Placement};
-use crate::crash;
+use crate::billing::{self, CheckoutError, Order, OrderError, OrderState};
 use crate::ids::OrderId;
 use crate::instance::{self, address::AddressKind};
 use crate::money::Money;
@@ -19,7 +18,7 @@ use crate::web::error::WebError;
 use crate::web::new::address::{fault, taken};
 use crate::web::new::draft::{Checked, Draft, check_draft, own_domain_not_yet};
 use crate::web::order::open_checkout;
-use crate::web::order::place::placed_before;
+use crate::web::order::place::{Placed, place_once};
 use crate::web::session::{Customer, OwnedOrder, Verified};
 use crate::words::Words;
 
@@ -98,6 +97,8 @@ pub(super) struct OrderView {
     ordered_at: DateTime<Utc>,
     /// When it was paid.
     paid_at: Option<DateTime<Utc>>,
+    /// When a card was last declined on the payment page. Nothing was charged then; the page takes another try.
+    declined_at: Option<DateTime<Utc>>,
 }
 
 impl OrderView {
@@ -113,6 +114,7 @@ impl OrderView {
             plan: order.plan_code,
             ordered_at: order.created_at,
             paid_at: order.paid_at,
+            declined_at: order.declined_at,
             checkout_url: order.checkout_url.filter(|_| order.state == OrderState::Open),
         }
     }
@@ -158,29 +160,16 @@ pub(super) fn checked(state: &AppState, new: NewOrder) -> Result<Checked<'_>, We
 }
 
 async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> Result<(StatusCode, OrderId), WebError> {
-    let new = checked.new_order(state.checkout_minutes);
-    let mut tx = state.db.begin_account(customer.account).await?;
-    match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), &new).await {
-        Ok(Placement::Placed(order)) => {
-            crash::point("order.before_commit");
-            tx.commit().await?;
-            crash::point("order.committed");
-            Ok((StatusCode::CREATED, order))
-        }
-        Ok(Placement::Full) => Err(WebError::Refused {
+    match place_once(state, customer, &checked.new_order(state.checkout_minutes)).await? {
+        Placed::New(order) => Ok((StatusCode::CREATED, order)),
+        Placed::Before(order) => Ok((StatusCode::OK, order)),
+        Placed::Full => Err(WebError::Refused {
             code: "full",
             text: "every place is taken and nothing was charged; POST the same body to /api/v1/waiting to join the waiting list"
                 .to_owned(),
             errors: Vec::new(),
         }),
-        Err(OrderError::Database(error)) => Err(error.into()),
-        Err(error) => {
-            drop(tx);
-            match placed_before(state, customer, &new).await? {
-                Some(order) => Ok((StatusCode::OK, order)),
-                None => Err(refused(checked, &error)),
-            }
-        }
+        Placed::Refused(error) => Err(refused(checked, &error)),
     }
 }
 

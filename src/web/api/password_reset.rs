@@ -10,7 +10,7 @@ use super::json::{Answer, JsonBody};
 use super::verification::Addressee;
 use crate::account::{self, link};
 use crate::web::AppState;
-use crate::web::account::{LOCALE, read_new_password};
+use crate::web::account::{discreet, read_new_password};
 use crate::web::error::WebError;
 use crate::web::page::FieldErrors;
 use crate::words::Words;
@@ -19,15 +19,13 @@ use crate::words::Words;
 ///
 /// At most one mail a minute; the answer is the same for every address.
 #[utoipa::path(post, path = "/api/v1/password-resets", tag = "account", operation_id = "request_password_reset",
-    request_body = Addressee, responses((status = 202, description = "A mail is under way", body = MailUnderWay)))]
+    request_body = Addressee, responses((status = 202, description = "A mail is under way, if one is due", body = MailUnderWay)))]
 pub(super) async fn create(
     State(state): State<AppState>,
     JsonBody(body): JsonBody<Addressee>,
 ) -> Result<Answer<MailUnderWay>, WebError> {
     let email = body.email()?;
-    let mut tx = state.db.auth().begin().await?;
-    account::request_reset(&mut tx, state.clock.as_ref(), &email, LOCALE).await?;
-    tx.commit().await?;
+    discreet::request_reset(&state, &email).await?;
     Ok(MailUnderWay::answer())
 }
 

@@ -11,7 +11,7 @@ use super::json::{Answer, JsonBody};
 use crate::account;
 use crate::account::session::{self as sessions, Kind, Subject};
 use crate::web::AppState;
-use crate::web::account::who;
+use crate::web::account::discreet::who;
 use crate::web::error::WebError;
 use crate::web::session::bearer_token;
 

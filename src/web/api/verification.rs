@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use super::account::MailUnderWay;
 use super::json::{Answer, JsonBody};
-use crate::account;
+use crate::account::VISITOR;
 use crate::account::email::EmailAddress;
 use crate::web::AppState;
-use crate::web::account::read_email;
 use crate::web::account::verify::prove;
+use crate::web::account::{discreet, read_email};
 use crate::web::error::WebError;
 use crate::web::page::FieldErrors;
 use crate::words::Words;
@@ -66,8 +66,6 @@ pub(super) async fn resend(
     JsonBody(body): JsonBody<Addressee>,
 ) -> Result<Answer<MailUnderWay>, WebError> {
     let email = body.email()?;
-    let mut tx = state.db.auth().begin().await?;
-    account::resend_verification(&mut tx, state.clock.as_ref(), &email).await?;
-    tx.commit().await?;
+    discreet::resend_verification(&state, VISITOR, &email).await?;
     Ok(MailUnderWay::answer())
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
 use super::order::{NewOrder, checked, not_yet};
-use crate::capacity;
+use crate::capacity::{self, Joined};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::session::{Customer, Verified};
@@ -45,11 +45,11 @@ pub(super) async fn get(State(state): State<AppState>, customer: Customer) -> Re
 
 /// Join the waiting list
 ///
-/// With the body of the order that was refused as `full`. Nothing is charged. An account that waits already keeps its entry: 200 in
-/// place of 201. 409 `not_full`: there is room, order instead.
+/// With the body of the order that was refused as `full`. Nothing is charged. An account that waits already keeps its position and gets
+/// the newer wish: 200 in place of 201. 409 `not_full`: there is room, order instead.
 #[utoipa::path(post, path = "/api/v1/waiting", tag = "order", operation_id = "join_waiting", request_body = NewOrder,
     responses((status = 201, description = "The account waits", body = Waiting),
-        (status = 200, description = "It waited already", body = Waiting)))]
+        (status = 200, description = "It waited already, and does so for this now", body = Waiting)))]
 pub(super) async fn join(
     State(state): State<AppState>,
     Verified(customer): Verified,
@@ -67,9 +67,13 @@ pub(super) async fn join(
     let (plan, domain) = (&checked.plan.code, checked.address.domain());
     let clock = state.clock.as_ref();
     let person = &customer.person;
-    let (entry, new) = capacity::wait(&mut tx, clock, customer.actor(), &person.email, &person.locale, plan, domain).await?;
+    let (entry, joined) = capacity::wait(&mut tx, clock, customer.actor(), &person.email, &person.locale, plan, domain).await?;
     tx.commit().await?;
-    Ok(Answer(if new { StatusCode::CREATED } else { StatusCode::OK }, entry.into()))
+    let status = match joined {
+        Joined::New => StatusCode::CREATED,
+        Joined::Changed | Joined::Same => StatusCode::OK,
+    };
+    Ok(Answer(status, entry.into()))
 }
 
 /// Leave the waiting list

@@ -13,17 +13,17 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use self::live::Frame;
-use self::view::{Fact, Seen, StatusView, status};
+use self::view::{StatusView, status};
 use super::AppState;
 use super::access::{Access, Routes};
 use super::error::WebError;
-use super::page::{PageContext, html, pages};
+use super::page::{Fact, PageContext, StateView, html, pages};
 use super::session::{Customer, OwnedInstance};
 use crate::account::Role;
 use crate::billing::{self, Order, Subscription};
 use crate::capacity;
 use crate::ids::{AccountId, InstanceId};
-use crate::instance::{self, Instance, Intent};
+use crate::instance::{self, Instance, Intent, Seen};
 use crate::plan::Interval;
 use crate::words::Words;
 
@@ -42,7 +42,7 @@ struct InstancesPage {
 struct InstanceRow {
     href: String,
     address: String,
-    state: view::State,
+    state: StateView,
     detail: String,
 }
 
@@ -86,7 +86,7 @@ fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
     InstanceRow {
         href: "/waiting".to_owned(),
         address: view::readable(&entry.domain),
-        state: view::State::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
+        state: StateView::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
         detail: words.t("list-waiting"),
     }
 }
@@ -96,7 +96,7 @@ fn order_row(state: &AppState, words: &Words, order: &Order, instance: &Instance
     InstanceRow {
         href: format!("/orders/{}", order.id),
         address: view::readable(&instance.domain),
-        state: view::State::new(words, "waiting", "order-state-unpaid", until),
+        state: StateView::new(words, "waiting", "order-state-unpaid", until),
         detail: words.t2("list-plan", "plan", plan_name(state, &order.plan_code), "price", price_of(words, order)),
     }
 }
@@ -106,7 +106,7 @@ fn instance_row(state: &AppState, words: &Words, instance: &Instance, typical: &
     InstanceRow {
         href: format!("/instances/{}", instance.id),
         address: view::readable(&instance.domain),
-        state: seen.state(words),
+        state: view::state(words, &seen),
         detail: plan_name(state, &instance.plan_code),
     }
 }

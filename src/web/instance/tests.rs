@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
-use super::view::{Seen, StatusView, status};
+use super::view::{StatusView, status};
 use crate::ids::{AccountId, InstanceId};
-use crate::instance::{Instance, Intent};
+use crate::instance::{Instance, Intent, Seen};
 use crate::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps, time};
 use crate::words::Words;
 
@@ -98,7 +98,7 @@ fn every_phase_has_its_page() {
         ("preparing", with(said(&BEGUN, &[StepName::Database], at(5)))),
         ("stuck", stalled(None)),
         ("degraded", stalled(Some(at(3)))),
-        ("ready", ready.clone()),
+        ("running", ready.clone()),
         ("degraded", Instance { ready_at: Some(at(3)), ..with(said(&BEGUN, &[StepName::Database], at(5))) }),
         ("upgrading", Instance { mastodon_version: "4.5.1".to_owned(), ..ready.clone() }),
         ("suspended", Instance { intent: Intent::Suspended, ..ready.clone() }),
@@ -121,7 +121,7 @@ fn steps_tell_how_far_it_is() {
         step.started_at = time(at(2));
     }
     let view = shown(&with(seen), &typical(), at(33));
-    let states: Vec<&str> = view.steps.iter().map(|step| step.state.as_str()).collect();
+    let states: Vec<&str> = view.steps.iter().map(|step| step.state).collect();
     assert_eq!(states, ["done", "done", "done", "done", "doing", "doing", "waiting", "waiting", "waiting", "waiting"]);
     assert_eq!((view.done.as_str(), view.count.as_str(), view.current.as_str()), ("4", "10", "5"));
     assert_eq!(view.current_title, "Database");
@@ -159,7 +159,7 @@ fn stuck_is_five_times_the_usual_or_ten_minutes_where_nothing_is_usual() {
 fn slow_is_not_stopped() {
     let database = with(said(&BEGUN, &[StepName::Database], at(0)));
     let view = shown(&database, &typical(), at(0) + TimeDelta::hours(1));
-    assert_eq!((view.phase.as_str(), view.steps[4].state.as_str()), ("stuck", "doing"));
+    assert_eq!((view.phase, view.steps[4].state), ("stuck", "doing"));
 }
 
 #[test]

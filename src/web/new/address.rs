@@ -1,8 +1,7 @@
 //! The first question: the address. Checked while it is typed, and again when it is sent.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -14,6 +13,7 @@ use crate::instance;
 use crate::instance::address::{Address, AddressFault, AddressField, AddressKind, AddressProblem, Severity, WebDomain, clean};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::{Form, Query};
 use crate::web::order::place::own_order;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{Customer, Verified};

@@ -208,7 +208,7 @@ pub(in crate::web) fn write_draft(state: &AppState, draft: &Draft) -> (HeaderNam
     signed::write(state, COOKIE, &text, LIFETIME)
 }
 
-/// The header that makes the browser forget it: the order is placed, or somebody logs out.
+/// The header that makes the browser forget it: somebody logs out. An order that is placed leaves it there, to order again from.
 pub(in crate::web) fn forget_draft(state: &AppState) -> (HeaderName, HeaderValue) {
     signed::forget(state, COOKIE)
 }

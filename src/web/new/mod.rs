@@ -12,22 +12,25 @@ pub(in crate::web) mod review;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::access::{Access, Routes};
+use crate::account::Role;
 use draft::{Draft, question_of};
 
 use super::page::FieldErrors;
 
 pub(super) fn routes(routes: Routes) -> Routes {
+    // Those who may send the order at the end.
+    let orders = Access::Member(Role::Admin);
     routes
-        .get("/new/address", Access::SignedIn, address::form)
-        .post("/new/address", Access::SignedIn, address::submit)
-        .get("/new/address/check", Access::SignedIn, address::check)
-        .get("/new/dns", Access::SignedIn, dns::records)
-        .post("/new/dns", Access::SignedIn, dns::go_on)
-        .get("/new/owner", Access::SignedIn, owner::form)
-        .post("/new/owner", Access::SignedIn, owner::submit)
-        .get("/new/plan", Access::SignedIn, plan::form)
-        .post("/new/plan", Access::SignedIn, plan::submit)
-        .get("/new/review", Access::SignedIn, review::review)
+        .get("/new/address", orders, address::form)
+        .post("/new/address", orders, address::submit)
+        .get("/new/address/check", orders, address::check)
+        .get("/new/dns", orders, dns::records)
+        .post("/new/dns", orders, dns::go_on)
+        .get("/new/owner", orders, owner::form)
+        .post("/new/owner", orders, owner::submit)
+        .get("/new/plan", orders, plan::form)
+        .post("/new/plan", orders, plan::submit)
+        .get("/new/review", orders, review::review)
 }
 
 /// Which question a page asks, and of how many. Only those with a domain of their own are asked about the DNS.

@@ -1,7 +1,6 @@
 //! The question for the owner: the first person of the new server.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
@@ -12,6 +11,7 @@ use super::{back_to, progress};
 use crate::instance::address::Address;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Form;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::Verified;
 

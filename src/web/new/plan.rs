@@ -1,8 +1,7 @@
 //! The question for the plan and how often it is paid.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use super::{back_to, progress};
 use crate::plan::Interval;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::{Form, Query};
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::public::plans::{Period, PlanView, limit_names, plan_views};
 use crate::web::session::Verified;

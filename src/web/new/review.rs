@@ -12,18 +12,10 @@ use crate::capacity;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::order::place::own_order;
-use crate::web::page::{FieldErrors, PageContext, flash, html, pages, refused};
+use crate::web::page::{Fact, FieldErrors, PageContext, flash, html, pages, refused};
 use crate::web::public::plans::{limits, per};
 use crate::web::session::Verified;
 use crate::words::Words;
-
-/// One row of what was answered, with the page where it can be changed.
-struct Fact {
-    label: String,
-    value: String,
-    href: String,
-    change: String,
-}
 
 #[derive(Template)]
 #[template(path = "pages/new/review.html")]
@@ -106,12 +98,7 @@ fn new_page(
 }
 
 fn facts(words: &Words, checked: &Checked<'_>) -> Vec<Fact> {
-    let fact = |label: &str, value: String, change: &str| Fact {
-        label: words.t(label),
-        value,
-        href: String::new(),
-        change: change.to_owned(),
-    };
+    let fact = |key: &str, value: String, change: &str| Fact { change: change.to_owned(), ..Fact::new(words, key, value) };
     let (address, plan) = (checked.address.display(), checked.plan);
     let price = words.t2("fact-price-value", "price", plan.price(checked.interval), "per", per(words, checked.interval));
     let mut facts = vec![fact("fact-address", address.to_owned(), "/new/address")];
@@ -124,7 +111,7 @@ fn facts(words: &Words, checked: &Checked<'_>) -> Vec<Fact> {
         fact("fact-plan", plan.name.clone(), "/new/plan"),
     ]);
     let room = limits(words, plan).into_iter();
-    facts.extend(room.map(|limit| Fact { label: limit.label, value: limit.value, href: String::new(), change: String::new() }));
+    facts.extend(room.map(|limit| Fact { label: limit.label, value: limit.value, ..Fact::default() }));
     facts.push(fact("fact-price", price, "/new/plan"));
     facts
 }

@@ -52,7 +52,7 @@ pub(super) async fn open_checkout(state: &AppState, customer: &Customer, order: 
             catalogue: &state.catalogue,
             urls: &state.urls,
         };
-        let opened = billing::open_checkout(checkouts, customer.account, &customer.person.email, order).await;
+        let opened = billing::open_checkout(checkouts, customer.actor(), customer.account, &customer.person.email, order).await;
         match opened {
             Err(CheckoutError::Stripe(StripeError::Conflict)) if tries < TRIES => {
                 tries += 1;

@@ -1,6 +1,5 @@
 //! Placing an order.
 
-use axum::Form;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -13,6 +12,7 @@ use crate::ids::OrderId;
 use crate::instance::{self, Instance};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Form;
 use crate::web::new::draft::{check_draft, read_draft};
 use crate::web::new::review::refuse_own_domain;
 use crate::web::page::PageContext;
@@ -26,7 +26,8 @@ pub(super) struct OrderForm {
     wait: String,
 }
 
-/// POST `/orders`: address and place are reserved in one transaction, then the customer is sent to Stripe's page.
+/// POST `/orders`: address and place are reserved in one transaction, then the customer is sent to Stripe's page. The answers stay in
+/// the browser: who comes back without having paid may order again.
 ///
 /// Dying before the commit leaves nothing behind. Dying after it leaves an order that keeps its place until its deadline: the same
 /// button, or the one on the order's page, goes on where this stopped, with the same checkout at Stripe because that is asked for under
@@ -50,45 +51,59 @@ pub(super) async fn place(
     if form.wait == "1" {
         return waiting::join(&state, &customer, &new.plan.code, new.domain).await;
     }
+    match place_once(&state, &customer, &new).await? {
+        Placed::New(order) | Placed::Before(order) => to_checkout(&state, &customer, order).await,
+        Placed::Full => Ok(with_message(&state, "/new/review", "failed", "order-full")),
+        Placed::Refused(refused) => explain(&state, &customer, &new, &refused).await,
+    }
+}
+
+/// What became of a wish to order.
+pub(in crate::web) enum Placed {
+    /// Address and place are kept now.
+    New(OrderId),
+    /// They were kept already: a second press of the button, or a call whose answer was lost. The same order sent again is the same
+    /// order.
+    Before(OrderId),
+    /// Every place is taken.
+    Full,
+    /// Something else is in the way.
+    Refused(OrderError),
+}
+
+/// Reserves address and place in one transaction, unless an order for exactly this waits for its payment. Pages and API order here.
+pub(in crate::web) async fn place_once(state: &AppState, customer: &Customer, new: &NewOrder<'_>) -> Result<Placed, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
-    match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), &new).await {
+    let refused = match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), new).await {
         Ok(Placement::Placed(order)) => {
             crash::point("order.before_commit");
             tx.commit().await?;
             crash::point("order.committed");
-            to_checkout(&state, &customer, order).await
+            return Ok(Placed::New(order));
         }
-        Ok(Placement::Full) => {
-            drop(tx);
-            // The last place may be this very customer's: a second press of the button waited for the first.
-            match placed_before(&state, &customer, &new).await? {
-                Some(order) => to_checkout(&state, &customer, order).await,
-                None => Ok(with_message(&state, "/new/review", "failed", "order-full")),
-            }
-        }
-        Err(OrderError::Database(error)) => Err(error.into()),
-        Err(refused) => {
-            drop(tx);
-            go_on_or_explain(&state, &customer, &new, &refused).await
-        }
-    }
+        Err(OrderError::Database(error)) => return Err(error.into()),
+        // The last place, or the address, may be this very customer's: a second press of the button waited for the first.
+        Ok(Placement::Full) => Placed::Full,
+        Err(refused) => Placed::Refused(refused),
+    };
+    drop(tx);
+    let own = own_order(state, customer, new.domain).await?;
+    Ok(match own {
+        Some((order, instance)) if waits(&order) && same(&order, &instance, new) => Placed::Before(order.id),
+        Some(_) | None => refused,
+    })
 }
 
-/// The address is taken, perhaps by this very order: a second press of the button goes on with the first one's order. Otherwise back to
-/// the question, with what is wrong; the answers are still there.
-async fn go_on_or_explain(
-    state: &AppState,
-    customer: &Customer,
-    new: &NewOrder<'_>,
-    refused: &OrderError,
-) -> Result<Response, WebError> {
-    if let Some((order, instance)) = own_order(state, customer, new.domain).await? {
-        let waits = waits(&order);
-        return match waits {
-            true if same(&order, &instance, new) => to_checkout(state, customer, order.id).await,
-            true => Ok(with_message(state, &format!("/orders/{}", order.id), "failed", "order-other-open")),
-            false => Ok(Redirect::to(&format!("/orders/{}", order.id)).into_response()),
-        };
+/// The address is taken, perhaps by another order of this customer. Otherwise back to the question, with what is wrong; the answers are
+/// still there.
+async fn explain(state: &AppState, customer: &Customer, new: &NewOrder<'_>, refused: &OrderError) -> Result<Response, WebError> {
+    if let Some((order, _)) = own_order(state, customer, new.domain).await? {
+        let to = format!("/orders/{}", order.id);
+        return Ok(if waits(&order) {
+            with_message(state, &to, "failed", "order-other-open")
+        } else {
+            Redirect::to(&to).into_response()
+        });
     }
     let (to, key) = match refused {
         OrderError::WebDomainTaken => ("/new/address", "order-web-domain-taken"),
@@ -99,16 +114,6 @@ async fn go_on_or_explain(
         }
     };
     Ok(with_message(state, to, "failed", key))
-}
-
-/// The order of an earlier press of the button, or of an earlier call whose answer was lost: for exactly this, and not paid yet.
-pub(in crate::web) async fn placed_before(
-    state: &AppState,
-    customer: &Customer,
-    new: &NewOrder<'_>,
-) -> Result<Option<OrderId>, WebError> {
-    let own = own_order(state, customer, new.domain).await?;
-    Ok(own.filter(|(order, instance)| waits(order) && same(order, instance, new)).map(|(order, _)| order.id))
 }
 
 fn waits(order: &Order) -> bool {

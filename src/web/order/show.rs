@@ -1,7 +1,7 @@
 //! An order's page: where Stripe sends people back to, paid or not.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -12,6 +12,7 @@ use crate::billing::{self, Order, OrderState};
 use crate::ids::{AccountId, OrderId};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Query;
 use crate::web::instance::live::{self, Frame};
 use crate::web::page::{PageContext, html, pages};
 use crate::web::session::{Customer, OwnedOrder, Verified};

@@ -28,6 +28,8 @@ pub(super) struct OrderView {
     pub price: String,
     /// unpaid: until when address and place are kept.
     pub kept_until: String,
+    /// unpaid: when a card was declined.
+    pub declined: String,
     /// unpaid: why, as a sentence.
     pub reason: String,
     /// confirming: RFC 3339 time of the return from Stripe's page.
@@ -75,10 +77,12 @@ pub(super) fn order_view(words: &Words, order: &Order, domain: &str, came: &Came
             _ => ("", "unpaid"),
         },
     };
+    let declined = order.declined_at.map(time::moment).unwrap_or_default();
     let reason = match (order.state, came_word) {
         (OrderState::Placed, _) => words.t("order-not-opened"),
-        (_, "back") => words.t("order-left"),
-        _ => String::new(),
+        (OrderState::Open, _) if order.declined_at.is_some() => words.t1("order-declined-text", "time", &declined),
+        (OrderState::Open, "back") => words.t("order-left"),
+        (OrderState::Open | OrderState::Paid | OrderState::Expired, _) => String::new(),
     };
     let query = match came_word {
         "" => String::new(),
@@ -91,6 +95,7 @@ pub(super) fn order_view(words: &Words, order: &Order, domain: &str, came: &Came
         address: readable(domain),
         price: order.price().to_string(),
         kept_until: time::moment(order.checkout_expires_at),
+        declined,
         reason,
         since: time::stamp(since),
         elapsed: time::elapsed(now - since),
@@ -128,6 +133,7 @@ mod tests {
             checkout_url: None,
             checkout_expires_at: at(1800),
             paid_at: None,
+            declined_at: None,
             created_at: at(0),
         }
     }
@@ -174,6 +180,16 @@ mod tests {
             let came = Came { came: "paid".to_owned(), since: Some(since) };
             let shown = order_view(&words, &order(OrderState::Open), "a.example", &came, at(60));
             assert!(["0:00", "1:00"].contains(&shown.elapsed.as_str()), "{since}: {}", shown.elapsed);
+        }
+    }
+
+    #[test]
+    fn a_declined_card_is_said_however_one_came() {
+        let declined = Order { declined_at: Some(at(30)), ..order(OrderState::Open) };
+        for came in ["", "back"] {
+            let came = Came { came: came.to_owned(), since: None };
+            let shown = order_view(&Words::english(), &declined, "a.example", &came, at(60));
+            assert!(shown.state == "unpaid" && shown.reason.contains(&time::moment(at(30))), "{shown:?}");
         }
     }
 

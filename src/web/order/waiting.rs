@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::with_message;
-use crate::capacity;
+use crate::capacity::{self, Joined};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::{plan_name, time, view};
@@ -70,7 +70,11 @@ pub(super) async fn join(state: &AppState, customer: &Customer, plan_code: &str,
         return Ok(with_message(state, "/new/review", "done", "waiting-room-now"));
     }
     let person = &customer.person;
-    capacity::wait(&mut tx, state.clock.as_ref(), customer.actor(), &person.email, &person.locale, plan_code, domain).await?;
+    let (clock, actor) = (state.clock.as_ref(), customer.actor());
+    let (_, joined) = capacity::wait(&mut tx, clock, actor, &person.email, &person.locale, plan_code, domain).await?;
     tx.commit().await?;
-    Ok(Redirect::to("/waiting").into_response())
+    Ok(match joined {
+        Joined::New | Joined::Same => Redirect::to("/waiting").into_response(),
+        Joined::Changed => with_message(state, "/waiting", "done", "waiting-changed"),
+    })
 }

@@ -1,13 +1,14 @@
 //! Plans as pages show them: the public list, and the question of the order path.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
 use crate::plan::{Catalogue, Interval, Plan};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Query;
 use crate::web::page::{PageContext, html, pages};
 use crate::words::Words;
 

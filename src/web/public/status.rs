@@ -38,7 +38,7 @@ pages!(StatusPage);
 /// What was found in the database.
 pub(in crate::web) struct Facts {
     places_left: i64,
-    /// Deadline of the oldest order that should have been settled.
+    /// The earliest deadline of the orders that wait for their payment.
     unsettled_since: Option<DateTime<Utc>>,
     /// Since when the oldest unfinished server is being built.
     building_since: Option<DateTime<Utc>>,
@@ -53,17 +53,16 @@ pub(super) async fn status(State(state): State<AppState>, page: PageContext) -> 
     } else {
         ("done", "status-all-well")
     };
-    let overall = StateView { kind, word: page.w.t(key), detail: String::new() };
+    let overall = StateView::new(&page.w, kind, key, "");
     Ok(html(&StatusPage { page, overall, parts, checked_at: now.format("%-H:%M UTC").to_string() })?)
 }
 
 /// What the database knows now.
 pub(in crate::web) async fn look(state: &AppState) -> sqlx::Result<Facts> {
     let mut conn = state.db.staff().acquire().await?;
-    let open = billing::orders_to_sweep(&mut conn).await?;
     Ok(Facts {
         places_left: capacity::places_left(&mut conn).await?,
-        unsettled_since: open.iter().map(|order| order.checkout_expires_at).min(),
+        unsettled_since: billing::earliest_deadline(&mut conn).await?,
         building_since: instance::building_since(&mut conn).await?,
     })
 }
@@ -73,7 +72,7 @@ pub(in crate::web) fn parts(words: &Words, facts: &Facts, now: DateTime<Utc>) ->
     let part = |id: &'static str, kind, key: &str, detail: String| StatusPart {
         id,
         name: words.t(&format!("status-{id}")),
-        state: StateView { kind, word: words.t(key), detail },
+        state: StateView::new(words, kind, key, detail),
     };
     let since = |at: DateTime<Utc>| words.t1("status-since", "time", at.format("%-H:%M UTC, %-d %B"));
     let pages = part("pages", "done", "status-working", String::new());

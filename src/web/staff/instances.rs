@@ -3,18 +3,19 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use serde_json::Value;
 
 use super::{named, order_state};
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
 use crate::ids::{AccountId, InstanceId};
-use crate::instance::{self, Instance};
+use crate::instance::{self, Instance, Seen};
 use crate::resource::instant;
 use crate::web::AppState;
 use crate::web::error::WebError;
-use crate::web::instance::view::{Fact, Seen, State as StateView, StepView, readable};
+use crate::web::instance::view::{StepView, readable, state as state_view, steps};
 use crate::web::instance::{plan_name, price_of, time};
-use crate::web::page::{PageContext, html, pages};
+use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::{account, words::Words};
 
 #[derive(Template)]
@@ -44,7 +45,7 @@ pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Re
     let row = |instance: &Instance| StaffInstanceRow {
         href: format!("/staff/instances/{}", instance.id),
         address: readable(&instance.domain),
-        state: Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }.state(&page.w),
+        state: state_view(&page.w, &Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }),
         plan: plan_name(&state, &instance.plan_code),
         account: named(&names, instance.account_id).unwrap_or_default().to_owned(),
         at: time::moment(instance.created_at),
@@ -74,9 +75,10 @@ struct ConditionRow {
 }
 
 struct AuditRow {
+    action: String,
     at: String,
     actor: String,
-    what: String,
+    detail: String,
 }
 
 pages!(StaffInstancesPage, StaffInstancePage);
@@ -93,7 +95,9 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     let subscription = billing::find_subscription(&mut conn, id).await?;
     let typical = instance::typical_seconds(&mut conn).await?;
     let customer = account::account_name(&mut conn, instance.account_id).await?.unwrap_or_default();
-    let subjects: Vec<String> = std::iter::once(id.to_string()).chain(order.iter().map(|order| order.id.to_string())).collect();
+    let of_order = order.iter().map(|order| order.id.to_string());
+    let of_subscription = subscription.iter().map(|subscription| subscription.id.to_string());
+    let subjects: Vec<String> = std::iter::once(id.to_string()).chain(of_order).chain(of_subscription).collect();
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
@@ -101,9 +105,9 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
     Ok(html(&StaffInstancePage {
         address: readable(&instance.domain),
-        state: seen.state(&page.w),
+        state: state_view(&page.w, &seen),
         facts,
-        steps: if paid_at.is_some() { seen.steps(&page.w) } else { Vec::new() },
+        steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
         conditions: conditions(&instance),
         audit: entries.iter().map(audit_row).collect(),
         page,
@@ -123,11 +127,13 @@ fn conditions(instance: &Instance) -> Vec<ConditionRow> {
 }
 
 fn audit_row(entry: &audit::Entry) -> AuditRow {
-    let detail = if entry.detail == serde_json::json!({}) { String::new() } else { format!(" {}", entry.detail) };
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let facts = entry.detail.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     AuditRow {
+        action: entry.action.clone(),
         at: time::moment(entry.at),
         actor: format!("{} {}", entry.actor_kind, entry.actor_id),
-        what: format!("{} {}{detail}", entry.action, entry.subject),
+        detail: facts.map(|(name, value)| format!("{name}: {}", text(value))).collect::<Vec<_>>().join(", "),
     }
 }
 

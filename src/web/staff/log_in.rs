@@ -1,7 +1,6 @@
 //! Staff sign in apart from customers, with accounts of their own.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
@@ -16,6 +15,7 @@ use crate::account::{self, StaffMember};
 use crate::audit::{self, Actor};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Form;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{begin_cookie, session_cookie};
 

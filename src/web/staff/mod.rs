@@ -7,8 +7,8 @@ mod orders;
 mod overview;
 
 use super::access::{Access, Routes};
-use super::instance::view::State as StateView;
 use super::instance::{time, view::readable};
+use super::page::StateView;
 use super::{AppState, error::WebError};
 use crate::account::{self, Scope};
 use crate::billing::{Order, OrderState};

@@ -8,14 +8,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{OrderRow, order_rows};
 use crate::billing::{self, Order};
 use crate::capacity;
-use crate::instance::{self, Instance, Intent};
+use crate::instance::{self, Instance, Intent, Phase, Seen};
 use crate::mail;
 use crate::queue::{self, JobRow as Job};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::time;
-use crate::web::instance::view::{Fact, Seen, State as StateView, readable};
-use crate::web::page::{PageContext, html, pages};
+use crate::web::instance::view::{readable, state as state_view};
+use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::words::Words;
 
 #[derive(Template)]
@@ -100,7 +100,7 @@ impl Loaded {
     }
 
     fn count(&self, word: &str) -> usize {
-        self.not_ready.iter().filter(|instance| self.seen(instance).word() == word).count()
+        self.not_ready.iter().filter(|instance| self.seen(instance).phase().word() == word).count()
     }
 
     fn figures(&self, words: &Words) -> Vec<Figure> {
@@ -143,11 +143,11 @@ impl Loaded {
 
     fn unwell(&self, words: &Words) -> Vec<UnwellRow> {
         let rows = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
-        rows.filter(|(_, seen)| matches!(seen.word(), "stuck" | "degraded"))
+        rows.filter(|(_, seen)| matches!(seen.phase(), Phase::Stuck(_) | Phase::Degraded(_)))
             .map(|(instance, seen)| UnwellRow {
                 href: format!("/staff/instances/{}", instance.id),
                 address: readable(&instance.domain),
-                state: seen.state(words),
+                state: state_view(words, &seen),
             })
             .collect()
     }

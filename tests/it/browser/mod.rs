@@ -1,11 +1,12 @@
 //! The main job in a real Chromium with JavaScript: what no test of the answers alone can see. `PADDOCK_SHOTS=dir` keeps pictures.
 
+mod live;
 mod program;
 mod window;
 
 use paddock::demo::journey::Journey;
 use paddock::demo::rig::Rig;
-use paddock::demo::stage::{HOSTS_DOMAIN, Stage, StageSettings};
+use paddock::demo::stage::{HOSTS_DOMAIN, STAFF_EMAIL, STAFF_PASSWORD, Stage, StageSettings};
 use paddock::resource::{StepName, crds_yaml};
 use thirtyfour::Key;
 
@@ -37,13 +38,20 @@ async fn from_sign_up_to_a_running_server() -> anyhow::Result<()> {
     };
 
     let window = Window::open().await?;
+    for (path, name) in [("/", "0-home"), ("/plans", "0-plans"), ("/status", "0-status")] {
+        window.go(&journey.pages.join(path)?).await?;
+        window.shot(name).await?;
+    }
     sign_up_by_keyboard(&window, &journey).await?;
     log_in(&window, &journey).await?;
     choose(&window, &journey).await?;
     pay(&window, &journey).await?;
     watch(&window, &journey, &mut program).await?;
     assert_eq!(stage.stripe.control().charges().len(), 1);
-    window.close().await
+    look_as_staff(&window, &journey).await?;
+    // The declined card is an answer with a status of its own.
+    window.close(Some("402 (Payment Required)")).await?;
+    Ok(())
 }
 
 async fn focus(window: &Window) -> anyhow::Result<String> {
@@ -104,13 +112,21 @@ async fn choose(window: &Window, journey: &Journey) -> anyhow::Result<()> {
     window.shot("4-review").await
 }
 
+/// Declined, back to the order's page, which says so by itself, and paid with another card.
 async fn pay(window: &Window, journey: &Journey) -> anyhow::Result<()> {
-    window.send().await?;
-    assert_ne!(window.url().await?.origin(), journey.pages.origin(), "the card is not ours to see");
-    for (field, typed) in [("number", "4242 4242 4242 4242"), ("expiry", "12/34"), ("cvc", "123")] {
-        window.fill(&format!("[name={field}]"), typed).await?;
-    }
-    window.send().await
+    let card = async |number: &str| {
+        window.send().await?;
+        assert_ne!(window.url().await?.origin(), journey.pages.origin(), "the card is not ours to see");
+        for (field, typed) in [("number", number), ("expiry", "12/34"), ("cvc", "123")] {
+            window.fill(&format!("[name={field}]"), typed).await?;
+        }
+        window.send().await
+    };
+    card("4000 0000 0000 0002").await?;
+    window.click("a[href*='came=back']").await?;
+    window.see("main h1", "Your card was declined").await?;
+    window.shot("5-declined").await?;
+    card("4242 4242 4242 4242").await
 }
 
 /// The page moves from the payment to the server by itself, and shows each step without being loaded again.
@@ -120,7 +136,7 @@ async fn watch(window: &Window, journey: &Journey, program: &mut Program) -> any
     let before: Vec<String> = window.run(STATES).await?;
     assert_eq!(before.len(), 1 + StepName::ALL.len(), "{before:?}");
     assert_eq!((before[0].as_str(), before[1..].contains(&"done".to_owned())), ("done", false), "{before:?}");
-    window.shot("5-before-building").await?;
+    window.shot("6-before-building").await?;
 
     window.run::<serde_json::Value>("window.neverReloaded = true").await?;
     program.build()?;
@@ -131,13 +147,28 @@ async fn watch(window: &Window, journey: &Journey, program: &mut Program) -> any
         })
         .await?;
     assert_ne!(before, later);
-    window.shot("6-building").await?;
+    window.shot("7-building").await?;
     window.see("main", "What to do now").await?;
     window.see("h1", &format!("{}.{HOSTS_DOMAIN}", journey.name)).await?;
     assert!(window.run::<bool>("return window.neverReloaded === true").await?, "the page was loaded again");
     assert!(window.run::<bool>("return Boolean(document.querySelector('[data-end]'))").await?);
     window.see("[role=status].away", "Your server is ready").await?;
-    window.shot("7-ready").await?;
+    window.shot("8-ready").await?;
+    window.go(&journey.pages.join("/instances")?).await?;
+    window.shot("8-servers").await?;
     journey.wait_for_mail("/instances/").await?;
     Ok(())
+}
+
+async fn look_as_staff(window: &Window, journey: &Journey) -> anyhow::Result<()> {
+    window.go(&journey.pages.join("/staff/log-in")?).await?;
+    window.fill("#email", STAFF_EMAIL).await?;
+    window.fill("#password", STAFF_PASSWORD).await?;
+    window.send().await?;
+    window.see("main", "Places left").await?;
+    window.shot("9-staff").await?;
+    window.go(&journey.pages.join("/staff/instances")?).await?;
+    window.click("main table a").await?;
+    window.see("main", "Conditions").await?;
+    window.shot("9-staff-server").await
 }

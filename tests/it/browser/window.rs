@@ -6,6 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thirtyfour::{By, CapabilitiesHelper as _, ChromiumLikeCapabilities as _, DesiredCapabilities, Key, WebDriver};
@@ -30,6 +32,11 @@ const FLAGS: [&str; 10] = [
     "--disable-sync",
     "--window-size=1280,900",
 ];
+
+/// Each picture is taken as wide as a phone and as a desk's screen…
+const WIDTHS: [u32; 2] = [360, 1280];
+/// … by day and by night.
+const SCHEMES: [&str; 2] = ["light", "dark"];
 
 /// A window.
 pub struct Window {
@@ -129,18 +136,40 @@ impl Window {
         }
     }
 
-    /// A picture of the window, when `PADDOCK_SHOTS` names a folder for them.
+    /// Pictures of the whole page, `<name>-<width>-<scheme>.png`, when `PADDOCK_SHOTS` names a folder for them.
     pub async fn shot(&self, name: &str) -> anyhow::Result<()> {
         let Some(folder) = &self.shots else { return Ok(()) };
-        Ok(self.driver.screenshot(&folder.join(format!("{name}.png"))).await?)
+        for width in WIDTHS {
+            let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600});
+            self.tell("Emulation.setDeviceMetricsOverride", size).await?;
+            for scheme in SCHEMES {
+                let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+                self.tell("Emulation.setEmulatedMedia", media).await?;
+                let page = self.tell("Page.getLayoutMetrics", json!({})).await?["cssContentSize"].clone();
+                let clip = json!({"x": 0, "y": 0, "width": width, "height": page["height"], "scale": 1});
+                let picture = self.tell("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip})).await?;
+                let bytes = STANDARD.decode(picture["data"].as_str().context("no picture")?)?;
+                std::fs::write(folder.join(format!("{name}-{width}-{scheme}.png")), bytes)?;
+            }
+        }
+        self.tell("Emulation.setEmulatedMedia", json!({"features": []})).await?;
+        self.tell("Emulation.clearDeviceMetricsOverride", json!({})).await?;
+        Ok(())
     }
 
-    /// Fails on anything that the browser complained about (scripts, the content security policy, missing files) and on any request that
-    /// left this machine. Closes the window.
-    pub async fn close(self) -> anyhow::Result<()> {
-        let complaints: Vec<String> = self.driver.browser_log().await?.into_iter().map(|entry| entry.message).collect();
+    /// Something that only the browser's own protocol can do: <https://chromedevtools.github.io/devtools-protocol/>.
+    pub async fn tell(&self, command: &str, parameters: Value) -> anyhow::Result<Value> {
+        self.driver.cdp().send_raw(command, parameters).await.with_context(|| command.to_owned())
+    }
+
+    /// Fails on anything that the browser complained about (scripts, the content security policy, missing files), but for complaints
+    /// that hold `expected`, and on any request that left this machine. Closes the window; says what was asked for and how: `Fetch`,
+    /// `EventSource`, `Document` and so on.
+    pub async fn close(self, expected: Option<&str>) -> anyhow::Result<Vec<(String, Url)>> {
+        let mut complaints: Vec<String> = self.driver.browser_log().await?.into_iter().map(|entry| entry.message).collect();
+        complaints.retain(|complaint| !expected.is_some_and(|expected| complaint.contains(expected)));
         ensure!(complaints.is_empty(), "the browser complains: {complaints:#?}");
-        let mut asked = 0;
+        let mut asked = Vec::new();
         for entry in self.driver.get_log("performance").await? {
             let event: Value = serde_json::from_str(&entry.message)?;
             if event["message"]["method"] != "Network.requestWillBeSent" {
@@ -155,10 +184,11 @@ impl Window {
                 Some(Host::Domain(name)) => name == "localhost",
             };
             ensure!(here, "a page asked for {url}");
-            asked += 1;
+            asked.push((event["message"]["params"]["type"].as_str().unwrap_or_default().to_owned(), url));
         }
-        ensure!(asked > 10, "the browser's log of requests is empty");
-        Ok(self.driver.quit().await?)
+        ensure!(asked.len() > 5, "the browser's log of requests is empty");
+        self.driver.quit().await?;
+        Ok(asked)
     }
 }
 

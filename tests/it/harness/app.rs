@@ -156,6 +156,11 @@ impl TestApp {
         self.client(who)
     }
 
+    /// Where its pages are.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The database as its log-in user: for looking at rows.
     pub fn sql(&self) -> &PgPool {
         self.db.owner()
@@ -275,7 +280,8 @@ impl TestApp {
         let (account, email) = (customer.who.account(), &customer.who.email);
         let checkouts =
             billing::Checkouts { db, clock, stripe: deps.stripe.as_ref(), catalogue: &deps.catalogue, urls: &deps.urls };
-        billing::open_checkout(checkouts, account, email, order.id).await.unwrap();
+        let actor = Actor::Person(customer.who.person.unwrap());
+        billing::open_checkout(checkouts, actor, account, email, order.id).await.unwrap();
         let order = self.find_order(order.id).await;
         self.shop.pay_well(&order.checkout_id.unwrap());
         self.run_jobs().await;

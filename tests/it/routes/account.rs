@@ -16,7 +16,7 @@ async fn somebody_signs_up_proves_their_address_and_logs_in() {
     let (email, password) = ("ada@harbour.example", "a quiet harbour");
     let page = anon.get("/sign-up").await.is(200).see("At least 8 characters");
     let sent = anon.submit(&page, "/sign-up", &[("email", email), ("password", password)]).await.redirects_to("/sign-up/sent");
-    anon.follow(sent).await.is(200).see("We have sent a link to ada@harbour.example.");
+    anon.follow(sent).await.is(200).see("A mail to ada@harbour.example says how to go on.");
     anon.get("/new/address").await.redirects_to("/log-in?next=%2Fnew%2Faddress");
     app.run_jobs().await;
 
@@ -105,7 +105,9 @@ async fn forged_forms_and_other_bodies_change_nothing() {
     anon.send(post("/sign-up").header("sec-fetch-site", "cross-site").form(&with(&token))).await.is(403);
     anon.send(post("/sign-up").json(&serde_json::json!({ "email": "ada@mail.example" }))).await.is(415);
     anon.send(post("/sign-up").form(&[("csrf", token.as_str()), ("email", &"x".repeat(70_000))])).await.is(413);
-    anon.send(post("/sign-up").form(&[("csrf", token.as_str()), ("email", "a"), ("email", "b")])).await.is(400);
+    let twice = anon.send(post("/sign-up").form(&[("csrf", token.as_str()), ("email", "a"), ("email", "b")])).await;
+    twice.is(400).see("We could not read that").see("The field “email” came more than once");
+    anon.get("/plans?period=month&period=year").await.is(400).see("The field “period” came more than once");
     anon.send(anon.request(Method::DELETE, "/sign-up")).await.is(405);
     assert_eq!(app.rows().await, before);
 }
@@ -122,7 +124,7 @@ async fn the_verification_link_is_sent_again_but_not_twice_a_minute() {
         let page = unverified.get("/check-mail").await.is(200).see(&email);
         let again = unverified.submit(&page, "/verify/resend", &[("email", "somebody@else.example")]).await;
         let again = again.redirects_to("/check-mail?resent=1");
-        unverified.follow(again).await.see("Another link is on its way");
+        unverified.follow(again).await.see("another link is on its way");
         app.run_jobs().await;
     }
     assert_eq!(app.mails_to(&email).len(), 1);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use paddock::clock::Clock as _;
 use paddock::ids::{InstanceId, OrderId};
 use paddock::instance::dns::RecordKind;
-use paddock::resource::StepName;
+use paddock::resource::{ConditionKind, Finding, StepName, conditions, steps};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -76,8 +77,9 @@ async fn the_whole_journey_in_json() {
 
     let server = format!("/api/v1/instances/{}", placed["instance"].as_str().unwrap());
     let building = ada.api_get(&server).await.is(200).json();
-    assert_eq!((&building["phase"], building["steps"].as_array().unwrap().len()), (&json!("preparing"), StepName::ALL.len()));
-    assert!(building["steps"].as_array().unwrap().iter().all(|step| step["state"] == "waiting"), "{building}");
+    let states: Vec<&str> = building["steps"].as_array().unwrap().iter().map(|step| step["state"].as_str().unwrap()).collect();
+    assert_eq!((&building["phase"], states.len()), (&json!("preparing"), 1 + StepName::ALL.len()));
+    assert!(states[0] == "done" && states[1..].iter().all(|state| *state == "waiting"), "{building}");
     let instance: InstanceId = placed["instance"].as_str().unwrap().parse().unwrap();
     app.observe(instance, &app.status(&StepName::ALL)).await;
     app.run_jobs().await;
@@ -95,6 +97,58 @@ async fn the_whole_journey_in_json() {
     ada.api_delete("/api/v1/sessions/current").await.is(204);
     let out = ada.api_get("/api/v1/me").await.is(401);
     assert_eq!((out.json()["code"].as_str(), out.header("www-authenticate")), (Some("unauthenticated"), "Bearer"));
+}
+
+#[tokio::test]
+async fn the_same_order_sent_again_is_the_same_order_also_when_it_took_the_last_place() {
+    let Start { app, customer, other_customer, .. } = TestApp::start_with(Capacity(1)).await;
+    let body = wanted(&customer, "harbour").await;
+    let first = customer.api_post("/api/v1/orders", &body).await.is(201).json();
+    let again = customer.api_post("/api/v1/orders", &body).await.is(200).json();
+    assert_eq!((&again["id"], &again["checkout_url"]), (&first["id"], &first["checkout_url"]));
+    let mut another = body.clone();
+    another["name"] = json!("garden");
+    assert_eq!(customer.api_post("/api/v1/orders", &another).await.is(409).json()["code"], "full");
+    assert_eq!(other_customer.api_post("/api/v1/orders", &body).await.is(409).json()["code"], "full");
+    assert_eq!(app.rows().await["orders"], 1);
+    app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn pages_and_api_tell_one_phase_and_the_same_steps() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let instance = app.paid(&customer, "harbour").await;
+    let begun = [StepName::Namespace, StepName::Identity];
+    let mut under_way = app.status(&begun);
+    let kind = StepName::Database.conditions()[0];
+    let starting = Finding::fails(kind, "Starting", "");
+    under_way.conditions = conditions(&under_way.conditions, &[starting], 1, app.clock.now());
+    under_way.steps = steps(&under_way.steps, &under_way.conditions, app.clock.now());
+    let mut stalled = under_way.clone();
+    let gone = Finding::holds(ConditionKind::Stalled, "DataLost", "the database is gone");
+    stalled.conditions.extend(conditions(&[], &[gone], 1, app.clock.now()));
+    let cases = [
+        (app.status(&[]), "preparing", "is being built", None),
+        (under_way.clone(), "preparing", "is being built", None),
+        (stalled, "stuck", "taking longer than usual", Some("the database is gone")),
+        (under_way, "preparing", "is being built", None),
+    ];
+    for (status, phase, said, reason) in cases {
+        app.observe(instance.id, &status).await;
+        let page = customer.get(&format!("/instances/{}", instance.id)).await.is(200).see(said);
+        let told = customer.api_get(&format!("/api/v1/instances/{}", instance.id)).await.is(200).json();
+        assert_eq!((told["phase"].as_str(), told["reason"].as_str()), (Some(phase), reason));
+        let listed = customer.api_get("/api/v1/instances").await.json();
+        assert_eq!(listed["instances"][0]["phase"], told["phase"]);
+        let states: Vec<&str> = told["steps"].as_array().unwrap().iter().map(|step| step["state"].as_str().unwrap()).collect();
+        assert_eq!(page.attributes("ol.steps > li", "class"), states, "{phase}");
+    }
+    // Too long without news is told by both as well, and to staff.
+    app.advance(chrono::TimeDelta::minutes(11));
+    customer.get(&format!("/instances/{}", instance.id)).await.see("taking longer than usual").see("shown to the people who run");
+    let told = customer.api_get(&format!("/api/v1/instances/{}", instance.id)).await.json();
+    assert_eq!((&told["phase"], &told["steps"][3]["state"]), (&json!("stuck"), &json!("waiting")));
+    app.leave_jobs();
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod discreet;
 mod instance;
 mod new;
 mod order;

@@ -19,15 +19,15 @@ async fn answer_all(client: &Client, name: &str) {
 async fn four_questions_lead_to_the_review() {
     let Start { app, customer, .. } = TestApp::start().await;
     let before = app.rows().await;
-    customer.get("/new/address").await.see("Question 1 of 4").see("This address can never change");
+    customer.get("/new/address").await.see("Step 1 of 4").see("This address can never change");
     answer(&customer, "/new/address", &[("kind", "hosted"), ("name", " Birds ")]).await.redirects_to("/new/owner");
-    let page = customer.get("/new/owner").await.see("Question 2 of 4").see("@name@birds.meadow.social");
+    let page = customer.get("/new/owner").await.see("Step 2 of 4").see("@name@birds.meadow.social");
     assert_eq!(page.attributes("input#owner_email", "value"), [customer.who.email.as_str()]);
     answer(&customer, "/new/owner", &[("owner_name", "@Wren")]).await.redirects_to("/new/plan");
-    customer.get("/new/plan?period=year").await.see("Question 3 of 4").see("€190 a year");
+    customer.get("/new/plan?period=year").await.see("Step 3 of 4").see("€190 a year");
     let page = customer.get("/new/plan?period=year").await;
     customer.submit(&page, "/new/plan", &[("plan", "family")]).await.redirects_to("/new/review");
-    let review = customer.get("/new/review").await.is(200).see("Question 4 of 4").see("birds.meadow.social");
+    let review = customer.get("/new/review").await.is(200).see("Step 4 of 4").see("birds.meadow.social");
     let review =
         review.see("@wren@birds.meadow.social").see(&customer.who.email).see("€190 a year").see("60 minutes").see("Pay €190");
     assert_eq!(review.attributes("main form", "action"), ["/orders"]);
@@ -155,7 +155,7 @@ async fn what_does_not_fit_is_said_by_the_field_and_nothing_typed_is_lost() {
 async fn a_domain_of_ones_own_is_asked_for_its_records() {
     let Start { app, customer, .. } = TestApp::start().await;
     answer(&customer, "/new/address", &[("kind", "own"), ("domain", "BÜCHER.org")]).await.redirects_to("/new/dns");
-    let page = customer.get("/new/dns").await.is(200).see("Question 2 of 5").see("Point bücher.org to us").see("192.0.2.1");
+    let page = customer.get("/new/dns").await.is(200).see("Step 2 of 5").see("Point bücher.org to us").see("192.0.2.1");
     let page = page
         .see("2001:db8::1")
         .see("files.xn--bcher-kva.org")
@@ -174,7 +174,7 @@ async fn a_domain_of_ones_own_is_asked_for_its_records() {
     app.resolver.set("files.xn--bcher-kva.org", RecordKind::Cname, &["gate.meadow.social"]);
     let page = customer.get("/new/dns").await.not_see("You can go on now").not_see("Not seen yet");
     customer.submit(&page, "/new/dns", &[]).await.redirects_to("/new/owner");
-    let owner = customer.get("/new/owner").await.see("Question 3 of 5").see("@name@bücher.org");
+    let owner = customer.get("/new/owner").await.see("Step 3 of 5").see("@name@bücher.org");
     assert_eq!(owner.attributes("a.back", "href"), ["/new/dns"]);
     // What people read is what they get back.
     assert_eq!(customer.get("/new/address").await.attributes("input#domain", "value"), ["bücher.org"]);

@@ -100,12 +100,46 @@ async fn who_walks_away_may_come_back_and_pay() {
     let placed = only_order(&app).await;
     assert!(app.shop.pay(placed.checkout_id.as_ref().unwrap(), "4000 0000 0000 0002").is_err(), "declined");
     let page = customer.get(&format!("/orders/{}?came=back", placed.id)).await.is(200);
-    let page = page.see("Not paid yet").see("You left the payment page").see("kept for you until");
+    // True for whoever turned back and for whoever's card was declined: which of them it was, Stripe is asked.
+    let page = page.see("Not paid yet").see("You came back from the payment page without having paid").see("kept for you until");
     let pay = format!("/orders/{}/pay", placed.id);
     assert_eq!(customer.submit(&page, &pay, &[]).await.is(303).location(), payment);
     customer.get("/instances").await.see("Not paid");
     app.run_jobs().await;
     assert_eq!(app.shop.charges().len(), 0);
+}
+
+#[tokio::test]
+async fn a_declined_card_is_said_by_the_orders_page() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let payment = order(&customer, "birds").await.is(303).location();
+    let placed = only_order(&app).await;
+    let path = format!("/orders/{}", placed.id);
+    let mut events = customer.events(&format!("{path}/live?came=back")).await;
+    assert!(events.next().await.unwrap().1.contains("Not paid yet"));
+    app.shop.pay(placed.checkout_id.as_ref().unwrap(), "4000 0000 0000 0002").unwrap_err();
+    customer.get(&format!("{path}?came=back")).await.is(200);
+    app.run_jobs().await;
+    // The page that is open says so by itself, and every later one too.
+    assert!(events.next().await.unwrap().1.contains("Your card was declined"));
+    let page = customer.get(&path).await.see("Your card was declined").see("nothing was charged").see("kept for you until");
+    assert_eq!(customer.submit(&page, &format!("{path}/pay"), &[]).await.is(303).location(), payment);
+    let api = customer.api_get(&format!("/api/v1{path}")).await.json();
+    assert!(api["state"] == "open" && api["declined_at"].is_string(), "{api}");
+
+    // An order that comes later has nothing to do with it.
+    app.advance(TimeDelta::minutes(1));
+    let later = order(&customer, "foxes").await.is(303);
+    assert_ne!(later.location(), payment);
+    let mut conn = app.db.staff().acquire().await.unwrap();
+    let later = billing::list_orders(&mut conn).await.unwrap().remove(0);
+    drop(conn);
+    customer.get(&format!("/orders/{}?came=back", later.id)).await.is(200);
+    app.run_jobs().await;
+    customer.get(&format!("/orders/{}", later.id)).await.see("Not paid yet").not_see("declined");
+    app.shop.pay_well(placed.checkout_id.as_ref().unwrap());
+    app.run_jobs().await;
+    customer.get(&path).await.redirects_to(&format!("/instances/{}", placed.instance_id));
 }
 
 #[tokio::test]
@@ -181,6 +215,23 @@ async fn when_it_is_full_one_may_wait_and_leave_again() {
     assert_eq!(app.rows().await["orders"], 1);
     customer.submit(&page, "/waiting/leave", &[]).await.redirects_to("/instances");
     customer.get("/waiting").await.see("not on the waiting list");
+}
+
+#[tokio::test]
+async fn who_waits_may_want_something_else_and_keeps_the_position() {
+    let Start { app, customer, other_customer, .. } = TestApp::start_with(Capacity(0)).await;
+    for (client, name) in [(&customer, "birds"), (&other_customer, "foxes")] {
+        let review = choose(client, name, "month").await.see("look there now and then");
+        client.submit(&review, "/orders", &[]).await.redirects_to("/waiting");
+        app.advance(TimeDelta::minutes(1));
+    }
+    let review = choose(&customer, "herons", "month").await;
+    let answer = customer.submit(&review, "/orders", &[]).await.redirects_to("/waiting");
+    let page = customer.follow(answer).await.see("in place of what you chose before").see("Number 1 on the waiting list");
+    page.see("herons.meadow.social").not_see("birds");
+    other_customer.get("/waiting").await.see("Number 2 on the waiting list").see("foxes");
+    app.run_jobs().await;
+    assert_eq!(app.mails_to(&customer.who.email).len(), 1);
 }
 
 #[tokio::test]

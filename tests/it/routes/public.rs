@@ -34,6 +34,40 @@ async fn status_tells_what_is_late() {
 }
 
 #[tokio::test]
+async fn what_holds_no_secret_is_sent_small() {
+    let Start { app: _app, anon, customer, .. } = TestApp::start().await;
+    let page = anon.get("/").await;
+    for path in
+        page.attributes("link[href^='/assets/'], script[src]", "href").iter().chain(&page.attributes("script[src]", "src"))
+    {
+        let plain = anon.get(path).await.is(200);
+        let small = anon.send(anon.request(reqwest::Method::GET, path).header("accept-encoding", "br, gzip")).await.is(200);
+        assert_eq!((plain.header("content-encoding"), small.header("content-encoding")), ("", "gzip"), "{path}");
+        assert!(small.header("vary").contains("accept-encoding"), "{path}");
+    }
+    // Pages hold tokens beside what anybody may have put into the address (BREACH), and the API holds sessions.
+    for request in [customer.request(reqwest::Method::GET, "/log-in?next=/x"), customer.api(reqwest::Method::GET, "/api/v1/me")] {
+        let answer = customer.send(request.header("accept-encoding", "gzip")).await;
+        assert_eq!(answer.header("content-encoding"), "", "{}", answer.asked);
+    }
+}
+
+#[tokio::test]
+async fn the_way_to_order_is_shown_to_those_who_may_go_it() {
+    let Start { app, anon, customer, .. } = TestApp::start().await;
+    let leads = |page: &crate::harness::Answer| page.attributes("a", "href").contains(&"/new/address".to_owned());
+    let [viewer, payer] = app.members();
+    for path in ["/", "/plans", "/instances"] {
+        assert!(leads(&customer.get(path).await.is(200)), "{path}");
+        for member in [&viewer, &payer] {
+            assert!(!leads(&member.get(path).await.is(200)), "{path} as {}", member.who.email);
+        }
+    }
+    assert!(!leads(&anon.get("/").await));
+    viewer.get("/new/address").await.is(403).see("your role does not allow this");
+}
+
+#[tokio::test]
 async fn whoever_watches_this_process_gets_an_answer() {
     let Start { app, anon, .. } = TestApp::start().await;
     assert_eq!(anon.get("/healthz").await.is(200).body, "ok\n");

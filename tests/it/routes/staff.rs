@@ -1,6 +1,13 @@
 //! The host's own pages.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use paddock::account::Scope;
+use paddock::billing::stripe::RemoteStatus;
+use paddock::billing::{self, SyncError};
+use paddock::config::REFERENCE;
+use paddock::queue;
 use paddock::resource::StepName;
 
 use crate::harness::{PASSWORD, Start, TestApp};
@@ -28,6 +35,33 @@ async fn staff_sign_in_apart_from_customers() {
         .await
         .unwrap();
     assert_eq!(logged, 1);
+}
+
+/// As docs/installation.md says: the program itself, with the password on its standard input.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_staff_account_is_made_at_the_command_line() {
+    let Start { app, anon, .. } = TestApp::start().await;
+    let file = std::env::temp_dir().join(format!("paddock-admin-{}.toml", std::process::id()));
+    let config = REFERENCE.replacen("postgres://paddock@127.0.0.1/paddock", &app.database_url(), 1);
+    std::fs::write(&file, config).unwrap();
+    let admin = |password: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paddock"));
+        command.args(["admin", "staff", "--email", "first@host.example", "--scope", "admin"]).env("PADDOCK_CONFIG", &file);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let log_in =
+        async |password: &str| anon.post("/staff/log-in", &[("email", "first@host.example"), ("password", password)]).await;
+    assert!(String::from_utf8_lossy(&admin("short").stderr).contains("the password is too short: between 8 and 128"));
+    log_in("short").await.is(422);
+    for password in ["a quiet harbour", "another harbour"] {
+        let done = admin(password);
+        assert!(done.status.success() && done.stdout.starts_with(b"stf_"), "{done:?}");
+        log_in(password).await.redirects_to("/staff");
+    }
+    log_in("a quiet harbour").await.is(422);
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[tokio::test]
@@ -93,4 +127,43 @@ async fn a_job_that_was_given_up_gets_its_tries_again() {
     let answer = staff.post("/staff/jobs/999999/retry", &[]).await.redirects_to("/staff");
     staff.follow(answer).await.see("is done, or is being worked on");
     app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn money_for_an_order_that_is_not_there_stays_before_the_staffs_eyes() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let order = app.order(&customer, "birds").await;
+    customer.post(&format!("/orders/{}/pay", order.id), &[]).await.is(303);
+    let checkout = app.find_order(order.id).await.checkout_id.unwrap();
+    // A restored backup, say, that is older than the order.
+    sqlx::query("delete from orders where id = $1").bind(order.id).execute(app.sql()).await.unwrap();
+    app.shop.pay_well(&checkout);
+    let failed = app.try_run_jobs().await;
+    let tasks: Vec<&str> = failed.iter().map(|job| job.task.as_str()).collect();
+    assert!(tasks.contains(&"sync_subscription") && failed.iter().all(queue::JobRow::is_dead), "{failed:?}");
+    let page = staff.get("/staff").await.see("Look: Failed jobs").see(&order.id.to_string());
+    page.see("Stripe takes money").see("cancel the subscription at Stripe");
+
+    // The sweep does not make it go away, and a subscription that takes nothing is no reason to call anybody.
+    sqlx::query("select enqueue_job('sweep_stripe', '{}', 'sweep_stripe:all', null, null)").execute(app.sql()).await.unwrap();
+    assert!(app.try_run_jobs().await.iter().any(|job| job.task == "sync_subscription" && job.is_dead()));
+    let page = app.deps.stripe.list_subscriptions(None).await.unwrap();
+    let mut remote = billing::fetch_subscription(app.deps.stripe.as_ref(), app.clock.as_ref(), &page.items[0].id).await.unwrap();
+    let all = [
+        (RemoteStatus::Active, true),
+        (RemoteStatus::Trialing, true),
+        (RemoteStatus::PastDue, true),
+        (RemoteStatus::Incomplete, false),
+        (RemoteStatus::IncompleteExpired, false),
+        (RemoteStatus::Canceled, false),
+        (RemoteStatus::Unpaid, false),
+        (RemoteStatus::Paused, false),
+    ];
+    for (status, calls) in all {
+        remote.subscription.as_mut().unwrap().status = status;
+        let mut tx = app.db.worker().begin().await.unwrap();
+        let taken = billing::sync(&mut tx, app.clock.as_ref(), &remote).await;
+        assert_eq!(matches!(taken, Err(SyncError::PaidWithoutOrder { .. })), calls, "{status:?}: {taken:?}");
+    }
+    app.leave_jobs();
 }

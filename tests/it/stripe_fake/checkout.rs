@@ -83,6 +83,9 @@ async fn declined_then_not_confirmed_then_paid() {
     assert_eq!(declined.status(), 402);
     let page = declined.text().await.unwrap();
     assert!(page.contains("Your card was declined") && page.contains(DECLINED), "says so, and keeps what was typed");
+    assert_eq!(bench.stripe.last_decline(&wanted.customer).await.unwrap(), Some(noon()));
+    assert_eq!(bench.stripe.last_decline(&bench.order().await.customer).await.unwrap(), None, "somebody else's");
+    assert_eq!(bench.control.event_types().last().map(String::as_str), Some("customer.created"));
     let mistyped = bench.page(&path).form(&card("1234")).send().await.unwrap().text().await.unwrap();
     assert!(mistyped.contains("not one of the test cards"));
 

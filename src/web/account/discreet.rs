@@ -1,0 +1,90 @@
+//! What is done for an address without anybody's learning whether it is known, neither by the words nor by the time. Pages and API call
+//! the same functions.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::time::{Instant, sleep_until};
+
+use super::LOCALE;
+use crate::account::email::EmailAddress;
+use crate::account::password::PasswordHash;
+use crate::account::{self, Person};
+use crate::audit::Actor;
+use crate::crash;
+use crate::web::AppState;
+use crate::web::error::WebError;
+
+/// Signs somebody up, or tells the owner of a known address by mail. Hashing comes first, and takes as long for both.
+pub(in crate::web) async fn sign_up(state: &AppState, email: &EmailAddress, password: SecretString) -> Result<(), WebError> {
+    let hash = state.passwords.hash(password).await?;
+    on_the_beat(async {
+        let mut tx = state.db.auth().begin().await?;
+        account::sign_up(&mut tx, state.clock.as_ref(), email, &hash, LOCALE).await?;
+        crash::point("sign_up.before_commit");
+        tx.commit().await?;
+        crash::point("sign_up.committed");
+        Ok(())
+    })
+    .await
+}
+
+/// Sends the link that proves an address again, if it is due.
+pub(in crate::web) async fn resend_verification(state: &AppState, actor: Actor, email: &EmailAddress) -> Result<(), WebError> {
+    on_the_beat(async {
+        let mut tx = state.db.auth().begin().await?;
+        account::resend_verification(&mut tx, state.clock.as_ref(), actor, email).await?;
+        Ok(tx.commit().await?)
+    })
+    .await
+}
+
+/// Sends the link for a new password, or says by mail that there is no account.
+pub(in crate::web) async fn request_reset(state: &AppState, email: &EmailAddress) -> Result<(), WebError> {
+    on_the_beat(async {
+        let mut tx = state.db.auth().begin().await?;
+        account::request_reset(&mut tx, state.clock.as_ref(), email, LOCALE).await?;
+        Ok(tx.commit().await?)
+    })
+    .await
+}
+
+/// Whose address and password these are. One question and one hash, for an address that nobody has as well.
+pub(in crate::web) async fn who(state: &AppState, email: &str, password: SecretString) -> Result<Option<Person>, WebError> {
+    let known = match EmailAddress::parse(email) {
+        // The connection goes back before hashing: hashing waits its turn, and others must not wait for it.
+        Ok(email) => account::credentials(&mut *state.db.auth().acquire().await?, &email).await?,
+        Err(_) => None,
+    };
+    let (person, hash) = known.map_or((None, PasswordHash::nobody()), |(person, hash)| (Some(person), hash));
+    let matches = state.passwords.matches(password, hash).await?;
+    Ok(person.filter(|_| matches))
+}
+
+/// Many times what the database needs for any of these, known or unknown.
+const BEAT: Duration = Duration::from_millis(250);
+
+/// Does `work`, which takes longer for the one address than for the other, and returns on a beat counted from its begin.
+async fn on_the_beat<T>(work: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let done = work.await;
+    sleep_until(began + beat_after(began.elapsed())).await;
+    done
+}
+
+fn beat_after(elapsed: Duration) -> Duration {
+    let beats = elapsed.as_millis() / BEAT.as_millis() + 1;
+    BEAT * u32::try_from(beats).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_less_than_a_beat_takes_one_beat() {
+        for (work, answer) in [(0, 250), (1, 250), (40, 250), (249, 250), (250, 500), (600, 750)] {
+            assert_eq!(beat_after(Duration::from_millis(work)), Duration::from_millis(answer), "{work} ms");
+        }
+    }
+}

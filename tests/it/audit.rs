@@ -1,0 +1,194 @@
+//! Each change leaves its entries in the audit log, in the transaction that makes it, with who made it: the whole of a customer's life,
+//! step by step.
+
+use paddock::account::email::EmailAddress;
+use paddock::account::{self, Scope, VISITOR};
+use paddock::audit::Actor;
+use paddock::capacity;
+use paddock::resource::StepName;
+
+use crate::harness::{Capacity, Start, TestApp};
+
+/// Entries since the last look: who did what.
+struct Log {
+    seen: i64,
+}
+
+impl Log {
+    async fn begin(app: &TestApp) -> Self {
+        let mut log = Self { seen: 0 };
+        log.next(app).await;
+        log
+    }
+
+    async fn next(&mut self, app: &TestApp) -> Vec<(String, String)> {
+        let query = "select id, actor_kind || ' ' || actor_id, action from audit_events where id > $1 order by id";
+        let rows: Vec<(i64, String, String)> = sqlx::query_as(query).bind(self.seen).fetch_all(app.sql()).await.unwrap();
+        self.seen = rows.last().map_or(self.seen, |(id, ..)| *id);
+        rows.into_iter().map(|(_, who, what)| (who, what)).collect()
+    }
+
+    #[track_caller]
+    fn is(found: &[(String, String)], who: &str, what: &[&str]) {
+        let expected: Vec<(String, String)> = what.iter().map(|what| (who.to_owned(), (*what).to_owned())).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test]
+async fn people_and_their_links() {
+    let Start { app, anon, .. } = TestApp::start().await;
+    let mut log = Log::begin(&app).await;
+    let (email, password) = ("ada@mail.example", "a quiet harbour");
+    anon.post("/sign-up", &[("email", email), ("password", password)]).await.is(303);
+    let person: uuid::Uuid =
+        sqlx::query_scalar("select id from people where email = $1").bind(email).fetch_one(app.sql()).await.unwrap();
+    let ada = format!("person {}", paddock::ids::PersonId::from(person));
+    Log::is(&log.next(&app).await, &ada, &["account.signed_up"]);
+    app.run_jobs().await;
+    let verify = app.link_to(email);
+
+    app.advance(chrono::TimeDelta::minutes(2));
+    anon.post("/verify/resend", &[("email", email)]).await.is(303);
+    Log::is(&log.next(&app).await, "system visitor", &["person.verification_asked"]);
+    anon.post("/verify/resend", &[("email", email)]).await.is(303);
+    Log::is(&log.next(&app).await, "", &[]);
+    anon.post(&verify, &[]).await.is(303);
+    Log::is(&log.next(&app).await, &ada, &["person.verified"]);
+    anon.post(&verify, &[]).await.is(303);
+    Log::is(&log.next(&app).await, "", &[]);
+
+    anon.post("/forgot", &[("email", email)]).await.is(303);
+    Log::is(&log.next(&app).await, "system visitor", &["person.reset_asked"]);
+    anon.post("/forgot", &[("email", "nobody@mail.example")]).await.is(303);
+    Log::is(&log.next(&app).await, "", &[]);
+    app.run_jobs().await;
+    anon.post(&app.link_to(email), &[("password", "another harbour")]).await.is(303);
+    Log::is(&log.next(&app).await, &ada, &["person.password_reset"]);
+    app.run_jobs().await;
+
+    let unverified = app.unverified();
+    let who = format!("person {}", unverified.who.person.unwrap());
+    unverified.post("/verify/resend", &[]).await.is(303);
+    Log::is(&log.next(&app).await, &who, &["person.verification_asked"]);
+    app.run_jobs().await;
+    assert_eq!(VISITOR, Actor::System("visitor"));
+}
+
+#[tokio::test]
+async fn staff_and_clusters() {
+    let Start { app, anon, .. } = TestApp::start().await;
+    let mut log = Log::begin(&app).await;
+    let email = EmailAddress::parse("new@host.example").unwrap();
+    let hash = app.state.passwords.hash("a quiet harbour".into()).await.unwrap();
+    let mut tx = app.sql().begin().await.unwrap();
+    let id = account::put_staff(&mut tx, app.clock.as_ref(), &email, &hash, &[Scope::Admin]).await.unwrap();
+    tx.commit().await.unwrap();
+    Log::is(&log.next(&app).await, "system admin", &["staff.put"]);
+    anon.post("/staff/log-in", &[("email", "new@host.example"), ("password", "a quiet harbour")]).await.redirects_to("/staff");
+    Log::is(&log.next(&app).await, &format!("staff {id}"), &["staff.logged_in"]);
+
+    // The same again is no change.
+    for (name, capacity, left) in
+        [("second", 5, &["cluster.registered"][..]), ("second", 5, &[]), ("second", 6, &["cluster.resized"]), ("first", 10, &[])]
+    {
+        let mut tx = app.db.fleet().begin().await.unwrap();
+        capacity::put_cluster(&mut tx, app.clock.as_ref(), name, capacity).await.unwrap();
+        tx.commit().await.unwrap();
+        Log::is(&log.next(&app).await, "system fleet", left);
+    }
+}
+
+#[tokio::test]
+async fn an_order_from_its_placing_to_the_running_server() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let mut log = Log::begin(&app).await;
+    let who = format!("person {}", customer.who.person.unwrap());
+    let order = app.order(&customer, "birds").await;
+    Log::is(&log.next(&app).await, &who, &["order.placed"]);
+    let pay = format!("/orders/{}/pay", order.id);
+    customer.post(&pay, &[]).await.is(303);
+    Log::is(&log.next(&app).await, &who, &["account.stripe_customer", "order.checkout"]);
+    customer.post(&pay, &[]).await.is(303);
+    Log::is(&log.next(&app).await, "", &[]);
+
+    let checkout = app.find_order(order.id).await.checkout_id.unwrap();
+    app.shop.pay(&checkout, "4000 0000 0000 0002").unwrap_err();
+    for left in [&["order.declined"][..], &[]] {
+        customer.get(&format!("/orders/{}?came=back", order.id)).await.is(200);
+        app.run_jobs().await;
+        Log::is(&log.next(&app).await, "system billing", left);
+    }
+    app.shop.pay_well(&checkout);
+    app.run_jobs().await;
+    Log::is(&log.next(&app).await, "system billing", &["subscription.begun", "order.paid", "instance.intent"]);
+    // A renewal that fails, and the same again.
+    app.observe(order.instance_id, &app.status(&[StepName::Namespace])).await;
+    Log::is(&log.next(&app).await, "", &[]);
+    app.observe(order.instance_id, &app.status(&StepName::ALL)).await;
+    Log::is(&log.next(&app).await, "system fleet", &["instance.ready"]);
+    app.observe(order.instance_id, &app.status(&StepName::ALL)).await;
+    Log::is(&log.next(&app).await, "", &[]);
+
+    app.advance(chrono::TimeDelta::days(32));
+    app.shop.advance(chrono::TimeDelta::zero());
+    app.run_jobs().await;
+    let found = log.next(&app).await;
+    assert!(
+        !found.is_empty() && found.iter().all(|(who, what)| who == "system billing" && what == "subscription.changed"),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_pays() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let order = app.order(&customer, "birds").await;
+    let mut log = Log::begin(&app).await;
+    customer.post(&format!("/orders/{}/cancel", order.id), &[]).await.is(303);
+    Log::is(&log.next(&app).await, &format!("person {}", customer.who.person.unwrap()), &["order.given_up"]);
+    app.run_jobs().await;
+    Log::is(&log.next(&app).await, "system billing", &["order.expired"]);
+}
+
+#[tokio::test]
+async fn the_waiting_list() {
+    let Start { app, customer, .. } = TestApp::start_with(Capacity(0)).await;
+    let mut log = Log::begin(&app).await;
+    let who = format!("person {}", customer.who.person.unwrap());
+    let wish = |name: &str| {
+        serde_json::json!({ "kind": "hosted", "name": name, "owner_name": "wren", "owner_email": "wren@mail.example",
+                            "plan": "family", "period": "month" })
+    };
+    for (name, status, left) in
+        [("birds", 201, &["waiting.joined"][..]), ("birds", 200, &[]), ("foxes", 200, &["waiting.changed"])]
+    {
+        customer.api_post("/api/v1/waiting", &wish(name)).await.is(status);
+        Log::is(&log.next(&app).await, &who, left);
+    }
+    for left in [&["waiting.left"][..], &[]] {
+        customer.api_delete("/api/v1/waiting").await.is(204);
+        Log::is(&log.next(&app).await, &who, left);
+    }
+    app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn prices_and_jobs() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    app.order(&customer, "birds").await;
+    let mut log = Log::begin(&app).await;
+    let enqueue = "select enqueue_job('sync_prices', '{}', 'sync_prices:all', null, null)";
+    sqlx::query(enqueue).execute(app.sql()).await.unwrap();
+    app.run_jobs().await;
+    let plans = app.state.catalogue.plans().len();
+    Log::is(&log.next(&app).await, "system billing", &vec!["price.made"; 2 * plans]);
+    sqlx::query(enqueue).execute(app.sql()).await.unwrap();
+    app.run_jobs().await;
+    Log::is(&log.next(&app).await, "", &[]);
+
+    let id = app.jobs().await[0].id;
+    staff.post(&format!("/staff/jobs/{id}/retry"), &[]).await.is(303);
+    Log::is(&log.next(&app).await, &format!("staff {}", staff.who.staff.unwrap()), &["job.retried"]);
+    app.leave_jobs();
+}
