@@ -11,6 +11,12 @@ use sqlx::{Executor as _, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::ids::AccountId;
 
+/// The roles that the program acts as; the first migration makes them.
+pub const ROLES: [&str; 5] = ["paddock_auth", "paddock_web", "paddock_staff", "paddock_worker", "paddock_fleet"];
+
+/// The migrations that this program knows.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
 /// A transaction whose role may act across accounts.
 pub type Tx = Transaction<'static, Postgres>;
 
@@ -107,8 +113,50 @@ impl Db {
             .init()
             .await
             .map_err(|error| DbError::QueueMigration(Box::new(error)))?;
-        sqlx::migrate!().run(&self.owner).await.map_err(DbError::Migration)
+        MIGRATIONS.run(&self.owner).await.map_err(DbError::Migration)
     }
+
+    /// What is to know of the server before anything runs.
+    pub async fn facts(&self) -> sqlx::Result<Facts> {
+        let mut conn = self.owner.acquire().await?;
+        let version: String = sqlx::query_scalar("show server_version").fetch_one(&mut *conn).await?;
+        let number: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(&mut *conn).await?;
+        let now = sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *conn).await?;
+        let missing_roles = sqlx::query_scalar(
+            "select role from unnest($1::text[]) as role \
+             where not exists (select from pg_roles where rolname = role and pg_has_role(current_user, oid, 'member'))",
+        )
+        .bind(ROLES.map(str::to_owned).to_vec())
+        .fetch_all(&mut *conn)
+        .await?;
+        Ok(Facts { version, number, now, missing_roles })
+    }
+
+    /// Names of the migrations that this program has and the database has not had.
+    pub async fn outstanding(&self) -> sqlx::Result<Vec<String>> {
+        let mut conn = self.owner.acquire().await?;
+        let any: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;
+        let done: Vec<i64> = if any {
+            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&mut *conn).await?
+        } else {
+            Vec::new()
+        };
+        let outstanding = MIGRATIONS.iter().filter(|one| !done.contains(&one.version));
+        Ok(outstanding.map(|one| one.description.to_string()).collect())
+    }
+}
+
+/// What is to know of a Postgres server.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// As it says it: `17.6 (Debian …)`.
+    pub version: String,
+    /// As a number: 170006.
+    pub number: i32,
+    /// What time it is there.
+    pub now: chrono::DateTime<chrono::Utc>,
+    /// Those of [`ROLES`] that the log-in user may not act as.
+    pub missing_roles: Vec<String>,
 }
 
 /// A transaction of the role `paddock_web`, with row security set to one account.

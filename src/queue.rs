@@ -90,6 +90,31 @@ pub async fn list(owner: &PgPool) -> sqlx::Result<Vec<JobRow>> {
     .await
 }
 
+/// How far the queue is behind.
+#[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
+pub struct Backlog {
+    /// Jobs that are due and wait.
+    pub due: i64,
+    /// For how many seconds the oldest of them has been due; 0 when there is none.
+    pub oldest_seconds: f64,
+    /// Jobs that have used up their tries and wait for a person.
+    pub dead: i64,
+}
+
+/// How far the queue is behind at `now`. Takes the log-in user's pool.
+pub async fn backlog(owner: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Backlog> {
+    sqlx::query_as(
+        "select count(*) filter (where waits) as due,
+                coalesce(max(extract(epoch from $1 - run_at)) filter (where waits), 0)::float8 as oldest_seconds,
+                count(*) filter (where attempts >= max_attempts and locked_at is null) as dead
+         from (select *, attempts < max_attempts and locked_at is null and run_at <= $1 as waits
+               from graphile_worker._private_jobs) as jobs",
+    )
+    .bind(now)
+    .fetch_one(owner)
+    .await
+}
+
 /// Removes jobs that were replaced while they ran and then did not end well. The queue takes key and tries away from a running job when
 /// another of its key is enqueued; if its worker then dies, it would stay as a job that failed for good, though the other one does
 /// its work. Takes the log-in user's pool; says how many there were.

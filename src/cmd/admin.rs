@@ -24,6 +24,11 @@ pub(super) enum Admin {
         #[arg(long = "scope", required = true)]
         scopes: Vec<ScopeName>,
     },
+    /// Print the images that servers may run as values of the chart: helm … -f images.yaml
+    Images {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -66,6 +71,14 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             let id = account::put_staff(&mut tx, &SystemClock, &email, &hash, &scopes).await?;
             tx.commit().await?;
             println!("{id}");
+            Ok(())
+        }
+        Admin::Images { file } => {
+            let settings = file.parts()?.operator_settings()?;
+            println!("operator:\n  images:");
+            for image in settings.images() {
+                println!("    - {image}");
+            }
             Ok(())
         }
     }

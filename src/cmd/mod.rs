@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod generate;
 mod parts;
+mod preflight;
 mod serve;
 
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ enum Command {
     Migrate(ConfigFile),
     /// Read the configuration and the catalogue, name every fault, exit.
     CheckConfig(ConfigFile),
+    /// Look at the cluster and all around it before the first customer, say for each fault what to do, exit.
+    Preflight(preflight::Preflight),
     /// Things that only the host's own people do.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -114,6 +117,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             parts::check(&file.parts()?);
             Ok(())
         }
+        Command::Preflight(preflight) => Box::pin(preflight::run(preflight)).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
         Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,

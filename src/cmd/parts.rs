@@ -76,14 +76,15 @@ pub(super) fn check(parts: &Parts) {
     );
 }
 
+/// How to reach a cluster: by a file, or by the pod's own service account.
+pub(super) async fn cluster_config(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Config> {
+    let Some(file) = kubeconfig else { return Ok(kube::Config::incluster()?) };
+    let read = Kubeconfig::read_from(file).with_context(|| format!("reading {}", file.display()))?;
+    Ok(kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?)
+}
+
 async fn connect(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Client> {
-    let config = match kubeconfig {
-        Some(file) => {
-            let read = Kubeconfig::read_from(file).with_context(|| format!("reading {}", file.display()))?;
-            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?
-        }
-        None => kube::Config::incluster()?,
-    };
+    let config = cluster_config(kubeconfig).await?;
     Ok(ClientBuilder::try_from(config)?.with_layer(&MapRequestLayer::new(counted)).build())
 }
 
@@ -204,6 +205,18 @@ impl Parts {
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    pub fn stripe(&self) -> &dyn Stripe {
+        self.stripe.as_ref()
+    }
+
+    pub fn resolver(&self) -> &dyn Resolver {
+        self.resolver.as_ref()
     }
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod instance;
 mod kind;
 mod leader;
+mod range;
 mod seen;
 pub mod settings;
 mod template;
@@ -27,8 +28,8 @@ use kube::runtime::{Config, WatchStreamExt as _, applier};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use error::Error;
-pub use instance::{Identity, Refusal, VersionChange, plan_version_change};
+pub use error::{Error, chain as error_chain};
+pub use instance::{Identity, Refusal, VersionChange, plan_version_change, render};
 pub use settings::Settings;
 
 use self::bucket::{Buckets, VersityGw};

@@ -1,10 +1,12 @@
 //! What the operator has to be told. It reads no environment and no files: whoever composes the program fills this in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
+
+use super::range::Range;
 
 /// Everything the operator has to be told.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +36,10 @@ pub struct Settings {
     pub postgres_image: String,
     /// Valkey: `name:8.1@sha256:…`.
     pub valkey_image: String,
+    /// Whether pods get a user namespace of their own (`hostUsers: false`), in which root is nobody on the node. Off for nodes that
+    /// can't: it needs Linux 6.3, containerd 2.0 or CRI-O 1.25, and a file system of volumes that maps ids.
+    #[serde(default = "yes")]
+    pub user_namespaces: bool,
     /// What the walls around an instance must let through.
     #[serde(default)]
     pub network: Network,
@@ -137,6 +143,9 @@ pub struct Network {
     pub reach: Vec<Reach>,
     /// The API server's addresses, for the database's pods alone.
     pub api_server: Vec<Reach>,
+    /// Ranges of nodes, pods and Services that are public addresses: no part of the internet that servers may reach. (Private ones
+    /// never are.)
+    pub cluster: Vec<String>,
     /// The namespace of CloudNativePG's operator.
     pub database_operator: Option<String>,
 }
@@ -174,6 +183,12 @@ pub struct BadSetting {
 }
 
 impl Settings {
+    /// Every image that pods of servers may run: what the chart's list of images must name.
+    pub fn images(&self) -> BTreeSet<&str> {
+        let releases = self.releases.values().flat_map(|Release { web, streaming }| [web.as_str(), streaming.as_str()]);
+        releases.chain([self.postgres_image.as_str(), self.valkey_image.as_str()]).collect()
+    }
+
     /// Checks what types can't.
     ///
     /// # Errors
@@ -203,6 +218,17 @@ impl Settings {
         for (field, image) in images.into_iter().filter(|(_, image)| !is_pinned(image)) {
             fault(field, format!("must name an image by digest, such as name:tag@sha256:…, not {image:?}"));
         }
+        let Network { reach, api_server, cluster, database_operator: _ } = &self.network;
+        let named = reach.iter().map(|Reach { cidr, port: _ }| ("network.reach", cidr));
+        let named = named.chain(api_server.iter().map(|Reach { cidr, port: _ }| ("network.api_server", cidr)));
+        // The admission policy of the chart asks the same (wall/network.yaml).
+        for (field, range) in named.filter(|(_, range)| range.parse().ok().is_none_or(Range::is_wide)) {
+            let message = format!("must name ranges such as 10.0.0.5/32, of at least 16 bits (48 in IPv6), not {range:?}");
+            fault(field.to_owned(), message);
+        }
+        for range in cluster.iter().filter(|range| range.parse::<Range>().is_err()) {
+            fault("network.cluster".to_owned(), format!("must name ranges such as 198.51.100.0/24, not {range:?}"));
+        }
         let name = self.postgres_image.split('@').next().unwrap_or_default();
         let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
         if !tag.starts_with(|first: char| first.is_ascii_digit()) {
@@ -211,6 +237,10 @@ impl Settings {
         }
         faults
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Whether an image is named by its digest.

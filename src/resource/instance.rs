@@ -30,30 +30,36 @@ use super::steps::Step;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("self.domain == oldSelf.domain", "spec.domain can never change: it is part of every handle and of every post's address"))]
 #[x_kube(validation = ("has(self.webDomain) == has(oldSelf.webDomain) && (!has(self.webDomain) || self.webDomain == oldSelf.webDomain)", "spec.webDomain can never change, be added or be taken away"))]
+#[x_kube(validation = ("!has(self.webDomain) || self.webDomain != self.domain", "spec.webDomain is the same as spec.domain: leave it out"))]
+#[x_kube(validation = ("[self.domain, has(self.webDomain) ? self.webDomain : self.domain].all(name, name.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$'))", "spec.domain and spec.webDomain must be names with a dot in them, in small letters, digits and hyphens, such as cats.example; write other letters as A-labels (xn--…)"))]
+#[x_kube(validation = ("[self.domain, has(self.webDomain) ? self.webDomain : self.domain].all(name, !name.matches('[.][0-9]+$') && name.split('.').all(label, label.startsWith('xn--') || !label.matches('^..--')))", "spec.domain and spec.webDomain must not be addresses, nor have a label with two hyphens in third and fourth place unless it is an A-label (xn--)"))]
+#[x_kube(validation = ("[self.domain, has(self.webDomain) ? self.webDomain : self.domain].all(name, !['.local', '.localhost', '.internal', '.arpa', '.invalid', '.onion'].exists(end, name.endsWith(end)))", "spec.domain and spec.webDomain must be names that other servers can look up: not under local, localhost, internal, arpa, invalid or onion"))]
+#[x_kube(validation = ("!has(self.mode.suspended) || self.mode.suspended.reason.matches('^[a-z][a-z-]*$')", "spec.mode.suspended.reason must be a word in small letters and hyphens, such as unpaid"))]
+#[x_kube(validation = ("(self.size.web.replicas + 1) * (self.size.web.concurrency > 1 ? self.size.web.concurrency : 1) * self.size.web.threads + (self.size.streaming.replicas + 1) * self.size.streaming.dbPool + (self.size.sidekiq.replicas + 1) * self.size.sidekiq.concurrency + self.size.scheduler.concurrency <= 970", "the pools of all processes, with one more pod of each, together take more than the 970 connections that Postgres can spare: lower replicas, concurrency, threads or dbPool"))]
+#[x_kube(validation = ("self.size.database.memoryMib >= 4 * ((self.size.web.replicas + 1) * (self.size.web.concurrency > 1 ? self.size.web.concurrency : 1) * self.size.web.threads + (self.size.streaming.replicas + 1) * self.size.streaming.dbPool + (self.size.sidekiq.replicas + 1) * self.size.sidekiq.concurrency + self.size.scheduler.concurrency)", "spec.size.database.memoryMib must be at least 4 MiB for each connection that the processes' pools can take: raise it, or lower replicas, concurrency, threads or dbPool"))]
+#[x_kube(validation = ("self.size.web.memoryMib >= 512 + 256 * (self.size.web.concurrency > 1 ? self.size.web.concurrency - 1 : 0)", "spec.size.web.memoryMib must be at least 512, and 256 more for each of spec.size.web.concurrency after the first"))]
+#[x_kube(validation = ("self.size.cache.storageGib * 512 >= self.size.cache.memoryMib", "spec.size.cache.storageGib must hold the cache twice, for its log is written anew beside the old one: raise it to at least memoryMib / 512"))]
+#[x_kube(validation = ("self.size.database.storageGib >= oldSelf.size.database.storageGib && self.size.cache.storageGib >= oldSelf.size.cache.storageGib", "volumes grow and never shrink: spec.size.database.storageGib and spec.size.cache.storageGib can't be lowered"))]
 #[x_kube(validation = ("self.owner == oldSelf.owner", "spec.owner names the first owner only and can't change; give others the role inside Mastodon"))]
 pub struct MastodonInstanceSpec {
     /// Mastodon's `LOCAL_DOMAIN`: the part after the @ in every handle. In lower-case ASCII (A-labels).
-    #[schemars(
-        length(min = 4, max = 253),
-        regex(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$")
-    )]
+    #[schemars(length(min = 4, max = 253))]
     pub domain: String,
     /// Mastodon's `WEB_DOMAIN`, where the pages are when that is not the domain itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 4, max = 253),
-        regex(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$")
-    )]
+    #[schemars(length(min = 4, max = 253))]
     pub web_domain: Option<String>,
     /// Whether it should run.
     pub mode: Mode,
     /// A release of Mastodon, such as 4.5.20. The operator knows the images of those it offers.
-    #[schemars(regex(pattern = "^[0-9]+\\.[0-9]+\\.[0-9]+$"))]
+    #[schemars(length(max = 20))]
+    #[x_kube(validation = ("self.matches('^(0|[1-9][0-9]*)[.](0|[1-9][0-9]*)[.](0|[1-9][0-9]*)$')", "spec.version must be a release such as 4.5.20, without v and without a suffix"))]
     pub version: String,
     /// Who gets the role Owner at the first start.
     pub owner: Owner,
     /// The language of pages for visitors who ask for none, such as en or pt-BR.
-    #[schemars(regex(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$"))]
+    #[schemars(length(max = 12))]
+    #[x_kube(validation = ("self.matches('^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$')", "spec.locale must be a language such as en or pt-BR"))]
     pub locale: String,
     /// How much of everything.
     pub size: Size,
@@ -75,7 +81,7 @@ pub enum Mode {
     /// No process runs, the data stay, visitors get 503 and a page that says why.
     Suspended {
         /// A short word for the reason, shown to staff and used to choose the page, such as `unpaid`.
-        #[schemars(regex(pattern = "^[a-z][a-z-]{0,31}$"))]
+        #[schemars(length(min = 1, max = 32))]
         reason: String,
     },
     /// It has ended. No process runs; the data stay until they are proven to be in an archive.
@@ -93,13 +99,17 @@ impl Mode {
 }
 
 /// The first owner of a server.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// The user name, without @ and domain.
-    #[schemars(length(min = 1, max = 30), regex(pattern = "^[A-Za-z0-9_]+$"))]
+    #[schemars(length(min = 1, max = 30))]
+    #[x_kube(validation = ("self.matches('^[A-Za-z0-9_]+$')", "spec.owner.username may have letters a to z, digits and underscores"))]
+    // `reserved_usernames` in Mastodon's config/settings.yml, as in instance::owner.
+    #[x_kube(validation = ("!(self.lowerAscii() in ['admin', 'support', 'help', 'root', 'webmaster', 'administrator', 'mod', 'moderator'])", "spec.owner.username is one that Mastodon keeps back: choose another than admin, support, help, root, webmaster, administrator, mod and moderator"))]
     pub username: String,
     /// The mail address to which Mastodon sends the link for a password.
-    #[schemars(length(min = 3, max = 254), regex(pattern = "^[^\\s@-][^\\s@]*@[^\\s@]+$"))]
+    #[schemars(length(min = 3, max = 254))]
+    #[x_kube(validation = ("self.matches('^[^\\\\s@-][^\\\\s@]*@[^\\\\s@.]+([.][^\\\\s@.]+)+$')", "spec.owner.email must be an address such as ada@mail.example"))]
     pub email: String,
 }
 
@@ -120,7 +130,7 @@ pub struct Size {
     /// Valkey.
     pub cache: CacheSize,
     /// What the media bucket is meant to hold; shown and measured, never a wall.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub media_gib: u32,
 }
 
@@ -138,10 +148,10 @@ pub struct WebSize {
     #[schemars(range(min = 1, max = 64))]
     pub threads: u16,
     /// Memory per pod.
-    #[schemars(range(min = 64))]
+    #[schemars(range(min = 64, max = 1_048_576))]
     pub memory_mib: u32,
     /// CPU per pod.
-    #[schemars(range(min = 10))]
+    #[schemars(range(min = 10, max = 256_000))]
     pub cpu_milli: u32,
 }
 
@@ -156,10 +166,10 @@ pub struct StreamingSize {
     #[schemars(range(min = 1, max = 64))]
     pub db_pool: u16,
     /// Memory per pod.
-    #[schemars(range(min = 32))]
+    #[schemars(range(min = 32, max = 1_048_576))]
     pub memory_mib: u32,
     /// CPU per pod.
-    #[schemars(range(min = 10))]
+    #[schemars(range(min = 10, max = 256_000))]
     pub cpu_milli: u32,
 }
 
@@ -174,10 +184,10 @@ pub struct WorkerSize {
     #[schemars(range(min = 1, max = 200))]
     pub concurrency: u16,
     /// Memory per pod.
-    #[schemars(range(min = 64))]
+    #[schemars(range(min = 64, max = 1_048_576))]
     pub memory_mib: u32,
     /// CPU per pod.
-    #[schemars(range(min = 10))]
+    #[schemars(range(min = 10, max = 256_000))]
     pub cpu_milli: u32,
 }
 
@@ -189,10 +199,10 @@ pub struct SchedulerSize {
     #[schemars(range(min = 1, max = 50))]
     pub concurrency: u16,
     /// Memory.
-    #[schemars(range(min = 64))]
+    #[schemars(range(min = 64, max = 1_048_576))]
     pub memory_mib: u32,
     /// CPU.
-    #[schemars(range(min = 10))]
+    #[schemars(range(min = 10, max = 256_000))]
     pub cpu_milli: u32,
 }
 
@@ -204,13 +214,13 @@ pub struct DatabaseSize {
     #[schemars(range(min = 1, max = 5))]
     pub instances: u16,
     /// Disk per server. May grow, never shrink.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 65_536))]
     pub storage_gib: u32,
     /// Memory per server.
-    #[schemars(range(min = 128))]
+    #[schemars(range(min = 128, max = 1_048_576))]
     pub memory_mib: u32,
     /// CPU per server.
-    #[schemars(range(min = 10))]
+    #[schemars(range(min = 10, max = 256_000))]
     pub cpu_milli: u32,
 }
 
@@ -219,10 +229,10 @@ pub struct DatabaseSize {
 #[serde(rename_all = "camelCase")]
 pub struct CacheSize {
     /// Memory of the pod; the keys may use three quarters of it.
-    #[schemars(range(min = 32))]
+    #[schemars(range(min = 32, max = 1_048_576))]
     pub memory_mib: u32,
     /// Disk for the append-only file.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 65_536))]
     pub storage_gib: u32,
 }
 

@@ -4,6 +4,7 @@
 //! (a person must look: staff see the job until then).
 
 mod deliver;
+mod measure;
 mod stripe;
 mod sweep;
 
@@ -158,6 +159,7 @@ async fn build(
 /// Works the queue off until `shutdown`; a job that is running then gets ten seconds.
 pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let schedules = tokio::spawn(sweep::schedule(Arc::clone(&deps), settings.sweep_every, shutdown.clone()));
+    let figures = tokio::spawn(measure::measure(Arc::clone(&deps), shutdown.clone()));
     // Postgres may be away when we start, and may go away while we run: neither ends this process.
     while !shutdown.is_cancelled() {
         let outcome = match build(&deps, settings.concurrency, Some(shutdown.clone())).await {
@@ -173,6 +175,7 @@ pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToke
         }
     }
     schedules.await?;
+    figures.await?;
     Ok(())
 }
 

@@ -42,3 +42,13 @@ capabilities: {drop: [ALL]}
 {{- define "paddock.catalogueName" -}}
 {{ include "paddock.name" (dict "root" . "part" "catalogue") }}
 {{- end }}
+
+{{/* The parts that run all the time, one Deployment, service account and NetworkPolicy each. */}}
+{{- define "paddock.parts" -}}
+web worker fleet operator
+{{- end }}
+
+{{/* Those of them that speak to the API server: no other gets a token. */}}
+{{- define "paddock.partsWithToken" -}}
+fleet operator
+{{- end }}

@@ -6,6 +6,7 @@
 //!
 //! Facts: <https://docs.stripe.com/api>, version `2026-09-30.endive`.
 
+mod account;
 mod id;
 mod read;
 mod real;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::account::{NEEDED_EVENTS, StripeAccount, StripeMode, WebhookEndpoint};
 pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, PriceId, RemoteSubscriptionId};
 pub use self::real::{BadStripeSettings, RealStripe};
 pub use self::webhook::{EventHint, EventRefs, WebhookRefused, sign_webhook, verify_webhook};
@@ -68,6 +70,12 @@ pub trait Stripe: Send + Sync + Debug {
 
     /// An address, good for some minutes, where the customer sees invoices, changes the card or cancels.
     async fn portal_url(&self, customer: &CustomerId, return_url: &str) -> Result<String>;
+
+    /// The account that our key opens.
+    async fn account(&self) -> Result<StripeAccount>;
+
+    /// Where its webhooks go.
+    async fn webhook_endpoints(&self) -> Result<Vec<WebhookEndpoint>>;
 }
 
 /// A customer to be.

@@ -10,7 +10,8 @@ use stripe_shared::{
 };
 
 use super::{
-    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Page, RemoteStatus, RemoteSubscription, Result, StripeError,
+    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Page, RemoteStatus, RemoteSubscription, Result, StripeAccount,
+    StripeError, StripeMode, WebhookEndpoint,
 };
 use crate::money::{Currency, Money};
 
@@ -172,8 +173,29 @@ pub(super) fn last_decline(list: &RawJson) -> Result<Option<DateTime<Utc>>> {
     failed.map(|charge| time("charge", tried(charge)?)).transpose()
 }
 
-fn plain(raw: &RawJson, what: &str) -> Result<Value> {
-    serde_json::from_str(&miniserde::json::to_string(raw)).map_err(|_| unreadable(what))
+/// An answer as plain JSON.
+pub(super) fn plain(answer: &RawJson, what: &str) -> Result<Value> {
+    serde_json::from_str(&miniserde::json::to_string(answer)).map_err(|_| unreadable(what))
+}
+
+pub(super) fn account(account: &Value, mode: StripeMode) -> Result<StripeAccount> {
+    let (Some(id), Some(charges_enabled)) = (account["id"].as_str(), account["charges_enabled"].as_bool()) else {
+        return Err(unreadable("the account"));
+    };
+    Ok(StripeAccount { id: id.to_owned(), mode, charges_enabled })
+}
+
+pub(super) fn webhook_endpoints(list: &Value) -> Result<Vec<WebhookEndpoint>> {
+    let endpoint = |endpoint: &Value| {
+        let events = endpoint["enabled_events"].as_array()?;
+        Some(WebhookEndpoint {
+            url: endpoint["url"].as_str()?.to_owned(),
+            enabled: endpoint["status"] == "enabled",
+            events: events.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        })
+    };
+    let all = list["data"].as_array().ok_or_else(|| unreadable("the list of webhook endpoints"))?;
+    all.iter().map(|one| endpoint(one).ok_or_else(|| unreadable("a webhook endpoint"))).collect()
 }
 
 /// A page of Stripe's list of events, turned to oldest first. With `ending_before` the flag `has_more` speaks of newer events;

@@ -29,7 +29,8 @@ use url::Url;
 
 use super::{
     Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, EventHint, EventId, Interval, Invoice, NewCustomer, Page,
-    PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeError, read,
+    PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode,
+    WebhookEndpoint, read,
 };
 
 /// How long one request may take. Stripe's slowest calls (a first charge) are said to take some seconds.
@@ -48,6 +49,7 @@ pub struct BadStripeSettings(#[source] stripe::StripeError);
 #[derive(Debug, Clone)]
 pub struct RealStripe {
     client: stripe::Client,
+    mode: StripeMode,
 }
 
 impl RealStripe {
@@ -65,7 +67,8 @@ impl RealStripe {
             // async-stripe appends `v1/…` as it stands.
             builder = builder.url(format!("{}/", url.as_str().trim_end_matches('/')));
         }
-        Ok(Self { client: builder.build().map_err(BadStripeSettings)? })
+        let mode = StripeMode::of_key(api_key.expose_secret());
+        Ok(Self { client: builder.build().map_err(BadStripeSettings)?, mode })
     }
 
     async fn ask<R>(&self, request: &R) -> Result<R::Output>
@@ -89,6 +92,13 @@ impl RealStripe {
         })?;
         let strategy = RequestStrategy::Idempotent(key);
         request.customize().request_strategy(strategy).send(&self.client).await.map_err(refusal)
+    }
+
+    /// Reads what async-stripe has no module for among those that we build.
+    async fn read(&self, path: &str) -> Result<serde_json::Value> {
+        let request = RequestBuilder::new(StripeMethod::Get, path);
+        let answer: RawJson = request.customize().send(&self.client).await.map_err(refusal)?;
+        read::plain(&answer, path)
     }
 
     /// Products have ids of our choosing, so there is nothing to look up by name.
@@ -260,6 +270,14 @@ impl Stripe for RealStripe {
     async fn portal_url(&self, customer: &CustomerId, return_url: &str) -> Result<String> {
         let create = CreateBillingPortalSession::new().customer(customer.as_str()).return_url(return_url);
         Ok(self.ask(&create).await?.url)
+    }
+
+    async fn account(&self) -> Result<StripeAccount> {
+        read::account(&self.read("/account").await?, self.mode)
+    }
+
+    async fn webhook_endpoints(&self) -> Result<Vec<WebhookEndpoint>> {
+        read::webhook_endpoints(&self.read("/webhook_endpoints").await?)
     }
 }
 

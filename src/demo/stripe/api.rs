@@ -16,7 +16,7 @@ use super::faults::Fault;
 use super::idempotency::StoredAnswer;
 use super::params::Params;
 use super::store::Turn;
-use super::{Shop, charges, checkout, customers, events, invoices, portal, prices, products, subscriptions};
+use super::{Shop, account, charges, checkout, customers, events, invoices, portal, prices, products, subscriptions};
 
 /// An answer and whether it is one from before.
 type Reply = (StatusCode, Value, bool);
@@ -98,6 +98,12 @@ fn carry_out(shop: &Shop, method: &Method, uri: &Uri, params: Params, fault: Opt
 fn dispatch(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) -> Option<Answered> {
     let plain = |params: Params, answered: Answered| params.finish().and(answered);
     Some(match (method, path) {
+        ("GET", ["account"]) => plain(params, account::get(turn)),
+        ("GET", ["webhook_endpoints"]) => {
+            let mut params = params;
+            params.take("limit");
+            plain(params, account::endpoints(turn))
+        }
         ("POST", ["customers"]) => customers::create(turn, params),
         ("GET", ["customers"]) => customers::list(turn, params),
         ("GET", ["customers", id]) => plain(params, customers::get(turn, id)),

@@ -4,6 +4,7 @@
 //! parameters, wrong ids, reused keys and sessions that are too short are refused. Where a file here is simpler than Stripe, its first
 //! lines say so.
 
+mod account;
 mod api;
 mod cards;
 mod charges;

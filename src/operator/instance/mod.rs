@@ -7,6 +7,7 @@ mod identity;
 mod observe;
 mod progress;
 mod remove;
+mod render;
 mod status;
 mod validate;
 
@@ -20,6 +21,7 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 pub use identity::{Identity, random_hex};
+pub use render::render;
 pub use validate::{Refusal, Valid, VersionChange, plan_version_change, validate};
 
 use self::observe::Observed;

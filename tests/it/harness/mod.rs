@@ -18,6 +18,7 @@
 
 mod answer;
 mod app;
+pub mod chart;
 mod client;
 mod cluster;
 mod database;

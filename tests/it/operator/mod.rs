@@ -1,6 +1,9 @@
 //! The operator against a real control plane: what it makes, what it repairs, and what it never makes twice.
 
+mod isolation;
 mod kept;
+mod rights;
+mod schema;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,7 +116,15 @@ impl Host {
     async fn order(&self, change: impl FnOnce(&mut serde_json::Value)) -> InstanceId {
         let id = InstanceId::new();
         let name = resource_name(id);
-        let mut wanted = json!({
+        let mut wanted = Self::wanted(&name);
+        change(&mut wanted);
+        self.instances().patch(&name, &PatchParams::apply("fleet").force(), &Patch::Apply(&wanted)).await.unwrap();
+        id
+    }
+
+    /// A server with two web pods.
+    fn wanted(name: &str) -> serde_json::Value {
+        json!({
             "apiVersion": "paddock.host/v1alpha1", "kind": "MastodonInstance", "metadata": {"name": name},
             "spec": {
                 "domain": format!("{}.{DOMAIN}", &name[4..]), "mode": {"running": {}}, "version": "4.5.20", "locale": "en",
@@ -128,10 +139,7 @@ impl Host {
                     "mediaGib": 50,
                 },
             },
-        });
-        change(&mut wanted);
-        self.instances().patch(&name, &PatchParams::apply("fleet").force(), &Patch::Apply(&wanted)).await.unwrap();
-        id
+        })
     }
 
     async fn get(&self, id: InstanceId) -> MastodonInstance {

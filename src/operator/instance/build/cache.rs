@@ -49,7 +49,7 @@ pub fn stateful_set(valid: &Valid<'_>, foundation: &Foundation) -> Object {
         "--maxmemory-policy",
         "noeviction",
     ];
-    let body = json!({"spec": {
+    let mut body = json!({"spec": {
         "serviceName": names::CACHE,
         "replicas": i32::from(valid.runs),
         "selector": {"matchLabels": selector(valid, names::CACHE)},
@@ -82,5 +82,6 @@ pub fn stateful_set(valid: &Valid<'_>, foundation: &Foundation) -> Object {
             },
         },
     }});
+    pods::keep_from_host_users(valid, &mut body["spec"]["template"]);
     Object::new(valid, Kind::StatefulSet, names::CACHE, names::CACHE, body)
 }

@@ -17,6 +17,8 @@ mod secrets;
 mod services;
 
 #[cfg(test)]
+mod egress;
+#[cfg(test)]
 pub mod tests;
 
 use serde_json::{Map, Value, json};
@@ -122,6 +124,22 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// All of them, in the order in which they are made.
+    pub fn into_all(self) -> Vec<Object> {
+        let Self { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
+            self;
+        let Services { web, streaming, cache: cache_service } = services;
+        let mut all = vec![quota, limits];
+        all.extend(policies);
+        all.extend([env, web, streaming, cache_service, volume, database, cache, route]);
+        all.extend(mail);
+        all.extend(budgets);
+        let Jobs { prepare, seed, owner } = jobs;
+        let Processes { web, streaming, sidekiq, scheduler } = processes;
+        all.extend([prepare, seed, owner, web, streaming, sidekiq, scheduler]);
+        all
+    }
+
     /// The walls: quota, limits and policies.
     pub fn walls(&self) -> Vec<Key> {
         [&self.quota, &self.limits].into_iter().chain(&self.policies).map(Object::key).collect()

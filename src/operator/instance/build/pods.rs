@@ -21,6 +21,13 @@ pub fn pod_security(user: i64) -> Value {
     })
 }
 
+/// Gives a pod a user namespace of its own, unless the nodes can't.
+pub fn keep_from_host_users(valid: &Valid<'_>, template: &mut Value) {
+    if valid.settings.user_namespaces {
+        template["spec"]["hostUsers"] = false.into();
+    }
+}
+
 /// The security context of a container under the restricted profile.
 pub fn container_security() -> Value {
     json!({
@@ -113,7 +120,7 @@ impl<'a> Pods<'a> {
         variables.extend(env.into_iter().map(|(name, value)| json!({"name": name, "value": value})));
         let mut sources = vec![json!({"configMapRef": {"name": names::ENV}})];
         sources.extend(secrets.iter().map(|name| json!({"secretRef": {"name": name}})));
-        json!({
+        let mut template = json!({
             "metadata": {"labels": labels(self.valid, component), "annotations": self.annotations},
             "spec": {
                 "automountServiceAccountToken": false,
@@ -133,7 +140,9 @@ impl<'a> Pods<'a> {
                 }],
                 "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}}],
             },
-        })
+        });
+        keep_from_host_users(self.valid, &mut template);
+        template
     }
 }
 

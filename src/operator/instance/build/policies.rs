@@ -1,15 +1,18 @@
 //! The walls: nothing goes in or out but what is named here.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::{Object, names};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
+use crate::operator::range::{Range, is_global_unicast};
 use crate::operator::seen::INSTANCE_LABEL;
 use crate::operator::settings::{Network, Reach};
 
 /// Where no server has business: private, shared, link-local (metadata services), loopback, benchmarking, multicast, reserved.
-const NOT_THE_INTERNET_V4: [&str; 13] = [
+pub const NOT_THE_INTERNET_V4: [&str; 14] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -18,6 +21,7 @@ const NOT_THE_INTERNET_V4: [&str; 13] = [
     "172.16.0.0/12",
     "192.0.0.0/24",
     "192.0.2.0/24",
+    "192.88.99.0/24",
     "192.168.0.0/16",
     "198.18.0.0/15",
     "198.51.100.0/24",
@@ -25,10 +29,12 @@ const NOT_THE_INTERNET_V4: [&str; 13] = [
     "224.0.0.0/3",
 ];
 
-/// The same of IPv6, with the forms in which an IPv4 address can hide. (The mapped form, `::ffff:0:0/96`, never leaves a host as
-/// such, and the API server refuses it here.)
-const NOT_THE_INTERNET_V6: [&str; 8] =
-    ["::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8"];
+/// All of IPv6 that the registry has given out to be reached from everywhere. What lies outside (loopback, unique local, link-local,
+/// multicast, the forms in which an IPv4 address can hide, what nobody has got yet) needs no list.
+pub const INTERNET_V6: &str = "2000::/3";
+
+/// What is in there for other purposes: tunnels and trials (Teredo, ORCHID, benchmarking), documentation, 6to4.
+pub const NOT_THE_INTERNET_V6: [&str; 4] = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
 
 /// Processes of Mastodon: they may speak to the world.
 const MASTODON: [&str; 5] = [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER, "job"];
@@ -39,7 +45,8 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
     let mastodon = one_of(&MASTODON);
     let database = json!({"matchLabels": {"cnpg.io/cluster": names::DATABASE}});
     let cache = one_of(&[names::CACHE]);
-    let Network { reach, api_server, database_operator } = &valid.settings.network;
+    let Network { reach, api_server, cluster, database_operator } = &valid.settings.network;
+    let (not_v4, not_v6) = not_the_internet(cluster);
 
     let mut out = vec![
         json!({"to": [{"podSelector": database}], "ports": [tcp(names::DATABASE_PORT)]}),
@@ -47,8 +54,8 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
         // Federation, object store and mail, wherever they are on the internet. Relays listen on these ports.
         json!({
             "to": [
-                {"ipBlock": {"cidr": "0.0.0.0/0", "except": NOT_THE_INTERNET_V4}},
-                {"ipBlock": {"cidr": "::/0", "except": NOT_THE_INTERNET_V6}},
+                {"ipBlock": {"cidr": "0.0.0.0/0", "except": not_v4}},
+                {"ipBlock": {"cidr": INTERNET_V6, "except": not_v6}},
             ],
             "ports": [tcp(80), tcp(443), tcp(465), tcp(587)],
         }),
@@ -88,6 +95,21 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
             }),
         ),
     ]
+}
+
+/// Where no server has business, v4 and v6: the lists above, and the cluster's own ranges where these are public addresses. (The API
+/// server takes only exceptions that lie in what they are excepted from.)
+fn not_the_internet(cluster: &[String]) -> (Vec<&str>, Vec<&str>) {
+    let (mut v4, mut v6) = (NOT_THE_INTERNET_V4.to_vec(), NOT_THE_INTERNET_V6.to_vec());
+    for range in cluster {
+        match range.parse().map(Range::first) {
+            Ok(IpAddr::V4(_)) => v4.push(range),
+            Ok(IpAddr::V6(first)) if is_global_unicast(first) => v6.push(range),
+            // Outside of the internet anyway; what can't be read was refused with the settings.
+            Ok(IpAddr::V6(_)) | Err(_) => {}
+        }
+    }
+    (v4, v6)
 }
 
 fn one_of(components: &[&str]) -> Value {

@@ -36,6 +36,7 @@ pub fn settings() -> Settings {
             "reach": [{"cidr": "10.9.8.7/32", "port": 7070}],
             "api_server": [{"cidr": "10.0.0.1/32", "port": 443}],
             "database_operator": "cnpg-system",
+            "cluster": ["198.41.7.0/24", "2a01:db9::/48", "fd00:7::/48"],
         },
     }))
     .unwrap()
@@ -72,16 +73,15 @@ fn with_objects(mode: &Value, web_replicas: u16, look: impl FnOnce(Vec<Object>))
     let (settings, instance) = (settings(), instance(mode, web_replicas));
     let valid = validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap();
     let mut all = vec![namespace(&valid)];
-    let Objects { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
-        build(&valid, &foundation(), FIRST);
-    all.extend([quota, limits, env, volume, database, cache, route]);
-    all.extend(policies);
-    all.extend(mail);
-    all.extend([services.web, services.streaming, services.cache]);
-    all.extend(budgets);
-    all.extend([processes.web, processes.streaming, processes.sidekiq, processes.scheduler]);
-    all.extend([jobs.prepare, jobs.seed, jobs.owner]);
+    all.extend(build(&valid, &foundation(), FIRST).into_all());
     look(all);
+}
+
+/// The policies of a server that runs.
+pub fn policies_of_a_server() -> Vec<Value> {
+    let (settings, instance) = (settings(), instance(&json!({"running": {}}), 1));
+    let valid = validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap();
+    policies::policies(&valid).into_iter().map(|object| object.body).collect()
 }
 
 fn find(all: &[Object], kind: Kind, name: &str) -> Object {
@@ -133,6 +133,7 @@ fn every_pod_fits_the_restricted_profile_and_is_pinned() {
             let name = &object.name;
             let spec = template.spec.unwrap();
             assert_eq!(spec.automount_service_account_token, Some(false), "{name}");
+            assert_eq!(spec.host_users, Some(false), "{name}");
             let security = spec.security_context.unwrap();
             assert_eq!(security.run_as_non_root, Some(true), "{name}");
             assert!(security.run_as_user.unwrap() > 0, "{name}");
@@ -268,6 +269,20 @@ fn nothing_has_an_owner_and_everything_carries_its_labels_and_hash() {
             assert_eq!(metadata["annotations"][APPLIED_ANNOTATION], format!("{:016x}", object.hash));
         }
     });
+}
+
+#[test]
+fn the_walls_of_the_chart_know_our_secrets_and_ranges() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/paddock/templates/wall");
+    let helpers = std::fs::read_to_string(format!("{folder}/_helpers.tpl")).unwrap();
+    let mut secrets = names::SECRETS.to_vec();
+    secrets.sort_unstable();
+    for texts in [&secrets[..], &policies::NOT_THE_INTERNET_V4, &policies::NOT_THE_INTERNET_V6] {
+        let list = format!("[{}]", texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", "));
+        assert!(helpers.contains(&list), "charts/paddock/templates/wall/_helpers.tpl lacks {list}");
+    }
+    let network = std::fs::read_to_string(format!("{folder}/network.yaml")).unwrap();
+    assert!(network.contains(&format!("block.cidr == '{}'", policies::INTERNET_V6)));
 }
 
 #[test]

@@ -1,0 +1,33 @@
+//! What would be written, without a cluster: for those who check beforehand whether a cluster takes it.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::build::{self, Attempts};
+use super::found::{BucketState, Foundation};
+use super::identity::{Identity, random_hex};
+use super::validate::{Refusal, validate};
+use crate::operator::bucket::BucketKey;
+use crate::operator::settings::Settings;
+use crate::resource::{InstanceStatus, MastodonInstance};
+
+/// Every object of an instance, the namespace first, then what stands before anything is built, then the rest in the order in which it
+/// is made. The keys in it are made up and open nothing.
+///
+/// # Errors
+/// The instance can't be brought about with these settings.
+pub fn render(settings: &Settings, instance: &MastodonInstance) -> Result<Vec<Value>, Refusal> {
+    let valid = validate(settings, instance, &InstanceStatus::default(), &BTreeMap::new())?;
+    let foundation = Foundation { secrets: 0, fingerprint: String::new(), bucket: BucketState::There };
+    let objects = build::build(&valid, &foundation, Attempts { prepare: 1, seed: 1, owner: 1 });
+    let mut all = vec![
+        build::namespace(&valid).body,
+        build::identity_secret(&valid, &Identity::generate()),
+        build::media_secret(&valid, &BucketKey::generate()),
+        build::cache_password(&valid, &SecretString::from(random_hex::<32>())),
+    ];
+    all.extend(objects.into_all().into_iter().map(|object| object.body));
+    Ok(all)
+}
