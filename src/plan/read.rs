@@ -63,7 +63,7 @@ fn kind(value: &Value) -> String {
 }
 
 fn listed(faults: &[Fault]) -> String {
-    faults.iter().fold(String::new(), |list, fault| list + "\n  - " + &fault.to_string())
+    faults.iter().fold(String::new(), |list, fault| list + "\n  - " + fault.to_string().as_str())
 }
 
 pub(super) fn file(path: &Path) -> Result<String, FileError> {

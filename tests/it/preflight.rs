@@ -166,7 +166,7 @@ async fn a_good_cluster_passes_and_each_broken_thing_is_named_with_its_remedy() 
     bindings.delete("paddock-operator-pods", &DeleteParams::default()).await.unwrap();
     let maps: Api<ConfigMap> = Api::namespaced(there.client.clone(), chart::RELEASE);
     let list = maps.get("paddock-images").await.unwrap().data.unwrap()["images"].clone();
-    let shorter: String = list.lines().filter(|line| !line.contains("valkey")).map(|line| format!("{line}\n")).collect();
+    let shorter = list.lines().filter(|line| !line.contains("valkey")).collect::<Vec<_>>().join("\n");
     let set = async |images: &str| {
         let patch = json!({"data": {"images": images}});
         maps.patch("paddock-images", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();

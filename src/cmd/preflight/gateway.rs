@@ -65,13 +65,12 @@ fn programmed(gateway: &DynamicObject) -> Vec<Check> {
         Check::fault(name, why, "install the controller of its class, and see what it reports: kubectl describe gateway")
     }];
     let from = &gateway.data["spec"]["allowedListeners"]["namespaces"]["from"];
-    checks.push(match from.as_str() {
-        Some("All" | "Selector") => Check::ok("listener sets", "namespaces of servers may bring certificates of their own"),
-        _ => {
-            let remedy =
-                "set spec.allowedListeners.namespaces.from: All on the Gateway, or a Selector on the label paddock.host/instance";
-            Check::fault("listener sets", "the Gateway takes none, so customers' own domains can't be served", remedy)
-        }
+    checks.push(if let Some("All" | "Selector") = from.as_str() {
+        Check::ok("listener sets", "namespaces of servers may bring certificates of their own")
+    } else {
+        let remedy =
+            "set spec.allowedListeners.namespaces.from: All on the Gateway, or a Selector on the label paddock.host/instance";
+        Check::fault("listener sets", "the Gateway takes none, so customers' own domains can't be served", remedy)
     });
     checks
 }

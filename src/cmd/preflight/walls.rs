@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::config::AuthInfo;
 use kube::core::GroupVersionKind;
-use kube::{Client, ResourceExt as _, discovery};
+use kube::{Client, ResourceExt, discovery};
 use serde_json::{Value, json};
 
 use super::Surroundings;
@@ -112,7 +112,7 @@ async fn policies(surroundings: &Surroundings) -> Check {
     let Surroundings { client, release, .. } = surroundings;
     let api: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
     let there: BTreeSet<String> = match api.list(&ListParams::default()).await {
-        Ok(all) => all.iter().filter(|one| denies(one)).map(|one| one.name_any()).collect(),
+        Ok(all) => all.iter().filter(|one| denies(one)).map(ResourceExt::name_any).collect(),
         Err(error) => return Check::warn(name, chain(&error), "look as somebody who may list admission policies"),
     };
     let missing: Vec<String> =

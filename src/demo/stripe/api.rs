@@ -98,11 +98,11 @@ fn carry_out(shop: &Shop, method: &Method, uri: &Uri, params: Params, fault: Opt
 fn dispatch(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) -> Option<Answered> {
     let plain = |params: Params, answered: Answered| params.finish().and(answered);
     Some(match (method, path) {
-        ("GET", ["account"]) => plain(params, account::get(turn)),
+        ("GET", ["account"]) => plain(params, Ok(account::get(turn))),
         ("GET", ["webhook_endpoints"]) => {
             let mut params = params;
             params.take("limit");
-            plain(params, account::endpoints(turn))
+            plain(params, Ok(account::endpoints(turn)))
         }
         ("POST", ["customers"]) => customers::create(turn, params),
         ("GET", ["customers"]) => customers::list(turn, params),

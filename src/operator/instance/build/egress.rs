@@ -101,7 +101,7 @@ enum Is {
 }
 
 /// IANA's registries of special-purpose addresses (IPv4 as of 2025-10, IPv6 likewise; RFC 6890 and what has been added to it), with
-/// multicast (RFC 5771, 4291), what IPv4-compatible and site-local once were (RFC 4291, 3879) and everything beyond 2000::/3, which
+/// multicast (RFC 5771, 4291), what IPv4-compatible and site-local once were (RFC 4291, 3879) and everything beyond `2000::/3`, which
 /// has not been given out. The longest range decides.
 const REGISTRY: &[(&str, Is)] = &[
     ("0.0.0.0/0", Is::Internet),

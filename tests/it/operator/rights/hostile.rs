@@ -29,9 +29,9 @@ impl Hostile {
 
 fn put(root: &mut Value, at: &str, value: &Value) {
     let mut place = root;
-    let mut parts = at.split('/').skip(1).map(|part| part.replace("~1", "/")).peekable();
-    while let Some(part) = parts.next() {
-        let last = parts.peek().is_none();
+    let mut steps = at.split('/').skip(1).map(|part| part.replace("~1", "/")).peekable();
+    while let Some(part) = steps.next() {
+        let last = steps.peek().is_none();
         if last && value.is_null() {
             place.as_object_mut().unwrap().remove(&part).unwrap_or_else(|| panic!("{at}: nothing to take away"));
             return;
@@ -41,12 +41,12 @@ fn put(root: &mut Value, at: &str, value: &Value) {
                 if place.is_null() {
                     *place = json!([]);
                 }
-                let list = place.as_array_mut().unwrap();
-                assert!(index <= list.len(), "{at}");
-                if index == list.len() {
-                    list.push(Value::Null);
+                let items = place.as_array_mut().unwrap();
+                assert!(index <= items.len(), "{at}");
+                if index == items.len() {
+                    items.push(Value::Null);
                 }
-                &mut list[index]
+                &mut items[index]
             }
             Err(_) => &mut place[part.as_str()],
         };
@@ -55,6 +55,7 @@ fn put(root: &mut Value, at: &str, value: &Value) {
 }
 
 /// Everything that is tried.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn hostile() -> Vec<Hostile> {
     let profile = |what, at, value| Hostile { what, at, value, by_profile: true };
     let wall = |what, at, value| Hostile { what, at, value, by_profile: false };

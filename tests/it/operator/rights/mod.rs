@@ -170,6 +170,7 @@ fn unused(granted: &BTreeSet<Right>, used: &BTreeSet<Right>) -> Vec<String> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one life, from its beginning to its end")]
 async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_and_nothing_else_is_possible() {
     let host = Host::new().await;
     host.install_chart().await;

@@ -81,10 +81,10 @@ fn namespaces(target: &Target) -> Vec<Attack> {
             body["metadata"]["labels"].as_object_mut().unwrap().remove("pod-security.kubernetes.io/enforce");
         }),
         make("a baseline namespace", &|body| {
-            body["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "baseline".into()
+            body["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "baseline".into();
         }),
         make("a privileged namespace", &|body| {
-            body["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged".into()
+            body["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged".into();
         }),
         make("an old profile", &|body| body["metadata"]["labels"]["pod-security.kubernetes.io/enforce-version"] = "v1.22".into()),
         make("a namespace of nobody's", &|body| body["metadata"]["labels"]["paddock.host/instance"] = Value::Null),
