@@ -98,7 +98,7 @@ pub fn hostile() -> Vec<Hostile> {
             "/spec/containers/0/securityContext/seccompProfile",
             json!({"type": "Unconfined"}),
         ),
-        profile("the whole of /proc", "/spec/containers/0/securityContext/procMount", json!("Unmasked")),
+        wall("the whole of /proc", "/spec/containers/0/securityContext/procMount", json!("Unmasked")),
         profile("a setting of the kernel", "/spec/securityContext/sysctls", json!([{"name": "kernel.msgmax", "value": "65536"}])),
         profile("an SELinux type", "/spec/securityContext/seLinuxOptions", json!({"type": "spc_t"})),
         profile(

@@ -266,6 +266,8 @@ async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_an
     bindings.delete("too-much", &DeleteParams::default()).await.unwrap();
     assert!(breaches_of.is_empty(), "{} of {}: {breaches_of:#?}", breaches_of.len(), forbidden.len());
     println!("{} refused by admission policies alone, with the role of an administrator", forbidden.len());
+    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(host.client.clone());
+    namespaces.delete(&target.impostor, &DeleteParams::default()).await.unwrap();
 
     // What it has lost it looks for.
     let unheld = json!({"metadata": {"finalizers": ["paddock.host/instance"]}});
