@@ -5,6 +5,7 @@
 
 versitygw=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 cargo_deny_version=0.20.2
+garage_version=2.5.0
 cache=${PADDOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paddock}
 
 hash_of() { sha256sum | cut -c1-16; }
@@ -48,6 +49,13 @@ build_cargo_deny() {
     rm -rf "$1/target" "$1/bin"
 }
 
+# With what one node on one machine needs: SQLite, and its C libraries out of its own sources.
+build_garage() {
+    cargo install --quiet --locked --root "$1" --target-dir "$1/target" --no-default-features --features sqlite,bundled-libs "garage@$garage_version"
+    mv "$1/bin/garage" "$1/garage"
+    rm -rf "$1/target" "$1/bin"
+}
+
 # Copies the CRDs named in tests/cluster/crds.txt out of Go modules whose checksums are the pinned ones.
 build_crds() {
     local module version sum folder files file found
@@ -78,3 +86,9 @@ tools() {
 }
 
 cargo_deny() { provide cargo-deny "$(echo "cargo-deny@$cargo_deny_version" | hash_of)" build_cargo_deny; }
+
+garage() {
+    provide garage "$(echo "garage@$garage_version sqlite,bundled-libs" | hash_of)" build_garage
+    # shellcheck disable=SC2154 # set by `provide`
+    export PADDOCK_GARAGE_BIN=$home_of_garage
+}

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 
-use super::{ConfigFile, parts};
+use super::{ConfigFile, parts, vault};
 use crate::account::email::EmailAddress;
 use crate::account::password::{self, Passwords};
 use crate::account::{self, Scope};
@@ -29,6 +29,9 @@ pub(super) enum Admin {
         #[command(flatten)]
         file: ConfigFile,
     },
+    /// The vault that keeps the servers' identities.
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -81,5 +84,6 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Admin::Vault(command) => vault::run(command).await,
     }
 }

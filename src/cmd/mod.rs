@@ -7,6 +7,7 @@ mod generate;
 mod parts;
 mod preflight;
 mod serve;
+mod vault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +44,11 @@ impl ConfigFile {
     /// The configuration and everything made out of it.
     fn parts(&self) -> anyhow::Result<Parts> {
         Ok(Parts::open(Config::read(self.config.as_deref()))?)
+    }
+
+    /// The section `[operator]` as it is, whatever is wrong beside it: a way back must not fail for want of something else.
+    fn operator(&self) -> anyhow::Result<crate::operator::Settings> {
+        parts::operator_section(Config::read(self.config.as_deref()))
     }
 }
 

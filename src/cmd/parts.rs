@@ -17,6 +17,7 @@ use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
+use crate::operator::settings::StorageDriver;
 use crate::plan::{Catalogue, Releases};
 use crate::{operator, web, worker};
 
@@ -29,6 +30,8 @@ fn hashes_at_once() -> usize {
 const DNS_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a mail server may take for a mail.
 const MAIL_PATIENCE: Duration = Duration::from_secs(30);
+
+const NO_OPERATOR: &str = "operator: is missing; write the section [operator], see docs/configuration.md";
 
 /// Everything that more than one part needs.
 pub(super) struct Parts {
@@ -188,7 +191,7 @@ impl Parts {
     /// # Errors
     /// There is no such section.
     pub fn operator_settings(&self) -> anyhow::Result<operator::Settings> {
-        self.operator.clone().context("operator: is missing; write the section [operator], see docs/configuration.md")
+        self.operator.clone().context(NO_OPERATOR)
     }
 
     /// A client for each cluster: by its kubeconfig, or by the pod's own service account.
@@ -261,6 +264,17 @@ fn read_operator(config: &Config, releases: Option<&Releases>, faults: &mut Faul
     Some(settings)
 }
 
+/// The section `[operator]` as it is, whatever is wrong beside it.
+pub(super) fn operator_section((config, faults): (Option<Config>, Vec<Fault>)) -> anyhow::Result<operator::Settings> {
+    let Some(config) = config else { return Err(BadConfig(faults).into()) };
+    let mut faults = Faults(Vec::new());
+    match read_operator(&config, None, &mut faults) {
+        Some(settings) => Ok(settings),
+        None if config.operator.is_empty() => anyhow::bail!(NO_OPERATOR),
+        None => Err(BadConfig(faults.0).into()),
+    }
+}
+
 fn images(releases: &Releases) -> toml::Table {
     let images = |release: &crate::plan::Release| {
         let named = [("web", release.web.reference()), ("streaming", release.streaming.reference())];
@@ -271,9 +285,7 @@ fn images(releases: &Releases) -> toml::Table {
 
 /// What the operator of a business must not run with.
 fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
-    if settings.storage.endpoint.scheme() != "https" {
-        faults.note("operator.storage.endpoint", "must begin with https:// in production: the administrator's key is sent there");
-    }
+    refuse_stores_in_production(settings, faults);
     let pinned = [("postgres_image", &settings.postgres_image), ("valkey_image", &settings.valkey_image)];
     for (name, image) in pinned.map(|(name, image)| (format!("operator.{name}"), image)) {
         if is_stand_in(image) {
@@ -296,6 +308,28 @@ fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
             "operator.network.api_server",
             "is missing; databases' pods can't start behind their walls without: write api_server = [{ cidr = \"10.96.0.1/32\", port = 443 }]",
         );
+    }
+}
+
+/// The same of where data lie.
+fn refuse_stores_in_production(settings: &operator::Settings, faults: &mut Faults) {
+    let (storage, vault) = (&settings.storage, &settings.vault);
+    for (name, address) in [
+        ("storage.endpoint", Some(&storage.endpoint)),
+        ("storage.admin_endpoint", storage.admin_endpoint.as_ref()),
+        ("vault.endpoint", vault.endpoint.as_ref()),
+    ] {
+        if address.is_some_and(|address| address.scheme() != "https") {
+            faults.note(&format!("operator.{name}"), "must begin with https:// in production: keys and tokens are used there");
+        }
+    }
+    if storage.driver == StorageDriver::Static && storage.accept_shared_key.as_ref() != Some(&storage.access_key) {
+        let message = "is missing: with driver = \"static\" every server has the same key and can read and delete what all others have; \
+                       name that key here if this is meant, or take a store that can make keys";
+        faults.note("operator.storage.accept_shared_key", message);
+    }
+    for name in operator::vault::examples(vault) {
+        faults.note(&format!("operator.vault.{name}"), "is the example's; make your own with: paddock admin vault keygen");
     }
 }
 
@@ -366,6 +400,66 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn without_a_vault_there_is_no_operator() {
+        let (before, rest) = config::REFERENCE.split_once("[operator.vault]").unwrap();
+        let (_, after) = rest.split_once("# The relay for mails").unwrap();
+        let missing = format!("{before}\n# The relay for mails{after}");
+        let keygen = "paddock admin vault keygen";
+        let expected = [
+            ("operator.vault.bucket", "write for example bucket ="),
+            ("operator.vault.access_key", keygen),
+            ("operator.vault.secret_key", keygen),
+            ("operator.vault.operator_key", keygen),
+            ("operator.vault.recovery_recipient", keygen),
+        ];
+        assert_names(&faults(&missing), &expected);
+
+        let line = |name: &str| config::REFERENCE.lines().find(|line| line.starts_with(name)).unwrap();
+        let with = |name: &str, value: &str| config::REFERENCE.replacen(line(name), &format!("{name} = \"{value}\""), 1);
+        let found = faults(&with("operator_key", "0123"));
+        assert_names(&found, &[("operator.vault.operator_key", "AGE-SECRET-KEY-1")]);
+        let found = faults(&with("recovery_recipient", operator::vault::EXAMPLE_KEY));
+        assert_names(&found, &[("operator.vault.recovery_recipient", "is not a public key")]);
+        assert!(!found.concat().contains(operator::vault::EXAMPLE_KEY), "a key in the wrong place is not shown");
+        let own = operator::vault::EXAMPLE_KEY.parse::<age::x25519::Identity>().unwrap().to_public().to_string();
+        assert_names(&faults(&with("recovery_recipient", &own)), &[("operator.vault.recovery_recipient", "kept offline")]);
+        let shared =
+            config::REFERENCE.replacen("access_key = \"administrator\"", "access_key = \"GK0123456789abcdef01234567\"", 1);
+        assert_names(&faults(&shared), &[("operator.vault.access_key", "a key of its own")]);
+    }
+
+    #[tokio::test]
+    async fn a_store_is_told_what_it_lacks() {
+        let driver = |driver: &str, more: &str| {
+            config::REFERENCE.replacen("driver = \"versitygw\"", &format!("driver = \"{driver}\"\n{more}\n"), 1)
+        };
+        let garage = [
+            ("operator.storage.admin_endpoint", "admin API"),
+            ("operator.storage.admin_token", "Garage's configuration"),
+            ("operator.storage.access_key", "paddock admin vault keygen"),
+        ];
+        assert_names(&faults(&driver("garage", "")), &garage);
+        assert_names(
+            &faults(&driver("versitygw", "admin_token = \"t\"")),
+            &[("operator.storage.admin_endpoint", "are Garage's")],
+        );
+        let misplaced = faults(&driver("versitygw", "accept_shared_key = \"administrator\""));
+        assert_names(&misplaced, &[("operator.storage.accept_shared_key", "take it out")]);
+        assert_names(&faults(&driver("static", "")), &[]);
+
+        // In production one key for all has to be named.
+        let production = |more: &str| {
+            let mut noted = Faults(Vec::new());
+            let config = Config::from_toml(&driver("static", more)).unwrap();
+            read_operator(&Config { mode: Mode::Production, ..config }, None, &mut noted).unwrap();
+            noted.0.iter().map(ToString::to_string).filter(|fault| fault.contains("accept_shared_key")).collect::<Vec<_>>()
+        };
+        assert_names(&production(""), &[("operator.storage.accept_shared_key", "read and delete what all others have")]);
+        assert_names(&production("accept_shared_key = \"other\""), &[("operator.storage.accept_shared_key", "is missing")]);
+        assert_names(&production("accept_shared_key = \"administrator\""), &[]);
+    }
+
+    #[tokio::test]
     async fn production_refuses_an_operator_that_is_for_trials() {
         let api_server = config::REFERENCE.lines().find(|line| line.starts_with("api_server")).unwrap();
         let text = config::REFERENCE
@@ -382,6 +476,9 @@ mod tests {
         let expected = [
             ("catalogue.releases", ""),
             ("operator.storage.endpoint", "must begin with https://"),
+            ("operator.vault.secret_key", "paddock admin vault keygen"),
+            ("operator.vault.operator_key", "paddock admin vault keygen"),
+            ("operator.vault.recovery_recipient", "paddock admin vault keygen"),
             ("operator.postgres_image", "digest of zeros"),
             ("operator.valkey_image", "digest of zeros"),
             ("operator.postgres_image", "17 or newer"),

@@ -18,7 +18,7 @@ use crate::account::password::Passwords;
 use crate::account::{self, Scope};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::crypto::EXAMPLE_KEY;
+use crate::crypto::{self, EXAMPLE_KEY};
 use crate::db::Db;
 
 /// Who may see the staff's pages.
@@ -92,7 +92,8 @@ impl Stage {
         .await
         .context("starting the fake Stripe")?;
 
-        let text = configuration(rig, settings, &stripe, &mailbox, &pages);
+        let vault = vault(&settings.dir)?;
+        let text = configuration(rig, settings, &stripe, &mailbox, &pages) + vault.as_str();
         let config_file = settings.dir.join("paddock.toml");
         std::fs::write(&config_file, &text)?;
         let config = Config::from_toml(&text)?;
@@ -154,6 +155,32 @@ media_host = "{{bucket}}.media.{HOSTS_DOMAIN}"
         kubeconfig = rig.cluster().kubeconfig().display(),
         s3 = rig.s3().endpoint(),
     )
+}
+
+/// The section of the vault. Its keys are made at the first start and kept: what was sealed has to open the next time.
+fn vault(dir: &Path) -> anyhow::Result<String> {
+    let kept = dir.join("vault.toml");
+    if let Ok(text) = std::fs::read_to_string(&kept) {
+        return Ok(text);
+    }
+    let (operator, offline) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+    let text = format!(
+        r#"
+[operator.vault]
+bucket = "paddock-vault"
+access_key = "GK{}"
+secret_key = "{}"
+operator_key = "{}"
+recovery_recipient = "{}"
+"#,
+        hex::encode(crypto::random::<12>()),
+        hex::encode(crypto::random::<32>()),
+        operator.to_string().expose_secret(),
+        offline.to_public(),
+    );
+    std::fs::write(dir.join("offline.key"), format!("{}\n", offline.to_string().expose_secret()))?;
+    std::fs::write(&kept, &text).with_context(|| format!("writing {}", kept.display()))?;
+    Ok(text)
 }
 
 /// The database, its tables, and somebody who may see the staff's pages.

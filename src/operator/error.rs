@@ -1,6 +1,7 @@
 //! What can go wrong in a pass, and what to do about it.
 
 use super::bucket::BucketError;
+use super::vault::VaultError;
 
 /// Why a pass ended early.
 #[derive(Debug, thiserror::Error)]
@@ -15,8 +16,11 @@ pub enum Error {
         source: kube::Error,
     },
     /// The object store refused or could not be reached.
-    #[error("could not prepare the media bucket")]
+    #[error("could not prepare a bucket")]
     Bucket(#[from] BucketError),
+    /// The vault refused or could not be reached.
+    #[error("could not keep the identity in the vault")]
+    Vault(#[from] VaultError),
     /// Somebody else's object has the name of one of ours.
     #[error("{0} is there but lacks what we put into it")]
     Foreign(String),
@@ -84,7 +88,7 @@ impl Error {
                 403 => Category::Forbidden,
                 _ => Category::Transient,
             },
-            Self::Kube { what: _, source: _ } | Self::Bucket(_) | Self::Crashed => Category::Transient,
+            Self::Kube { what: _, source: _ } | Self::Bucket(_) | Self::Vault(_) | Self::Crashed => Category::Transient,
             Self::Foreign(_) | Self::Json(_) | Self::Settings(_) | Self::Client(_) => Category::Invalid,
         }
     }

@@ -12,6 +12,7 @@ mod range;
 mod seen;
 pub mod settings;
 mod template;
+pub mod vault;
 mod watch;
 
 use std::future::ready;
@@ -32,10 +33,10 @@ pub use error::{Error, chain as error_chain};
 pub use instance::{Identity, Refusal, VersionChange, plan_version_change, render};
 pub use settings::Settings;
 
-use self::bucket::{Buckets, VersityGw};
+use self::bucket::Buckets;
 use self::instance::Context;
 use self::leader::Leader;
-use self::settings::StorageDriver;
+use self::vault::Vault;
 use self::watch::Wake;
 use crate::clock::SharedClock;
 use crate::resource::MastodonInstance;
@@ -48,13 +49,11 @@ const GRACE: Duration = Duration::from_secs(10);
 /// # Errors
 /// Only for settings that can't be used. What goes wrong later is logged, told in conditions, and tried again.
 pub async fn run(settings: Settings, client: Client, clock: SharedClock, shutdown: CancellationToken) -> Result<(), Error> {
-    let buckets: Arc<dyn Buckets> = match settings.storage.driver {
-        StorageDriver::VersityGw => Arc::new(VersityGw::new(&settings.storage, Arc::clone(&clock)).map_err(Error::Client)?),
-    };
+    let buckets = bucket::connect(&settings.storage, &clock)?;
     run_with(settings, client, clock, buckets, shutdown).await
 }
 
-/// Like [`run`], with an object store of the caller's choice.
+/// Like [`run`], with an object store of the caller's choice. The vault is where the settings say.
 ///
 /// # Errors
 /// Only for settings that can't be used.
@@ -69,7 +68,7 @@ pub async fn run_with(
     let leader = settings.leader.clone().map(|lease| Leader::new(client.clone(), lease, Arc::clone(&clock)));
     while !shutdown.is_cancelled() {
         // Fresh for each term: what another operator did meanwhile is seen by listing anew.
-        let context = Arc::new(context(&settings, &client, &clock, &buckets));
+        let context = Arc::new(context(&settings, &client, &clock, &buckets)?);
         let Some(leader) = &leader else {
             work(&context, &shutdown).await;
             break;
@@ -90,10 +89,11 @@ pub async fn run_with(
     Ok(())
 }
 
-fn context(settings: &Settings, client: &Client, clock: &SharedClock, buckets: &Arc<dyn Buckets>) -> Context {
+fn context(settings: &Settings, client: &Client, clock: &SharedClock, buckets: &Arc<dyn Buckets>) -> Result<Context, Error> {
+    let vault = Vault::connect(settings, Some(Arc::clone(buckets)), clock)?;
     let instance = settings.leader.as_ref().map(|lease| lease.identity.clone());
     let recorder = Recorder::new(client.clone(), Reporter { controller: "paddock-operator".to_owned(), instance });
-    Context::new(settings.clone(), client.clone(), Arc::clone(clock), Arc::clone(buckets), recorder)
+    Ok(Context::new(settings.clone(), client.clone(), Arc::clone(clock), Arc::clone(buckets), vault, recorder))
 }
 
 /// Watches and works until `term` ends.

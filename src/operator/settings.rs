@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -25,8 +25,11 @@ pub struct Settings {
     pub releases: BTreeMap<String, Release>,
     /// Where servers are reached.
     pub address: Address,
-    /// Where media lie.
+    /// Where media and backups lie.
     pub storage: Storage,
+    /// Where the servers' identities are kept. There is no operator without.
+    #[serde(default)]
+    pub vault: VaultSettings,
     /// The relay for mail of the servers.
     pub mail: MailRelay,
     /// The storage class of volumes; the cluster's default when missing.
@@ -80,7 +83,7 @@ pub struct GatewayRef {
     pub section: String,
 }
 
-/// Where media lie.
+/// Where media and backups lie.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
@@ -94,10 +97,19 @@ pub struct Storage {
     pub endpoint: Url,
     /// The region that requests name.
     pub region: String,
-    /// The administrator's key.
+    /// The administrator's key; with Garage a key of our own; with `static` the one that every server gets.
     pub access_key: String,
-    /// The administrator's secret.
+    /// Its secret.
     pub secret_key: SecretString,
+    /// Garage's admin API.
+    #[serde(default, deserialize_with = "some_url")]
+    pub admin_endpoint: Option<Url>,
+    /// Its token.
+    #[serde(default)]
+    pub admin_token: Option<SecretString>,
+    /// The access key that every server may have in common, said once more to show that this is meant.
+    #[serde(default)]
+    pub accept_shared_key: Option<String>,
     /// The public host of media, in which `{bucket}` stands for the bucket's name; a path may follow.
     pub media_host: String,
 }
@@ -108,6 +120,31 @@ pub struct Storage {
 pub enum StorageDriver {
     /// VersityGW with its admin API on the same address.
     VersityGw,
+    /// Garage, version 2, with its admin API.
+    Garage,
+    /// Any server that speaks S3, with one key for all.
+    Static,
+}
+
+/// Where the servers' identities are kept, sealed to two keys.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VaultSettings {
+    /// The bucket.
+    pub bucket: String,
+    /// The S3 server that it is on; the one of [`Storage`] when missing, where the bucket and its key are then made.
+    #[serde(deserialize_with = "some_url")]
+    pub endpoint: Option<Url>,
+    /// The region that requests name; the one of [`Storage`] when missing.
+    pub region: Option<String>,
+    /// The vault's own key, which no server has.
+    pub access_key: String,
+    /// Its secret.
+    pub secret_key: SecretString,
+    /// The operator's key: `AGE-SECRET-KEY-1…`.
+    pub operator_key: SecretString,
+    /// The public half of the recovery key, which is kept offline: `age1…`.
+    pub recovery_recipient: String,
 }
 
 /// The relay for mail of the servers.
@@ -235,12 +272,88 @@ impl Settings {
             let message = format!("must carry the version as its tag, such as name:17.6@sha256:…, not {:?}", self.postgres_image);
             fault("postgres_image".to_owned(), message);
         }
+        faults.extend(self.storage.faults());
+        faults.extend(self.vault.faults(&self.storage));
+        faults
+    }
+}
+
+impl Storage {
+    /// Everything that this driver can't do with.
+    fn faults(&self) -> Vec<BadSetting> {
+        let mut faults = Vec::new();
+        let mut fault =
+            |name: &str, message: &str| faults.push(BadSetting { field: format!("storage.{name}"), message: message.to_owned() });
+        if self.driver == StorageDriver::Garage {
+            if self.admin_endpoint.is_none() {
+                fault("admin_endpoint", "is missing; write the address of Garage's admin API: admin_endpoint = \"https://…\"");
+            }
+            if self.admin_token.as_ref().is_none_or(|token| token.expose_secret().is_empty()) {
+                fault("admin_token", "is missing; write the admin_token of Garage's configuration");
+            }
+            if !is_garage_key(&self.access_key, &self.secret_key) {
+                fault("access_key", "is no key that Garage takes; make one with: paddock admin vault keygen");
+            }
+        } else if self.admin_endpoint.is_some() || self.admin_token.is_some() {
+            fault("admin_endpoint", "and admin_token are Garage's; take them out, or write driver = \"garage\"");
+        }
+        if self.driver != StorageDriver::Static && self.accept_shared_key.is_some() {
+            fault("accept_shared_key", "is for driver = \"static\"; this driver makes a key for each bucket: take it out");
+        }
         faults
     }
 }
 
 fn yes() -> bool {
     true
+}
+
+impl VaultSettings {
+    /// Everything that is wrong or missing.
+    fn faults(&self, storage: &Storage) -> Vec<BadSetting> {
+        const KEYGEN: &str = "is missing; make all keys of the vault with: paddock admin vault keygen";
+        let mut faults = Vec::new();
+        let mut fault =
+            |name: &str, message: &str| faults.push(BadSetting { field: format!("vault.{name}"), message: message.to_owned() });
+        if self.bucket.is_empty() {
+            fault("bucket", "is missing; write for example bucket = \"paddock-vault\"");
+        }
+        if self.access_key.is_empty() {
+            fault("access_key", KEYGEN);
+        } else if self.access_key == storage.access_key {
+            fault("access_key", "is the one of storage; the vault needs a key of its own: paddock admin vault keygen");
+        }
+        if self.secret_key.expose_secret().is_empty() {
+            fault("secret_key", KEYGEN);
+        }
+        let operator = self.operator_key.expose_secret().parse::<age::x25519::Identity>();
+        if self.operator_key.expose_secret().is_empty() {
+            fault("operator_key", KEYGEN);
+        } else if operator.is_err() {
+            fault("operator_key", "is not a secret key of age (AGE-SECRET-KEY-1…); make one with: paddock admin vault keygen");
+        }
+        let recovery = self.recovery_recipient.parse::<age::x25519::Recipient>();
+        if self.recovery_recipient.is_empty() {
+            fault("recovery_recipient", KEYGEN);
+        } else if recovery.is_err() {
+            fault("recovery_recipient", "is not a public key of age (age1…); keygen prints it with the offline key");
+        }
+        if let (Ok(operator), Ok(recovery)) = (operator, recovery)
+            && operator.to_public() == recovery
+        {
+            fault("recovery_recipient", "belongs to operator_key; the recovery key must be another one, kept offline");
+        }
+        faults
+    }
+}
+
+/// From `Key::import` of `garage_model` 2.5.0.
+fn is_garage_key(access: &str, secret: &SecretString) -> bool {
+    let secret = secret.expose_secret();
+    access.len() >= 8
+        && access.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && secret.len() >= 16
+        && secret.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Whether an image is named by its digest.
@@ -264,4 +377,8 @@ fn sixteen() -> u16 {
 fn url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|error| serde::de::Error::custom(format!("{text:?} is not a URL: {error}")))
+}
+
+fn some_url<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    url(deserializer).map(Some)
 }

@@ -8,6 +8,7 @@ mod architecture;
 mod audit;
 mod bad_input;
 mod browser;
+mod buckets;
 mod chart;
 mod config;
 mod database;

@@ -1,19 +1,17 @@
 //! The rig itself: what every other test on real servers stands on.
 
 use std::fmt::Debug;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
-use paddock::clock::{Clock, SystemClock};
-use paddock::demo::rig::{Fault, REGION, Rig, RigSettings, S3, shared_postgres};
+use paddock::demo::rig::{Fault, REGION, Rig, RigSettings, shared_postgres};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep};
+
+use crate::harness::S3Client;
 
 /// Reads an object until `done` finds in it what it looks for.
 async fn wait_for<K, T>(api: &Api<K>, name: &str, done: impl Fn(&K) -> Option<T>) -> T
@@ -260,34 +258,13 @@ async fn an_identity_has_the_rights_that_rbac_gives_it() {
 #[tokio::test]
 async fn s3_keeps_what_is_put_and_refuses_a_wrong_key() {
     let s3 = Rig::shared().await.unwrap().s3();
-    let secret = s3.root_credentials().1.to_owned();
-    assert_eq!(s3_request(s3, &secret, "PUT", "/rig-bucket", "").await.0, 200);
-    assert_eq!(s3_request(s3, &secret, "PUT", "/rig-bucket/a/b.txt", "hello").await.0, 200);
-    assert_eq!(s3_request(s3, &secret, "GET", "/rig-bucket/a/b.txt", "").await, (200, "hello".to_owned()));
-    assert_eq!(s3_request(s3, "wrong", "GET", "/rig-bucket/a/b.txt", "").await.0, 403);
-}
-
-/// One signed request; returns status and body.
-async fn s3_request(s3: &S3, secret: &str, method: &str, path: &str, body: &str) -> (u16, String) {
-    let url = format!("{}{path}", s3.endpoint());
-    let identity = Credentials::new(s3.root_credentials().0, secret, None, None, "rig").into();
-    let mut settings = SigningSettings::default();
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(REGION)
-        .name("s3")
-        .time(SystemTime::from(SystemClock.now()))
-        .settings(settings)
-        .build()
-        .unwrap()
-        .into();
-    let signable = SignableRequest::new(method, &url, std::iter::empty(), SignableBody::Bytes(body.as_bytes())).unwrap();
-    let (instructions, _) = sign(signable, &params).unwrap().into_parts();
-    let mut request = http::Request::builder().method(method).uri(&url).body(body.to_owned()).unwrap();
-    instructions.apply_to_request_http1x(&mut request);
-    let response = reqwest::Client::new().execute(request.try_into().unwrap()).await.unwrap();
-    (response.status().as_u16(), response.text().await.unwrap())
+    let (access, secret) = s3.root_credentials();
+    let root = S3Client::new(s3.endpoint(), REGION, access, secret);
+    root.put("/rig-bucket", "").await;
+    root.put("/rig-bucket/a/b.txt", "hello").await;
+    assert_eq!(root.send("GET", "/rig-bucket/a/b.txt", &[], "").await, (200, "hello".to_owned()));
+    let wrong = S3Client::new(s3.endpoint(), REGION, access, "wrong");
+    assert_eq!(wrong.status("GET", "/rig-bucket/a/b.txt", "").await, 403);
 }
 
 /// On a rig of its own, since everything is taken down.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::ids::InstanceId;
-use crate::operator::bucket::{BucketKey, Buckets};
+use crate::operator::bucket::{Bucket, BucketKey, Buckets, Purpose};
 use crate::resource::{namespace_name, resource_name};
 
 /// Stands in a body for the version of the custom resource that the answer before has told.
@@ -33,7 +33,7 @@ pub(super) const AWAITED: [(&str, &str); 5] = [
 pub(super) const AT_ONCE: usize = 16;
 const STAGES: usize = 9;
 const NAMESPACE: usize = 2;
-/// The Secrets' stage, in which the operator also makes the bucket.
+/// The Secrets' stage, in which the operator also makes the buckets.
 const SECRETS: usize = 3;
 /// The last stage that waits for nothing to become ready.
 const STORES: usize = 5;
@@ -182,7 +182,12 @@ async fn make(client: &Client, buckets: &dyn Buckets, recipe: &Recipe, id: Insta
     for (number, stage) in recipe.stages.iter().enumerate() {
         let bucket = async {
             if number == SECRETS {
-                buckets.ensure(&namespace_name(id), &BucketKey::generate()).await?;
+                // (The operator also seals an identity into the vault; the peer has none.)
+                let (media, backup) = (namespace_name(id), format!("{}-backup", namespace_name(id)));
+                let media = Bucket { name: &media, purpose: Purpose::Media { most: 1 << 30 } };
+                let backup = Bucket { name: &backup, purpose: Purpose::Backup };
+                let keys = [BucketKey::generate(), BucketKey::generate()];
+                tokio::try_join!(buckets.ensure(media, &keys[0]), buckets.ensure(backup, &keys[1]))?;
             }
             anyhow::Ok(())
         };

@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 
 use super::child::{Program, processor_seconds};
-use crate::clock::SystemClock;
+use crate::clock::{SharedClock, SystemClock};
 use crate::demo::rig::{REGION, Rig, RigSettings, Work};
 use crate::demo::stage::HOSTS_DOMAIN;
-use crate::operator::bucket::{Buckets, VersityGw};
+use crate::operator::bucket::{self, Buckets};
 use crate::operator::settings::{Storage, StorageDriver};
 use crate::resource;
 
@@ -47,9 +47,13 @@ impl Side {
             region: REGION.to_owned(),
             access_key: access_key.to_owned(),
             secret_key: SecretString::from(secret_key),
+            admin_endpoint: None,
+            admin_token: None,
+            accept_shared_key: None,
             media_host: HOSTS_DOMAIN.to_owned(),
         };
-        Ok(Arc::new(VersityGw::new(&storage, Arc::new(SystemClock))?))
+        let clock: SharedClock = Arc::new(SystemClock);
+        Ok(bucket::connect(&storage, &clock)?)
     }
 
     /// Processor seconds of everything on this side so far.

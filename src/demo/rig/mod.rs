@@ -7,6 +7,7 @@
 mod child;
 mod cluster;
 mod error;
+mod garage;
 mod manifests;
 mod postgres;
 mod s3;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 pub use child::sweep;
 pub use cluster::{Cluster, ClusterSettings, Identity};
 pub use error::RigError;
+pub use garage::Garage;
 pub use postgres::{Fault, Postgres};
 pub use s3::{REGION, S3};
 pub use shared::shared_postgres;

@@ -61,12 +61,12 @@ impl Rig {
 }
 
 /// The folder carries pid and start time, so that a later run can tell whether its owner is dead.
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     let process = std::process::id();
     std::env::temp_dir().join(format!("{PREFIX}{process}-{}", start_time(process).unwrap_or_default()))
 }
 
-async fn sweep_dead_runs() {
+pub(super) async fn sweep_dead_runs() {
     for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let mut owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default().split('-');
@@ -80,7 +80,7 @@ async fn sweep_dead_runs() {
     }
 }
 
-async fn on_lasting_runtime<T: Send + 'static>(
+pub(super) async fn on_lasting_runtime<T: Send + 'static>(
     work: impl Future<Output = Result<T, RigError>> + Send + 'static,
 ) -> Result<T, String> {
     static RUNTIME: OnceLock<Option<Handle>> = OnceLock::new();

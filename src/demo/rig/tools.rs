@@ -29,10 +29,18 @@ impl Tools {
 
 fn tool(variable: &str, name: &str) -> Result<PathBuf, RigError> {
     let path = std::env::var_os(variable).map(PathBuf::from).or_else(|| Some(cache()?.join("current").join(name)));
+    let command = if name == GARAGE { "./dev garage" } else { "./dev tools" };
     path.filter(|path| path.exists()).ok_or_else(|| RigError::Missing {
         what: format!("the rig's tool {name}"),
-        remedy: format!("run `./dev tools`, which builds it once, or set {variable}"),
+        remedy: format!("run `{command}`, which builds it once, or set {variable}"),
     })
+}
+
+const GARAGE: &str = "garage";
+
+/// Garage, which only `./dev garage` builds: `PADDOCK_GARAGE_BIN`, else what is in the cache's `current/`.
+pub(super) fn garage() -> Result<PathBuf, RigError> {
+    tool("PADDOCK_GARAGE_BIN", GARAGE)
 }
 
 fn cache() -> Option<PathBuf> {

@@ -5,19 +5,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{BucketError, BucketKey, Buckets};
+use super::{Bucket, BucketError, BucketKey, Buckets, Purpose, Removal, Size};
 
 /// Remembers which key opens which bucket.
 #[derive(Debug, Default)]
-pub struct MemoryBuckets(Mutex<BTreeMap<String, BucketKey>>);
+pub struct MemoryBuckets(Mutex<BTreeMap<String, (Purpose, BucketKey)>>);
 
 impl MemoryBuckets {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BucketKey>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Purpose, BucketKey)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key of a bucket.
-    pub fn key(&self, bucket: &str) -> Option<BucketKey> {
+    /// What a bucket is for, and its key.
+    pub fn bucket(&self, bucket: &str) -> Option<(Purpose, BucketKey)> {
         self.lock().get(bucket).cloned()
     }
 
@@ -29,8 +29,8 @@ impl MemoryBuckets {
 
 #[async_trait]
 impl Buckets for MemoryBuckets {
-    async fn ensure(&self, bucket: &str, key: &BucketKey) -> Result<(), BucketError> {
-        self.lock().insert(bucket.to_owned(), key.clone());
+    async fn ensure(&self, bucket: Bucket<'_>, key: &BucketKey) -> Result<(), BucketError> {
+        self.lock().insert(bucket.name.to_owned(), (bucket.purpose, key.clone()));
         Ok(())
     }
 
@@ -38,8 +38,17 @@ impl Buckets for MemoryBuckets {
         Ok(self.lock().contains_key(bucket))
     }
 
-    async fn remove_empty(&self, bucket: &str, _access: Option<&str>) -> Result<(), BucketError> {
+    async fn size(&self, _bucket: &str) -> Result<Size, BucketError> {
+        Ok(Size { objects: 0, bytes: 0 })
+    }
+
+    async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
         self.lose(bucket);
         Ok(())
+    }
+
+    async fn remove(&self, bucket: &str) -> Result<Removal, BucketError> {
+        self.lose(bucket);
+        Ok(Removal::Gone)
     }
 }

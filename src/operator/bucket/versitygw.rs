@@ -1,213 +1,128 @@
 //! VersityGW: S3 with an admin API on the same address (`PATCH /create-user` and the like, signed as S3 requests are).
 //!
-//! Read from versitygw 1.8.0: `s3api/admin-router.go`, `s3api/controllers/admin.go`, `auth/iam.go`.
-
-use std::time::{Duration, SystemTime};
+//! Read from versitygw 1.8.0: `s3api/admin-router.go`, `s3api/controllers/admin.go`, `auth/iam.go`, `auth/access-control.go`,
+//! `backend/posix`. It has no quotas. A key with the role `user` makes no buckets. Where a bucket has a policy, that alone decides, even
+//! about the bucket's owner; so each bucket gets one, and its key can't change it.
 
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode, sign,
-};
-use aws_sigv4::sign::v4;
 use reqwest::{Method, StatusCode};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
-use url::Url;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
 
-use super::{BucketError, BucketKey, Buckets, PUBLIC_FOLDERS};
-use crate::clock::SharedClock;
-use crate::operator::settings::Storage;
+use super::s3::{Ask, S3, between, public_folders};
+use super::{Bucket, BucketError, BucketKey, Buckets, Purpose, Removal, Size};
 
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A VersityGW that we administer.
+/// A VersityGW that we administer with the root account's key.
 #[derive(Debug)]
-pub struct VersityGw {
-    client: reqwest::Client,
-    clock: SharedClock,
-    endpoint: Url,
-    region: String,
-    access_key: String,
-    secret_key: SecretString,
-}
-
-/// One request to the store.
-struct Ask<'a> {
-    what: &'static str,
-    method: Method,
-    path: String,
-    headers: Vec<(&'static str, &'a str)>,
-    body: String,
-}
+pub struct VersityGw(S3);
 
 impl VersityGw {
-    /// A client for the store of these settings.
-    ///
-    /// # Errors
-    /// When there is no TLS to be had.
-    pub fn new(storage: &Storage, clock: SharedClock) -> Result<Self, reqwest::Error> {
-        Ok(Self {
-            client: reqwest::Client::builder().timeout(TIMEOUT).build()?,
-            clock,
-            endpoint: storage.endpoint.clone(),
-            region: storage.region.clone(),
-            access_key: storage.access_key.clone(),
-            secret_key: storage.secret_key.clone(),
-        })
-    }
-
-    /// Sends a signed request and returns the answer's status and text.
-    async fn ask(&self, ask: Ask<'_>) -> Result<(StatusCode, String), BucketError> {
-        let Ask { what, method, path, headers, body } = ask;
-        let unsigned = |why: String| BucketError::Unsigned { what, why };
-        let url = self.endpoint.join(&path).map_err(|error| unsigned(error.to_string()))?;
-        let identity = Credentials::new(&self.access_key, self.secret_key.expose_secret(), None, None, "settings").into();
-        let mut settings = SigningSettings::default();
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("s3")
-            .time(SystemTime::from(self.clock.now()))
-            .settings(settings)
-            .build()
-            .map_err(|error| unsigned(error.to_string()))?
-            .into();
-        let signable =
-            SignableRequest::new(method.as_str(), url.as_str(), headers.iter().copied(), SignableBody::Bytes(body.as_bytes()))
-                .map_err(|error| unsigned(error.to_string()))?;
-        let (instructions, _) = sign(signable, &params).map_err(|error| unsigned(error.to_string()))?.into_parts();
-        let mut request = self.client.request(method, url);
-        for (name, value) in headers.iter().copied().chain(instructions.headers()) {
-            request = request.header(name, value);
-        }
-        let unreachable = |source: reqwest::Error| BucketError::Unreachable { what, source: source.without_url() };
-        let answer = request.body(body).send().await.map_err(unreachable)?;
-        let status = answer.status();
-        Ok((status, answer.text().await.map_err(unreachable)?))
-    }
-
-    /// Sends a request; any status but success and `fine` is an error.
-    async fn demand(&self, ask: Ask<'_>, fine: &[StatusCode]) -> Result<StatusCode, BucketError> {
-        let what = ask.what;
-        let (status, body) = self.ask(ask).await?;
-        if status.is_success() || fine.contains(&status) {
-            return Ok(status);
-        }
-        Err(BucketError::Refused { what, status: status.as_u16(), code: code_in(&body) })
+    /// With the root account's key.
+    pub(super) fn new(root: S3) -> Self {
+        Self(root)
     }
 
     async fn ensure_user(&self, key: &BucketKey) -> Result<(), BucketError> {
         let BucketKey { access, secret } = key;
         let secret = secret.expose_secret();
         let body = format!("<Account><Access>{access}</Access><Secret>{secret}</Secret><Role>user</Role></Account>");
-        let ask = Ask { what: "make a key", method: Method::PATCH, path: "create-user".into(), headers: Vec::new(), body };
-        if self.demand(ask, &[StatusCode::CONFLICT]).await? == StatusCode::CONFLICT {
+        let ask = Ask::new("make a key", Method::PATCH, "create-user").body(body);
+        if self.0.demand(ask, &[StatusCode::CONFLICT]).await?.status == StatusCode::CONFLICT {
             let body = format!("<MutableProps><Secret>{secret}</Secret></MutableProps>");
-            let path = format!("update-user?access={access}");
-            self.demand(Ask { what: "set the secret of a key", method: Method::PATCH, path, headers: Vec::new(), body }, &[])
-                .await?;
+            let ask = Ask::new("set the secret of a key", Method::PATCH, format!("update-user?access={access}")).body(body);
+            self.0.demand(ask, &[]).await?;
         }
         Ok(())
     }
 
     async fn ensure_bucket(&self, bucket: &str, owner: &str) -> Result<(), BucketError> {
-        let ask = Ask {
-            what: "make a bucket",
-            method: Method::PATCH,
-            path: format!("{bucket}/create"),
-            headers: vec![("x-vgw-owner", owner)],
-            body: String::new(),
-        };
-        if self.demand(ask, &[StatusCode::CONFLICT]).await? == StatusCode::CONFLICT {
+        let ask = Ask::new("make a bucket", Method::PATCH, format!("{bucket}/create")).header("x-vgw-owner", owner);
+        if self.0.demand(ask, &[StatusCode::CONFLICT]).await?.status == StatusCode::CONFLICT {
             let path = format!("change-bucket-owner?bucket={bucket}&owner={owner}");
-            let what = "hand a bucket to its key";
-            self.demand(Ask { what, method: Method::PATCH, path, headers: Vec::new(), body: String::new() }, &[]).await?;
+            self.0.demand(Ask::new("hand a bucket to its key", Method::PATCH, path), &[]).await?;
         }
         Ok(())
     }
 
-    async fn open_public_folders(&self, bucket: &str) -> Result<(), BucketError> {
-        let resources = PUBLIC_FOLDERS.map(|folder| format!("arn:aws:s3:::{bucket}/{folder}/*"));
-        let policy = json!({
-            "Version": "2012-10-17",
-            "Statement": [{"Sid": "Media", "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": resources}],
-        });
-        let path = format!("{bucket}?policy");
-        let what = "open the public folders of a bucket";
-        self.demand(Ask { what, method: Method::PUT, path, headers: Vec::new(), body: policy.to_string() }, &[]).await?;
-        let cors = "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>\
-                    <AllowedMethod>HEAD</AllowedMethod><AllowedHeader>*</AllowedHeader><MaxAgeSeconds>86400</MaxAgeSeconds>\
-                    </CORSRule></CORSConfiguration>";
-        let path = format!("{bucket}?cors");
-        let what = "let pages of other servers load from a bucket";
-        let checksum = base64_sha256(cors.as_bytes());
-        let headers = vec![("x-amz-checksum-sha256", checksum.as_str())];
-        self.demand(Ask { what, method: Method::PUT, path, headers, body: cors.to_owned() }, &[]).await?;
-        Ok(())
+    /// The key that a bucket belongs to; none when there is no bucket.
+    async fn owner(&self, bucket: &str) -> Result<Option<String>, BucketError> {
+        let what = "ask for the owner of a bucket";
+        let answer = self.0.demand(Ask::new(what, Method::GET, format!("{bucket}?acl")), &[StatusCode::NOT_FOUND]).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let text = answer.text();
+        let owner = between(&text, "<Owner>", "</Owner>").next().and_then(|owner| between(owner, "<ID>", "</ID>").next());
+        Ok(Some(owner.ok_or(BucketError::Garbled { what })?.to_owned()))
+    }
+
+    async fn remove_user(&self, access: &str) -> Result<(), BucketError> {
+        if access == self.0.access_key() {
+            return Ok(());
+        }
+        let ask = Ask::new("remove a key", Method::PATCH, format!("delete-user?access={access}"));
+        self.0.demand(ask, &[StatusCode::NOT_FOUND]).await.map(drop)
     }
 }
 
-/// What stands in `<Code>` of an error, as far as it is a plain word.
-fn code_in(body: &str) -> String {
-    let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code.trim());
-    if code.bytes().all(|byte| byte.is_ascii_alphanumeric()) { code.chars().take(80).collect() } else { String::new() }
-}
-
-fn base64_sha256(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    use sha2::Digest as _;
-    base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(bytes))
+/// Statements of a policy: what a server does with its bucket. It says nothing about policies, pages, or the bucket's end.
+fn use_of(bucket: &str, access: &str) -> [Value; 2] {
+    let statement = |sid: &str, resource: String, actions: &[&str]| json!({"Sid": sid, "Effect": "Allow", "Principal": {"AWS": [access]}, "Action": actions, "Resource": [resource]});
+    [
+        statement(
+            "Objects",
+            format!("arn:aws:s3:::{bucket}/*"),
+            &[
+                "s3:GetObject",
+                "s3:GetObjectAttributes",
+                "s3:GetObjectTagging",
+                "s3:PutObject",
+                "s3:PutObjectTagging",
+                "s3:DeleteObject",
+                "s3:AbortMultipartUpload",
+                "s3:ListMultipartUploadParts",
+            ],
+        ),
+        statement(
+            "Bucket",
+            format!("arn:aws:s3:::{bucket}"),
+            &["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation"],
+        ),
+    ]
 }
 
 #[async_trait]
 impl Buckets for VersityGw {
-    async fn ensure(&self, bucket: &str, key: &BucketKey) -> Result<(), BucketError> {
+    async fn ensure(&self, bucket: Bucket<'_>, key: &BucketKey) -> Result<(), BucketError> {
         self.ensure_user(key).await?;
-        self.ensure_bucket(bucket, &key.access).await?;
-        self.open_public_folders(bucket).await
+        self.ensure_bucket(bucket.name, &key.access).await?;
+        let [objects, itself] = use_of(bucket.name, &key.access);
+        match bucket.purpose {
+            Purpose::Media { most: _ } => {
+                self.0.set_policy(bucket.name, &[objects, itself, public_folders(bucket.name)]).await?;
+                self.0.allow_pages(bucket.name).await
+            }
+            Purpose::Backup | Purpose::Vault => self.0.set_policy(bucket.name, &[objects, itself]).await,
+        }
     }
 
     async fn exists(&self, bucket: &str) -> Result<bool, BucketError> {
-        let what = "look for a bucket";
-        let ask = Ask { what, method: Method::HEAD, path: bucket.to_owned(), headers: Vec::new(), body: String::new() };
-        Ok(self.demand(ask, &[StatusCode::NOT_FOUND]).await?.is_success())
+        self.0.bucket_exists(bucket).await
     }
 
-    async fn remove_empty(&self, bucket: &str, access: Option<&str>) -> Result<(), BucketError> {
-        let what = "remove an empty bucket";
-        let ask = Ask { what, method: Method::DELETE, path: bucket.to_owned(), headers: Vec::new(), body: String::new() };
-        self.demand(ask, &[StatusCode::NOT_FOUND]).await?;
-        if let Some(access) = access {
-            let what = "remove a key";
-            let path = format!("delete-user?access={access}");
-            self.demand(
-                Ask { what, method: Method::PATCH, path, headers: Vec::new(), body: String::new() },
-                &[StatusCode::NOT_FOUND],
-            )
-            .await?;
-        }
-        Ok(())
+    async fn size(&self, bucket: &str) -> Result<Size, BucketError> {
+        self.0.measure(bucket).await
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
+        let Some(owner) = self.owner(bucket).await? else { return Ok(()) };
+        self.0.delete_bucket(bucket).await?;
+        self.remove_user(&owner).await
+    }
 
-    #[test]
-    fn of_an_error_only_what_is_the_same_each_time_is_kept() {
-        let error = |id: &str| {
-            format!(
-                "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no</Message><RequestId>{id}</RequestId></Error>"
-            )
-        };
-        assert_eq!(code_in(&error("one")), "AccessDenied");
-        assert_eq!(code_in(&error("one")), code_in(&error("two")));
-        assert_eq!(code_in("gone wrong"), "");
-        assert_eq!(code_in("<Code>two words</Code>"), "");
+    async fn remove(&self, bucket: &str) -> Result<Removal, BucketError> {
+        let Some(owner) = self.owner(bucket).await? else { return Ok(Removal::Gone) };
+        self.remove_user(&owner).await?;
+        self.0.clear(bucket).await
     }
 }

@@ -15,6 +15,7 @@ use p256::SecretKey;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::crypto;
 
@@ -60,6 +61,30 @@ impl Identity {
         VARIABLES.into_iter().zip(self.0.iter().map(ExposeSecret::expose_secret)).collect()
     }
 
+    /// The lines of an `.env` file: what somebody needs who runs this server elsewhere.
+    pub fn to_env(&self) -> Zeroizing<String> {
+        // As large as it gets, so that it never moves and leaves a copy behind.
+        let length = self.variables().iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let mut text = Zeroizing::new(String::with_capacity(length));
+        for (name, value) in self.variables() {
+            text.push_str(name);
+            text.push('=');
+            text.push_str(value);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The identity in the lines of an `.env` file; the name of a variable that they lack otherwise.
+    pub fn from_env(text: &str) -> Result<Self, &'static str> {
+        let mut values = [const { None }; 6];
+        for (value, name) in values.iter_mut().zip(VARIABLES) {
+            let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).filter(|text| !text.is_empty());
+            *value = Some(SecretString::from(found.ok_or(name)?));
+        }
+        Ok(Self(values.map(Option::unwrap_or_default)))
+    }
+
     /// SHA-256 over names and values, in hex: tells two identities apart without giving one away.
     pub fn fingerprint(&self) -> String {
         let mut digest = Sha256::new();
@@ -81,7 +106,7 @@ impl fmt::Debug for Identity {
 
 /// `N` random bytes in hex.
 pub fn random_hex<const N: usize>() -> String {
-    hex::encode(crypto::random::<N>())
+    hex::encode(*Zeroizing::new(crypto::random::<N>()))
 }
 
 /// Random letters and digits, each as likely as every other.
@@ -100,11 +125,11 @@ fn alphanumeric(length: usize) -> String {
 /// A pair of keys for web push: private (the scalar without leading zeros) and public (the uncompressed point).
 fn vapid() -> (String, String) {
     loop {
-        let bytes = crypto::random::<32>();
+        let bytes = Zeroizing::new(crypto::random::<32>());
         // Fails for zero and for what exceeds the order of the curve: once in 2³² times.
-        let Ok(key) = SecretKey::from_slice(&bytes) else { continue };
-        let significant: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
-        return (URL_SAFE.encode(significant), URL_SAFE.encode(key.public_key().to_sec1_point(false).as_bytes()));
+        let Ok(key) = SecretKey::from_slice(&*bytes) else { continue };
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        return (URL_SAFE.encode(&bytes[zeros..]), URL_SAFE.encode(key.public_key().to_sec1_point(false).as_bytes()));
     }
 }
 
@@ -147,5 +172,11 @@ mod tests {
         lacking.remove("SECRET_KEY_BASE");
         assert_eq!(Identity::read(&lacking).err(), Some("SECRET_KEY_BASE"));
         assert_eq!(format!("{identity:?}"), "Identity(…)");
+
+        let lines = identity.to_env();
+        assert_eq!((lines.lines().count(), lines.capacity()), (6, lines.len()));
+        assert_eq!(Identity::from_env(&format!("# whose\n\n{}OTHER=1\n", *lines)).unwrap().variables(), identity.variables());
+        let lacking = lines.replace("VAPID_PRIVATE_KEY=", "# VAPID_PRIVATE_KEY=");
+        assert_eq!(Identity::from_env(&lacking).err(), Some("VAPID_PRIVATE_KEY"));
     }
 }

@@ -1,9 +1,11 @@
 //! One pass over one instance: observe → validate → found → build → apply → status. Only the outer steps hold a client.
 
 mod apply;
+mod buckets;
 pub mod build;
 mod found;
 mod identity;
+mod keys;
 mod observe;
 mod progress;
 mod remove;
@@ -24,6 +26,7 @@ pub use identity::{Identity, random_hex};
 pub use render::render;
 pub use validate::{Refusal, Valid, VersionChange, plan_version_change, validate};
 
+use self::found::Found;
 use self::observe::Observed;
 use self::progress::Progress;
 use self::status::Stall;
@@ -31,6 +34,7 @@ use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
 use super::seen::SeenStore;
 use super::settings::Settings;
+use super::vault::Vault;
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::resource::{ConditionKind, Finding, InstanceStatus, MastodonInstance};
@@ -43,6 +47,8 @@ pub struct Context {
     pub instances: Api<MastodonInstance>,
     /// The object store.
     pub buckets: Arc<dyn Buckets>,
+    /// Where identities are kept.
+    pub vault: Vault,
     /// The present.
     pub clock: SharedClock,
     /// What the operator was told.
@@ -59,23 +65,29 @@ pub struct Context {
 pub struct Memory {
     /// The custom resource as our last write left it, until the watch has caught up.
     newest: Option<Arc<MastodonInstance>>,
-    /// UID of the identity's Secret, and the fingerprint of what is in it.
-    fingerprint: Option<(String, String)>,
-    /// UID of the media key's Secret for which the bucket was prepared, and when it was last looked at.
-    bucket: Option<(String, Instant)>,
-    /// Why the bucket could not be had, and when that was.
-    bucket_failure: Option<(String, Instant)>,
+    /// The identity.
+    identity: keys::Remembered,
+    /// The buckets.
+    buckets: buckets::Remembered,
     /// Passes in a row that failed.
     failures: u32,
 }
 
 impl Context {
     /// What every pass shares.
-    pub fn new(settings: Settings, client: Client, clock: SharedClock, buckets: Arc<dyn Buckets>, recorder: Recorder) -> Self {
+    pub fn new(
+        settings: Settings,
+        client: Client,
+        clock: SharedClock,
+        buckets: Arc<dyn Buckets>,
+        vault: Vault,
+        recorder: Recorder,
+    ) -> Self {
         Self {
             instances: Api::all(client.clone()),
             client,
             buckets,
+            vault,
             clock,
             settings,
             seen: Arc::default(),
@@ -138,7 +150,7 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
         observed.instance = context.newest(&name, Arc::clone(&observed.instance));
     }
     if !observed.lost.is_empty() {
-        return stall(context, &observed, data_lost(&observed)).await;
+        return stall(context, &observed, data_lost(&observed.lost)).await;
     }
     let instance = Arc::clone(&observed.instance);
     let valid = match validate(&context.settings, &instance, &observed.status, &observed.seen) {
@@ -151,7 +163,9 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
 /// The pass over an instance that we can bring about.
 async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, leaving: bool) -> Result<Action, Error> {
     let foundation = match found::found(context, valid, observed).await {
-        Ok(foundation) => foundation,
+        Ok(Found::Stands(foundation)) => foundation,
+        Ok(Found::NoVault(why)) => return wait_for_vault(context, observed, &why).await,
+        Ok(Found::Stalled(what)) => return stall(context, observed, what).await,
         Err(error) => {
             if let Some(reason) = error.stalls() {
                 stall(context, observed, Stall::new(reason, chain(&error))).await?;
@@ -159,14 +173,6 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
             return Err(error);
         }
     };
-    if let Some(known) = observed.status.identity_fingerprint.as_ref().filter(|known| **known != foundation.fingerprint) {
-        let message = format!(
-            "the Secret {} holds another identity (fingerprint {}) than this server has (fingerprint {known}): put the right one back",
-            build::names::IDENTITY,
-            foundation.fingerprint
-        );
-        return stall(context, observed, Stall::new("IdentityChanged", message)).await;
-    }
     let now = context.clock.now();
     let before = Progress::read(&observed.seen, &observed.status, &valid.version, now.timestamp());
     let objects = build::build(valid, &foundation, before.attempts());
@@ -189,7 +195,7 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
         found.push(Finding::holds(ConditionKind::Stalled, reason, message));
     }
     let mut next = status::next(observed, &found, now);
-    next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.fingerprint));
+    next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.identity.fingerprint));
     let [before, after] = moments(&observed.status, &next);
     crash::point(before);
     if next.database_initialised {
@@ -198,8 +204,8 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     status::publish(context, observed, next).await?;
     crash::point(after);
     applied?;
-    if let found::BucketState::Unavailable(_) = foundation.bucket {
-        return Ok(Action::requeue(found::BUCKET_PAUSE));
+    if let buckets::BucketState::Unavailable(_) = foundation.bucket {
+        return Ok(Action::requeue(buckets::PAUSE));
     }
     let look = period(&context.settings);
     Ok(Action::requeue(progress.wait().map_or(look, |wait| wait.min(look))))
@@ -246,13 +252,19 @@ async fn stall(context: &Context, observed: &Observed, stall: Stall) -> Result<A
     Ok(Action::requeue(period(&context.settings)))
 }
 
-fn data_lost(observed: &Observed) -> Stall {
-    let message = remove::in_words(&observed.lost);
-    let mut also: Vec<Finding> = observed
-        .lost
-        .iter()
-        .map(|lost| Finding::fails(remove::condition_of(lost), "DataLost", format!("{lost} is gone")))
-        .collect();
+/// Nothing is started while the vault can't be asked for the identity.
+async fn wait_for_vault(context: &Context, observed: &Observed, why: &str) -> Result<Action, Error> {
+    let found = status::vault_findings(&observed.status.conditions, why);
+    let next = status::next(observed, &found, context.clock.now());
+    let next = InstanceStatus { database_initialised: observed.status.database_initialised, ..next };
+    status::publish(context, observed, next).await?;
+    Ok(Action::requeue(keys::PAUSE))
+}
+
+fn data_lost(lost: &[String]) -> Stall {
+    let message = remove::in_words(lost);
+    let mut also: Vec<Finding> =
+        lost.iter().map(|lost| Finding::fails(remove::condition_of(lost), "DataLost", format!("{lost} is gone"))).collect();
     also.push(Finding::fails(ConditionKind::Ready, "DataLost", message.clone()));
     Stall { reason: "DataLost", message, also }
 }

@@ -26,7 +26,7 @@ pub struct Observed {
     pub status: InstanceStatus,
     /// Our objects.
     pub seen: BTreeMap<Key, Seen>,
-    /// What held data and is gone, in words; empty before the first start.
+    /// What held data and is gone, in words; empty before the first start. Never the identity, which can be put back.
     pub lost: Vec<String>,
 }
 
@@ -56,6 +56,8 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
                     let found = Seen::of(kind, &found.metadata, &serde_json::Value::Null, &context.settings.field_manager);
                     seen.insert((kind, object.to_owned()), found);
                 }
+                // The vault has it.
+                Err(error) if is_missing(&error) && kind == Kind::Secret => {}
                 Err(error) if is_missing(&error) => lost.push(what),
                 Err(error) => return Err(Error::kube(format!("look for {what}"))(error)),
             }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Context;
 use super::build::names;
 use super::observe::Observed;
+use super::validate::backup_bucket;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{HOLDS_DATA_ANNOTATION, INSTANCE_LABEL, Key, Seen, holds_data};
@@ -52,8 +53,9 @@ pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool
     let live = match api.get_metadata(&namespace).await {
         Ok(live) => live,
         Err(error) if is_missing(&error) => {
-            // The key has gone with its Secret; without one it opens nothing any more.
-            context.buckets.remove_empty(&namespace, None).await?;
+            // The vault keeps its sealed identity: it is small, and no mistake here can then lose one for good.
+            context.buckets.remove_empty(&namespace).await?;
+            context.buckets.remove_empty(&backup_bucket(&namespace)).await?;
             return Ok(true);
         }
         Err(error) => return Err(Error::kube("look for the namespace")(error)),

@@ -9,8 +9,10 @@ use kube::api::PostParams;
 use kube::runtime::events::{Event, EventType};
 
 use super::Context;
+use super::buckets::BucketState;
 use super::build::names;
-use super::found::{BucketState, Foundation};
+use super::found::Foundation;
+use super::keys::Known;
 use super::observe::Observed;
 use super::progress::{Progress, TaskState, pods_answer};
 use super::validate::Valid;
@@ -37,6 +39,13 @@ impl Stall {
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), also: Vec::new() }
     }
+
+    /// A stall for want of the right identity.
+    pub fn identity(reason: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let also = [ConditionKind::IdentityReady, ConditionKind::Ready].map(|kind| Finding::fails(kind, reason, message.clone()));
+        Self { reason, message, also: also.to_vec() }
+    }
 }
 
 /// What was found of an instance that we can work on. `walls`: what must stand around it.
@@ -49,13 +58,13 @@ pub fn findings(
 ) -> Vec<Finding> {
     use ConditionKind as Is;
     let bucket = match &foundation.bucket {
-        BucketState::There => Finding::holds(Is::BucketReady, "There", "the media bucket and its key are there"),
-        BucketState::Lost => Finding::fails(Is::BucketReady, "DataLost", "the media bucket is gone"),
+        BucketState::There => Finding::holds(Is::BucketReady, "There", "the buckets and their keys are there"),
+        BucketState::Lost(name) => Finding::fails(Is::BucketReady, "DataLost", format!("the bucket {name} is gone")),
         BucketState::Unavailable(why) => Finding::fails(Is::BucketReady, "Unavailable", why.clone()),
     };
     let mut found = vec![
         namespace(seen, walls),
-        Finding::holds(Is::IdentityReady, "There", "the identity is there"),
+        identity(&foundation.identity),
         bucket,
         database(seen),
         pods(Is::CacheReady, valid.runs, &[(Kind::StatefulSet, names::CACHE)], seen),
@@ -82,6 +91,28 @@ pub fn findings(
     found.push(owner(progress));
     found.push(ready(valid, &found));
     found.push(stalled(progress, &foundation.bucket));
+    found
+}
+
+fn identity(known: &Known) -> Finding {
+    let kind = ConditionKind::IdentityReady;
+    match &known.unproven {
+        None => Finding::holds(kind, "There", "the identity is there, and in the vault"),
+        Some(why) => {
+            Finding::holds(kind, NO_VAULT, format!("the identity is there; whether the vault holds it can't be seen: {why}"))
+        }
+    }
+}
+
+/// The vault can't be asked.
+const NO_VAULT: &str = "VaultUnavailable";
+
+/// What is said while the vault can't be asked and nothing may be started without: everything as it was said last, but for that.
+pub fn vault_findings(before: &[Condition], why: &str) -> Vec<Finding> {
+    let mut found = stall_findings(before, None);
+    found.retain(|finding| !matches!(finding.kind, ConditionKind::IdentityReady | ConditionKind::Ready));
+    found.push(Finding::fails(ConditionKind::IdentityReady, NO_VAULT, why));
+    found.push(Finding::fails(ConditionKind::Ready, ConditionKind::IdentityReady.as_str(), why));
     found
 }
 
@@ -166,8 +197,8 @@ fn ready(valid: &Valid<'_>, found: &[Finding]) -> Finding {
 
 fn stalled(progress: &Progress, bucket: &BucketState) -> Finding {
     let kind = ConditionKind::Stalled;
-    if *bucket == BucketState::Lost {
-        return Finding::holds(kind, "DataLost", "the media bucket is gone; only a restore may make it again");
+    if let BucketState::Lost(name) = bucket {
+        return Finding::holds(kind, "DataLost", format!("the bucket {name} is gone; only a restore may make it again"));
     }
     for (what, state) in [("prepare", &progress.prepare), ("seed", &progress.seed), ("owner", &progress.owner)] {
         if let TaskState::Failed { message } = state {
@@ -238,8 +269,12 @@ pub fn stall_findings(before: &[Condition], stall: Option<Stall>) -> Vec<Finding
 }
 
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 18] = [
         Finding::WAITING,
+        "Fine",
+        NO_VAULT,
+        "VaultUnusable",
+        "IdentityChanged",
         "There",
         "WallsMissing",
         "DataLost",
@@ -328,6 +363,26 @@ async fn tell(context: &Context, instance: &MastodonInstance, before: &[Conditio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vault_that_can_not_be_asked_is_told_and_nothing_else_changes() {
+        let now = chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let first = conditions(&[], &vault_findings(&[], "gone"), 1, now);
+        let of = |all: &[Condition], kind| condition(all, kind).map(|found| (found.status.clone(), found.reason.clone()));
+        let said = |status: &str, reason: &str| Some((status.to_owned(), reason.to_owned()));
+        assert_eq!(of(&first, ConditionKind::IdentityReady), said("False", "VaultUnavailable"));
+        assert_eq!(of(&first, ConditionKind::Ready), said("False", "IdentityReady"));
+        let before = [
+            Finding::holds(ConditionKind::IdentityReady, "There", ""),
+            Finding::holds(ConditionKind::WebReady, "Answers", "pods answer"),
+            Finding::fails(ConditionKind::Stalled, "Fine", ""),
+        ];
+        let before = conditions(&[], &before, 1, now);
+        let later = conditions(&before, &vault_findings(&before, "gone"), 1, now);
+        assert_eq!(of(&later, ConditionKind::WebReady), said("True", "Answers"));
+        assert_eq!(of(&later, ConditionKind::Stalled), said("False", "Fine"));
+        assert_eq!(of(&later, ConditionKind::IdentityReady), said("False", "VaultUnavailable"));
+    }
 
     #[test]
     fn a_wall_that_is_missing_is_told() {

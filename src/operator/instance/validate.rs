@@ -17,6 +17,8 @@ pub struct Valid<'a> {
     pub namespace: String,
     /// Its media bucket.
     pub bucket: String,
+    /// Its backup bucket.
+    pub backup_bucket: String,
     /// What it should be.
     pub spec: &'a MastodonInstanceSpec,
     /// Its release: the one that runs, or the wanted one before anything runs.
@@ -122,7 +124,13 @@ pub fn validate<'a>(
         return Err(Refusal::ForeignDomain { host: spec.web_host().to_owned(), wildcard: wildcard.clone() });
     }
     let namespace = namespace_name(id);
-    Ok(Valid { name, bucket: namespace.clone(), namespace, spec, version, release, refused, settings, runs: spec.mode.runs() })
+    let (bucket, backup_bucket) = (namespace.clone(), backup_bucket(&namespace));
+    Ok(Valid { name, bucket, backup_bucket, namespace, spec, version, release, refused, settings, runs: spec.mode.runs() })
+}
+
+/// The name of the backup bucket of the server in this namespace.
+pub fn backup_bucket(namespace: &str) -> String {
+    format!("{namespace}-backup")
 }
 
 /// The release to build, its images, and why it is not the wanted one.

@@ -161,6 +161,15 @@ async fn cluster(world: &World, resource: &MastodonInstance, id: InstanceId, exc
     }
     let (more, less): (Vec<_>, Vec<_>) = (there.difference(&wanted).collect(), wanted.difference(&there).collect());
     ensure!(more.is_empty() && less.is_empty(), "too much: {more:?}; missing: {less:?}");
+    vault(world).await
+}
+
+/// The identity that the server has is the one in the vault.
+async fn vault(world: &World) -> anyhow::Result<()> {
+    let mut check = tokio::process::Command::new(env!("CARGO_BIN_EXE_paddock"));
+    let output = check.args(["admin", "vault", "check", "--config"]).arg(&world.stage.config_file).output().await?;
+    let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    ensure!(output.status.success() && !told.starts_with('0'), "the vault: {told}");
     Ok(())
 }
 

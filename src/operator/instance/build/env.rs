@@ -16,8 +16,18 @@ pub fn config_map(valid: &Valid<'_>) -> Object {
 fn variables(valid: &Valid<'_>) -> Map<String, Value> {
     let spec = valid.spec;
     let MailRelay { server, port, from, login } = &valid.settings.mail;
-    let Storage { driver: _, pod_endpoint, endpoint: _, region, access_key: _, secret_key: _, media_host } =
-        &valid.settings.storage;
+    let Storage {
+        driver: _,
+        pod_endpoint,
+        endpoint: _,
+        region,
+        access_key: _,
+        secret_key: _,
+        admin_endpoint: _,
+        admin_token: _,
+        accept_shared_key: _,
+        media_host,
+    } = &valid.settings.storage;
     let bucket = &valid.bucket;
     let mut all = Map::new();
     let mut set = |name: &str, value: &str| {

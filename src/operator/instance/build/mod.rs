@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
 pub use processes::Processes;
-pub use secrets::{cache_password, identity_secret, media_secret};
+pub use secrets::{bucket_secret, cache_password, identity_secret};
 pub use services::Services;
 
 use super::found::Foundation;

@@ -4,12 +4,14 @@
 pub const IDENTITY: &str = "mastodon-identity";
 /// The key of the media bucket: created once.
 pub const MEDIA: &str = "mastodon-media";
+/// The key of the backup bucket, for CloudNativePG and the agent: created once.
+pub const BACKUP: &str = "mastodon-backup";
 /// Valkey's password: created once.
 pub const CACHE_PASSWORD: &str = "cache-password";
 /// Who we are to the mail relay.
 pub const MAIL: &str = "mastodon-mail";
 /// Every Secret that we write.
-pub const SECRETS: &[&str] = &[IDENTITY, MEDIA, CACHE_PASSWORD, MAIL];
+pub const SECRETS: &[&str] = &[IDENTITY, MEDIA, BACKUP, CACHE_PASSWORD, MAIL];
 
 /// Mastodon's environment.
 pub const ENV: &str = "mastodon-env";

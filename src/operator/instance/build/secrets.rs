@@ -1,4 +1,4 @@
-//! Secrets. Three are created once, by `create` and never by apply: the API server then decides between two operators.
+//! Secrets. Four are created once, by `create` and never by apply: the API server then decides between two operators.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,11 @@ pub fn identity_secret(valid: &Valid<'_>, identity: &Identity) -> Value {
     created_once(valid, names::IDENTITY, &identity.variables())
 }
 
-/// The Secret with the media bucket's key.
-pub fn media_secret(valid: &Valid<'_>, key: &BucketKey) -> Value {
+/// A Secret with the key of a bucket: [`names::MEDIA`] or [`names::BACKUP`].
+pub fn bucket_secret(valid: &Valid<'_>, name: &str, key: &BucketKey) -> Value {
     let BucketKey { access, secret } = key;
     let data = [("AWS_ACCESS_KEY_ID", access.as_str()), ("AWS_SECRET_ACCESS_KEY", secret.expose_secret())];
-    created_once(valid, names::MEDIA, &BTreeMap::from(data))
+    created_once(valid, name, &BTreeMap::from(data))
 }
 
 /// The Secret with Valkey's password.

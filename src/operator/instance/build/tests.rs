@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::*;
-use crate::operator::instance::found::BucketState;
+use crate::operator::instance::buckets::BucketState;
+use crate::operator::instance::keys::Known;
 use crate::operator::instance::validate::validate;
 use crate::operator::settings::Settings;
 use crate::resource::{InstanceStatus, MastodonInstance};
@@ -29,6 +30,7 @@ pub fn settings() -> Settings {
             "driver": "versitygw", "pod_endpoint": "http://s3.inside.example:7070", "endpoint": "http://127.0.0.1:7070",
             "region": "eu-1", "access_key": "root", "secret_key": "rootsecret", "media_host": "files.herd.example/{bucket}",
         },
+        "vault": {"bucket": "vault", "access_key": "GKvault", "secret_key": "vaultsecret"},
         "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}", "login": {"username": "u", "password": "p"}},
         "postgres_image": image("postgres:17.6"),
         "valkey_image": image("valkey:8.1"),
@@ -64,7 +66,7 @@ pub fn instance(mode: &Value, web_replicas: u16) -> MastodonInstance {
 }
 
 pub fn foundation() -> Foundation {
-    Foundation { secrets: 7, fingerprint: "f".into(), bucket: BucketState::There }
+    Foundation { secrets: 7, identity: Known { fingerprint: "f".into(), unproven: None }, bucket: BucketState::There }
 }
 
 const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1 };
