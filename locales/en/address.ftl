@@ -56,7 +56,7 @@ email-too-long = The e-mail address is too long. Use one with at most { $most } 
 
 dns-purpose-web = Your server’s pages
 dns-purpose-media = Pictures and videos
-dns-purpose-handles = Handles on your bare domain (only when no website of yours is there)
+dns-purpose-handles = Handles (only when no website of yours is there)
 dns-or-alias = If your provider has ALIAS, ANAME or CNAME flattening, use it with { $host }: it follows when our addresses change.
 dns-state-found = Found
 dns-state-missing = Not there yet. Changes can take up to an hour to be seen, with some providers a day.
@@ -67,3 +67,17 @@ dns-failed-servfail = The domain’s name servers gave no usable answer. If this
 dns-failed-refused = The DNS server would not answer. We will ask again.
 dns-failed-bad-name = This name can’t be looked up. Check its spelling.
 dns-failed-other = The lookup failed. We will ask again.
+
+## The redirect of handles, and asking web sites
+
+redirect-right = It redirects as it should.
+redirect-answers = The site answers with status { $status } and does not redirect. Add the redirect to your website.
+redirect-elsewhere = It redirects to { $location }. Make it lead to the address above.
+redirect-without-question = The question is lost on the way. Make the redirect keep everything behind the question mark.
+redirect-without-origin = The header is missing. Send “Access-Control-Allow-Origin: *” with the redirect.
+redirect-ours = Points to us
+redirect-ours-text = We redirect there once your server answers.
+site-no-address = The name has no address yet.
+site-not-public = The name leads to an address that is not on the public internet. Correct its DNS records.
+site-timeout = There was no answer in time. We will ask again.
+site-unreachable = There was no secure connection. Check that the site answers over HTTPS with a certificate of its own.

@@ -47,4 +47,3 @@ form-address-changed = This address was taken a moment ago. Choose another.
 form-plan-missing = Choose a plan.
 form-period-missing = Choose between paying by the month and by the year.
 form-draft-missing = Choose an address first.
-form-own-domain-not-yet = Servers on a domain of your own can’t be ordered yet. Choose a name with us instead.

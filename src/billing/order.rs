@@ -47,14 +47,6 @@ pub struct NewOrder<'a> {
     pub checkout_minutes: i64,
 }
 
-impl NewOrder<'_> {
-    /// Whether a server with this address can be built. Names under the host's domain are covered by its wildcard certificate; a domain
-    /// of one's own needs a listener and a certificate that the operator does not make yet, and nobody pays for what can't be built.
-    pub fn can_be_built(&self) -> bool {
-        self.hosted
-    }
-}
-
 /// What became of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
@@ -67,9 +59,6 @@ pub enum Placement {
 /// Why an order was not placed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
-    /// Servers on domains of one's own can't be built yet; see [`NewOrder::can_be_built`].
-    #[error("a server on a domain of one's own can't be ordered yet")]
-    OwnDomainNotYet,
     /// Somebody has this address, or has it reserved.
     #[error("the address is taken")]
     DomainTaken,
@@ -97,9 +86,6 @@ pub async fn give_up(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, order:
 
 /// Reserves address and place and writes the order, in the caller's transaction. The caller commits, then opens the checkout.
 pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &NewOrder<'_>) -> Result<Placement, OrderError> {
-    if !new.can_be_built() {
-        return Err(OrderError::OwnDomainNotYet);
-    }
     let account = tx.account();
     let conn = tx.conn();
     let Some(cluster) = capacity::cluster_with_room(conn).await? else { return Ok(Placement::Full) };

@@ -4,12 +4,14 @@ use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
+use serde_json::json;
 
 use super::{ConfigFile, parts, vault};
 use crate::account::email::EmailAddress;
 use crate::account::password::{self, Passwords};
 use crate::account::{self, Scope};
 use crate::clock::SystemClock;
+use crate::operator::settings::{Address, Issuer, MediaBackend};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Admin {
@@ -24,7 +26,8 @@ pub(super) enum Admin {
         #[arg(long = "scope", required = true)]
         scopes: Vec<ScopeName>,
     },
-    /// Print the images that servers may run as values of the chart: helm … -f images.yaml
+    /// Print as values of the chart which images servers may run, who signs for their domains and where their media are:
+    /// helm … -f images.yaml
     Images {
         #[command(flatten)]
         file: ConfigFile,
@@ -82,6 +85,11 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             for image in settings.images() {
                 println!("    - {image}");
             }
+            let Address { wildcard_domain: _, gateway: _, issuer: Issuer { name, kind, group }, media } = &settings.address;
+            let MediaBackend { addresses, port, host: _ } = media;
+            // JSON is YAML.
+            println!("  issuer: {}", json!({"name": name, "kind": kind, "group": group}));
+            println!("  media: {}", json!({"addresses": addresses, "port": port}));
             Ok(())
         }
         Admin::Vault(command) => vault::run(command).await,

@@ -1,5 +1,6 @@
 //! Makes the parts of the program out of the configuration.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
+use crate::instance::sites::{PublicSites, Sites};
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::operator::settings::StorageDriver;
 use crate::plan::{Catalogue, Releases};
@@ -42,6 +44,9 @@ pub(super) struct Parts {
     releases: Arc<Releases>,
     stripe: Arc<dyn Stripe>,
     resolver: Arc<dyn Resolver>,
+    /// Each asks one server alone.
+    views: Vec<Arc<dyn Resolver>>,
+    sites: Arc<dyn Sites>,
     transport: Arc<dyn Transport>,
     operator: Option<operator::Settings>,
     urls: billing::Urls,
@@ -113,12 +118,23 @@ impl Parts {
             faults.take("catalogue.releases", releases.require_verified());
         }
         let stripe = faults.take("stripe", RealStripe::new(&config.stripe.api_key, config.stripe.api_url.as_ref()));
-        let resolver = faults.take("dns.resolvers", DnsResolver::new(&config.dns.resolvers, DNS_PATIENCE));
+        let resolver = faults.take("dns.resolvers", resolver(&config.dns.resolvers));
+        let views = faults.take("dns.resolvers", views(&config.dns.resolvers));
+        let sites = resolver.clone().and_then(|resolver| faults.take("dns.resolvers", PublicSites::new(resolver)));
         let transport = faults.take("mail.smtp", transport(&config.mail.transport));
         let db = faults.take("database.url", database(&config));
         let operator = read_operator(&config, releases.as_ref(), &mut faults);
-        let (Some(catalogue), Some(releases), Some(stripe), Some(resolver), Some(transport), Some(db), []) =
-            (catalogue, releases, stripe, resolver, transport, db, faults.0.as_slice())
+        let (
+            Some(catalogue),
+            Some(releases),
+            Some(stripe),
+            Some(resolver),
+            Some(views),
+            Some(sites),
+            Some(transport),
+            Some(db),
+            [],
+        ) = (catalogue, releases, stripe, resolver, views, sites, transport, db, faults.0.as_slice())
         else {
             // A setting that could not be read has its fault already; what was built without it has nothing to add.
             let mut made = faults.0.split_off(read);
@@ -133,7 +149,9 @@ impl Parts {
             catalogue: Arc::new(catalogue),
             releases: Arc::new(releases),
             stripe: Arc::new(stripe),
-            resolver: Arc::new(resolver),
+            resolver,
+            views,
+            sites: Arc::new(sites),
             transport,
             operator,
             urls: billing::Urls { base: config.host.base_url.clone() },
@@ -141,15 +159,21 @@ impl Parts {
         })
     }
 
-    pub fn web_state(&self, nudges: web::Nudges) -> web::AppState {
-        let config = &self.config;
+    /// What customers' own domains must point to.
+    fn dns_target(&self) -> DnsTarget {
+        let dns = &self.config.dns;
         let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
-        for address in &config.dns.addresses {
+        for address in &dns.addresses {
             match address {
                 std::net::IpAddr::V4(address) => ipv4.push(*address),
                 std::net::IpAddr::V6(address) => ipv6.push(*address),
             }
         }
+        DnsTarget { host: dns.target.clone(), ipv4, ipv6 }
+    }
+
+    pub fn web_state(&self, nudges: web::Nudges) -> web::AppState {
+        let config = &self.config;
         let payment = config.stripe.api_url.as_ref().map(|url| url.origin().ascii_serialization());
         web::AppState::new(web::App {
             db: self.db.clone(),
@@ -161,7 +185,8 @@ impl Parts {
             catalogue: Arc::clone(&self.catalogue),
             releases: Arc::clone(&self.releases),
             resolver: Arc::clone(&self.resolver),
-            dns_target: DnsTarget { host: config.dns.target.clone(), ipv4, ipv6 },
+            dns_target: self.dns_target(),
+            sites: Arc::clone(&self.sites),
             host: config.host.clone(),
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
@@ -179,6 +204,8 @@ impl Parts {
             transport: Arc::clone(&self.transport),
             catalogue: Arc::clone(&self.catalogue),
             urls: self.urls.clone(),
+            views: self.views.clone(),
+            dns_target: self.dns_target(),
             key: self.config.key.clone(),
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),
@@ -221,6 +248,18 @@ impl Parts {
     pub fn resolver(&self) -> &dyn Resolver {
         self.resolver.as_ref()
     }
+}
+
+fn resolver(servers: &[SocketAddr]) -> anyhow::Result<Arc<dyn Resolver>> {
+    Ok(Arc::new(DnsResolver::new(servers, DNS_PATIENCE)?))
+}
+
+/// A resolver for each server, which asks that one alone; the system's own when there is none.
+fn views(servers: &[SocketAddr]) -> anyhow::Result<Vec<Arc<dyn Resolver>>> {
+    if servers.is_empty() {
+        return Ok(vec![resolver(servers)?]);
+    }
+    servers.chunks(1).map(resolver).collect()
 }
 
 fn transport(settings: &MailTransport) -> anyhow::Result<Arc<dyn Transport>> {

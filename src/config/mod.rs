@@ -149,7 +149,7 @@ pub struct Dns {
     pub target: String,
     /// Addresses for records at the top of a domain, IPv4 and IPv6.
     pub addresses: Vec<std::net::IpAddr>,
-    /// Resolvers to ask; the system's when empty.
+    /// Resolvers to ask, each by itself; the system's when empty.
     pub resolvers: Vec<SocketAddr>,
 }
 
@@ -425,6 +425,13 @@ fn production_faults(config: &Config) -> Vec<Fault> {
             fault("mail.smtp", "is without encryption; write smtps://… or smtp://… (STARTTLS)");
         }
         MailTransport::Smtp(_) => {}
+    }
+    if config.dns.resolvers.len() < 2 {
+        fault(
+            "dns.resolvers",
+            "names fewer than two; a customer's domain counts as pointing here only when two resolvers say so: \
+             resolvers = [\"9.9.9.9:53\", \"1.1.1.1:53\"]",
+        );
     }
     if config.backup.is_none() {
         fault("backup", "is missing; name where backups go: [backup] with endpoint and bucket");

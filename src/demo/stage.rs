@@ -131,8 +131,13 @@ capacity = {capacity}
 [operator]
 postgres_image = "ghcr.io/cloudnative-pg/postgresql:17.6@sha256:{digest}"
 valkey_image = "docker.io/valkey/valkey:8.1@sha256:{digest}"
-address = {{ wildcard_domain = "{HOSTS_DOMAIN}", gateway = {{ name = "hosts", namespace = "paddock", section = "https" }} }}
 mail = {{ server = "127.0.0.1", port = {smtp_port}, from = "notifications@{{domain}}" }}
+
+[operator.address]
+wildcard_domain = "{HOSTS_DOMAIN}"
+gateway = {{ name = "hosts", namespace = "paddock", section = "https" }}
+issuer = {{ name = "simulated" }}
+media = {{ addresses = ["192.0.2.10"], port = 80 }}
 
 [operator.storage]
 driver = "versitygw"

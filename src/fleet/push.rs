@@ -12,10 +12,10 @@ use super::{FIELD_MANAGER, ROW_GENERATION};
 use crate::crash;
 use crate::db::Db;
 use crate::ids::ClusterId;
-use crate::instance::{self, Intent, StoredSize, ToPush};
+use crate::instance::{self, Intent, StoredSize, ToPush, claim};
 use crate::resource::{
-    CacheSize, DatabaseSize, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size, StreamingSize, WebSize,
-    WorkerSize, resource_name,
+    CacheSize, DatabaseSize, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size,
+    StreamingSize, WebSize, WorkerSize, resource_name,
 };
 
 /// Without a nudge.
@@ -104,6 +104,11 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
     let spec = MastodonInstanceSpec {
         domain: row.domain.clone(),
         web_domain: row.web_domain.clone(),
+        local_domain: row.local_domain.map(|local| match local {
+            claim::LocalDomain::Served => LocalDomain::Served,
+            claim::LocalDomain::Elsewhere => LocalDomain::Elsewhere,
+        }),
+        address_confirmed: row.address_confirmed,
         mode: match row.intent {
             // A row is pushed only once its intent has been something else, and nothing leads back.
             Intent::Absent => anyhow::bail!("instance {} should be absent and must not be pushed", row.id),

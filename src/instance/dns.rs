@@ -15,7 +15,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use serde::Serialize;
 
-use super::address::{Address, AddressKind, WebDomain};
+use super::address::{Address, AddressKind, WebDomain, is_apex};
 
 /// The kinds of records that we ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
@@ -80,7 +80,7 @@ impl LookupFailed {
 
 /// Asks the DNS.
 #[async_trait]
-pub trait Resolver: Send + Sync {
+pub trait Resolver: fmt::Debug + Send + Sync {
     /// The values of the records of one kind at `name`, sorted: addresses as written by the standard library, names in small
     /// letters without the dot behind, texts joined, mail servers as `10 mail.example.org`. None when there are none, also when
     /// the name does not exist.
@@ -90,6 +90,12 @@ pub trait Resolver: Send + Sync {
 /// Asks recursive resolvers over UDP, over TCP for long answers.
 pub struct DnsResolver {
     resolver: TokioResolver,
+}
+
+impl fmt::Debug for DnsResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DnsResolver").finish_non_exhaustive()
+    }
 }
 
 impl DnsResolver {
@@ -269,32 +275,29 @@ pub struct Record {
 
 /// The exact records that an address needs. None for a name under the host's domain without a web domain.
 pub fn wanted_records(address: &Address, web_domain: Option<&WebDomain>, target: &DnsTarget) -> Vec<Record> {
-    let mut records = Vec::new();
-    match (address.kind(), web_domain) {
-        (AddressKind::Hosted, None) => {}
-        (AddressKind::Own, None) => {
-            records.extend(pointing(address.domain(), address.is_apex(), Purpose::Web, target));
-            records.extend(pointing(&format!("files.{}", address.domain()), false, Purpose::Media, target));
-        }
-        (kind, Some(web)) => {
-            records.extend(pointing(web.domain(), web.is_apex(), Purpose::Web, target));
-            records.extend(pointing(&format!("files.{}", web.domain()), false, Purpose::Media, target));
-            if kind == AddressKind::Own {
-                records.extend(pointing(address.domain(), address.is_apex(), Purpose::Handles, target));
-            }
-        }
+    let hosted = address.kind() == AddressKind::Hosted;
+    records_for(address.domain(), hosted, web_domain.map(WebDomain::domain), target)
+}
+
+/// The same, by domains in ASCII form, as the database keeps them.
+pub fn records_for(domain: &str, hosted: bool, web_domain: Option<&str>, target: &DnsTarget) -> Vec<Record> {
+    let Some(web) = web_domain.or((!hosted).then_some(domain)) else { return Vec::new() };
+    let mut records = pointing(web, Purpose::Web, target);
+    records.extend(pointing(&format!("files.{web}"), Purpose::Media, target));
+    if web_domain.is_some() && !hosted {
+        records.extend(pointing(domain, Purpose::Handles, target));
     }
     records
 }
 
-fn pointing(name: &str, apex: bool, purpose: Purpose, target: &DnsTarget) -> Vec<Record> {
+fn pointing(name: &str, purpose: Purpose, target: &DnsTarget) -> Vec<Record> {
     let v4 = target.ipv4.iter().copied().map(IpAddr::V4);
     let addresses: Vec<IpAddr> = v4.chain(target.ipv6.iter().copied().map(IpAddr::V6)).collect();
     let record = |kind, value: String, or_alias_to| {
         let (name, addresses) = (name.to_owned(), addresses.clone());
         Record { name, kind, value, purpose, or_alias_to, addresses }
     };
-    if !apex {
+    if !is_apex(name) {
         return vec![record(RecordKind::Cname, target.host.clone(), None)];
     }
     let kind = |address: &IpAddr| if address.is_ipv4() { RecordKind::A } else { RecordKind::Aaaa };

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::store;
+use super::{claim, store};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::InstanceId;
@@ -58,6 +58,9 @@ pub async fn set_intent(
 ) -> sqlx::Result<()> {
     if !store::update_intent(conn, clock, id, intent, reason, intent.may_follow()).await? {
         return Ok(());
+    }
+    if intent == Intent::Running {
+        claim::begin(conn, id).await?;
     }
     let account = store::account_of(conn, id).await?;
     let detail = json!({ "intent": intent, "reason": reason });

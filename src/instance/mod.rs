@@ -1,12 +1,15 @@
 //! Hosted servers: their address, their intent and what is seen of them.
 
 pub mod address;
+pub mod claim;
 pub mod dns;
 mod intent;
 mod observed;
 pub mod owner;
 mod phase;
+pub mod sites;
 mod store;
+pub mod webfinger;
 
 pub use intent::{Intent, set_intent};
 pub use observed::observe;

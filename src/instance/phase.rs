@@ -15,6 +15,8 @@ pub enum Phase {
     Preparing(Option<StepName>),
     /// Being built for the first time, and it has stopped or shows nothing new for too long; the operator's sentence, if it has one.
     Stuck(String),
+    /// Built, and waits for the customer's DNS records to point here.
+    AwaitingRecords,
     /// All is well.
     Running,
     /// It should run and something is missing; the operator's sentence.
@@ -36,6 +38,7 @@ impl Phase {
             Self::Reserved => "reserved",
             Self::Preparing(_) => "preparing",
             Self::Stuck(_) => "stuck",
+            Self::AwaitingRecords => "awaiting-records",
             Self::Running => "running",
             Self::Degraded(_) => "degraded",
             Self::Upgrading => "upgrading",
@@ -139,10 +142,15 @@ impl Seen<'_> {
             return if building { Phase::Stuck(why) } else { Phase::Degraded(why) };
         }
         if building && !is_true(&status.conditions, ConditionKind::Ready) {
-            return self.preparing(StepName::ALL.into_iter().find(|name| {
+            let under_way = StepName::ALL.into_iter().find(|name| {
                 let step = status.steps.iter().find(|step| step.name == *name);
                 step.is_none_or(|step| step.finished_at.is_none())
-            }));
+            });
+            return match under_way {
+                // However long that takes, it is the customer's time and no building that is stuck.
+                None | Some(StepName::Address) if self.instance.awaits_records() => Phase::AwaitingRecords,
+                under_way => self.preparing(under_way),
+            };
         }
         if status.version.as_deref().is_some_and(|version| version != self.instance.mastodon_version) {
             return Phase::Upgrading;

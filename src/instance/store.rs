@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::Intent;
+use super::claim::LocalDomain;
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{AccountId, ClusterId, InstanceId};
@@ -51,6 +52,12 @@ pub struct Instance {
     pub intent_at: Option<DateTime<Utc>>,
     /// First time that all was ready.
     pub ready_at: Option<DateTime<Utc>>,
+    /// With a web domain: who answers at the domain itself.
+    pub local_domain: Option<LocalDomain>,
+    /// When the customer's own domain was seen to point here.
+    pub address_confirmed_at: Option<DateTime<Utc>>,
+    /// When that was last looked at.
+    pub address_checked_at: Option<DateTime<Utc>>,
     /// When the address was given back.
     pub released_at: Option<DateTime<Utc>>,
     /// When it was ordered.
@@ -63,6 +70,16 @@ impl Instance {
         self.web_domain.as_deref().unwrap_or(&self.domain)
     }
 
+    /// Whether the customer brings the domain of its pages, so that DNS records of theirs must point here.
+    pub fn is_on_own_domain(&self) -> bool {
+        !self.hosted || self.web_domain.is_some()
+    }
+
+    /// Whether nothing is served yet because those records have not been seen to point here.
+    pub fn awaits_records(&self) -> bool {
+        self.is_on_own_domain() && self.address_confirmed_at.is_none()
+    }
+
     /// What the operator last said, if it has said anything.
     pub fn status(&self) -> Option<&InstanceStatus> {
         self.observed.as_ref().map(|status| &status.0)
@@ -72,7 +89,8 @@ impl Instance {
 macro_rules! columns {
     () => {
         "id, account_id, domain, hosted, web_domain, owner_username, owner_email, plan_code, mastodon_version, intent, intent_reason, \
-         generation, observed_generation, observed, observed_at, intent_at, ready_at, released_at, created_at"
+         generation, observed_generation, observed, observed_at, intent_at, ready_at, local_domain, \
+         address_confirmed_at, address_checked_at, released_at, created_at"
     };
 }
 
@@ -123,8 +141,9 @@ pub struct StoredSize {
 pub async fn insert(conn: &mut PgConnection, clock: &dyn Clock, new: &NewInstance<'_>) -> sqlx::Result<()> {
     sqlx::query(
         "insert into instances (id, account_id, cluster_id, domain, domain_skeleton, hosted, web_domain, owner_username, owner_email,
-                                locale, plan_code, size, mastodon_version, intent, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'absent', $14)",
+                                locale, plan_code, size, mastodon_version, intent, created_at, local_domain)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'absent', $14,
+                 case when $7::text is not null then 'elsewhere' end)",
     )
     .bind(new.id)
     .bind(new.account)
@@ -288,6 +307,10 @@ pub struct ToPush {
     pub domain: String,
     /// `WEB_DOMAIN`.
     pub web_domain: Option<String>,
+    /// With a web domain: who answers at the domain itself.
+    pub local_domain: Option<LocalDomain>,
+    /// The customer's own domain was seen to point here.
+    pub address_confirmed: bool,
     /// Owner's Mastodon account.
     pub owner_username: String,
     /// Owner's address.
@@ -303,7 +326,8 @@ pub struct ToPush {
 /// Instances of a cluster whose intent its API server has not taken yet, oldest change first, at most `limit`.
 pub async fn to_push(conn: &mut PgConnection, cluster: ClusterId, limit: i64) -> sqlx::Result<Vec<ToPush>> {
     sqlx::query_as(
-        "select id, generation, intent, intent_reason, domain, web_domain, owner_username, owner_email, locale, mastodon_version, size
+        "select id, generation, intent, intent_reason, domain, web_domain, local_domain, address_confirmed_at is not null as address_confirmed,
+                owner_username, owner_email, locale, mastodon_version, size
          from instances where cluster_id = $1 and generation > pushed_generation order by intent_at limit $2",
     )
     .bind(cluster)

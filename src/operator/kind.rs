@@ -31,8 +31,14 @@ pub enum Kind {
     Job,
     /// policy/v1
     PodDisruptionBudget,
+    /// discovery.k8s.io/v1
+    EndpointSlice,
     /// gateway.networking.k8s.io/v1
     HttpRoute,
+    /// gateway.networking.k8s.io/v1
+    ListenerSet,
+    /// cert-manager.io/v1
+    Certificate,
 }
 
 /// How closely a kind is watched.
@@ -48,7 +54,7 @@ pub enum Watched {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -62,7 +68,10 @@ impl Kind {
         Self::Deployment,
         Self::Job,
         Self::PodDisruptionBudget,
+        Self::EndpointSlice,
         Self::HttpRoute,
+        Self::ListenerSet,
+        Self::Certificate,
     ];
 
     /// Group, version, kind, plural.
@@ -81,7 +90,10 @@ impl Kind {
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
             Self::Job => ("batch", "v1", "Job", "jobs"),
             Self::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+            Self::EndpointSlice => ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
             Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+            Self::ListenerSet => ("gateway.networking.k8s.io", "v1", "ListenerSet", "listenersets"),
+            Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
         }
     }
 
@@ -111,7 +123,13 @@ impl Kind {
     /// How closely it is watched.
     pub fn watched(self) -> Watched {
         match self {
-            Self::Cluster | Self::StatefulSet | Self::Deployment | Self::Job | Self::HttpRoute => Watched::Whole,
+            Self::Cluster
+            | Self::StatefulSet
+            | Self::Deployment
+            | Self::Job
+            | Self::HttpRoute
+            | Self::ListenerSet
+            | Self::Certificate => Watched::Whole,
             Self::Secret => Watched::Names(super::instance::build::names::SECRETS),
             Self::Namespace
             | Self::ResourceQuota
@@ -120,14 +138,16 @@ impl Kind {
             | Self::ConfigMap
             | Self::Service
             | Self::PersistentVolumeClaim
-            | Self::PodDisruptionBudget => Watched::Metadata,
+            | Self::PodDisruptionBudget
+            | Self::EndpointSlice => Watched::Metadata,
         }
     }
 
-    /// Whether one that is no longer wanted is deleted. Only kinds that hold no state and that a smaller size does without.
+    /// Whether one that is no longer wanted is deleted. Only kinds that hold no state and that a smaller size, or another address, does
+    /// without. (What cert-manager signed stays in its Secret.)
     pub fn swept(self) -> bool {
         match self {
-            Self::PodDisruptionBudget => true,
+            Self::PodDisruptionBudget | Self::HttpRoute | Self::ListenerSet | Self::Certificate => true,
             Self::Namespace
             | Self::ResourceQuota
             | Self::LimitRange
@@ -140,7 +160,7 @@ impl Kind {
             | Self::StatefulSet
             | Self::Deployment
             | Self::Job
-            | Self::HttpRoute => false,
+            | Self::EndpointSlice => false,
         }
     }
 }

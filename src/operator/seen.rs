@@ -81,6 +81,22 @@ pub enum State {
         /// What a parent objects to.
         objection: String,
     },
+    /// Listeners of the server's own on the Gateway.
+    Listeners {
+        /// The newest spec is accepted and works.
+        accepted: bool,
+        /// What the Gateway objects to.
+        objection: String,
+    },
+    /// A certificate.
+    Certificate {
+        /// There is one that fits the newest spec and has not expired.
+        ready: bool,
+        /// The last attempt to get one, the first or a renewal, has failed; cert-manager tries again.
+        failed: bool,
+        /// What cert-manager says about it.
+        message: String,
+    },
 }
 
 /// How far a Job is.
@@ -242,6 +258,8 @@ fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
                 .collect();
             State::Route { accepted: !parents.is_empty() && judged.is_ok(), objection: judged.err().unwrap_or_default() }
         }
+        Kind::ListenerSet => listeners(status, metadata.generation),
+        Kind::Certificate => certificate(status, metadata.generation),
         Kind::Namespace
         | Kind::ResourceQuota
         | Kind::LimitRange
@@ -250,8 +268,44 @@ fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
         | Kind::Secret
         | Kind::Service
         | Kind::PersistentVolumeClaim
+        | Kind::EndpointSlice
         | Kind::PodDisruptionBudget => State::None,
     }
+}
+
+/// A set of listeners works when it is accepted and programmed as a whole; what is wrong stands with the listener that it is wrong with.
+fn listeners(status: &Value, generation: Option<i64>) -> State {
+    let whole: Result<Vec<()>, String> =
+        ["Accepted", "Programmed"].into_iter().map(|name| condition_holds(&status["conditions"], name, generation)).collect();
+    let Err(objection) = whole else { return State::Listeners { accepted: true, objection: String::new() } };
+    let of_one = status["listeners"].as_array().into_iter().flatten().find_map(|listener| {
+        let conditions = &listener["conditions"];
+        let conflict = condition_holds(conditions, "Conflicted", None).is_ok().then(|| message_of(conditions, "Conflicted"));
+        let why = conflict.or_else(|| {
+            let wrong = |name: &&str| is_false(conditions, name);
+            ["Accepted", "ResolvedRefs", "Programmed"].iter().find(|name| wrong(name)).map(|name| message_of(conditions, name))
+        })?;
+        Some(format!("listener {}: {why}", listener["name"].as_str().unwrap_or_default()))
+    });
+    State::Listeners { accepted: false, objection: of_one.unwrap_or(objection) }
+}
+
+fn certificate(status: &Value, generation: Option<i64>) -> State {
+    let conditions = &status["conditions"];
+    let ready = condition_holds(conditions, "Ready", generation);
+    // cert-manager takes this condition away when an attempt succeeds.
+    let failed = is_false(conditions, "Issuing");
+    let message = if failed { message_of(conditions, "Issuing") } else { message_of(conditions, "Ready") };
+    State::Certificate { ready: ready.is_ok(), failed, message }
+}
+
+fn is_false(conditions: &Value, name: &str) -> bool {
+    conditions.as_array().into_iter().flatten().any(|condition| condition["type"] == name && condition["status"] == "False")
+}
+
+fn message_of(conditions: &Value, name: &str) -> String {
+    let condition = conditions.as_array().into_iter().flatten().find(|condition| condition["type"] == name);
+    condition.and_then(|condition| condition["message"].as_str()).unwrap_or("nothing is reported yet").to_owned()
 }
 
 fn job_state(status: &Value) -> JobState {
@@ -352,5 +406,46 @@ mod tests {
         assert!(matches!(state(Kind::HttpRoute, &metadata, &data(2)), State::Route { accepted: true, .. }));
         assert!(matches!(state(Kind::HttpRoute, &metadata, &data(1)), State::Route { accepted: false, .. }));
         assert!(matches!(state(Kind::HttpRoute, &metadata, &json!({})), State::Route { accepted: false, .. }));
+    }
+
+    #[test]
+    fn listeners_say_which_of_them_is_wrong() {
+        let metadata = ObjectMeta { generation: Some(1), ..ObjectMeta::default() };
+        let condition = |name: &str, status: &str, message: &str| json!({"type": name, "status": status, "message": message, "observedGeneration": 1});
+        let read = |conditions: Value, listeners: Value| match state(
+            Kind::ListenerSet,
+            &metadata,
+            &json!({"status": {"conditions": conditions, "listeners": listeners}}),
+        ) {
+            State::Listeners { accepted, objection } => (accepted, objection),
+            other => panic!("{other:?}"),
+        };
+        let fine = json!([condition("Accepted", "True", ""), condition("Programmed", "True", "")]);
+        assert_eq!(read(fine, json!([])), (true, String::new()));
+        let pending = json!([condition("Accepted", "Unknown", "Waiting for controller")]);
+        assert_eq!(read(pending, Value::Null), (false, "Accepted: Waiting for controller".to_owned()));
+        let half = json!([condition("Accepted", "True", ""), condition("Programmed", "False", "not all")]);
+        let listeners = json!([
+            {"name": "web-http", "conditions": [condition("ResolvedRefs", "True", "")]},
+            {"name": "web-https", "conditions": [condition("ResolvedRefs", "False", "no Secret")]}]);
+        assert_eq!(read(half.clone(), listeners), (false, "listener web-https: no Secret".to_owned()));
+        let conflict = json!([{"name": "web-http", "conditions": [condition("Conflicted", "True", "somebody has it")]}]);
+        assert_eq!(read(half, conflict), (false, "listener web-http: somebody has it".to_owned()));
+    }
+
+    #[test]
+    fn a_certificate_tells_a_failed_attempt_from_one_under_way() {
+        let metadata = ObjectMeta { generation: Some(2), ..ObjectMeta::default() };
+        let read = |conditions: Value| state(Kind::Certificate, &metadata, &json!({"status": {"conditions": conditions}}));
+        let condition = |name: &str, status: &str, message: &str| json!({"type": name, "status": status, "message": message, "observedGeneration": 2});
+        let told = |ready, failed, message: &str| State::Certificate { ready, failed, message: message.to_owned() };
+        assert_eq!(read(Value::Null), told(false, false, "nothing is reported yet"));
+        let under_way = json!([condition("Ready", "False", "no Secret"), condition("Issuing", "True", "no Secret")]);
+        assert_eq!(read(under_way), told(false, false, "no Secret"));
+        let failed = json!([condition("Ready", "False", "no Secret"), condition("Issuing", "False", "CAA forbids")]);
+        assert_eq!(read(failed), told(false, true, "CAA forbids"));
+        assert_eq!(read(json!([condition("Ready", "True", "up to date")])), told(true, false, "up to date"));
+        let renewal = json!([condition("Ready", "True", "up to date"), condition("Issuing", "False", "no answer")]);
+        assert_eq!(read(renewal), told(true, true, "no answer"));
     }
 }

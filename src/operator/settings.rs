@@ -1,6 +1,7 @@
 //! What the operator has to be told. It reads no environment and no files: whoever composes the program fills this in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -67,8 +68,45 @@ pub struct Release {
 pub struct Address {
     /// The domain under which the host gives names away, without `*.`.
     pub wildcard_domain: String,
-    /// The Gateway whose listener has the wildcard certificate.
+    /// The Gateway whose listener has the wildcard certificate. Names of customers' own domains get listeners of their own on it, so it
+    /// must allow listener sets of all namespaces.
     pub gateway: GatewayRef,
+    /// Who signs the certificates of customers' own domains.
+    pub issuer: Issuer,
+    /// Where the Gateway finds the media of servers on customers' own domains.
+    pub media: MediaBackend,
+}
+
+/// An issuer of cert-manager. It must solve HTTP-01 through the Gateway, with Services of type `ClusterIP` (a server's quota allows no
+/// node ports).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Its name.
+    pub name: String,
+    /// Its kind; of the namespaced kinds there is none in a server's namespace.
+    #[serde(default = "cluster_issuer")]
+    pub kind: String,
+    /// The kind's API group.
+    #[serde(default = "cert_manager")]
+    pub group: String,
+}
+
+/// The object store as the Gateway reaches it to serve public media.
+///
+/// By address and not by the name of a Service: a route may use a Service of another namespace only when a `ReferenceGrant` there
+/// names the route's namespace, each one by itself, and every server has a namespace of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MediaBackend {
+    /// Its addresses, all IPv4 or all IPv6.
+    pub addresses: Vec<IpAddr>,
+    /// The TCP port; plain HTTP is spoken there.
+    pub port: u16,
+    /// The host name that requests must have for a bucket, `{bucket}` standing for its name: the way of website endpoints. Without
+    /// one the bucket's name goes in front of the path, as S3 itself has it.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 /// A listener of a Gateway.
@@ -241,11 +279,7 @@ impl Settings {
         if self.releases.is_empty() {
             fault("releases".to_owned(), "must name at least one release of Mastodon".to_owned());
         }
-        let domain = &self.address.wildcard_domain;
-        if domain.is_empty() || domain.starts_with(['*', '.']) || domain.ends_with('.') {
-            let message = format!("must be a domain without *. or a dot at either end, not {domain:?}");
-            fault("address.wildcard_domain".to_owned(), message);
-        }
+        self.address.check(&mut fault);
         let mut images =
             vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
         for (version, Release { web, streaming }) in &self.releases {
@@ -354,6 +388,52 @@ fn is_garage_key(access: &str, secret: &SecretString) -> bool {
         && access.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         && secret.len() >= 16
         && secret.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+impl Address {
+    fn check(&self, fault: &mut impl FnMut(String, String)) {
+        let Self { wildcard_domain, gateway: _, issuer: Issuer { name, kind: _, group: _ }, media } = self;
+        if wildcard_domain.is_empty() || wildcard_domain.starts_with(['*', '.']) || wildcard_domain.ends_with('.') {
+            let message = format!("must be a domain without *. or a dot at either end, not {wildcard_domain:?}");
+            fault("address.wildcard_domain".to_owned(), message);
+        }
+        if name.is_empty() {
+            let message = "is empty; name the ClusterIssuer of cert-manager that signs for customers' own domains";
+            fault("address.issuer.name".to_owned(), message.to_owned());
+        }
+        let MediaBackend { addresses, port: _, host } = media;
+        if let Some(why) = unusable(addresses) {
+            let message = format!("must be addresses of the object store as the Gateway reaches it, all IPv4 or all IPv6: {why}");
+            fault("address.media.addresses".to_owned(), message);
+        }
+        if let Some(same) = host.as_deref().filter(|host| !host.contains("{bucket}")) {
+            let message = format!("must have {{bucket}} in it, such as {{bucket}}.web.store.example, not {same:?}");
+            fault("address.media.host".to_owned(), message);
+        }
+    }
+}
+
+/// Why the API server would not take these for endpoints of a Service.
+fn unusable(addresses: &[IpAddr]) -> Option<String> {
+    let Some(first) = addresses.first() else { return Some("there is none".to_owned()) };
+    let link_local = |address: &IpAddr| match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    addresses.iter().find_map(|address| {
+        if address.is_unspecified() || address.is_loopback() || address.is_multicast() || link_local(address) {
+            return Some(format!("{address} is none"));
+        }
+        (address.is_ipv4() != first.is_ipv4()).then(|| format!("{first} and {address} differ in kind"))
+    })
+}
+
+fn cluster_issuer() -> String {
+    "ClusterIssuer".to_owned()
+}
+
+fn cert_manager() -> String {
+    "cert-manager.io".to_owned()
 }
 
 /// Whether an image is named by its digest.

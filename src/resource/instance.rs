@@ -40,6 +40,7 @@ use super::steps::Step;
 #[x_kube(validation = ("self.size.web.memoryMib >= 512 + 256 * (self.size.web.concurrency > 1 ? self.size.web.concurrency - 1 : 0)", "spec.size.web.memoryMib must be at least 512, and 256 more for each of spec.size.web.concurrency after the first"))]
 #[x_kube(validation = ("self.size.cache.storageGib * 512 >= self.size.cache.memoryMib", "spec.size.cache.storageGib must hold the cache twice, for its log is written anew beside the old one: raise it to at least memoryMib / 512"))]
 #[x_kube(validation = ("self.size.database.storageGib >= oldSelf.size.database.storageGib && self.size.cache.storageGib >= oldSelf.size.cache.storageGib", "volumes grow and never shrink: spec.size.database.storageGib and spec.size.cache.storageGib can't be lowered"))]
+#[x_kube(validation = ("!has(self.localDomain) || has(self.webDomain)", "spec.localDomain says who answers where the pages are not; it goes with spec.webDomain"))]
 #[x_kube(validation = ("self.owner == oldSelf.owner", "spec.owner names the first owner only and can't change; give others the role inside Mastodon"))]
 pub struct MastodonInstanceSpec {
     /// Mastodon's `LOCAL_DOMAIN`: the part after the @ in every handle. In lower-case ASCII (A-labels).
@@ -49,6 +50,14 @@ pub struct MastodonInstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 4, max = 253))]
     pub web_domain: Option<String>,
+    /// Who answers at the domain itself when the pages are elsewhere (`webDomain`). Nobody here when missing. Of no account for a name
+    /// under the host's domain: that one always leads here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_domain: Option<LocalDomain>,
+    /// The customer's own domain was seen to point here, so that it may be served. Until then the server is built and nothing answers
+    /// under that name. Of no account for a name under the host's domain.
+    #[serde(default)]
+    pub address_confirmed: bool,
     /// Whether it should run.
     pub mode: Mode,
     /// A release of Mastodon, such as 4.5.20. The operator knows the images of those it offers.
@@ -70,6 +79,16 @@ impl MastodonInstanceSpec {
     pub fn web_host(&self) -> &str {
         self.web_domain.as_deref().unwrap_or(&self.domain)
     }
+}
+
+/// Who answers at `LOCAL_DOMAIN` when the pages are elsewhere. Handles end in it, so other servers ask there where an account is.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum LocalDomain {
+    /// The name points here, and we redirect what other servers ask.
+    Served,
+    /// A site of the customer's own redirects.
+    Elsewhere,
 }
 
 /// Whether a server should run.

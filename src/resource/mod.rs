@@ -14,8 +14,8 @@ use kube::CustomResourceExt;
 
 pub use conditions::{ConditionKind, Finding, Truth, condition, conditions, is_true};
 pub use instance::{
-    CacheSize, DatabaseSize, InstanceStatus, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size,
-    StreamingSize, WebSize, WorkerSize,
+    CacheSize, DatabaseSize, InstanceStatus, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize,
+    Size, StreamingSize, WebSize, WorkerSize,
 };
 pub use names::{instance_id, namespace_name, resource_name};
 pub use steps::{Step, StepName, instant, steps, time};

@@ -71,7 +71,7 @@ impl StepName {
             Self::Migrations => &[ConditionKind::Migrated],
             Self::Owner => &[ConditionKind::OwnerReady],
             Self::Processes => &[ConditionKind::WebReady, ConditionKind::StreamingReady, ConditionKind::WorkersReady],
-            Self::Address => &[ConditionKind::RouteReady],
+            Self::Address => &[ConditionKind::RouteReady, ConditionKind::CertificateReady],
         }
     }
 }

@@ -16,6 +16,7 @@ mod new;
 mod order;
 mod page;
 mod public;
+mod records;
 mod routes;
 mod session;
 mod signed;
@@ -37,6 +38,7 @@ use crate::config::Host;
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
+use crate::instance::sites::Sites;
 use crate::plan::{Catalogue, Releases};
 
 /// What handlers work with. Cheap to clone.
@@ -79,6 +81,8 @@ pub struct App {
     pub resolver: Arc<dyn Resolver>,
     /// What they must point to.
     pub dns_target: DnsTarget,
+    /// Asks customers' own web sites.
+    pub sites: Arc<dyn Sites>,
     /// Who the host is.
     pub host: Host,
     /// Where Stripe sends people back to.

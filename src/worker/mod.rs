@@ -3,6 +3,7 @@
 //! A handler loads what its ids name, may run late and may run twice. It says *retry* (the queue waits longer each time) or *fail*
 //! (a person must look: staff see the job until then).
 
+mod claim;
 mod deliver;
 mod measure;
 mod stripe;
@@ -20,6 +21,8 @@ use crate::billing::{self, stripe::Stripe};
 use crate::clock::SharedClock;
 use crate::crypto::HostKey;
 use crate::db::Db;
+use crate::instance::claim::CheckAddress;
+use crate::instance::dns::{DnsTarget, Resolver};
 use crate::mail::{SendMail, Transport};
 use crate::plan::Catalogue;
 use crate::queue::{self, Job};
@@ -40,6 +43,10 @@ pub struct Deps {
     pub catalogue: Arc<Catalogue>,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
+    /// Each looks up customers' own domains by itself.
+    pub views: Vec<Arc<dyn Resolver>>,
+    /// What they must point to.
+    pub dns_target: DnsTarget,
     /// Signs links in mails.
     pub key: HostKey,
     /// Sender of mails.
@@ -146,6 +153,7 @@ async fn build(
         .define_job::<Task<SettleOrder>>()
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<SyncPrices>>()
+        .define_job::<Task<CheckAddress>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {
         Some(token) => {

@@ -16,6 +16,8 @@ fn all_values() -> [Value; 2] {
     let part = |ports: Value| json!({"configSecret": "own", "replicas": 3, "egressPorts": ports, "resources": {"limits": {"memory": "1Gi"}}});
     let mut operator = part(json!([443]));
     operator["images"] = json!([format!("registry.example/valkey:8.1@sha256:{digest}")]);
+    operator["issuer"] = json!({"name": "authority", "kind": "ClusterIssuer", "group": "cert-manager.io"});
+    operator["media"] = json!({"addresses": ["10.0.0.5", "2001:db8::5"], "port": 3902});
     let full = json!({
         "image": {"repository": "registry.example/paddock", "digest": format!("sha256:{digest}"), "pullSecrets": ["registry"]},
         "catalogue": {

@@ -137,7 +137,12 @@ fn each_fault_names_its_setting_and_the_remedy() {
         ("target = \"gate.meadow.social\"", "", "dns.target:", "is missing; write for example target = \""),
         ("addresses = [\"192.0.2.1\", \"2001:db8::1\"]", "", "dns.addresses:", "is missing; write the gateway's addresses"),
         ("addresses = [\"192.0.2.1\"", "addresses = [\"192.0.2.256\"", "dns.addresses:", "\"192.0.2.256\" is not an IP address"),
-        ("resolvers = []", "resolvers = [\"9.9.9.9\"]", "dns.resolvers:", "is not an address and port such as 9.9.9.9:53"),
+        (
+            "resolvers = [\"9.9.9.9:53\"",
+            "resolvers = [\"9.9.9.9\"",
+            "dns.resolvers:",
+            "is not an address and port such as 9.9.9.9:53",
+        ),
         ("endpoint = \"https://s3.example\"", "", "backup.endpoint:", "is missing; it takes a URL"),
         ("bucket = \"paddock-backup\"", "", "backup.bucket:", "is missing; write for example bucket = \""),
         (
@@ -214,6 +219,7 @@ fn production_refuses_what_is_for_trials_all_at_once() {
     let text = REFERENCE
         .replacen("mode = \"trial\"", "mode = \"production\"", 1)
         .replacen("http://127.0.0.1:8080", "http://pages.meadow.social", 1)
+        .replacen("resolvers = [\"9.9.9.9:53\", ", "resolvers = [", 1)
         .replacen("[backup]\nendpoint = \"https://s3.example\"\nbucket = \"paddock-backup\"", "", 1);
     let found = faults(&text);
     let expected = [
@@ -224,6 +230,7 @@ fn production_refuses_what_is_for_trials_all_at_once() {
         ("stripe.api_key:", "is not a live key"),
         ("stripe.webhook_secrets:", "whsec_"),
         ("mail.smtp:", "is without encryption; write smtps://"),
+        ("dns.resolvers:", "names fewer than two"),
         ("backup:", "[backup] with endpoint and bucket"),
     ];
     for (setting, remedy) in expected {

@@ -99,14 +99,12 @@ impl Surroundings {
         after.split_once('"').expect("an address").0.to_owned()
     }
 
-    /// An issuer of certificates that says it is ready: cert-manager itself does not run here.
+    /// The issuer of certificates says that it is ready: cert-manager itself does not run here.
     async fn issuer(&self) {
-        let yaml = "{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: authority}, spec: {selfSigned: {}}}";
-        self.rig.cluster().apply(yaml).await.unwrap();
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("cert-manager.io", "v1", "ClusterIssuer"));
         let issuers: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         let status = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "IsReady", "message": ""}]}});
-        issuers.patch_status("authority", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
+        issuers.patch_status("simulated", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
     }
 
     /// Runs preflight; whether it found no fault, and for each name the worst verdict with its words.
@@ -185,6 +183,7 @@ async fn a_good_cluster_passes_and_each_broken_thing_is_named_with_its_remedy() 
     let broken = there
         .text
         .replace("section = \"https\"", "section = \"http\"")
+        .replace("issuer = { name = \"simulated\" }", "issuer = { name = \"nobody\" }")
         .replace("sk_test_demo", "sk_test_wrong")
         .replace("/preflight?", "/preflight_empty?")
         .replace("[operator]\n", "[operator]\nstorage_class = \"stiff\"\n")
@@ -193,6 +192,8 @@ async fn a_good_cluster_passes_and_each_broken_thing_is_named_with_its_remedy() 
     assert!(!good);
     let expected = [
         ("listener", "there is none called http", "the Gateway has https"),
+        ("certificate issuer", "no ClusterIssuer called nobody", "operator.address.issuer"),
+        ("a server's objects", "is signed by ClusterIssuer simulated", "the chart of this version"),
         ("storage class", "the volumes of stiff can't grow", "allowVolumeExpansion: true"),
         ("storage class", "deletes a volume together with its claim", "Retain"),
         ("wildcard name", "preflight-", "dns.resolvers"),

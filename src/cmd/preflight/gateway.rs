@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kube::Client;
-use kube::api::{Api, DynamicObject, ListParams};
+use kube::api::{Api, DynamicObject};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
 
@@ -12,11 +12,12 @@ use super::report::Check;
 use crate::crypto;
 use crate::instance::dns::{RecordKind, Resolver};
 use crate::operator::error_chain as chain;
-use crate::operator::settings::{Address, GatewayRef};
+use crate::operator::settings::{Address, GatewayRef, Issuer};
 
 pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
     let Surroundings { parts, client, operator, .. } = surroundings;
-    let Address { wildcard_domain, gateway } = &operator.address;
+    // Whether the chart lets media lead to the store is seen with a server's objects (`walls`).
+    let Address { wildcard_domain, gateway, issuer, media: _ } = &operator.address;
     let mut checks = Vec::new();
     let found = find(client, gateway).await;
     let addresses = match &found {
@@ -30,7 +31,7 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
             BTreeSet::new()
         }
     };
-    checks.push(issuers(client).await);
+    checks.push(signs(client, issuer).await);
     checks.push(names(parts.resolver(), wildcard_domain, &addresses).await);
     checks
 }
@@ -132,26 +133,36 @@ fn addresses(gateway: &DynamicObject) -> BTreeSet<String> {
     all.filter_map(|one| Some(one["value"].as_str()?.trim_end_matches('.').to_ascii_lowercase())).collect()
 }
 
-/// Who signs certificates for customers' own domains.
-async fn issuers(client: &Client) -> Check {
+/// Who signs certificates for customers' own domains: there, ready, and able to ask inside of a server's walls.
+async fn signs(client: &Client, wanted: &Issuer) -> Check {
     let name = "certificate issuer";
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("cert-manager.io", "v1", "ClusterIssuer"));
+    let Issuer { name: title, kind, group } = wanted;
+    if (kind.as_str(), group.as_str()) != ("ClusterIssuer", "cert-manager.io") {
+        let remedy = "see that it signs for every name and that its controller runs";
+        return Check::warn(name, format!("{title} is a {kind} of {group}, which is not looked at"), remedy);
+    }
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let all = match api.list(&ListParams::default()).await {
-        Ok(all) => all.items,
+    let issuer = match api.get_opt(title).await {
+        Ok(Some(issuer)) => issuer,
+        Ok(None) => {
+            let remedy = "make it, with an ACME account and the Gateway solver (http01.gatewayHTTPRoute), or correct operator.address.issuer";
+            return Check::fault(name, format!("there is no ClusterIssuer called {title}"), remedy);
+        }
         Err(error) => return Check::fault(name, chain(&error), "install cert-manager"),
     };
-    let ready: Vec<String> = all
-        .iter()
-        .filter(|one| is_true(&one.data["status"]["conditions"], "Ready"))
-        .filter_map(|one| one.metadata.name.clone())
-        .collect();
-    if ready.is_empty() {
-        let remedy = "make a ClusterIssuer with an ACME account and the Gateway solver (http01.gatewayHTTPRoute), and see why it is not ready: \
-                      kubectl describe clusterissuer";
-        return Check::fault(name, format!("{} ClusterIssuers, none of them ready", all.len()), remedy);
+    if !is_true(&issuer.data["status"]["conditions"], "Ready") {
+        let remedy = format!("see why: kubectl describe clusterissuer {title}");
+        return Check::fault(name, format!("{title} is not ready"), remedy);
     }
-    Check::ok(name, ready.join(", "))
+    let solvers = issuer.data["spec"]["acme"]["solvers"].as_array().into_iter().flatten();
+    let mut by_routes = solvers.map(|solver| &solver["http01"]["gatewayHTTPRoute"]).filter(|route| route.is_object());
+    // Without a word cert-manager takes NodePort, and a server's quota allows none.
+    if by_routes.any(|route| route["serviceType"] != "ClusterIP") {
+        let remedy = format!("set serviceType: ClusterIP at http01.gatewayHTTPRoute of the ClusterIssuer {title}");
+        return Check::fault(name, format!("{title} asks through Services with node ports, which servers may not have"), remedy);
+    }
+    Check::ok(name, title.clone())
 }
 
 /// Whether a name under the wildcard leads to the Gateway: one that nobody can have written by itself.

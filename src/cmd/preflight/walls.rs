@@ -26,7 +26,7 @@ use crate::resource::{MastodonInstance, namespace_name, resource_name};
 const POLICIES: [&str; 8] = ["databases", "images", "namespaces", "network", "places", "pods", "resources", "stores"];
 
 /// What the operator must be let do, and what nobody with its token may: group, resource, verb, name.
-const MAY: [(&str, &str, &str, &str); 7] = [
+const MAY: [(&str, &str, &str, &str); 9] = [
     ("paddock.host", "mastodoninstances", "watch", ""),
     ("paddock.host", "mastodoninstances/status", "update", ""),
     ("", "namespaces", "create", ""),
@@ -34,6 +34,8 @@ const MAY: [(&str, &str, &str, &str); 7] = [
     ("", "secrets", "watch", "mastodon-identity"),
     ("apps", "deployments", "patch", ""),
     ("postgresql.cnpg.io", "clusters", "create", ""),
+    ("gateway.networking.k8s.io", "listenersets", "create", ""),
+    ("cert-manager.io", "certificates", "create", ""),
 ];
 const MAY_NOT: [(&str, &str, &str, &str); 8] = [
     ("", "secrets", "list", ""),
@@ -217,7 +219,8 @@ fn sample(surroundings: &Surroundings) -> anyhow::Result<Sample> {
     let wanted: MastodonInstance = serde_json::from_value(json!({
         "apiVersion": "paddock.host/v1alpha1", "kind": "MastodonInstance", "metadata": {"name": instance},
         "spec": {
-            "domain": format!("preflight.{}", operator.address.wildcard_domain), "mode": {"running": {}}, "locale": "en", "size": size,
+            // With listeners, certificates and a way to media of its own, so that everything is seen that is ever written.
+            "domain": "preflight.example", "addressConfirmed": true, "mode": {"running": {}}, "locale": "en", "size": size,
             "version": newest(operator), "owner": {"username": "preflight", "email": "preflight@paddock.example"},
         },
     }))?;

@@ -351,6 +351,7 @@ fn is_at_or_below(domain: &str, parent: &str) -> bool {
     domain.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-fn is_apex(domain: &str) -> bool {
+/// See [`Address::is_apex`].
+pub(super) fn is_apex(domain: &str) -> bool {
     domain.split_once('.').is_some_and(|(_, parent)| endings::is_public_suffix(parent))
 }

@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
 use super::Context;
-use super::build::{Jobs, Object, Objects, Processes, Services};
+use super::build::{Jobs, Object, Objects, OwnDomain, Processes, Services};
 use super::observe::Observed;
 use super::progress::{Progress, TaskState};
 use super::validate::Valid;
@@ -26,8 +26,22 @@ pub async fn apply(
     progress: &Progress,
     objects: Objects,
 ) -> Result<(), Error> {
-    let Objects { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
-        objects;
+    let Objects {
+        quota,
+        limits,
+        policies,
+        env,
+        mail,
+        services,
+        volume,
+        database,
+        cache,
+        routes,
+        own_domain,
+        budgets,
+        processes,
+        jobs,
+    } = objects;
 
     // The walls stand before anything moves in.
     let mut walls = vec![quota, limits];
@@ -36,10 +50,18 @@ pub async fn apply(
     crash::point("operator.walls_applied");
 
     let Services { web, streaming, cache: cache_service } = services;
-    let mut stage = vec![env, web, streaming, cache_service, volume, database, cache, route];
+    let mut stage = vec![env, web, streaming, cache_service, volume, database, cache];
     stage.extend(mail);
-    let kept: Vec<Key> = budgets.iter().map(Object::key).collect();
-    stage.extend(budgets);
+    // What a smaller size or another address does without; see `Kind::swept`.
+    let mut varying = routes;
+    varying.extend(budgets);
+    if let Some(OwnDomain { listeners, certificates, media }) = own_domain {
+        varying.push(listeners);
+        varying.extend(certificates);
+        stage.extend(media.into_iter().flatten());
+    }
+    let kept: Vec<Key> = varying.iter().map(Object::key).collect();
+    stage.extend(varying);
 
     let Jobs { prepare, seed, owner } = jobs;
     let due = |state: &TaskState| matches!(state, TaskState::Due { attempt: _ });
@@ -128,7 +150,7 @@ async fn take_additions_away(
     api.patch(name, &params, &Patch::Merge(&patch)).await.map_err(Error::kube(what))
 }
 
-/// Deletes what a smaller size does without; see [`Kind::swept`].
+/// Deletes what a smaller size or another address does without; see [`Kind::swept`].
 async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: &[Key]) -> Result<(), Error> {
     for (key, seen) in &observed.seen {
         let (kind, name) = key;

@@ -1,5 +1,6 @@
 //! One pass over one instance: observe → validate → found → build → apply → status. Only the outer steps hold a client.
 
+mod address;
 mod apply;
 mod buckets;
 pub mod build;
@@ -8,6 +9,7 @@ mod identity;
 mod keys;
 mod observe;
 mod progress;
+mod reached;
 mod remove;
 mod render;
 mod status;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::build::{self, Attempts};
-use super::found::{BucketState, Foundation};
+use super::buckets::BucketState;
+use super::build::{self, Attempts, names};
+use super::found::Foundation;
 use super::identity::{Identity, random_hex};
+use super::keys::Known;
 use super::validate::{Refusal, validate};
 use crate::operator::bucket::BucketKey;
 use crate::operator::settings::Settings;
@@ -20,12 +22,13 @@ use crate::resource::{InstanceStatus, MastodonInstance};
 /// The instance can't be brought about with these settings.
 pub fn render(settings: &Settings, instance: &MastodonInstance) -> Result<Vec<Value>, Refusal> {
     let valid = validate(settings, instance, &InstanceStatus::default(), &BTreeMap::new())?;
-    let foundation = Foundation { secrets: 0, fingerprint: String::new(), bucket: BucketState::There };
+    let foundation = Foundation { secrets: 0, identity: Known { fingerprint: String::new(), unproven: None }, bucket: BucketState::There };
     let objects = build::build(&valid, &foundation, Attempts { prepare: 1, seed: 1, owner: 1 });
     let mut all = vec![
         build::namespace(&valid).body,
         build::identity_secret(&valid, &Identity::generate()),
-        build::media_secret(&valid, &BucketKey::generate()),
+        build::bucket_secret(&valid, names::MEDIA, &BucketKey::generate()),
+        build::bucket_secret(&valid, names::BACKUP, &BucketKey::generate()),
         build::cache_password(&valid, &SecretString::from(random_hex::<32>())),
     ];
     all.extend(objects.into_all().into_iter().map(|object| object.body));

@@ -15,6 +15,7 @@ use super::found::Foundation;
 use super::keys::Known;
 use super::observe::Observed;
 use super::progress::{Progress, TaskState, pods_answer};
+use super::reached;
 use super::validate::Valid;
 use crate::operator::error::Error;
 use crate::operator::kind::Kind;
@@ -81,13 +82,9 @@ pub fn findings(
             Finding::waits(kind, "waits for the database's tables")
         });
     }
-    found.push(match seen.get(&(Kind::HttpRoute, names::MASTODON.to_owned())).map(|seen| &seen.state) {
-        Some(State::Route { accepted: true, objection: _ }) => {
-            Finding::holds(Is::RouteReady, "Accepted", "the gateway has accepted the route")
-        }
-        Some(State::Route { accepted: false, objection }) => Finding::fails(Is::RouteReady, "NotAccepted", objection.clone()),
-        Some(_) | None => Finding::waits(Is::RouteReady, "the route is not there yet"),
-    });
+    // The certificate first: without one the Gateway objects too, and it is the certificate that should be named as missing.
+    found.push(reached::certificate(&valid.addresses, &valid.settings.address.wildcard_domain, seen));
+    found.push(reached::route(&valid.addresses, seen));
     found.push(owner(progress));
     found.push(ready(valid, &found));
     found.push(stalled(progress, &foundation.bucket));
@@ -269,7 +266,7 @@ pub fn stall_findings(before: &[Condition], stall: Option<Stall>) -> Vec<Finding
 }
 
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 18] = [
+    const KNOWN: [&str; 24] = [
         Finding::WAITING,
         "Fine",
         NO_VAULT,
@@ -287,6 +284,12 @@ fn known_reason(reason: &str) -> &'static str {
         "JobFailed",
         "Accepted",
         "NotAccepted",
+        "ListenersNotAccepted",
+        "Wildcard",
+        "Issued",
+        "Issuing",
+        "IssuingFailed",
+        "RenewalFails",
         "Serves",
     ];
     KNOWN.into_iter().chain(ConditionKind::ALL.map(ConditionKind::as_str)).find(|known| *known == reason).unwrap_or("AsBefore")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::address::Addresses;
 use super::build::names;
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen};
@@ -25,6 +26,8 @@ pub struct Valid<'a> {
     pub version: String,
     /// The images of its release.
     pub release: Release,
+    /// The names under which it is reached.
+    pub addresses: Addresses,
     /// A wish that can't be met, although all else goes on.
     pub refused: Option<Refusal>,
     /// What the operator was told.
@@ -47,9 +50,11 @@ pub enum Refusal {
         /// What there is.
         offered: String,
     },
-    /// A name of the customer's own.
-    #[error("{host} is not a name directly under {wildcard}; a customer's own domain can't be served yet")]
-    ForeignDomain {
+    /// A name at or below the host's domain that its certificate does not cover.
+    #[error(
+        "{host} is not a name directly under {wildcard}, so the wildcard's certificate does not cover it, and the domain is not the customer's own"
+    )]
+    NotCovered {
         /// What is wanted.
         host: String,
         /// What there is.
@@ -73,7 +78,7 @@ impl Refusal {
         match self {
             Self::BadName(_) => "BadName",
             Self::UnknownRelease { version: _, offered: _ } => "UnknownRelease",
-            Self::ForeignDomain { host: _, wildcard: _ } => "OwnDomainNotYet",
+            Self::NotCovered { host: _, wildcard: _ } => "NameNotCovered",
             Self::VersionChange { from: _, to: _, why: _ } => "VersionChangeRefused",
         }
     }
@@ -118,14 +123,11 @@ pub fn validate<'a>(
     let Some(id) = instance_id(&name) else { return Err(Refusal::BadName(name)) };
     let spec = &instance.spec;
     let (version, release, refused) = choose_release(settings, &spec.version, status, seen)?;
-    let wildcard = &settings.address.wildcard_domain;
-    let label = spec.web_host().strip_suffix(wildcard.as_str()).and_then(|rest| rest.strip_suffix('.'));
-    if label.is_none_or(|label| label.is_empty() || label.contains('.')) {
-        return Err(Refusal::ForeignDomain { host: spec.web_host().to_owned(), wildcard: wildcard.clone() });
-    }
     let namespace = namespace_name(id);
     let (bucket, backup_bucket) = (namespace.clone(), backup_bucket(&namespace));
-    Ok(Valid { name, bucket, backup_bucket, namespace, spec, version, release, refused, settings, runs: spec.mode.runs() })
+    let addresses = Addresses::of(spec, settings, &bucket)?;
+    let runs = spec.mode.runs();
+    Ok(Valid { name, namespace, bucket, backup_bucket, spec, version, release, addresses, refused, settings, runs })
 }
 
 /// The name of the backup bucket of the server in this namespace.
@@ -192,14 +194,11 @@ mod tests {
         let refusal = validate(&settings, &bad, &status, &nothing).unwrap_err();
         assert!(refusal.to_string().contains("4.5.20"), "{refusal}");
 
-        for domain in ["cats.example", "herd.example", "a.b.herd.example", "xherd.example"] {
+        for domain in ["herd.example", "a.b.herd.example"] {
             let mut bad = good.clone();
             bad.spec.domain = domain.into();
-            assert_eq!(validate(&settings, &bad, &status, &nothing).unwrap_err().reason(), "OwnDomainNotYet", "{domain}");
+            assert_eq!(validate(&settings, &bad, &status, &nothing).unwrap_err().reason(), "NameNotCovered", "{domain}");
         }
-        let mut split = good.clone();
-        (split.spec.domain, split.spec.web_domain) = ("cats.example".into(), Some("cats.herd.example".into()));
-        assert!(validate(&settings, &split, &status, &nothing).is_ok(), "handles may be under the customer's own domain");
 
         let other = InstanceStatus { version: Some("4.5.19".into()), ..InstanceStatus::default() };
         assert_eq!(validate(&settings, &good, &other, &nothing).unwrap_err().reason(), "VersionChangeRefused");

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::json::Answer;
-use crate::instance::address::AddressKind;
+use crate::instance::address::WebDomain;
 use crate::instance::dns::{self, Purpose, RecordKind, RecordState};
+use crate::instance::webfinger;
 use crate::web::AppState;
 use crate::web::error::{FieldError, WebError};
 use crate::web::form::Query;
 use crate::web::new::address::{conflict, fault, warnings};
-use crate::web::new::draft::{Draft, address_rules, check_address, own_domain_not_yet};
+use crate::web::new::draft::{Draft, address_rules, check_address};
+use crate::web::records::{Found, Names};
 use crate::web::session::Customer;
 use crate::words::Words;
 
@@ -77,7 +79,6 @@ pub(super) async fn check(
     let problem = conflict(&state, customer.account, &address, web.as_ref()).await?;
     let errors = match problem {
         Some(problem) => fault(&words, &draft.kind, &problem).list,
-        None if address.kind() == AddressKind::Own => own_domain_not_yet(&words).list,
         None => Vec::new(),
     };
     let warnings = warnings(&words, &address, web.as_ref());
@@ -110,6 +111,8 @@ pub(super) struct Dns {
     checked_at: DateTime<Utc>,
     /// One for each record to set.
     records: Vec<DnsRecord>,
+    /// The way to handles, when Mastodon itself is elsewhere.
+    handles: Option<Handles>,
 }
 
 /// A record to set.
@@ -136,6 +139,31 @@ pub(super) struct DnsRecord {
     text: String,
 }
 
+/// How other servers find accounts when Mastodon itself is elsewhere: they ask at `from`, which must redirect to `to` with the question and
+/// with the header `access-control-allow-origin: *`. Either a site of the customer's own does, or the domain points to us and we do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Handles {
+    /// Where other servers ask.
+    from: String,
+    /// Where they must be led.
+    to: String,
+    /// What was found there: `right`, `answers` (no redirect), `elsewhere`, `without_question`, `without_origin` or `unreachable`.
+    #[schema(example = "right")]
+    redirect: &'static str,
+    /// The same as a sentence, with what to do.
+    text: String,
+}
+
+impl Handles {
+    /// None when Mastodon itself is at the domain.
+    pub fn of(names: Names<'_>, found: &Found) -> Option<Self> {
+        let (web, redirect) = names.web_domain.zip(found.redirect.as_ref())?;
+        let [from, to] = webfinger::addresses(names.domain, web);
+        let text = Words::english().said(redirect.key(), &redirect.args());
+        Some(Self { from, to, redirect: redirect.word(), text })
+    }
+}
+
 /// Which DNS records does my domain need?
 #[utoipa::path(get, path = "/api/v1/addresses/dns", tag = "order", operation_id = "check_dns", params(OwnDomain),
     responses((status = 200, description = "The records to set, and their state", body = Dns)))]
@@ -146,24 +174,25 @@ pub(super) async fn dns(
 ) -> Result<Answer<Dns>, WebError> {
     let draft = Draft { kind: "own".to_owned(), domain: wanted.domain, web_domain: wanted.web_domain, ..Draft::default() };
     let (address, web) = check_address(&address_rules(&state), &draft).map_err(|errors| WebError::Invalid(errors.list))?;
-    let wanted = dns::wanted_records(&address, web.as_ref(), &state.dns_target);
-    let seen = dns::look(state.resolver.as_ref(), &wanted).await;
-    let records: Vec<DnsRecord> =
-        wanted.iter().zip(dns::compare(&wanted, &seen)).map(|(record, found)| told(record, found)).collect();
-    let all_right = records.iter().all(|record| !record.required || record.state == "found");
-    let domain = address.domain().to_owned();
-    Ok(Answer(StatusCode::OK, Dns { domain, all_right, checked_at: state.clock.now(), records }))
+    let names = Names { domain: address.domain(), hosted: false, web_domain: web.as_ref().map(WebDomain::domain) };
+    let found = Found::look_up(&state, names).await;
+    let dns = Dns {
+        domain: address.domain().to_owned(),
+        all_right: found.all_right(),
+        checked_at: found.at,
+        records: found.records.iter().map(|(record, state)| told(record, state)).collect(),
+        handles: Handles::of(names, &found),
+    };
+    Ok(Answer(StatusCode::OK, dns))
 }
 
-fn told(record: &dns::Record, found: RecordState) -> DnsRecord {
+/// A record and what was seen of it.
+pub(super) fn told(record: &dns::Record, found: &RecordState) -> DnsRecord {
     let (words, key) = (Words::english(), found.key());
     let (state, seen, args) = match found {
         RecordState::Found => ("found", Vec::new(), Vec::new()),
         RecordState::Missing => ("missing", Vec::new(), Vec::new()),
-        RecordState::Different(seen) => {
-            let args = vec![("seen", seen.join(", "))];
-            ("different", seen, args)
-        }
+        RecordState::Different(seen) => ("different", seen.clone(), vec![("seen", seen.join(", "))]),
         RecordState::Unknown(why) => ("unknown", Vec::new(), vec![("why", words.t(why.key()))]),
     };
     DnsRecord {

@@ -43,8 +43,8 @@ pub(super) struct InstanceView {
     domain: String,
     /// Where its pages are.
     url: String,
-    /// `reserved`, `preparing`, `stuck` (its first start has stopped or takes far too long: the host's staff see that), `running`,
-    /// `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
+    /// `reserved`, `preparing`, `stuck` (its first start has stopped or takes far too long: the host's staff see that), `awaiting-records`
+    /// (built, and served once DNS records point here), `running`, `degraded`, `upgrading`, `suspended`, `leaving` or `gone`.
     #[schema(example = "preparing")]
     phase: &'static str,
     /// Why, when there is something to say.
@@ -126,7 +126,13 @@ fn view(seen: &Seen<'_>) -> InstanceView {
         phase: now.word(),
         reason: match &now {
             Phase::Stuck(why) | Phase::Degraded(why) | Phase::Suspended(why) => Some(why.clone()).filter(|why| !why.is_empty()),
-            Phase::Reserved | Phase::Preparing(_) | Phase::Running | Phase::Upgrading | Phase::Leaving | Phase::Gone(_) => None,
+            Phase::Reserved
+            | Phase::Preparing(_)
+            | Phase::AwaitingRecords
+            | Phase::Running
+            | Phase::Upgrading
+            | Phase::Leaving
+            | Phase::Gone(_) => None,
         },
         plan: instance.plan_code.clone(),
         version: instance.mastodon_version.clone(),

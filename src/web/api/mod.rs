@@ -6,6 +6,7 @@
 mod account;
 mod address;
 mod instance;
+mod instance_address;
 mod json;
 mod openapi;
 mod order;
@@ -66,6 +67,8 @@ operations! {
     delete "/api/v1/waiting" Access::Member(Role::Billing) => waiting::leave;
     get "/api/v1/instances" Access::Member(Role::Viewer) => instance::list;
     get "/api/v1/instances/{id}" Access::Member(Role::Viewer) => instance::get;
+    get "/api/v1/instances/{id}/address" Access::Member(Role::Viewer) => instance_address::get;
+    post "/api/v1/instances/{id}/address/check" Access::Member(Role::Admin) => instance_address::check;
     get "/api/v1/status" Access::Public => status::get;
     get "/api/v1/openapi.json" Access::Public => openapi::get;
 }

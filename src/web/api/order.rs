@@ -16,7 +16,7 @@ use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::new::address::{fault, taken};
-use crate::web::new::draft::{Checked, Draft, check_draft, own_domain_not_yet};
+use crate::web::new::draft::{Checked, Draft, check_draft};
 use crate::web::order::open_checkout;
 use crate::web::order::place::{Placed, place_once};
 use crate::web::session::{Customer, OwnedOrder, Verified};
@@ -133,7 +133,8 @@ pub(super) struct Orders {
 /// payment company can't be reached the order stands without a `checkout_url`: ask for one with
 /// `POST /api/v1/orders/{id}/checkout`. The same order sent again is the same order, so an answer that was lost does no harm.
 ///
-/// A server on a domain of one's own can't be built yet, so nobody can pay for one: 422 names the field `domain`.
+/// A server on a domain of one's own is built as soon as it is paid, and served once its DNS records point here: see
+/// `GET /api/v1/addresses/dns` for them.
 ///
 /// 409 has one of the codes `taken` (choose another address), `full` (join the waiting list: `POST /api/v1/waiting`) and
 /// `too_many_unpaid`; nothing is written then. 403 `unverified`: prove your address first.
@@ -173,11 +174,6 @@ async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> 
     }
 }
 
-/// Servers on own domains can't be built yet.
-pub(super) fn not_yet() -> WebError {
-    WebError::Invalid(own_domain_not_yet(&Words::english()).list)
-}
-
 fn refused(checked: &Checked<'_>, error: &OrderError) -> WebError {
     let taken = |what| {
         let kind = if checked.address.kind() == AddressKind::Hosted { "hosted" } else { "own" };
@@ -186,7 +182,6 @@ fn refused(checked: &Checked<'_>, error: &OrderError) -> WebError {
         WebError::Refused { code: "taken", text, errors: fault(&Words::english(), kind, &problem).list }
     };
     match error {
-        OrderError::OwnDomainNotYet => not_yet(),
         OrderError::DomainTaken => taken("domain"),
         OrderError::WebDomainTaken => taken("web_domain"),
         OrderError::LooksTaken => taken("look_alike"),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
-use super::order::{NewOrder, checked, not_yet};
+use super::order::{NewOrder, checked};
 use crate::capacity::{self, Joined};
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -56,9 +56,6 @@ pub(super) async fn join(
     JsonBody(new): JsonBody<NewOrder>,
 ) -> Result<Answer<Waiting>, WebError> {
     let checked = checked(&state, new)?;
-    if !checked.new_order(state.checkout_minutes).can_be_built() {
-        return Err(not_yet());
-    }
     let mut tx = state.db.begin_account(customer.account).await?;
     if capacity::places_left(tx.conn()).await? > 0 {
         let text = "there is room; POST the same body to /api/v1/orders".to_owned();

@@ -1,5 +1,6 @@
 //! A customer's servers: the list, and a server's page with its building shown live.
 
+pub(in crate::web) mod address;
 pub(in crate::web) mod live;
 pub(in crate::web) mod time;
 pub(in crate::web) mod view;
@@ -29,7 +30,12 @@ use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reader = Access::Member(Role::Viewer);
-    routes.get("/instances", reader, list).get("/instances/{id}", reader, show).get("/instances/{id}/live", reader, watch)
+    routes
+        .get("/instances", reader, list)
+        .get("/instances/{id}", reader, show)
+        .get("/instances/{id}/live", reader, watch)
+        .get("/instances/{id}/address", reader, address::show)
+        .post("/instances/{id}/address/check", Access::Member(Role::Admin), address::check)
 }
 
 #[derive(Template)]
@@ -153,6 +159,10 @@ impl Loaded {
         let mut facts = vec![Fact::new(words, "fact-address", view::readable(&instance.domain))];
         if let Some(web_domain) = &instance.web_domain {
             facts.push(Fact::new(words, "fact-web", view::readable(web_domain)));
+        }
+        if instance.is_on_own_domain() {
+            let href = format!("/instances/{}/address", instance.id);
+            facts.push(Fact { href, ..Fact::new(words, "fact-records", words.t("fact-records-value")) });
         }
         facts.push(Fact::new(words, "fact-plan", plan_name(state, &instance.plan_code)));
         if let Some(order) = &self.order {

@@ -5,6 +5,7 @@ use sqlx::types::Json;
 
 use super::view::{StatusView, status};
 use crate::ids::{AccountId, InstanceId};
+use crate::instance::claim::LocalDomain;
 use crate::instance::{Instance, Intent, Seen};
 use crate::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps, time};
 use crate::words::Words;
@@ -33,6 +34,9 @@ fn wanted() -> Instance {
         observed_at: None,
         intent_at: Some(at(0)),
         ready_at: None,
+        local_domain: Some(LocalDomain::Elsewhere),
+        address_confirmed_at: Some(at(0)),
+        address_checked_at: None,
         released_at: None,
         created_at: at(-60),
     }
@@ -96,6 +100,10 @@ fn every_phase_has_its_page() {
         ("reserved", Instance { intent: Intent::Absent, ..wanted() }),
         ("preparing", wanted()),
         ("preparing", with(said(&BEGUN, &[StepName::Database], at(5)))),
+        (
+            "awaiting-records",
+            Instance { address_confirmed_at: None, ..with(said(&StepName::ALL[..8], &[StepName::Address], at(5))) },
+        ),
         ("stuck", stalled(None)),
         ("degraded", stalled(Some(at(3)))),
         ("running", ready.clone()),
@@ -109,7 +117,7 @@ fn every_phase_has_its_page() {
         let view = shown(&instance, &[], at(20));
         assert_eq!(view.phase, expected);
         assert!(!view.state.word.is_empty() && !view.state.word.starts_with("phase-"), "{expected}: {:?}", view.state);
-        let says = ["stuck", "degraded", "upgrading", "suspended", "leaving", "gone", "reserved"].contains(&expected);
+        let says = ["awaiting-records", "stuck", "degraded", "upgrading", "suspended", "leaving", "gone", "reserved"].contains(&expected);
         assert_eq!(view.text.contains(' '), says, "{expected}: {}", view.text);
     }
 }
@@ -184,7 +192,7 @@ fn without_running_times_only_what_happens_shows() {
 #[test]
 fn every_word_that_code_chooses_is_there() {
     let words = Words::english();
-    let phases = ["stuck", "degraded", "upgrading", "suspended", "leaving", "gone", "reserved"];
+    let phases = ["awaiting-records", "stuck", "degraded", "upgrading", "suspended", "leaving", "gone", "reserved"];
     let keys = phases.map(|phase| format!("phase-{phase}")).into_iter();
     let view = shown(&wanted(), &typical(), at(1));
     for key in keys {

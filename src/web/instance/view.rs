@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::time;
 use crate::instance::{BuildingStep, Phase, Seen, StepState};
-use crate::resource::{ConditionKind, condition, instant};
+use crate::resource::{ConditionKind, StepName, condition, instant};
 use crate::web::page::StateView;
 use crate::words::Words;
 
@@ -64,6 +64,8 @@ pub(in crate::web) struct StatusView {
     pub password_url: String,
     /// What the phase means and what happens next.
     pub text: String,
+    /// Where the DNS records are shown, while they are missing.
+    pub records_url: String,
 }
 
 impl StatusView {
@@ -98,7 +100,7 @@ pub(in crate::web) fn state(words: &Words, seen: &Seen<'_>) -> StateView {
         Phase::Degraded(_) => ("failed", since(turned())),
         Phase::Upgrading => ("doing", instance.mastodon_version.clone()),
         Phase::Gone(at) => ("waiting", since(Some(*at))),
-        Phase::Reserved => ("waiting", String::new()),
+        Phase::Reserved | Phase::AwaitingRecords => ("waiting", String::new()),
         Phase::Suspended(_) | Phase::Leaving => ("waiting", since(instance.intent_at)),
     };
     StateView::new(words, kind, &format!("phase-{}", phase.word()), detail)
@@ -106,15 +108,18 @@ pub(in crate::web) fn state(words: &Words, seen: &Seen<'_>) -> StateView {
 
 /// The steps of the building, the payment first.
 pub(in crate::web) fn steps(words: &Words, seen: &Seen<'_>) -> Vec<StepView> {
-    seen.steps().iter().map(|step| step_view(words, step, seen.now)).collect()
+    let own = seen.instance.is_on_own_domain();
+    seen.steps().iter().map(|step| step_view(words, step, own, seen.now)).collect()
 }
 
-fn step_view(words: &Words, step: &BuildingStep, now: DateTime<Utc>) -> StepView {
+fn step_view(words: &Words, step: &BuildingStep, own: bool, now: DateTime<Utc>) -> StepView {
     let BuildingStep { name, state, started_at, finished_at, typical } = step;
+    // On the customer's own domain the last step is another: its certificates are signed for it alone.
+    let kind = if own && *name == StepName::Address.as_str() { "-own" } else { "" };
     let running = started_at.filter(|_| *state == StepState::Doing);
     StepView {
         title: words.t(&format!("step-{name}")),
-        note: words.t(&format!("step-{name}-note")),
+        note: words.t(&format!("step-{name}{kind}-note")),
         state: state.word(),
         took: started_at.zip(*finished_at).map(|(began, ended)| time::took(words, ended - began)).unwrap_or_default(),
         since: running.map(time::stamp).unwrap_or_default(),
@@ -141,6 +146,7 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
         Phase::Preparing(_) | Phase::Running => String::new(),
         Phase::Reserved
         | Phase::Stuck(_)
+        | Phase::AwaitingRecords
         | Phase::Degraded(_)
         | Phase::Upgrading
         | Phase::Suspended(_)
@@ -165,5 +171,6 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
         password_url: format!("https://{}/auth/password/new", instance.web_host()),
         text,
         address,
+        records_url: if instance.awaits_records() { format!("/instances/{}/address", instance.id) } else { String::new() },
     }
 }

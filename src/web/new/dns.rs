@@ -7,24 +7,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::draft::{address_rules, check_address, read_draft};
 use super::{back_to, progress};
-use crate::instance::address::AddressKind;
-use crate::instance::dns::{Record, RecordState, compare, look, wanted_records};
+use crate::instance::address::{AddressKind, WebDomain};
 use crate::web::AppState;
 use crate::web::error::WebError;
-use crate::web::page::{PageContext, StateView, html, pages};
+use crate::web::page::{PageContext, html, pages};
+use crate::web::records::{Found, Names, RecordsView};
 use crate::web::session::Verified;
-use crate::words::Words;
-
-struct DnsRecord {
-    kind: String,
-    name: String,
-    value: String,
-    /// What it is for.
-    purpose: String,
-    /// What is as good; empty for nothing.
-    instead: String,
-    state: StateView,
-}
 
 #[derive(Template)]
 #[template(path = "pages/new/dns.html")]
@@ -33,9 +21,7 @@ struct NewDnsPage {
     step: String,
     steps: String,
     domain: String,
-    records: Vec<DnsRecord>,
-    all_right: bool,
-    checked_at: String,
+    dns: RecordsView,
 }
 
 pages!(NewDnsPage);
@@ -55,34 +41,16 @@ pub(super) async fn records(
     if address.kind() == AddressKind::Hosted {
         return Ok(Redirect::to("/new/owner").into_response());
     }
-    let wanted = wanted_records(&address, web.as_ref(), &state.dns_target);
-    let states = compare(&wanted, &look(state.resolver.as_ref(), &wanted).await);
-    let all_right =
-        wanted.iter().zip(&states).all(|(record, state)| !record.purpose.is_required() || *state == RecordState::Found);
-    let records = wanted.iter().zip(&states).map(|(record, state)| view(&page.w, record, state)).collect();
+    let names = Names { domain: address.domain(), hosted: false, web_domain: web.as_ref().map(WebDomain::domain) };
+    let found = Found::look_up(&state, names).await;
     let (step, steps) = progress(&draft, "/new/dns");
-    let checked_at = state.clock.now().format("%-H:%M UTC").to_string();
-    Ok(html(&NewDnsPage { page, step, steps, domain: address.display().to_owned(), records, all_right, checked_at })?)
+    let dns = RecordsView::new(&page.w, names, &found);
+    // The domain in whose zone the records are.
+    let domain = web.as_ref().map_or(address.display(), WebDomain::display).to_owned();
+    Ok(html(&NewDnsPage { page, step, steps, domain, dns })?)
 }
 
 /// POST `/new/dns`
 pub(super) async fn go_on(_: Verified) -> Redirect {
     Redirect::to("/new/owner")
-}
-
-fn view(words: &Words, record: &Record, state: &RecordState) -> DnsRecord {
-    let (kind, word, detail) = match state {
-        RecordState::Found => ("done", "dns-right", String::new()),
-        RecordState::Missing => ("waiting", "dns-missing", String::new()),
-        RecordState::Different(seen) => ("failed", "dns-wrong", words.t1(state.key(), "seen", seen.join(", "))),
-        RecordState::Unknown(why) => ("waiting", "dns-unknown", words.t(why.key())),
-    };
-    DnsRecord {
-        kind: record.kind.to_string(),
-        name: record.name.clone(),
-        value: record.value.clone(),
-        purpose: words.t(record.purpose.key()),
-        instead: record.or_alias_to.as_ref().map(|host| words.t1("dns-or-alias", "host", host)).unwrap_or_default(),
-        state: StateView { kind, word: words.t(word), detail },
-    }
 }

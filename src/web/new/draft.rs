@@ -146,13 +146,6 @@ fn note(errors: &mut FieldErrors, field: &str, problems: &[AddressProblem]) {
     }
 }
 
-/// What is said to an order for a server on a domain of one's own; see [`NewOrder::can_be_built`].
-pub(in crate::web) fn own_domain_not_yet(words: &Words) -> FieldErrors {
-    let mut errors = FieldErrors::default();
-    errors.add("domain", words.t("form-own-domain-not-yet"));
-    errors
-}
-
 /// The answer to the question for the owner.
 pub(super) fn check_owner(draft: &Draft) -> Result<(OwnerName, EmailAddress), FieldErrors> {
     let words = Words::english();

@@ -6,13 +6,14 @@ use axum::http::HeaderMap;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 
 use super::address::{conflict, warnings};
-use super::draft::{Checked, Draft, check_draft, own_domain_not_yet, read_draft};
+use super::draft::{Checked, Draft, check_draft, read_draft};
 use super::{back_to, progress};
 use crate::capacity;
+use crate::instance::address::AddressKind;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::order::place::own_order;
-use crate::web::page::{Fact, FieldErrors, PageContext, flash, html, pages, refused};
+use crate::web::page::{Fact, PageContext, flash, html, pages};
 use crate::web::public::plans::{limits, per};
 use crate::web::session::Verified;
 use crate::words::Words;
@@ -25,14 +26,12 @@ struct NewReviewPage {
     steps: String,
     facts: Vec<Fact>,
     warnings: Vec<String>,
-    address: String,
+    /// Whether the address is a domain of the customer's own.
+    own: bool,
     price: String,
     per: String,
     kept_for: String,
     full: bool,
-    /// Whether such a server can be ordered at all.
-    offered: bool,
-    errors: FieldErrors,
 }
 
 pages!(NewReviewPage);
@@ -58,41 +57,21 @@ pub(super) async fn review(
         return Ok((AppendHeaders([told]), Redirect::to("/new/address")).into_response());
     }
     let full = capacity::places_left(state.db.begin_account(customer.account).await?.conn()).await? == 0;
-    Ok(html(&new_page(&state, page, &draft, &checked, full, FieldErrors::default()))?)
+    Ok(html(&new_page(&state, page, &draft, &checked, full))?)
 }
 
-/// The answer to an order for a server on a domain of one's own.
-pub(in crate::web) fn refuse_own_domain(
-    state: &AppState,
-    page: PageContext,
-    draft: &Draft,
-    checked: &Checked<'_>,
-) -> Result<Response, WebError> {
-    let errors = own_domain_not_yet(&page.w);
-    Ok(refused(&new_page(state, page, draft, checked, false, errors))?)
-}
-
-fn new_page(
-    state: &AppState,
-    page: PageContext,
-    draft: &Draft,
-    checked: &Checked<'_>,
-    full: bool,
-    errors: FieldErrors,
-) -> NewReviewPage {
+fn new_page(state: &AppState, page: PageContext, draft: &Draft, checked: &Checked<'_>, full: bool) -> NewReviewPage {
     let (step, steps) = progress(draft, "/new/review");
     NewReviewPage {
         step,
         steps,
         facts: facts(&page.w, checked),
         warnings: warnings(&page.w, &checked.address, checked.web_domain.as_ref()),
-        address: checked.address.display().to_owned(),
+        own: checked.address.kind() == AddressKind::Own,
         price: checked.plan.price(checked.interval).to_string(),
         per: per(&page.w, checked.interval),
         kept_for: page.w.count("minutes", "n", state.checkout_minutes),
         full,
-        offered: checked.new_order(state.checkout_minutes).can_be_built(),
-        errors,
         page,
     }
 }

@@ -14,8 +14,6 @@ use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
 use crate::web::new::draft::{check_draft, read_draft};
-use crate::web::new::review::refuse_own_domain;
-use crate::web::page::PageContext;
 use crate::web::session::{Customer, Verified};
 
 /// The button of the review page.
@@ -34,7 +32,6 @@ pub(super) struct OrderForm {
 /// the order's id; and `SettleOrder`, enqueued in the same transaction, frees the place when nobody does.
 pub(super) async fn place(
     State(state): State<AppState>,
-    page: PageContext,
     Verified(customer): Verified,
     headers: HeaderMap,
     Form(form): Form<OrderForm>,
@@ -45,9 +42,6 @@ pub(super) async fn place(
     // The review names what is wrong and leads to the question.
     let Ok(checked) = check_draft(&state, &draft) else { return Ok(Redirect::to("/new/review").into_response()) };
     let new = checked.new_order(state.checkout_minutes);
-    if !new.can_be_built() {
-        return refuse_own_domain(&state, page, &draft, &checked);
-    }
     if form.wait == "1" {
         return waiting::join(&state, &customer, &new.plan.code, new.domain).await;
     }
@@ -109,9 +103,7 @@ async fn explain(state: &AppState, customer: &Customer, new: &NewOrder<'_>, refu
         OrderError::WebDomainTaken => ("/new/address", "order-web-domain-taken"),
         OrderError::LooksTaken => ("/new/address", "order-looks-taken"),
         OrderError::TooManyUnpaid => ("/instances", "order-too-many"),
-        OrderError::DomainTaken | OrderError::OwnDomainNotYet | OrderError::Database(_) => {
-            ("/new/address", "form-address-changed")
-        }
+        OrderError::DomainTaken | OrderError::Database(_) => ("/new/address", "form-address-changed"),
     };
     Ok(with_message(state, to, "failed", key))
 }

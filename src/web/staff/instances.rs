@@ -172,6 +172,11 @@ fn facts(
     facts.push(fact("fact-handle", format!("@{}@{}", instance.owner_username, readable(&instance.domain))));
     facts.push(fact("fact-owner-email", instance.owner_email.clone()));
     facts.push(fact("fact-ordered", time::moment(instance.created_at)));
+    if instance.is_on_own_domain() {
+        let at = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or_else(|| "–".to_owned(), time::moment);
+        facts.push(fact("staff-fact-confirmed", at(instance.address_confirmed_at)));
+        facts.push(fact("staff-fact-looked", at(instance.address_checked_at)));
+    }
     facts.extend(instance.ready_at.map(|at| fact("staff-fact-ready", time::moment(at))));
     facts
 }

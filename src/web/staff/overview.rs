@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{OrderRow, order_rows};
 use crate::billing::{self, Order};
 use crate::capacity;
-use crate::instance::{self, Instance, Intent, Phase, Seen};
+use crate::instance::{self, Instance, Intent, Phase, Seen, claim};
 use crate::mail;
 use crate::queue::{self, JobRow as Job};
 use crate::web::AppState;
@@ -103,6 +103,12 @@ impl Loaded {
         self.not_ready.iter().filter(|instance| self.seen(instance).phase().word() == word).count()
     }
 
+    /// Whether it is built and its domain has pointed elsewhere for so long that somebody should ask the customer.
+    fn is_forgotten(&self, seen: &Seen<'_>) -> bool {
+        let since = seen.instance.intent_at.unwrap_or(seen.instance.created_at);
+        seen.phase() == Phase::AwaitingRecords && self.now - since > claim::PATIENCE
+    }
+
     fn figures(&self, words: &Words) -> Vec<Figure> {
         let figure = |key: &str, value: String, alarm: bool, href: &str| Figure {
             label: words.t(&format!("staff-figure-{key}")),
@@ -116,6 +122,8 @@ impl Loaded {
         let dead = self.jobs.iter().filter(|job| job.is_dead()).count();
         let left: i64 = self.clusters.iter().filter(|cluster| cluster.state == "open").map(left).sum();
         let (stuck, unwell) = (self.count("stuck"), self.count("degraded"));
+        let claims = self.count("awaiting-records");
+        let forgotten = self.not_ready.iter().any(|instance| self.is_forgotten(&self.seen(instance)));
         let (waiting, first) = self.list;
         vec![
             figure("waiting", self.unpaid.len().to_string(), false, "/staff/orders"),
@@ -124,6 +132,7 @@ impl Loaded {
             figure("building", self.count("preparing").to_string(), false, "/staff/instances"),
             figure("stuck", stuck.to_string(), stuck > 0, ""),
             figure("unwell", unwell.to_string(), unwell > 0, ""),
+            figure("claims", claims.to_string(), forgotten, "/staff/instances"),
             figure("left", left.to_string(), left == 0, ""),
             figure("list", waiting.to_string(), waiting > 0 && left > 0, ""),
             figure("list-oldest", age(first), false, ""),
@@ -134,7 +143,7 @@ impl Loaded {
     fn phases(&self, words: &Words) -> Vec<Fact> {
         let fact =
             |(intent, count): &(Intent, i64)| Fact::new(words, &format!("staff-intent-{}", intent.as_str()), count.to_string());
-        let not_ready = ["preparing", "stuck", "degraded", "upgrading"].into_iter().filter_map(|word| {
+        let not_ready = ["preparing", "awaiting-records", "stuck", "degraded", "upgrading"].into_iter().filter_map(|word| {
             let count = self.count(word);
             (count > 0).then(|| Fact::new(words, &format!("staff-of-these-{word}"), count.to_string()))
         });
@@ -143,7 +152,7 @@ impl Loaded {
 
     fn unwell(&self, words: &Words) -> Vec<UnwellRow> {
         let rows = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
-        rows.filter(|(_, seen)| matches!(seen.phase(), Phase::Stuck(_) | Phase::Degraded(_)))
+        rows.filter(|(_, seen)| matches!(seen.phase(), Phase::Stuck(_) | Phase::Degraded(_)) || self.is_forgotten(seen))
             .map(|(instance, seen)| UnwellRow {
                 href: format!("/staff/instances/{}", instance.id),
                 address: readable(&instance.domain),

@@ -15,8 +15,9 @@ use paddock::config::Host;
 use paddock::crypto::HostKey;
 use paddock::db::Db;
 use paddock::ids::{InstanceId, OrderId};
-use paddock::instance::address::{Address, AddressRules};
-use paddock::instance::dns::{DnsTarget, ScriptedResolver};
+use paddock::instance::address::{Address, AddressKind, AddressRules};
+use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
+use paddock::instance::sites::ScriptedSites;
 use paddock::instance::{self, Instance};
 use paddock::mail::{Letter, MemoryTransport};
 use paddock::plan::{Catalogue, Interval, Releases};
@@ -59,8 +60,10 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     /// The database.
     pub db: Db,
-    /// The DNS.
+    /// The DNS, as every resolver sees it.
     pub resolver: ScriptedResolver,
+    /// Other people's web sites.
+    pub sites: ScriptedSites,
     /// Mails that left.
     pub transport: Arc<MemoryTransport>,
     /// The fake Stripe.
@@ -92,10 +95,10 @@ impl TestApp {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let till = Shop::open(&clock, &base).await;
-        let resolver = ScriptedResolver::default();
+        let (resolver, sites) = (ScriptedResolver::default(), ScriptedSites::default());
         let transport = Arc::new(MemoryTransport::default());
         let stop = CancellationToken::new();
-        let (web_state, jobs) = parts(&db, &clock, &base, &till, &resolver, &transport);
+        let (web_state, jobs) = parts(&db, &clock, &base, &till, (&resolver, &sites), &transport);
         tokio::spawn(web::serve(listener, web_state.clone(), stop.clone()));
         tokio::spawn(web_state.nudges.clone().listen(db.clone(), stop.clone()));
         let mut conn = db.fleet().acquire().await.unwrap();
@@ -107,6 +110,7 @@ impl TestApp {
             clock,
             db,
             resolver,
+            sites,
             transport,
             shop: till,
             state: web_state,
@@ -183,6 +187,11 @@ impl TestApp {
 
     // ------------------------------------------------------------------------------------------------------------ time, jobs
 
+    /// The present.
+    pub fn clock_now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
     /// Time passes. Jobs that fall due are not run: that is [`TestApp::run_jobs`].
     pub fn advance(&self, by: TimeDelta) {
         self.clock.advance(by);
@@ -252,14 +261,32 @@ impl TestApp {
 
     /// The same, when it may be refused.
     pub async fn try_order(&self, customer: &Client, name: &str) -> Result<Placement, billing::OrderError> {
-        let domain = format!("{name}.{HOSTS_DOMAIN}");
+        self.place(customer, &Address::parse_name(name, &AddressRules::new(HOSTS_DOMAIN)).unwrap(), None).await
+    }
+
+    /// The same for a domain that the customer brings.
+    pub async fn try_order_own(
+        &self,
+        customer: &Client,
+        domain: &str,
+        web_domain: Option<&str>,
+    ) -> Result<Placement, billing::OrderError> {
+        self.place(customer, &Address::parse_own(domain, &AddressRules::new(HOSTS_DOMAIN)).unwrap(), web_domain).await
+    }
+
+    async fn place(
+        &self,
+        customer: &Client,
+        address: &Address,
+        web_domain: Option<&str>,
+    ) -> Result<Placement, billing::OrderError> {
         let new = NewOrder {
             plan: self.state.catalogue.offered().next().unwrap(),
             interval: Interval::Month,
-            domain: &domain,
-            skeleton: &Address::parse_name(name, &AddressRules::new(HOSTS_DOMAIN)).unwrap().skeleton(),
-            hosted: true,
-            web_domain: None,
+            domain: address.domain(),
+            skeleton: &address.skeleton(),
+            hosted: address.kind() == AddressKind::Hosted,
+            web_domain,
             owner_username: "wren",
             owner_email: &customer.who.email,
             locale: "en",
@@ -276,6 +303,24 @@ impl TestApp {
     /// An order that is paid by test card: webhooks have arrived, jobs have run, the server is wanted. Nothing is built yet.
     pub async fn paid(&self, customer: &Client, name: &str) -> Instance {
         let order = self.order(customer, name).await;
+        self.pay(customer, order).await
+    }
+
+    /// The same for a domain that the customer brings.
+    pub async fn paid_own(&self, customer: &Client, domain: &str, web_domain: Option<&str>) -> Instance {
+        let placed = self.try_order_own(customer, domain, web_domain).await.unwrap();
+        let Placement::Placed(order) = placed else { panic!("no place for {domain}") };
+        self.pay(customer, self.find_order(order).await).await
+    }
+
+    async fn pay(&self, customer: &Client, order: Order) -> Instance {
+        self.shop_pays(customer, &order).await;
+        self.run_jobs().await;
+        self.find_instance(order.instance_id).await
+    }
+
+    /// The customer pays an order by test card; what follows from that has not begun.
+    pub async fn shop_pays(&self, customer: &Client, order: &Order) {
         let (db, clock, deps) = (&self.db, self.clock.as_ref(), &self.deps);
         let (account, email) = (customer.who.account(), &customer.who.email);
         let checkouts =
@@ -284,8 +329,6 @@ impl TestApp {
         billing::open_checkout(checkouts, actor, account, email, order.id).await.unwrap();
         let order = self.find_order(order.id).await;
         self.shop.pay_well(&order.checkout_id.unwrap());
-        self.run_jobs().await;
-        self.find_instance(order.instance_id).await
     }
 
     /// A paid server that runs; its owner has been told.
@@ -392,12 +435,18 @@ fn parts(
     clock: &Arc<ManualClock>,
     base: &str,
     shop: &Shop,
-    resolver: &ScriptedResolver,
+    (resolver, sites): (&ScriptedResolver, &ScriptedSites),
     transport: &Arc<MemoryTransport>,
 ) -> (AppState, Arc<worker::Deps>) {
     let (clock, stripe): (Arc<dyn Clock>, Arc<dyn Stripe>) = (clock.clone(), shop.stripe());
     let catalogue = Arc::new(Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap());
     let releases = Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap());
+    let dns_target = DnsTarget {
+        host: format!("gate.{HOSTS_DOMAIN}"),
+        ipv4: vec![Ipv4Addr::new(192, 0, 2, 1)],
+        ipv6: vec!["2001:db8::1".parse().unwrap()],
+    };
+    let view: Arc<dyn Resolver> = Arc::new(resolver.clone());
     let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap() });
     let state = AppState::new(App {
         db: db.clone(),
@@ -409,11 +458,8 @@ fn parts(
         catalogue: Arc::clone(&catalogue),
         releases,
         resolver: Arc::new(resolver.clone()),
-        dns_target: DnsTarget {
-            host: format!("gate.{HOSTS_DOMAIN}"),
-            ipv4: vec![Ipv4Addr::new(192, 0, 2, 1)],
-            ipv6: vec!["2001:db8::1".parse().unwrap()],
-        },
+        dns_target: dns_target.clone(),
+        sites: Arc::new(sites.clone()),
         host: Host {
             name: "Meadow Hosting".to_owned(),
             base_url: urls.base.clone(),
@@ -433,6 +479,8 @@ fn parts(
         transport: transport.clone(),
         catalogue,
         urls,
+        views: vec![Arc::clone(&view), view],
+        dns_target,
         key,
         mail_from: "Meadow Hosting <hello@host.example>".to_owned(),
         host_name: "Meadow Hosting".to_owned(),

@@ -16,20 +16,25 @@ use serde_json::{Value, json};
 use super::Host;
 use super::rights::{Attack, SharedLog, hostile, policy, send, with_pods};
 
-/// Every plan of the catalogue with every mode, with and without a web domain of its own.
+/// Every plan of the catalogue with every mode and every kind of address.
 fn instances(name: &str) -> Vec<MastodonInstance> {
     let catalogue = Catalogue::load(concat!(env!("CARGO_MANIFEST_DIR"), "/catalogue/plans.toml").as_ref()).unwrap();
     let mut all = Vec::new();
     for plan in catalogue.plans() {
         let size = fleet::resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib }).unwrap();
         for mode in [json!({"running": {}}), json!({"suspended": {"reason": "unpaid"}}), json!({"archived": {}})] {
-            for split in [false, true] {
+            for address in ["hosted", "split", "own"] {
                 let mut wanted = Host::wanted(name);
                 wanted["spec"]["size"] = json!(size);
                 wanted["spec"]["mode"] = mode.clone();
-                if split {
-                    wanted["spec"]["webDomain"] = wanted["spec"]["domain"].clone();
-                    wanted["spec"]["domain"] = "cats.example".into();
+                let spec = &mut wanted["spec"];
+                if address == "split" {
+                    spec["webDomain"] = spec["domain"].clone();
+                    spec["domain"] = "cats.example".into();
+                }
+                if address == "own" {
+                    (spec["domain"], spec["webDomain"]) = ("cats.example".into(), "social.cats.example".into());
+                    (spec["localDomain"], spec["addressConfirmed"]) = ("served".into(), true.into());
                 }
                 all.push(serde_json::from_value(wanted).unwrap());
             }

@@ -1,5 +1,6 @@
 //! The operator against a real control plane: what it makes, what it repairs, and what it never makes twice.
 
+mod address;
 mod isolation;
 mod kept;
 mod rights;
@@ -80,7 +81,10 @@ impl Host {
         let (access, secret) = self.rig.s3().root_credentials();
         serde_json::from_value(json!({
             "releases": {"4.5.20": {"web": image("mastodon:v4.5.20"), "streaming": image("streaming:v4.5.20")}},
-            "address": {"wildcard_domain": DOMAIN, "gateway": {"name": "hosts", "namespace": "paddock", "section": "https"}},
+            "address": {
+                "wildcard_domain": DOMAIN, "gateway": {"name": "hosts", "namespace": "paddock", "section": "https"},
+                "issuer": {"name": "simulated"}, "media": {"addresses": ["192.0.2.10"], "port": 7070},
+            },
             "storage": {
                 "driver": "versitygw", "pod_endpoint": self.rig.s3().endpoint(), "endpoint": self.rig.s3().endpoint(),
                 "region": REGION, "access_key": access, "secret_key": secret, "media_host": "files.hosts.example/{bucket}",
@@ -235,7 +239,10 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
         ("apps", "v1", "Deployment", "deployments"),
         ("batch", "v1", "Job", "jobs"),
         ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+        ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
         ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+        ("gateway.networking.k8s.io", "v1", "ListenerSet", "listenersets"),
+        ("cert-manager.io", "v1", "Certificate", "certificates"),
     ] {
         let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
         let resource =

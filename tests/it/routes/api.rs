@@ -192,12 +192,6 @@ async fn bad_input_is_named_and_leaves_no_trace() {
             422,
             vec!["domain"],
         ),
-        (
-            json!({ "kind": "own", "domain": "birds.org", "owner_name": "wren", "owner_email": "w@mail.example", "plan": good["plan"],
-                 "period": "month" }),
-            422,
-            vec!["domain"],
-        ),
         (changed("owner_name", json!("moderator")), 422, vec!["owner_name"]),
         (changed("owner_name", json!("wren the bird")), 422, vec!["owner_name"]),
         (changed("owner_email", json!("wren")), 422, vec!["owner_email"]),

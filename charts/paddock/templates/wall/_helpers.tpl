@@ -63,3 +63,8 @@ spec:
 {{- define "paddock.notTheInternetV6" -}}
 ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']
 {{- end }}
+
+{{/* The Secrets into which cert-manager puts what is signed: operator::instance::address::Use::tls_secret in the code, which a test compares. */}}
+{{- define "paddock.certificateSecrets" -}}
+['handles-tls', 'media-tls', 'web-tls']
+{{- end }}

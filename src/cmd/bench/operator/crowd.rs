@@ -88,6 +88,8 @@ impl Crowd {
         let spec = MastodonInstanceSpec {
             domain: format!("{label}.{HOSTS_DOMAIN}"),
             web_domain: None,
+            local_domain: None,
+            address_confirmed: false,
             mode: Mode::Running {},
             version: self.version.clone(),
             owner: Owner { username: "owner".to_owned(), email: "owner@example.org".to_owned() },

@@ -1,10 +1,14 @@
-//! What plays the parts that need a kubelet or machines: CloudNativePG, the volume provisioner, and whoever runs our Jobs.
+//! What plays the parts that need a kubelet, machines or the internet: CloudNativePG, the volume provisioner, whoever runs our Jobs, the
+//! Gateway's controller as far as listener sets go, and cert-manager.
 //!
-//! Each part is one watch. A part does what its real counterpart would make visible to us, no more, and writes as a field
+//! Each part is one task. A part does what its real counterpart would make visible to us, no more, and writes as a field
 //! manager of its own.
 
+mod certificates;
 mod databases;
 mod jobs;
+mod listeners;
+mod namespaces;
 mod volumes;
 
 use std::sync::Arc;
@@ -37,7 +41,12 @@ impl Standins {
     /// Starts all of them on the current runtime.
     pub(super) fn start(client: &Client, postgres: &Arc<Postgres>, work: Work) -> Self {
         let databases = databases::Databases::new(client.clone(), Arc::clone(postgres), work);
-        let mut tasks = vec![tokio::spawn(databases.run()), tokio::spawn(volumes::run(client.clone()))];
+        let mut tasks = vec![
+            tokio::spawn(databases.run()),
+            tokio::spawn(volumes::run(client.clone())),
+            tokio::spawn(listeners::run(client.clone())),
+            tokio::spawn(certificates::run(client.clone())),
+        ];
         if work == Work::Real {
             tasks.push(tokio::spawn(jobs::Jobs::new(client.clone(), Arc::clone(postgres)).run()));
         }

@@ -26,7 +26,7 @@ fn variables(valid: &Valid<'_>) -> Map<String, Value> {
         admin_endpoint: _,
         admin_token: _,
         accept_shared_key: _,
-        media_host,
+        media_host: _,
     } = &valid.settings.storage;
     let bucket = &valid.bucket;
     let mut all = Map::new();
@@ -53,7 +53,7 @@ fn variables(valid: &Valid<'_>) -> Map<String, Value> {
     set("S3_PROTOCOL", "https");
     set("S3_HOSTNAME", pod_endpoint.host_str().unwrap_or_default());
     set("S3_ENDPOINT", pod_endpoint.as_str().trim_end_matches('/'));
-    set("S3_ALIAS_HOST", &media_host.replace("{bucket}", bucket));
+    set("S3_ALIAS_HOST", &valid.addresses.media);
     // Empty: send no ACL. What is public is the bucket's policy, for not every store knows ACLs.
     set("S3_PERMISSION", "");
 

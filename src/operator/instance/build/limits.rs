@@ -11,6 +11,8 @@ use crate::resource::{CacheSize, DatabaseSize, SchedulerSize, Size, StreamingSiz
 const SPARE_MIB: u64 = 4096;
 /// Pods beyond those of the size: one more of each while they are replaced, and Jobs.
 const SPARE_PODS: u64 = 12;
+/// The pod that answers for a certificate while one is signed, in MiB: cert-manager's default of 64, and as much again.
+const SOLVER_MIB: u64 = 128;
 
 /// The quota: twice what the size asks for (everything may be replaced at once) and some for Jobs. It is a fuse, not a limit
 /// that anybody should feel.
@@ -32,12 +34,14 @@ pub fn quota(valid: &Valid<'_>) -> Object {
     ];
     let memory: u64 = each.iter().map(|(pods, mib)| u64::from(*pods) * u64::from(*mib)).sum();
     let pods: u64 = each.iter().map(|(pods, _)| u64::from(*pods)).sum();
+    // One for each name, all at once.
+    let solvers: u64 = valid.addresses.own().iter().map(|_| 1).sum();
     // Twice: a database of the next generation is filled beside the old one.
     let volumes = (u64::from(*instances) + 1) * 2;
     let disk = (u64::from(*instances) * u64::from(*storage_gib) + u64::from(*queues_gib)) * 2;
     let body = json!({"spec": {"hard": {
-        "limits.memory": format!("{}Mi", memory * 2 + SPARE_MIB),
-        "pods": (pods * 2 + SPARE_PODS).to_string(),
+        "limits.memory": format!("{}Mi", memory * 2 + solvers * SOLVER_MIB + SPARE_MIB),
+        "pods": (pods * 2 + solvers + SPARE_PODS).to_string(),
         "persistentvolumeclaims": volumes.to_string(),
         "requests.storage": format!("{disk}Gi"),
         "services.loadbalancers": "0",

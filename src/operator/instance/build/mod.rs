@@ -4,15 +4,18 @@ pub mod names;
 
 mod budgets;
 mod cache;
+mod certificates;
 mod database;
+mod endpoints;
 mod env;
 mod jobs;
 mod limits;
+mod listeners;
 mod namespace;
 mod pods;
 mod policies;
 mod processes;
-mod route;
+mod routes;
 mod secrets;
 mod services;
 
@@ -26,9 +29,11 @@ use serde_json::{Map, Value, json};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
 pub use processes::Processes;
+pub use routes::route_names;
 pub use secrets::{bucket_secret, cache_password, identity_secret};
 pub use services::Services;
 
+use super::address::Use;
 use super::found::Foundation;
 use super::validate::Valid;
 use crate::operator::kind::Kind;
@@ -113,8 +118,10 @@ pub struct Objects {
     pub database: Object,
     /// Valkey.
     pub cache: Object,
-    /// The way in.
-    pub route: Object,
+    /// The ways in.
+    pub routes: Vec<Object>,
+    /// What they need for a customer's own domain.
+    pub own_domain: Option<OwnDomain>,
     /// What a drain of a node must leave.
     pub budgets: Vec<Object>,
     /// Mastodon's processes.
@@ -126,14 +133,34 @@ pub struct Objects {
 impl Objects {
     /// All of them, in the order in which they are made.
     pub fn into_all(self) -> Vec<Object> {
-        let Self { quota, limits, policies, env, mail, services, volume, database, cache, route, budgets, processes, jobs } =
-            self;
+        let Self {
+            quota,
+            limits,
+            policies,
+            env,
+            mail,
+            services,
+            volume,
+            database,
+            cache,
+            routes,
+            own_domain,
+            budgets,
+            processes,
+            jobs,
+        } = self;
         let Services { web, streaming, cache: cache_service } = services;
         let mut all = vec![quota, limits];
         all.extend(policies);
-        all.extend([env, web, streaming, cache_service, volume, database, cache, route]);
+        all.extend([env, web, streaming, cache_service, volume, database, cache]);
         all.extend(mail);
+        all.extend(routes);
         all.extend(budgets);
+        if let Some(OwnDomain { listeners, certificates, media }) = own_domain {
+            all.push(listeners);
+            all.extend(certificates);
+            all.extend(media.into_iter().flatten());
+        }
         let Jobs { prepare, seed, owner } = jobs;
         let Processes { web, streaming, sidekiq, scheduler } = processes;
         all.extend([prepare, seed, owner, web, streaming, sidekiq, scheduler]);
@@ -144,6 +171,26 @@ impl Objects {
     pub fn walls(&self) -> Vec<Key> {
         [&self.quota, &self.limits].into_iter().chain(&self.policies).map(Object::key).collect()
     }
+}
+
+/// What is made for a customer's own domain, besides routes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnDomain {
+    /// Listeners of its own on the Gateway.
+    pub listeners: Object,
+    /// A certificate for each name.
+    pub certificates: Vec<Object>,
+    /// The object store, as routes can name it, and where it is; nothing when media are under the host's domain.
+    pub media: Option<[Object; 2]>,
+}
+
+fn own_domain(valid: &Valid<'_>) -> Option<OwnDomain> {
+    let media = valid.addresses.own().into_iter().any(|(what, _)| what == Use::Media);
+    Some(OwnDomain {
+        listeners: listeners::listeners(valid)?,
+        certificates: certificates::certificates(valid),
+        media: media.then(|| [services::media(valid), endpoints::media(valid)]),
+    })
 }
 
 /// Everything that an instance consists of.
@@ -159,7 +206,8 @@ pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> 
         volume: cache::volume(valid),
         database: database::cluster(valid),
         cache: cache::stateful_set(valid, foundation),
-        route: route::route(valid),
+        routes: routes::routes(valid),
+        own_domain: own_domain(valid),
         budgets: budgets::budgets(valid),
         processes: processes::processes(valid, &pods),
         jobs: jobs::jobs(valid, &pods, attempts),

@@ -29,6 +29,8 @@ pub const STREAMING: &str = "streaming";
 pub const SIDEKIQ: &str = "sidekiq";
 /// Deployment.
 pub const SCHEDULER: &str = "scheduler";
+/// Service and its endpoints: where the object store is.
+pub const MEDIA_STORE: &str = "media";
 /// Every other object.
 pub const MASTODON: &str = "mastodon";
 
@@ -40,3 +42,5 @@ pub const STREAMING_PORT: u16 = 4000;
 pub const DATABASE_PORT: u16 = 5432;
 /// Where Valkey listens.
 pub const CACHE_PORT: u16 = 6379;
+/// Where the pods of cert-manager listen that answer to whoever signs a certificate.
+pub const SOLVER_PORT: u16 = 8089;

@@ -78,7 +78,7 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
     let gateway = &valid.settings.address.gateway.namespace;
     let from_gateway = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}]);
     let from_mastodon = json!([{"podSelector": mastodon}]);
-    vec![
+    let mut all = vec![
         policy("default-deny", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
         policy("names", json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": names_service()})),
         policy("mastodon", json!({"podSelector": mastodon, "policyTypes": ["Egress"], "egress": out})),
@@ -94,7 +94,17 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
                 "egress": out_of_database,
             }),
         ),
-    ]
+    ];
+    if !valid.addresses.own().is_empty() {
+        // Whoever signs a certificate asks a pod of cert-manager that runs here for as long as that takes.
+        let solver = json!({
+            "podSelector": {"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": from_gateway, "ports": [tcp(names::SOLVER_PORT)]}],
+        });
+        all.push(policy("certificates", solver));
+    }
+    all
 }
 
 /// Where no server has business, v4 and v6: the lists above, and the cluster's own ranges where these are public addresses. (The API

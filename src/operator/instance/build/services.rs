@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Object, names, selector};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
+use crate::operator::settings::MediaBackend;
 
 /// The Services of an instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,4 +33,14 @@ pub fn services(valid: &Valid<'_>) -> Services {
         streaming: service(names::STREAMING, names::STREAMING_PORT),
         cache: service(names::CACHE, names::CACHE_PORT),
     }
+}
+
+/// The object store under a name that routes in this namespace can use. Without a selector: its endpoints are written by us.
+pub fn media(valid: &Valid<'_>) -> Object {
+    let MediaBackend { addresses: _, port, host: _ } = &valid.settings.address.media;
+    let body = json!({"spec": {
+        "type": "ClusterIP",
+        "ports": [{"name": names::MEDIA_STORE, "protocol": "TCP", "port": port, "targetPort": port}],
+    }});
+    Object::new(valid, Kind::Service, names::MEDIA_STORE, names::MEDIA_STORE, body)
 }

@@ -7,6 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, PodTemplateSpec, ResourceQuota, Secret, Service,
 };
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::Serialize;
@@ -18,14 +19,19 @@ use crate::operator::instance::buckets::BucketState;
 use crate::operator::instance::keys::Known;
 use crate::operator::instance::validate::validate;
 use crate::operator::settings::Settings;
-use crate::resource::{InstanceStatus, MastodonInstance};
+use crate::resource::{InstanceStatus, LocalDomain, MastodonInstance, MastodonInstanceSpec};
 
 /// Names on purpose unlike the program's and each other, to catch what is swapped.
 pub fn settings() -> Settings {
     let image = |name: &str| format!("registry.example/{name}@sha256:{}", "a".repeat(64));
     serde_json::from_value(json!({
         "releases": {"4.5.20": {"web": image("masto:v4.5.20"), "streaming": image("masto-streaming:v4.5.20")}},
-        "address": {"wildcard_domain": "herd.example", "gateway": {"name": "front", "namespace": "edge", "section": "tls"}},
+        "address": {
+            "wildcard_domain": "herd.example",
+            "gateway": {"name": "front", "namespace": "edge", "section": "tls"},
+            "issuer": {"name": "signer"},
+            "media": {"addresses": ["10.9.8.7", "10.9.8.6"], "port": 3902},
+        },
         "storage": {
             "driver": "versitygw", "pod_endpoint": "http://s3.inside.example:7070", "endpoint": "http://127.0.0.1:7070",
             "region": "eu-1", "access_key": "root", "secret_key": "rootsecret", "media_host": "files.herd.example/{bucket}",
@@ -71,12 +77,31 @@ pub fn foundation() -> Foundation {
 
 const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1 };
 
+/// An instance and its settings, both as changed.
+pub fn with(change: impl FnOnce(&mut Settings, &mut MastodonInstanceSpec), look: impl FnOnce(&Valid<'_>)) {
+    let (mut settings, mut instance) = (settings(), instance(&json!({"running": {}}), 1));
+    change(&mut settings, &mut instance.spec);
+    look(&validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap());
+}
+
+/// On the customer's own `cats.example`; with the pages at `social.cats.example` when it is said who answers at the domain itself.
+pub fn own_domain(local: Option<LocalDomain>, confirmed: bool) -> impl Fn(&mut Settings, &mut MastodonInstanceSpec) {
+    move |_, spec| {
+        spec.domain = "cats.example".into();
+        spec.web_domain = local.map(|_| "social.cats.example".to_owned());
+        (spec.local_domain, spec.address_confirmed) = (local, confirmed);
+    }
+}
+
 fn with_objects(mode: &Value, web_replicas: u16, look: impl FnOnce(Vec<Object>)) {
     let (settings, instance) = (settings(), instance(mode, web_replicas));
-    let valid = validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap();
-    let mut all = vec![namespace(&valid)];
-    all.extend(build(&valid, &foundation(), FIRST).into_all());
-    look(all);
+    look(objects(&validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap()));
+}
+
+fn objects(valid: &Valid<'_>) -> Vec<Object> {
+    let mut all = vec![namespace(valid)];
+    all.extend(build(valid, &foundation(), FIRST).into_all());
+    all
 }
 
 /// The policies of a server that runs.
@@ -101,7 +126,8 @@ fn every_field_is_one_that_kubernetes_knows() {
         let typed: K = serde_json::from_value(object.body.clone()).unwrap();
         assert_eq!(serde_json::to_value(typed).unwrap(), object.body, "{:?} {}", object.kind, object.name);
     }
-    with_objects(&json!({"running": {}}), 3, |all| {
+    let mut kinds = BTreeSet::new();
+    let mut known = |all: Vec<Object>| {
         for object in &all {
             match object.kind {
                 Kind::Namespace => same::<Namespace>(object),
@@ -116,13 +142,50 @@ fn every_field_is_one_that_kubernetes_knows() {
                 Kind::Deployment => same::<Deployment>(object),
                 Kind::Job => same::<Job>(object),
                 Kind::PodDisruptionBudget => same::<PodDisruptionBudget>(object),
-                // The API server of the integration tests knows these two.
-                Kind::Cluster | Kind::HttpRoute => {}
+                Kind::EndpointSlice => same::<EndpointSlice>(object),
+                // The API server of the integration tests knows these.
+                Kind::Cluster | Kind::HttpRoute | Kind::ListenerSet | Kind::Certificate => {}
             }
         }
-        let kinds: BTreeSet<Kind> = all.iter().map(|object| object.kind).collect();
-        assert_eq!(kinds, Kind::ALL.into_iter().collect());
-    });
+        kinds.extend(all.iter().map(|object| object.kind));
+    };
+    with_objects(&json!({"running": {}}), 3, &mut known);
+    with(own_domain(Some(LocalDomain::Served), true), |valid| known(objects(valid)));
+    assert_eq!(kinds, Kind::ALL.into_iter().collect());
+}
+
+#[test]
+fn a_certificate_can_be_signed_inside_the_walls() {
+    let look = |valid: &Valid<'_>| {
+        let all = objects(valid);
+        let quota = find(&all, Kind::ResourceQuota, names::MASTODON).body["spec"]["hard"].clone();
+        let pods: u64 = quota["pods"].as_str().unwrap().parse().unwrap();
+        let memory: u64 = quota["limits.memory"].as_str().unwrap().trim_end_matches("Mi").parse().unwrap();
+        let wall = all.iter().find(|object| object.kind == Kind::NetworkPolicy && object.name == "certificates");
+        (pods, memory, wall.map(|wall| wall.body["spec"].clone()))
+    };
+    let (mut hosted, mut own) = (None, None);
+    with(own_domain(None, false), |valid| hosted = Some(look(valid)));
+    with(own_domain(None, true), |valid| own = Some(look(valid)));
+    let ((pods, memory, none), (more_pods, more_memory, wall)) = (hosted.unwrap(), own.unwrap());
+    assert_eq!((more_pods - pods, more_memory - memory, none), (2, 256, None));
+    let wall = wall.unwrap();
+    assert_eq!(wall["podSelector"]["matchLabels"], json!({"acme.cert-manager.io/http01-solver": "true"}));
+    assert_eq!(wall["policyTypes"], json!(["Ingress"]));
+    assert_eq!(wall["ingress"].as_array().unwrap().len(), 1);
+    assert_eq!(wall["ingress"][0]["ports"], json!([{"protocol": "TCP", "port": 8089}]));
+    let from = &wall["ingress"][0]["from"];
+    assert_eq!(*from, json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}]));
+}
+
+#[test]
+fn media_of_an_own_domain_leave_with_it() {
+    let alias = |valid: &Valid<'_>| find(&objects(valid), Kind::ConfigMap, names::ENV).body["data"]["S3_ALIAS_HOST"].clone();
+    for confirmed in [false, true] {
+        with(own_domain(None, confirmed), |valid| assert_eq!(alias(valid), "files.cats.example"));
+        let split = own_domain(Some(LocalDomain::Elsewhere), confirmed);
+        with(split, |valid| assert_eq!(alias(valid), "files.social.cats.example"));
+    }
 }
 
 #[test]
@@ -279,7 +342,10 @@ fn the_walls_of_the_chart_know_our_secrets_and_ranges() {
     let helpers = std::fs::read_to_string(format!("{folder}/_helpers.tpl")).unwrap();
     let mut secrets = names::SECRETS.to_vec();
     secrets.sort_unstable();
-    for texts in [&secrets[..], &policies::NOT_THE_INTERNET_V4, &policies::NOT_THE_INTERNET_V6] {
+    let mut signed = [Use::Web, Use::Media, Use::Handles].map(Use::tls_secret);
+    signed.sort_unstable();
+    let signed = signed.each_ref().map(String::as_str);
+    for texts in [&secrets[..], &signed, &policies::NOT_THE_INTERNET_V4, &policies::NOT_THE_INTERNET_V6] {
         let list = format!("[{}]", texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", "));
         assert!(helpers.contains(&list), "charts/paddock/templates/wall/_helpers.tpl lacks {list}");
     }

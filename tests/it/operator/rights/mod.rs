@@ -19,12 +19,12 @@ use paddock::clock::SystemClock;
 use paddock::ids::InstanceId;
 use paddock::operator::{self, Settings};
 use paddock::resource::{ConditionKind, MastodonInstance, condition, is_true, namespace_name, resource_name};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::account::{Right, granted};
 use self::attacks::Wall;
-use self::objects::Target;
+use self::objects::{Own, Target};
 use super::{Host, Operator};
 use crate::harness::chart;
 pub use account::SharedLog;
@@ -59,7 +59,10 @@ impl Host {
         }
         let values = json!({
             "catalogue": {"releases": releases},
-            "operator": {"images": [settings.postgres_image, settings.valkey_image]},
+            "operator": {
+                "images": [settings.postgres_image, settings.valkey_image],
+                "issuer": {"name": "simulated"}, "media": {"addresses": ["192.0.2.10"], "port": 7070},
+            },
             "route": {"enabled": true, "hostnames": ["pages.example"], "gateway": {"name": "hosts", "namespace": "paddock"}},
             "networkPolicy": {"metricsNamespace": "monitoring"},
         });
@@ -91,9 +94,15 @@ impl Host {
 
     /// Orders a server in the fleet's name.
     async fn order_as(&self, fleet: &Client) -> InstanceId {
+        self.order_as_with(fleet, |_| {}).await
+    }
+
+    /// The same, changed.
+    async fn order_as_with(&self, fleet: &Client, change: impl FnOnce(&mut Value)) -> InstanceId {
         let id = InstanceId::new();
         let name = resource_name(id);
-        let wanted = Self::wanted(&name);
+        let mut wanted = Self::wanted(&name);
+        change(&mut wanted);
         let instances: Api<MastodonInstance> = Api::all(fleet.clone());
         instances.patch(&name, &PatchParams::apply("fleet").force(), &Patch::Apply(&wanted)).await.unwrap();
         id
@@ -115,10 +124,27 @@ impl Host {
             database: spec("postgresql.cnpg.io", "v1", "Cluster", "db-1").await,
             quota: spec("", "v1", "ResourceQuota", "mastodon").await,
             route: spec("gateway.networking.k8s.io", "v1", "HTTPRoute", "mastodon").await,
+            own: self.own(neighbour).await,
             resource: resource_name(id),
             impostor: self.impostor().await,
             neighbour: namespace_name(neighbour),
             server,
+        }
+    }
+
+    /// What is made for a domain of the customer's own, at the server that has one.
+    async fn own(&self, id: InstanceId) -> Own {
+        let server = namespace_name(id);
+        let get = async |group: &str, version: &str, kind: &str, name: &str| {
+            self.namespaced(group, version, kind, &server).get(name).await.unwrap().data
+        };
+        let endpoints = get("discovery.k8s.io", "v1", "EndpointSlice", "media").await;
+        Own {
+            listeners: get("gateway.networking.k8s.io", "v1", "ListenerSet", "mastodon").await["spec"].clone(),
+            certificate: get("cert-manager.io", "v1", "Certificate", "web").await["spec"].clone(),
+            endpoints: json!({
+                "addressType": endpoints["addressType"], "ports": endpoints["ports"], "endpoints": endpoints["endpoints"],
+            }),
         }
     }
 
@@ -181,7 +207,12 @@ async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_an
     // It comes up.
     let id = host.order_as(&fleet).await;
     host.until_condition(id, ConditionKind::Ready, "True").await;
-    let neighbour = host.order_as(&fleet).await;
+    // Beside it lives one on a domain of the customer's own.
+    let own = |wanted: &mut Value| {
+        wanted["spec"]["domain"] = "cats-of-the-neighbour.example".into();
+        wanted["spec"]["addressConfirmed"] = true.into();
+    };
+    let neighbour = host.order_as_with(&fleet, own).await;
     host.until_condition(neighbour, ConditionKind::Ready, "True").await;
     // It is repaired.
     let deployments = host.deployments(id);
@@ -198,6 +229,12 @@ async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_an
             instances.patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
             host.until_condition(id, ConditionKind::Ready, ready).await;
         }
+    }
+    // The neighbour's ways in go, and come back.
+    for confirmed in [false, true] {
+        let patch = json!({"spec": {"addressConfirmed": confirmed}});
+        instances.patch(&resource_name(neighbour), &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+        host.until_condition(neighbour, ConditionKind::Ready, if confirmed { "True" } else { "False" }).await;
     }
     operator.stop().await;
 

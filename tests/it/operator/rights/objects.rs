@@ -19,10 +19,22 @@ pub struct Target {
     pub quota: Value,
     /// Spec of its route.
     pub route: Value,
+    /// What a domain of the customer's own needs.
+    pub own: Own,
     /// A namespace that is called like a server's and is none.
     pub impostor: String,
     /// Namespace of another server.
     pub neighbour: String,
+}
+
+/// What is made for a domain of the customer's own.
+pub struct Own {
+    /// Spec of its listeners.
+    pub listeners: Value,
+    /// Spec of a certificate.
+    pub certificate: Value,
+    /// What the endpoints of its media say.
+    pub endpoints: Value,
 }
 
 /// Kinds with pods that the role knows.
@@ -51,10 +63,8 @@ fn merge(base: &Value, change: impl FnOnce(&mut Value)) -> Value {
 
 /// Everything else.
 pub fn others(target: &Target) -> Vec<Attack> {
-    [namespaces(target), places(target), stores(target), network(target), routes(target), databases(target), resources(target)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all: [fn(&Target) -> Vec<Attack>; 8] = [namespaces, places, stores, network, routes, own_domains, databases, resources];
+    all.into_iter().flat_map(|attacks| attacks(target)).collect()
 }
 
 fn namespaces(target: &Target) -> Vec<Attack> {
@@ -326,6 +336,56 @@ fn routes(target: &Target) -> Vec<Attack> {
                 "backendRef": {"name": "paddock-web", "namespace": "paddock", "port": 80},
             }}]);
         }),
+    ]
+}
+
+fn own_domains(target: &Target) -> Vec<Attack> {
+    let Target { server, own: Own { listeners, certificate, endpoints }, .. } = target;
+    let body = |group: &str, kind: &str, spec: Value| {
+        json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": {"name": "attempt"}, "spec": spec})
+    };
+    let listen = |what: &str, change: &dyn Fn(&mut Value)| {
+        let path = format!("/apis/gateway.networking.k8s.io/v1/namespaces/{server}/listenersets");
+        let spec = merge(listeners, |spec| change(spec));
+        policy(format!("listeners {what}"), "POST", path, body("gateway.networking.k8s.io", "ListenerSet", spec))
+    };
+    let sign = |what: &str, change: &dyn Fn(&mut Value)| {
+        let path = format!("/apis/cert-manager.io/v1/namespaces/{server}/certificates");
+        let spec = merge(certificate, |spec| change(spec));
+        policy(format!("a certificate {what}"), "POST", path, body("cert-manager.io", "Certificate", spec))
+    };
+    let lead = |what: &str, name: &str, change: &dyn Fn(&mut Value)| {
+        let mut body = merge(endpoints, |body| change(body));
+        body["metadata"] = json!({"name": name, "labels": {"kubernetes.io/service-name": name}});
+        policy(format!("endpoints {what}"), "POST", format!("/apis/discovery.k8s.io/v1/namespaces/{server}/endpointslices"), body)
+    };
+    // The second of a pair is the one with the certificate.
+    let secret = |change: Value| move |spec: &mut Value| spec["listeners"][1]["tls"]["certificateRefs"] = json!([change]);
+    vec![
+        listen("for every host", &|spec| drop(spec["listeners"][0].as_object_mut().unwrap().remove("hostname"))),
+        listen("for a wildcard", &|spec| spec["listeners"][0]["hostname"] = "*.hosts.example".into()),
+        listen("for the host's own pages", &|spec| spec["listeners"][0]["hostname"] = "pages.example".into()),
+        listen("on another port", &|spec| spec["listeners"][0]["port"] = 8080.into()),
+        listen("that pass TLS through", &|spec| {
+            spec["listeners"][1]["protocol"] = "TLS".into();
+            spec["listeners"][1]["tls"] = json!({"mode": "Passthrough"});
+        }),
+        listen("with a certificate of the host's", &secret(json!({"name": "hosts-wildcard", "namespace": "paddock"}))),
+        listen("with a Secret that is no certificate", &secret(json!({"name": "mastodon-identity"}))),
+        listen("for routes of all namespaces", &|spec| {
+            spec["listeners"][0]["allowedRoutes"] = json!({"namespaces": {"from": "All"}});
+        }),
+        sign("for a wildcard", &|spec| spec["dnsNames"] = json!(["*.hosts.example"])),
+        sign("for the host's own pages", &|spec| spec["dnsNames"] = json!(["pages.example"])),
+        sign("of another issuer", &|spec| spec["issuerRef"]["name"] = "internal".into()),
+        sign("of an issuer beside it", &|spec| spec["issuerRef"]["kind"] = "Issuer".into()),
+        sign("in another Secret", &|spec| spec["secretName"] = "mastodon-identity".into()),
+        sign("that signs others", &|spec| spec["isCA"] = true.into()),
+        sign("for an address", &|spec| spec["ipAddresses"] = json!(["10.0.0.1"])),
+        sign("that is copied by its labels", &|spec| spec["secretTemplate"] = json!({"labels": {"copy": "everywhere"}})),
+        lead("of another Service", "web", &|_| {}),
+        lead("somewhere else", "media", &|body| body["endpoints"][0]["addresses"] = json!(["10.0.0.1"])),
+        lead("by another port", "media", &|body| body["ports"][0]["port"] = 6443.into()),
     ]
 }
 

@@ -1,0 +1,345 @@
+//! Asking web sites whose address a customer has named. Every such request goes through here, for it must never arrive at a machine that is
+//! not on the public internet: names are resolved here, and what is connected to is one of the addresses that were looked at.
+
+use std::error::Error as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
+use url::{Host, Url};
+
+use super::dns::{RecordKind, Resolver};
+
+/// For the whole of a request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a site answered, as far as anybody here looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Where it leads.
+    pub location: Option<String>,
+    /// Whose pages may read the answer.
+    pub allow_origin: Option<String>,
+}
+
+/// No answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskFailed {
+    /// The name has no address.
+    #[error("the name has no address")]
+    NoAddress,
+    /// Its addresses are not on the public internet.
+    #[error("the name leads to an address that is not on the public internet")]
+    NotPublic,
+    /// It took too long.
+    #[error("there was no answer in time")]
+    Timeout,
+    /// There was no connection, or one that could not be trusted.
+    #[error("there was no connection: {0}")]
+    Unreachable(String),
+}
+
+impl AskFailed {
+    /// The message in `address.ftl`.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::NoAddress => "site-no-address",
+            Self::NotPublic => "site-not-public",
+            Self::Timeout => "site-timeout",
+            Self::Unreachable(_) => "site-unreachable",
+        }
+    }
+}
+
+/// Asks sites.
+#[async_trait]
+pub trait Sites: Send + Sync {
+    /// The head of the answer to a GET, redirects not followed.
+    async fn ask(&self, url: &Url) -> Result<Answer, AskFailed>;
+}
+
+/// Which addresses may be connected to.
+type Rule = fn(&IpAddr) -> bool;
+
+/// Asks sites over HTTPS, on the public internet alone.
+pub struct PublicSites {
+    client: reqwest::Client,
+    rule: Rule,
+}
+
+impl PublicSites {
+    /// Names are looked up with `resolver`.
+    ///
+    /// # Errors
+    /// When there is no TLS to be had.
+    pub fn new(resolver: Arc<dyn Resolver>) -> Result<Self, reqwest::Error> {
+        Self::with(resolver, is_public, true)
+    }
+
+    fn with(resolver: Arc<dyn Resolver>, rule: Rule, https_only: bool) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .https_only(https_only)
+            .redirect(reqwest::redirect::Policy::none())
+            // A proxy would look names up itself.
+            .no_proxy()
+            // A connection that is kept was made for a name that may lead elsewhere by now.
+            .pool_max_idle_per_host(0)
+            .timeout(PATIENCE)
+            .user_agent(concat!("Paddock/", env!("CARGO_PKG_VERSION"), " (address check)"))
+            .dns_resolver(Arc::new(Guarded { resolver, rule }))
+            .build()?;
+        Ok(Self { client, rule })
+    }
+}
+
+#[async_trait]
+impl Sites for PublicSites {
+    async fn ask(&self, url: &Url) -> Result<Answer, AskFailed> {
+        // What is an address already is not looked up, so nothing else would stop it.
+        let literal = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain(_)) => None,
+            None => return Err(AskFailed::NoAddress),
+        };
+        if literal.is_some_and(|address| !(self.rule)(&address)) {
+            return Err(AskFailed::NotPublic);
+        }
+        let answer = self.client.get(url.clone()).send().await.map_err(|error| failure(&error))?;
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            location: header(LOCATION),
+            allow_origin: header(ACCESS_CONTROL_ALLOW_ORIGIN),
+        })
+    }
+}
+
+fn failure(error: &reqwest::Error) -> AskFailed {
+    let mut cause = error.source();
+    let mut last = String::new();
+    while let Some(error) = cause {
+        if let Some(ours) = error.downcast_ref::<AskFailed>() {
+            return ours.clone();
+        }
+        last = error.to_string();
+        cause = error.source();
+    }
+    if error.is_timeout() { AskFailed::Timeout } else { AskFailed::Unreachable(last) }
+}
+
+/// Gives out only addresses that may be connected to.
+struct Guarded {
+    resolver: Arc<dyn Resolver>,
+    rule: Rule,
+}
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (resolver, rule) = (Arc::clone(&self.resolver), self.rule);
+        Box::pin(async move {
+            let (v4, v6) =
+                futures::join!(resolver.records(name.as_str(), RecordKind::A), resolver.records(name.as_str(), RecordKind::Aaaa));
+            let found = v4.unwrap_or_default().into_iter().chain(v6.unwrap_or_default());
+            let found: Vec<IpAddr> = found.filter_map(|address| address.parse().ok()).collect();
+            if found.is_empty() {
+                return Err(AskFailed::NoAddress.into());
+            }
+            // All of them: a name with one address inside and one outside is not what it claims to be.
+            if !found.iter().all(rule) {
+                return Err(AskFailed::NotPublic.into());
+            }
+            // The port is the URL's.
+            let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
+            Ok(addresses)
+        })
+    }
+}
+
+/// Whether an address is on the public internet: of IPv4 whatever is not set aside (IANA's special-purpose registry), of IPv6 what is given
+/// out as global unicast, without the ranges in which an IPv4 address can hide.
+pub fn is_public(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(*address),
+        IpAddr::V6(address) => is_public_v6(*address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let set_aside = matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224..=255, _, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 0, 0 | 2)
+            | (192, 31, 196)
+            | (192, 52, 193)
+            | (192, 88, 99)
+            | (192, 168, _)
+            | (192, 175, 48)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    );
+    !set_aside
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    let global_unicast = (0x2000..=0x3fff).contains(&a);
+    // 2001::/23 (Teredo, ORCHID and the like), documentation, 6to4.
+    let set_aside = (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
+    global_unicast && !set_aside
+}
+
+/// Answers from a list, for tests. What was not set can't be reached.
+#[derive(Debug, Default, Clone)]
+pub struct ScriptedSites {
+    answers: Arc<Mutex<Vec<(String, Answer)>>>,
+}
+
+impl ScriptedSites {
+    /// From now on every page of `host` answers like this; `{query}` in the location stands for the question.
+    pub fn set(&self, host: &str, answer: Answer) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(|(known, _)| known != host);
+        answers.push((host.to_owned(), answer));
+    }
+}
+
+#[async_trait]
+impl Sites for ScriptedSites {
+    async fn ask(&self, url: &Url) -> Result<Answer, AskFailed> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = answers.iter().find(|(host, _)| Some(host.as_str()) == url.host_str());
+        let (_, answer) = found.ok_or(AskFailed::NoAddress)?;
+        let location = answer.location.as_ref().map(|location| location.replace("{query}", url.query().unwrap_or_default()));
+        Ok(Answer { location, ..answer.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::instance::dns::ScriptedResolver;
+
+    #[test]
+    fn what_is_public_and_what_is_not() {
+        for address in
+            ["9.9.9.9", "1.1.1.1", "192.0.1.1", "172.32.0.1", "100.128.0.1", "2620:fe::fe", "2a01:4f8::1", "2001:4860::1"]
+        {
+            assert!(is_public(&address.parse().unwrap()), "{address}");
+        }
+        let inside = [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "::ffff:9.9.9.9",
+            "::10.0.0.1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:10::1",
+            "2001:db8::1",
+            "2002:a00:1::1",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ];
+        for address in inside {
+            assert!(!is_public(&address.parse().unwrap()), "{address}");
+        }
+    }
+
+    /// A site on the loopback that redirects, and how many came.
+    async fn site() -> (u16, Arc<Mutex<usize>>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let came = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&came);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                *count.lock().unwrap() += 1;
+                let mut buffer = [0; 1024];
+                let _ = stream.read(&mut buffer).await;
+                let answer = "HTTP/1.1 301 Moved\r\nlocation: https://social.birds.org/x\r\naccess-control-allow-origin: *\r\ncontent-length: 0\r\n\r\n";
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        (port, came)
+    }
+
+    #[tokio::test]
+    async fn nothing_inside_is_ever_connected_to() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (port, came) = site().await;
+        let resolver = ScriptedResolver::default();
+        resolver.set("inside.example", RecordKind::A, &["127.0.0.1"]);
+        resolver.set("both.example", RecordKind::A, &["127.0.0.1", "9.9.9.9"]);
+        resolver.set("mapped.example", RecordKind::Aaaa, &["::ffff:127.0.0.1"]);
+        let sites = PublicSites::with(Arc::new(resolver.clone()), is_public, false).unwrap();
+        for host in [
+            "inside.example",
+            "both.example",
+            "mapped.example",
+            "127.0.0.1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "2130706433",
+            "0x7f.1",
+        ] {
+            let url = format!("http://{host}:{port}/").parse().unwrap();
+            assert_eq!(sites.ask(&url).await, Err(AskFailed::NotPublic), "{host}");
+        }
+        let nowhere = format!("http://nowhere.example:{port}/").parse().unwrap();
+        assert_eq!(sites.ask(&nowhere).await, Err(AskFailed::NoAddress));
+        assert_eq!(*came.lock().unwrap(), 0, "nobody came");
+
+        // The rule alone was in the way; what leads elsewhere is told and not followed.
+        let sites = PublicSites::with(Arc::new(resolver.clone()), |_| true, false).unwrap();
+        let answer = sites.ask(&format!("http://inside.example:{port}/").parse().unwrap()).await.unwrap();
+        let location = Some("https://social.birds.org/x".to_owned());
+        assert_eq!(answer, Answer { status: 301, location, allow_origin: Some("*".to_owned()) });
+        assert_eq!(*came.lock().unwrap(), 1);
+        // And plain HTTP is never spoken.
+        let sites = PublicSites::with(Arc::new(resolver), |_| true, true).unwrap();
+        assert!(matches!(
+            sites.ask(&format!("http://inside.example:{port}/").parse().unwrap()).await,
+            Err(AskFailed::Unreachable(_))
+        ));
+        assert_eq!(*came.lock().unwrap(), 1);
+    }
+}
