@@ -90,3 +90,13 @@ pub async fn list(conn: &mut PgConnection, account: AccountId, subjects: &[Strin
     .fetch_all(conn)
     .await
 }
+
+/// How often an action was written for an account since `since`: where trying again and again has to end some time.
+pub async fn count(conn: &mut PgConnection, account: AccountId, action: &str, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select count(*) from audit_events where account_id = $1 and action = $2 and at > $3")
+        .bind(account)
+        .bind(action)
+        .bind(since)
+        .fetch_one(conn)
+        .await
+}

@@ -120,6 +120,8 @@ id_types! {
     ClusterId = "clu_";
     /// An entry of the waiting list.
     WaitingId = "wai_";
+    /// One piece of work on a server.
+    RunId = "run_";
 }
 
 #[cfg(test)]

@@ -18,10 +18,12 @@ pub mod crash;
 pub mod crypto;
 pub mod db;
 pub mod ids;
+pub mod internet;
 pub mod mail;
 pub mod money;
 pub mod queue;
 pub mod resource;
+pub mod sealing;
 pub mod telemetry;
 pub mod words;
 

@@ -38,6 +38,8 @@ staff-account = Account
 staff-at = At
 staff-conditions = Conditions
 staff-conditions-none = The operator has not reported yet.
+staff-runs = Runs
+staff-run-asked = asked for at { $time }, { $id }
 staff-audit = Audit
 staff-by = by { $who }
 # Labels of the overview's figures, chosen in code

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{ConfigFile, parts, vault};
+use super::{ConfigFile, mail_map, parts, vault};
 use crate::account::email::EmailAddress;
 use crate::account::password::{self, Passwords};
 use crate::account::{self, Scope};
@@ -35,6 +35,10 @@ pub(super) enum Admin {
     /// The vault that keeps the servers' identities.
     #[command(subcommand)]
     Vault(vault::VaultCommand),
+    /// Write a list for the host's mail relay: who may log in, how much each may send, or which sender belongs to whom.
+    MailMap(mail_map::MailMap),
+    /// Print a server's login at the host's mail relay, or check a password that is read from standard input.
+    MailCredential(mail_map::MailCredential),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,5 +97,7 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             Ok(())
         }
         Admin::Vault(command) => vault::run(command).await,
+        Admin::MailMap(map) => mail_map::print(&map).await,
+        Admin::MailCredential(credential) => mail_map::credential(&credential),
     }
 }

@@ -4,6 +4,7 @@ mod admin;
 mod bench;
 mod demo;
 mod generate;
+mod mail_map;
 mod parts;
 mod preflight;
 mod serve;

@@ -18,10 +18,11 @@ use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::instance::sites::{PublicSites, Sites};
+use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::operator::settings::StorageDriver;
 use crate::plan::{Catalogue, Releases};
-use crate::{operator, web, worker};
+use crate::{operator, sealing, web, worker};
 
 /// Hashes at a time: half the cores, so that pages go on while people log in.
 fn hashes_at_once() -> usize {
@@ -187,6 +188,8 @@ impl Parts {
             resolver: Arc::clone(&self.resolver),
             dns_target: self.dns_target(),
             sites: Arc::clone(&self.sites),
+            sealing: config.sealing.clone(),
+            prober: prober(config),
             host: config.host.clone(),
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
@@ -233,12 +236,13 @@ impl Parts {
         Ok(clients)
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
+    /// What is sold.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     pub fn stripe(&self) -> &dyn Stripe {
@@ -260,6 +264,17 @@ fn views(servers: &[SocketAddr]) -> anyhow::Result<Vec<Arc<dyn Resolver>>> {
         return Ok(vec![resolver(servers)?]);
     }
     servers.chunks(1).map(resolver).collect()
+}
+
+/// What the walls around servers let out for mail; a trial has no walls, and its mail servers are on this machine.
+fn prober(config: &Config) -> Prober {
+    let business = config.mode == Mode::Production;
+    Prober {
+        only_public: business,
+        ports: if business { vec![465, 587] } else { Vec::new() },
+        authorities: Vec::new(),
+        hello: config.host.base_url.host_str().unwrap_or("localhost").to_owned(),
+    }
 }
 
 fn transport(settings: &MailTransport) -> anyhow::Result<Arc<dyn Transport>> {
@@ -296,6 +311,14 @@ fn read_operator(config: &Config, releases: Option<&Releases>, faults: &mut Faul
             settings.address.wildcard_domain, config.host.domain
         );
         faults.note("operator.address.wildcard_domain", message);
+    }
+    if let (Some(recipient), Some(Ok(key))) = (&config.sealing, settings.operator_key().map(sealing::Key::new))
+        && key.recipient() != *recipient
+    {
+        faults.note(
+            "sealing.operator_recipient",
+            "is not the public half of the operator's key: what is sealed to it could never be opened",
+        );
     }
     if config.mode == Mode::Production {
         refuse_in_production(&settings, faults);
@@ -341,6 +364,15 @@ fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
     let major = tag.split(|letter: char| !letter.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major < 17) {
         faults.note("operator.postgres_image", format!("is Postgres {tag}; new servers start with 17 or newer"));
+    }
+    if settings.operator_key().is_some_and(|key| config::REFERENCE.contains(key.expose_secret())) {
+        faults.note("operator.sealing.operator_key", "is the example's, which everybody knows; make your own with: age-keygen");
+    }
+    if settings.mail.each.as_ref().is_some_and(|each| config::REFERENCE.contains(each.secret.expose_secret())) {
+        faults.note(
+            "operator.mail.each.secret",
+            "is the example's, which everybody knows; make your own with: openssl rand -hex 32",
+        );
     }
     if settings.network.api_server.is_empty() {
         faults.note(
@@ -521,6 +553,8 @@ mod tests {
             ("operator.postgres_image", "digest of zeros"),
             ("operator.valkey_image", "digest of zeros"),
             ("operator.postgres_image", "17 or newer"),
+            ("operator.sealing.operator_key", "make your own"),
+            ("operator.mail.each.secret", "make your own"),
             ("operator.network.api_server", "write api_server = "),
         ];
         assert_names(&faults(&text), &expected);

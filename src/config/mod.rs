@@ -16,6 +16,7 @@ pub use reader::Fault;
 use reader::Reader;
 
 use crate::crypto::HostKey;
+use crate::sealing::{self, Recipient};
 
 /// The example that documents every setting; `paddock generate` puts it into docs/configuration.md, and a test reads it.
 pub const REFERENCE: &str = include_str!("reference.toml");
@@ -54,6 +55,8 @@ pub struct Config {
     pub dns: Dns,
     /// Where backups go.
     pub backup: Option<Backup>,
+    /// The operator's public key, to which secrets that customers bring are sealed; without it none are taken.
+    pub sealing: Option<Recipient>,
     /// Settings of the operator, read by `operator::Settings` (it could run in another cluster, with this section alone).
     pub operator: Table,
     /// Where figures for Prometheus are served; none when missing.
@@ -265,6 +268,10 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     let clusters = read_clusters(root);
     let dns = root.section("dns", read_dns);
     let backup = if root.has("backup") { root.section("backup", read_backup) } else { None };
+    let sealing = root.section("sealing", |sealing| {
+        let text = sealing.optional_text("operator_recipient")?;
+        text.parse().map_err(|error: sealing::BadKey| sealing.fault("operator_recipient", error.to_string())).ok()
+    });
     let operator = root.table("operator");
     let metrics = root.section("metrics", |metrics| metrics.has("listen").then(|| metrics.socket("listen", "127.0.0.1:9090")));
     Some(Config {
@@ -279,6 +286,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         clusters,
         dns,
         backup,
+        sealing,
         operator,
         metrics,
     })

@@ -27,6 +27,9 @@ pub const STAFF_EMAIL: &str = "staff@paddock.test";
 pub const STAFF_PASSWORD: &str = "staff of the demo";
 /// Domain under which customers choose a name.
 pub const HOSTS_DOMAIN: &str = "meadow.test";
+/// What customers' secrets are sealed to, and what opens them.
+const OPERATOR_RECIPIENT: &str = "age1jyxwwgs9v6g3my53s6ayptg642uqehfmd8hguyedeamfylxdc4ust7007g";
+const OPERATOR_KEY: &str = "AGE-SECRET-KEY-12Q2XDS5335FWGSVLMZL2XQJMZMTLA7XT6AJNPS3C4ECYV46LTFVQ5YFGUK";
 const API_KEY: &str = "sk_test_demo";
 const WEBHOOK_SECRET: &str = "whsec_demo";
 
@@ -115,6 +118,7 @@ database = {{ url = "{database}", connections = 8 }}
 secrets.key = "{EXAMPLE_KEY}"
 mail = {{ from = "Meadow Hosting <hello@paddock.test>", smtp = "smtp+plain://{smtp}" }}
 catalogue = {{ plans = "{plans}", releases = "{releases}" }}
+sealing = {{ operator_recipient = "{OPERATOR_RECIPIENT}" }}
 dns = {{ target = "gate.{HOSTS_DOMAIN}", addresses = ["192.0.2.1", "2001:db8::1"], resolvers = ["127.0.0.1:53"] }}
 
 [stripe]
@@ -131,7 +135,8 @@ capacity = {capacity}
 [operator]
 postgres_image = "ghcr.io/cloudnative-pg/postgresql:17.6@sha256:{digest}"
 valkey_image = "docker.io/valkey/valkey:8.1@sha256:{digest}"
-mail = {{ server = "127.0.0.1", port = {smtp_port}, from = "notifications@{{domain}}" }}
+mail = {{ server = "127.0.0.1", port = {smtp_port}, from = "notifications@{{domain}}", each = {{ domain = "relay.{HOSTS_DOMAIN}", secret = "{EXAMPLE_KEY}" }} }}
+sealing = {{ operator_key = "{OPERATOR_KEY}" }}
 
 [operator.address]
 wildcard_domain = "{HOSTS_DOMAIN}"

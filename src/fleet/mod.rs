@@ -5,6 +5,7 @@
 
 mod pull;
 mod push;
+mod runs;
 
 use kube::Client;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +53,8 @@ pub async fn run(
     };
     let mut parts = tokio::task::JoinSet::new();
     for (id, (_, client)) in ids.into_iter().zip(clusters) {
-        parts.spawn(push::run(db.clone(), client.clone(), id, shutdown.clone()));
+        parts.spawn(push::run(db.clone(), clock.clone(), client.clone(), id, shutdown.clone()));
+        parts.spawn(runs::pull(db.clone(), clock.clone(), client.clone(), id, shutdown.clone()));
         parts.spawn(pull::run(db.clone(), clock.clone(), client, id, shutdown.clone()));
     }
     while let Some(ended) = parts.join_next().await {

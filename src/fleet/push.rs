@@ -8,13 +8,14 @@ use kube::{Api, Client, ResourceExt as _};
 use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{FIELD_MANAGER, ROW_GENERATION};
+use super::{FIELD_MANAGER, ROW_GENERATION, runs};
+use crate::clock::SharedClock;
 use crate::crash;
 use crate::db::Db;
 use crate::ids::ClusterId;
 use crate::instance::{self, Intent, StoredSize, ToPush, claim};
 use crate::resource::{
-    CacheSize, DatabaseSize, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Size,
+    CacheSize, DatabaseSize, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Sealed, Size,
     StreamingSize, WebSize, WorkerSize, resource_name,
 };
 
@@ -26,10 +27,12 @@ const AGAIN: Duration = Duration::from_secs(1);
 const ROUND: i64 = 200;
 const AT_ONCE: usize = 16;
 
-pub(super) async fn run(db: Db, client: Client, cluster: ClusterId, shutdown: CancellationToken) {
+pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: ClusterId, shutdown: CancellationToken) {
     let mut listener = None;
     loop {
-        let pause = match push(&db, &client, cluster).await {
+        // A run is for a server that is there already, so it comes behind; neither keeps the other up.
+        let (servers, runs) = (push(&db, &client, cluster).await, runs::push(&db, &clock, &client, cluster).await);
+        let pause = match servers.and_then(|full| Ok(runs? || full)) {
             Ok(full) if full => Duration::ZERO,
             Ok(_) => EVERY,
             Err(error) => {
@@ -120,6 +123,7 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
         owner: Owner { username: row.owner_username.clone(), email: row.owner_email.clone() },
         locale: row.locale.clone(),
         size: resource_size(&row.size)?,
+        sealed: row.own_mail_sealed.clone().map(|mail| Sealed { mail: Some(mail) }),
     };
     let mut resource = MastodonInstance::new(&resource_name(row.id), spec);
     resource.annotations_mut().insert(ROW_GENERATION.to_owned(), row.generation.to_string());

@@ -5,17 +5,20 @@ pub mod claim;
 pub mod dns;
 mod intent;
 mod observed;
+mod own_mail;
 pub mod owner;
 mod phase;
+pub mod run;
 pub mod sites;
 mod store;
 pub mod webfinger;
 
 pub use intent::{Intent, set_intent};
 pub use observed::observe;
+pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
 pub use store::{
-    FirstReady, Instance, NewInstance, StoredSize, ToPush, building_since, conflict, count_by_intent, domains_of, find,
-    find_owned, forget_old_steps, insert, list_all, list_not_ready, list_owned, mark_pushed, push_again, pushed, record_step,
-    release, to_push, typical_seconds,
+    FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, building_since, conflict, count_by_intent, domains_of, find,
+    find_owned, forget_old_steps, insert, list_all, list_mailing, list_not_ready, list_owned, mark_pushed, push_again, pushed,
+    record_step, release, to_push, typical_seconds,
 };

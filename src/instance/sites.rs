@@ -2,7 +2,7 @@
 //! not on the public internet: names are resolved here, and what is connected to is one of the addresses that were looked at.
 
 use std::error::Error as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
 use url::{Host, Url};
 
 use super::dns::{RecordKind, Resolver};
+use crate::internet::is_public;
 
 /// For the whole of a request.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -64,7 +65,7 @@ pub trait Sites: Send + Sync {
 }
 
 /// Which addresses may be connected to.
-type Rule = fn(&IpAddr) -> bool;
+type Rule = fn(IpAddr) -> bool;
 
 /// Asks sites over HTTPS, on the public internet alone.
 pub struct PublicSites {
@@ -107,7 +108,7 @@ impl Sites for PublicSites {
             Some(Host::Domain(_)) => None,
             None => return Err(AskFailed::NoAddress),
         };
-        if literal.is_some_and(|address| !(self.rule)(&address)) {
+        if literal.is_some_and(|address| !(self.rule)(address)) {
             return Err(AskFailed::NotPublic);
         }
         let answer = self.client.get(url.clone()).send().await.map_err(|error| failure(&error))?;
@@ -151,7 +152,7 @@ impl Resolve for Guarded {
                 return Err(AskFailed::NoAddress.into());
             }
             // All of them: a name with one address inside and one outside is not what it claims to be.
-            if !found.iter().all(rule) {
+            if !found.iter().copied().all(rule) {
                 return Err(AskFailed::NotPublic.into());
             }
             // The port is the URL's.
@@ -159,44 +160,6 @@ impl Resolve for Guarded {
             Ok(addresses)
         })
     }
-}
-
-/// Whether an address is on the public internet: of IPv4 whatever is not set aside (IANA's special-purpose registry), of IPv6 what is given
-/// out as global unicast, without the ranges in which an IPv4 address can hide.
-pub fn is_public(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(*address),
-        IpAddr::V6(address) => is_public_v6(*address),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let set_aside = matches!(
-        (a, b, c),
-        (0 | 10 | 127 | 224..=255, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 31, 196)
-            | (192, 52, 193)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (192, 175, 48)
-            | (198, 18 | 19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-    );
-    !set_aside
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
-    let global_unicast = (0x2000..=0x3fff).contains(&a);
-    // 2001::/23 (Teredo, ORCHID and the like), documentation, 6to4.
-    let set_aside = (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
-    global_unicast && !set_aside
 }
 
 /// Answers from a list, for tests. What was not set can't be reached.
@@ -232,57 +195,6 @@ mod tests {
 
     use super::*;
     use crate::instance::dns::ScriptedResolver;
-
-    #[test]
-    fn what_is_public_and_what_is_not() {
-        for address in
-            ["9.9.9.9", "1.1.1.1", "192.0.1.1", "172.32.0.1", "100.128.0.1", "2620:fe::fe", "2a01:4f8::1", "2001:4860::1"]
-        {
-            assert!(is_public(&address.parse().unwrap()), "{address}");
-        }
-        let inside = [
-            "0.0.0.0",
-            "10.1.2.3",
-            "100.64.0.1",
-            "127.0.0.1",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.1",
-            "192.0.2.1",
-            "192.88.99.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "198.19.255.255",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::ffff:10.0.0.1",
-            "::ffff:9.9.9.9",
-            "::10.0.0.1",
-            "64:ff9b::a00:1",
-            "64:ff9b:1::1",
-            "100::1",
-            "2001::1",
-            "2001:10::1",
-            "2001:db8::1",
-            "2002:a00:1::1",
-            "3fff::1",
-            "5f00::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "fe80::1",
-            "fec0::1",
-            "ff02::1",
-        ];
-        for address in inside {
-            assert!(!is_public(&address.parse().unwrap()), "{address}");
-        }
-    }
 
     /// A site on the loopback that redirects, and how many came.
     async fn site() -> (u16, Arc<Mutex<usize>>) {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::Intent;
 use super::claim::LocalDomain;
+use super::{Intent, OwnMailFacts};
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{AccountId, ClusterId, InstanceId};
@@ -60,6 +60,8 @@ pub struct Instance {
     pub address_checked_at: Option<DateTime<Utc>>,
     /// When the address was given back.
     pub released_at: Option<DateTime<Utc>>,
+    /// The customer's own mail server, when mails leave there.
+    pub own_mail: Option<Json<OwnMailFacts>>,
     /// When it was ordered.
     pub created_at: DateTime<Utc>,
 }
@@ -90,7 +92,7 @@ macro_rules! columns {
     () => {
         "id, account_id, domain, hosted, web_domain, owner_username, owner_email, plan_code, mastodon_version, intent, intent_reason, \
          generation, observed_generation, observed, observed_at, intent_at, ready_at, local_domain, \
-         address_confirmed_at, address_checked_at, released_at, created_at"
+         address_confirmed_at, address_checked_at, released_at, own_mail, created_at"
     };
 }
 
@@ -282,6 +284,47 @@ pub(super) async fn update_intent(
     Ok(true)
 }
 
+/// Sets or takes away the customer's own mail server. Errors when the server is over.
+pub(super) async fn update_own_mail(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    own: Option<(&OwnMailFacts, &str)>,
+) -> sqlx::Result<()> {
+    let (facts, sealed) = own.unzip();
+    let done = sqlx::query(
+        "update instances set own_mail = $2, own_mail_sealed = $3, own_mail_at = $4, generation = generation + 1
+         where id = $1 and released_at is null and intent in ('running', 'suspended')",
+    )
+    .bind(id)
+    .bind(facts.map(Json))
+    .bind(sealed)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
+}
+
+/// A server whose mails may leave through the host's relay.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Mailing {
+    /// Which.
+    pub id: InstanceId,
+    /// `LOCAL_DOMAIN`.
+    pub domain: String,
+    /// What was bought.
+    pub plan_code: String,
+}
+
+/// Every server that is or may again be running, by age: for the relay's list of logins.
+pub async fn list_mailing(conn: &mut PgConnection) -> sqlx::Result<Vec<Mailing>> {
+    sqlx::query_as(
+        "select id, domain, plan_code from instances where released_at is null and intent in ('running', 'suspended') order by id",
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Gives the address of a never-paid instance back.
 pub async fn release(conn: &mut PgConnection, clock: &dyn Clock, id: InstanceId) -> sqlx::Result<()> {
     let done = sqlx::query("update instances set released_at = $2 where id = $1 and intent = 'absent' and released_at is null")
@@ -321,13 +364,15 @@ pub struct ToPush {
     pub mastodon_version: String,
     /// Numbers of the plan.
     pub size: Json<StoredSize>,
+    /// The customer's own mail server, sealed to the operator's key.
+    pub own_mail_sealed: Option<String>,
 }
 
 /// Instances of a cluster whose intent its API server has not taken yet, oldest change first, at most `limit`.
 pub async fn to_push(conn: &mut PgConnection, cluster: ClusterId, limit: i64) -> sqlx::Result<Vec<ToPush>> {
     sqlx::query_as(
         "select id, generation, intent, intent_reason, domain, web_domain, local_domain, address_confirmed_at is not null as address_confirmed,
-                owner_username, owner_email, locale, mastodon_version, size
+                owner_username, owner_email, locale, mastodon_version, size, own_mail_sealed
          from instances where cluster_id = $1 and generation > pushed_generation order by intent_at limit $2",
     )
     .bind(cluster)

@@ -8,6 +8,7 @@ mod file;
 mod letter;
 mod memory;
 mod notice;
+pub mod probe;
 mod render;
 mod smtp;
 mod store;

@@ -9,6 +9,8 @@ mod instance;
 mod kind;
 mod leader;
 mod range;
+pub mod relay;
+mod run;
 mod seen;
 pub mod settings;
 mod template;
@@ -99,15 +101,20 @@ fn context(settings: &Settings, client: &Client, clock: &SharedClock, buckets: &
 /// Watches and works until `term` ends.
 async fn work(context: &Arc<Context>, term: &CancellationToken) {
     let (wake, woken) = mpsc::unbounded_channel();
+    let (wake_runs, woken_runs) = mpsc::unbounded_channel();
     let (synced, all_seen) = oneshot::channel();
-    let follower = tokio::spawn(follow(Arc::clone(context), wake, synced, term.clone()));
+    let follower = tokio::spawn(follow(Arc::clone(context), wake, wake_runs.clone(), synced, term.clone()));
 
     let (reader, writer) = reflector::store();
     let instances = watcher(context.instances.clone(), watcher::Config::default().page_size(500))
         .default_backoff()
         .reflect(writer)
         .applied_objects()
-        .map_ok(|instance: MastodonInstance| ReconcileRequest::from(ObjectRef::from_obj(&instance)))
+        .map_ok(move |instance: MastodonInstance| {
+            // A server that is paused, upgraded or well again: its runs may wait for that. Nobody listens when the term has ended.
+            let _ended = wake_runs.send(instance.metadata.name.clone().unwrap_or_default());
+            ReconcileRequest::from(ObjectRef::from_obj(&instance))
+        })
         .inspect_err(
             |error| tracing::warn!(error = %error::chain(error), "the watch of instances stumbled and is taken up again"),
         );
@@ -123,6 +130,7 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
         () = term.cancelled() => {}
         _ = all_seen => {}
     }
+    let runs = tokio::spawn(run::work(Arc::clone(context), reader.clone(), woken_runs, term.clone()));
     let config = Config::default().concurrency(context.settings.concurrency).debounce(Duration::from_millis(5));
     let passes =
         applier(
@@ -159,12 +167,14 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
         } => {}
     }
     follower.abort();
+    runs.abort();
 }
 
 /// Follows our objects: notes what was seen and wakes whom it concerns.
 async fn follow(
     context: Arc<Context>,
     wake: mpsc::UnboundedSender<String>,
+    wake_runs: mpsc::UnboundedSender<String>,
     synced: oneshot::Sender<()>,
     term: CancellationToken,
 ) {
@@ -174,6 +184,7 @@ async fn follow(
         match event {
             Wake::Changed(instances) => {
                 for instance in instances {
+                    let _ended = wake_runs.send(instance.clone());
                     if wake.send(instance).is_err() {
                         return;
                     }

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::range::Range;
+use super::relay::Logins;
+use crate::sealing::Key;
 
 /// Everything the operator has to be told.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,6 +49,12 @@ pub struct Settings {
     /// What the walls around an instance must let through.
     #[serde(default)]
     pub network: Network,
+    /// Opens what customers sealed to us.
+    #[serde(default)]
+    pub sealing: Sealing,
+    /// Runs.
+    #[serde(default)]
+    pub runs: Runs,
     /// Set where several operators run: only the one that holds the lease works.
     #[serde(default)]
     pub leader: Option<LeaderLease>,
@@ -195,12 +203,15 @@ pub struct MailRelay {
     pub port: u16,
     /// The sender, in which `{domain}` stands for the server's domain.
     pub from: String,
-    /// Who we are to the relay, when it asks.
+    /// Who all servers are to a relay that knows one login only.
     #[serde(default)]
     pub login: Option<MailLogin>,
+    /// Who each server is to the relay: a login of its own.
+    #[serde(default)]
+    pub each: Option<Logins>,
 }
 
-/// Who we are to the relay.
+/// Who all servers are to the relay.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailLogin {
@@ -235,6 +246,22 @@ pub struct Reach {
     pub port: u16,
 }
 
+/// What opens what customers sealed to us.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sealing {
+    /// The operator's key: `AGE-SECRET-KEY-1…`.
+    pub operator_key: Option<SecretString>,
+}
+
+/// Runs: upkeep that customers ask for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runs {
+    /// The most seconds that any of them may take; each has a limit of its own as well.
+    pub longest_seconds: Option<u32>,
+}
+
 /// The lease that says which operator works.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,6 +291,11 @@ impl Settings {
         releases.chain([self.postgres_image.as_str(), self.valkey_image.as_str()]).collect()
     }
 
+    /// The key that opens what customers sealed to us; without one nothing that they bring can be used.
+    pub fn operator_key(&self) -> Option<&SecretString> {
+        self.sealing.operator_key.as_ref()
+    }
+
     /// Checks what types can't.
     ///
     /// # Errors
@@ -280,6 +312,24 @@ impl Settings {
             fault("releases".to_owned(), "must name at least one release of Mastodon".to_owned());
         }
         self.address.check(&mut fault);
+        if self.runs.longest_seconds == Some(0) {
+            fault(
+                "runs.longest_seconds".to_owned(),
+                "must be 1 or more; leave it out for the limits that each has by itself".to_owned(),
+            );
+        }
+        if self.mail.login.is_some() && self.mail.each.is_some() {
+            fault(
+                "mail.login".to_owned(),
+                "stands beside mail.each; keep one: a login for all servers, or one for each".to_owned(),
+            );
+        }
+        if let Some((field, message)) = self.mail.each.as_ref().and_then(Logins::fault) {
+            fault(format!("mail.each.{field}"), message.to_owned());
+        }
+        if let Some(Err(bad)) = self.operator_key().map(Key::new) {
+            fault("sealing.operator_key".to_owned(), bad.to_string());
+        }
         let mut images =
             vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
         for (version, Release { web, streaming }) in &self.releases {

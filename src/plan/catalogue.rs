@@ -38,6 +38,8 @@ pub struct Limits {
     pub media_gib: u32,
     /// Database, GiB.
     pub database_gib: u32,
+    /// Mails that the server may send through the host's relay in a day.
+    pub mails_per_day: u32,
 }
 
 /// Sizes of the parts of one server. Memory is in MiB and processor in thousandths of a core, each for one replica.
@@ -341,7 +343,8 @@ fn read_limits(limits: &mut Entry<'_>) -> Option<Limits> {
     let users_hint = limits.number("users_hint", 1..=1_000_000);
     let media_gib = limits.number("media_gib", 1..=100_000);
     let database_gib = limits.number("database_gib", 1..=10_000);
-    Some(Limits { users_hint: users_hint?, media_gib: media_gib?, database_gib: database_gib? })
+    let mails_per_day = limits.number("mails_per_day", 10..=10_000_000);
+    Some(Limits { users_hint: users_hint?, media_gib: media_gib?, database_gib: database_gib?, mails_per_day: mails_per_day? })
 }
 
 /// The smallest memory of each part is what it was measured to need when idle, rounded up (one server of 4.7.2 at rest: web 458,

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sealed::Sealed;
 use super::steps::Step;
 
 /// What one Mastodon server should be. Written only by the fleet.
@@ -72,6 +73,9 @@ pub struct MastodonInstanceSpec {
     pub locale: String,
     /// How much of everything.
     pub size: Size,
+    /// Secrets that the customer brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
 }
 
 impl MastodonInstanceSpec {

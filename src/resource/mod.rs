@@ -4,20 +4,26 @@
 //! write one can therefore ask for a Mastodon server and for nothing else. The namespace's name is derived from the
 //! resource's own.
 
+mod action;
 mod conditions;
 mod instance;
 mod names;
+mod run;
+mod sealed;
 mod steps;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
+pub use action::{Action, Bounded, Counters, Domain, InviteTime, Maintenance, Media, RegistrationMode};
 pub use conditions::{ConditionKind, Finding, Truth, condition, conditions, is_true};
 pub use instance::{
     CacheSize, DatabaseSize, InstanceStatus, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize,
     Size, StreamingSize, WebSize, WorkerSize,
 };
-pub use names::{instance_id, namespace_name, resource_name};
+pub use names::{instance_id, namespace_name, resource_name, run_id, run_name};
+pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
+pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};
 pub use steps::{Step, StepName, instant, steps, time};
 
 /// The API group of everything here.
@@ -28,7 +34,7 @@ pub const GROUP: &str = "paddock.host";
 /// `helm.sh/resource-policy: keep`: an uninstalled chart must not take the definitions along, for with them the API server
 /// would delete each instance.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![MastodonInstance::crd()]
+    vec![MastodonInstance::crd(), MastodonRun::crd()]
 }
 
 /// The definitions as files of the chart: file name and YAML text.

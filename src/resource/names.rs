@@ -1,6 +1,6 @@
 //! Names that are derived, never given.
 
-use crate::ids::InstanceId;
+use crate::ids::{InstanceId, RunId};
 
 /// An id's text without its prefix: 26 letters and digits.
 fn digits(id: InstanceId) -> String {
@@ -23,6 +23,17 @@ pub fn namespace_name(id: InstanceId) -> String {
     format!("mastodon-{}", digits(id))
 }
 
+/// The name of a run's custom resource: `run-01jd…`.
+pub fn run_name(id: RunId) -> String {
+    format!("run-{}", id.to_string().trim_start_matches(RunId::PREFIX))
+}
+
+/// The run that a custom resource's name stands for; nothing for any other name.
+pub fn run_id(resource_name: &str) -> Option<RunId> {
+    let digits = resource_name.strip_prefix("run-")?;
+    format!("{}{digits}", RunId::PREFIX).parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -35,13 +46,15 @@ mod tests {
             let id = InstanceId::from(uuid::Uuid::from_u128(value));
             prop_assert_eq!(instance_id(&resource_name(id)), Some(id));
             prop_assert!(namespace_name(id).len() <= 63);
+            let run = RunId::from(uuid::Uuid::from_u128(value));
+            prop_assert_eq!(run_id(&run_name(run)), Some(run));
         }
     }
 
     #[test]
     fn other_names_stand_for_nothing() {
         for name in ["", "ins-", "ins-UPPER", "kube-system", "mastodon-01jd"] {
-            assert_eq!(instance_id(name), None, "{name}");
+            assert_eq!((instance_id(name), run_id(name)), (None, None), "{name}");
         }
     }
 }

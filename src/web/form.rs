@@ -44,6 +44,9 @@ pub(super) fn fault(path: &str, sentence: &str) -> WebError {
     if let Some(field) = named("unknown field `") {
         return unreadable(field, "is not known here; correct its spelling or leave it out");
     }
+    if let Some(field) = named("missing field `") {
+        return unreadable(field, "is missing; send it");
+    }
     if let Some(field) = named("duplicate field `") {
         return unreadable(field, "is there twice; send it once");
     }

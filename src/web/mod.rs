@@ -39,7 +39,9 @@ use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::instance::sites::Sites;
+use crate::mail::probe::Prober;
 use crate::plan::{Catalogue, Releases};
+use crate::sealing::Recipient;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -83,6 +85,10 @@ pub struct App {
     pub dns_target: DnsTarget,
     /// Asks customers' own web sites.
     pub sites: Arc<dyn Sites>,
+    /// The operator's public key, to which secrets that customers bring are sealed; without it none are taken.
+    pub sealing: Option<Recipient>,
+    /// Talks to mail servers that customers name.
+    pub prober: Prober,
     /// Who the host is.
     pub host: Host,
     /// Where Stripe sends people back to.

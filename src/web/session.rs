@@ -1,7 +1,7 @@
 //! Who calls: the guard in front of every handler, and the extractors that hand a handler only what the caller may have.
 
 use axum::RequestPartsExt as _;
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, Path, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -15,7 +15,8 @@ use crate::account::session::{self, Kind, SessionSecret, Subject};
 use crate::account::{self, Person, Role, StaffMember};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
-use crate::ids::{AccountId, InstanceId, OrderId};
+use crate::ids::{AccountId, InstanceId, OrderId, RunId};
+use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance};
 
 /// Who calls. The guard puts it into the request's extensions.
@@ -221,10 +222,30 @@ impl FromRequestParts<AppState> for OwnedInstance {
     type Rejection = WebError;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
         let customer = Customer::from_request_parts(parts, state).await?;
-        let Path(text) = parts.extract::<Path<String>>().await.map_err(|_| WebError::NotFound)?;
-        let id: InstanceId = text.parse().map_err(|_| WebError::NotFound)?;
+        let id: InstanceId = named(parts, "id").await?;
         let mut tx = state.db.begin_account(customer.account).await?;
         instance::find_owned(tx.conn(), customer.account, id).await?.map(Self).ok_or(WebError::NotFound)
+    }
+}
+
+/// The id that the path names by `{name}`. What is no id is not there.
+async fn named<I: std::str::FromStr>(parts: &mut Parts, name: &str) -> Result<I, WebError> {
+    let all = parts.extract::<RawPathParams>().await.map_err(|_| WebError::NotFound)?;
+    let text = all.iter().find(|(of, _)| *of == name).map(|(_, text)| text);
+    text.and_then(|text| text.parse().ok()).ok_or(WebError::NotFound)
+}
+
+/// A run on an instance of the caller's account, named in the path by `{id}` and `{run}`.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedRun(pub Run);
+
+impl FromRequestParts<AppState> for OwnedRun {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let OwnedInstance(instance) = OwnedInstance::from_request_parts(parts, state).await?;
+        let id: RunId = named(parts, "run").await?;
+        let mut tx = state.db.begin_account(instance.account_id).await?;
+        run::find_run(tx.conn(), instance.id, id).await?.map(Self).ok_or(WebError::NotFound)
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use http::Method;
 use paddock::account::Scope;
-use paddock::ids::{InstanceId, OrderId};
+use paddock::ids::{InstanceId, OrderId, RunId};
 use paddock::web::{self, Access, Entry};
 
 use crate::harness::{Answer, Client, Start, TestApp};
@@ -25,22 +25,24 @@ const HEAD: &str = "\
 struct Ids {
     instance: String,
     order: String,
+    run: String,
 }
 
 impl Ids {
     async fn of_customer(app: &TestApp, customer: &Client) -> Self {
-        let instance = app.running(customer, "birds").await.id.to_string();
+        let instance = app.running(customer, "birds").await;
         let order = app.order(customer, "wrens").await.id.to_string();
-        Self { instance, order }
+        let run = app.ask_run(customer, &instance, &serde_json::json!({"cacheClear": {}})).await.to_string();
+        Self { instance: instance.id.to_string(), order, run }
     }
 
     /// Nobody's.
     fn nobodys() -> Self {
-        Self { instance: InstanceId::new().to_string(), order: OrderId::new().to_string() }
+        Self { instance: InstanceId::new().to_string(), order: OrderId::new().to_string(), run: RunId::new().to_string() }
     }
 
     fn malformed() -> Self {
-        Self { instance: "ins_nonsense".to_owned(), order: "%00".to_owned() }
+        Self { instance: "ins_nonsense".to_owned(), order: "%00".to_owned(), run: "run_nonsense".to_owned() }
     }
 
     fn path(&self, template: &str) -> String {
@@ -49,6 +51,7 @@ impl Ids {
             let filled = match (part, before) {
                 ("{id}", "instances") => self.instance.clone(),
                 ("{id}", "orders") => self.order.clone(),
+                ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
@@ -200,7 +203,7 @@ async fn the_headers_are_on_every_error() {
 
 /// The body without what differs from request to request.
 fn masked(answer: &Answer, ids: &Ids) -> String {
-    let mut body = answer.body.replace(&ids.instance, "ID").replace(&ids.order, "ID");
+    let mut body = answer.body.replace(&ids.instance, "ID").replace(&ids.order, "ID").replace(&ids.run, "ID");
     if let Ok(mut json) = serde_json::from_str::<serde_json::Value>(&body) {
         json["request_id"] = "-".into();
         return json.to_string();

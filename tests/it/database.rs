@@ -7,6 +7,8 @@ use paddock::billing::{OrderError, Placement};
 use paddock::capacity;
 use paddock::db::Db;
 use paddock::ids::{AccountId, PersonId};
+use paddock::resource::{RunPhase, Standing};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::harness::{Capacity, Client, Database, Identity, Start, TestApp};
@@ -41,7 +43,10 @@ async fn tables_of_accounts(app: &TestApp) -> Vec<(String, &'static str)> {
 async fn two_accounts() -> Start {
     let start = TestApp::start().await;
     for (client, name) in [(&start.customer, "birds"), (&start.other_customer, "foxes")] {
-        start.app.running(client, name).await;
+        let server = start.app.running(client, name).await;
+        start.app.ask_run(client, &server, &json!({"cacheClear": {}})).await;
+        let over = start.app.ask_run(client, &server, &json!({"recount": {"what": "accounts"}})).await;
+        start.app.observe_run(over, Standing::new(RunPhase::Succeeded, "Succeeded", "done"), |_| {}).await;
         start.app.order(client, &format!("{name}-too")).await;
         let mut tx = start.app.db.begin_account(client.who.account()).await.unwrap();
         capacity::join_waiting_list(tx.conn(), start.app.clock.as_ref(), client.who.account(), "family", name).await.unwrap();
@@ -101,13 +106,14 @@ async fn nobody_writes_rows_for_another_account() {
     let Start { app, customer, other_customer, .. } = two_accounts().await;
     let (mine, theirs) = (customer.who.account(), other_customer.who.account());
     let mut refused = 0;
-    for table in ["instances", "places", "orders", "waiting_list", "audit_events", "subscriptions", "members"] {
+    for table in ["instances", "places", "orders", "waiting_list", "audit_events", "runs", "subscriptions", "members"] {
         // What a customer's request may write at all, and what only the program itself does.
         let (ordinary, further) = match table {
             "instances" => ("intent = 'absent'", Some("intent = 'running'")),
             "places" => ("state = 'reserved'", Some("state = 'confirmed'")),
             "orders" => ("state = 'placed'", Some("state = 'paid'")),
             "audit_events" => ("actor_kind = 'person'", Some("actor_kind = 'system'")),
+            "runs" => ("state = 'requested'", Some("state = 'succeeded'")),
             _ => ("true", None),
         };
         let copy = |whose: AccountId, which: &str| {
@@ -139,7 +145,7 @@ async fn nobody_writes_rows_for_another_account() {
             assert_eq!(run(tx.conn(), &copy(mine, further)).await, Err(MAY_NOT.to_owned()), "{table} where {further}");
         }
     }
-    assert_eq!(refused, 5);
+    assert_eq!(refused, 6);
 }
 
 #[tokio::test]
@@ -160,6 +166,12 @@ async fn each_role_may_do_its_own_work_and_no_more() {
         ("paddock_web", "update subscriptions set status = 'active'"),
         ("paddock_web", "update orders set amount_minor = 1"),
         ("paddock_web", "update places set state = 'confirmed'"),
+        ("paddock_web", "update runs set state = 'succeeded'"),
+        ("paddock_web", "update runs set action = '{}'"),
+        ("paddock_fleet", "update runs set action = '{}'"),
+        ("paddock_fleet", "update runs set cancelled = true"),
+        ("paddock_fleet", "update instances set own_mail = null"),
+        ("paddock_staff", "update runs set cancelled = true"),
         ("paddock_fleet", "update instances set intent = 'archived'"),
         ("paddock_fleet", "update instances set generation = generation + 1"),
         ("paddock_fleet", "insert into instances select * from instances limit 1"),
@@ -227,6 +239,32 @@ async fn migrations_may_run_twice_and_from_two_processes_at_once() {
     assert!(tables >= 18, "{tables} tables");
     one.owner().close().await;
     other.owner().close().await;
+}
+
+#[tokio::test]
+async fn nobody_asks_for_work_on_somebody_elses_server() {
+    let Start { app, customer, other_customer, .. } = two_accounts().await;
+    let (mine, theirs) = (customer.who.account(), other_customer.who.account());
+    let insert = |of: AccountId| {
+        format!(
+            "insert into runs (id, account_id, instance_id, kind, action, state, created_at)
+             select gen_random_uuid(), '{}', id, 'feed-build', '{{}}', 'requested', now() from instances where domain = $1",
+            of.uuid()
+        )
+    };
+    // Their server can't be named by a query, for it is not seen; so by its id.
+    let server: uuid::Uuid = sqlx::query_scalar("select id from instances where account_id = $1 and ready_at is not null")
+        .bind(theirs)
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
+    let named = insert(mine)
+        .replace("id, 'feed-build'", &format!("'{server}', 'feed-build'"))
+        .replace("domain = $1", "ready_at is not null");
+    let mut tx = app.db.begin_account(mine).await.unwrap();
+    assert_eq!(run(tx.conn(), &named).await, Err(MAY_NOT.to_owned()));
+    let own = insert(mine).replace("domain = $1", "ready_at is not null");
+    assert_eq!(run(tx.conn(), &own).await, Ok(1));
 }
 
 /// Customers of accounts of their own, who can order and nothing else.

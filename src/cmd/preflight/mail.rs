@@ -18,7 +18,7 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
     let Surroundings { parts, operator, .. } = surroundings;
     let own = match &parts.config().mail.transport {
         MailTransport::Smtp(url) => match SmtpSettings::from_url(url.expose_secret(), PATIENCE) {
-            Ok(settings) => ask("mail", "mail.smtp", &settings).await,
+            Ok(settings) => ask("mail", "mail.smtp", &settings, false).await,
             Err(error) => Check::fault("mail", chain(&error), "correct mail.smtp"),
         },
         MailTransport::Folder(folder) => Check::warn(
@@ -27,19 +27,21 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
             "name a mail server in mail.smtp before customers come",
         ),
     };
-    let MailRelay { server, port, from: _, login } = &operator.mail;
+    let MailRelay { server, port, from: _, login, each } = &operator.mail;
     let loopback = server == "localhost" || server.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let security = match port {
         465 => Security::Tls,
         _ if loopback => Security::None,
         _ => Security::StartTls,
     };
+    // Logins of single servers are in the relay's list only once there are servers (`paddock admin mail-map`).
     let credentials = login.as_ref().map(|login| (login.username.clone(), login.password.clone()));
     let relay = SmtpSettings { host: server.clone(), port: *port, security, credentials, timeout: PATIENCE };
-    vec![own, ask("servers' mail relay", "operator.mail", &relay).await]
+    vec![own, ask("servers' mail relay", "operator.mail", &relay, each.is_some()).await]
 }
 
-async fn ask(name: &'static str, setting: &str, settings: &SmtpSettings) -> Check {
+/// With `each` every server has a login of its own, and none is tried.
+async fn ask(name: &'static str, setting: &str, settings: &SmtpSettings, each: bool) -> Check {
     let SmtpSettings { host, port, security, credentials, timeout: _ } = settings;
     let place = format!("{host}:{port}");
     let transport = match SmtpTransport::new(settings) {
@@ -53,7 +55,11 @@ async fn ask(name: &'static str, setting: &str, settings: &SmtpSettings) -> Chec
     };
     match transport.greets().await {
         Ok(true) => {
-            let login = if credentials.is_some() { " and lets us log in" } else { " and asks for no login" };
+            let login = match (credentials, each) {
+                (Some(_), _) => " and lets us log in",
+                (None, true) => "; the login of each server was not tried",
+                (None, false) => " and asks for no login",
+            };
             Check::ok(name, format!("{place} answers {how}{login}"))
         }
         Ok(false) => Check::fault(name, format!("{place} answers, but not as a mail server"), format!("correct {setting}")),

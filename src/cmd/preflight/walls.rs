@@ -26,9 +26,10 @@ use crate::resource::{MastodonInstance, namespace_name, resource_name};
 const POLICIES: [&str; 8] = ["databases", "images", "namespaces", "network", "places", "pods", "resources", "stores"];
 
 /// What the operator must be let do, and what nobody with its token may: group, resource, verb, name.
-const MAY: [(&str, &str, &str, &str); 9] = [
+const MAY: [(&str, &str, &str, &str); 10] = [
     ("paddock.host", "mastodoninstances", "watch", ""),
     ("paddock.host", "mastodoninstances/status", "update", ""),
+    ("paddock.host", "mastodonruns/status", "update", ""),
     ("", "namespaces", "create", ""),
     ("", "secrets", "create", ""),
     ("", "secrets", "watch", "mastodon-identity"),

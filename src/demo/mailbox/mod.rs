@@ -1,7 +1,9 @@
 //! A real SMTP server that delivers to a page: what Paddock mails in the demo and in tests can be read here, links and all.
 //!
-//! It listens on loopback only, takes any recipient, and can be told to misbehave in the ways that real servers do.
+//! It listens on loopback only, takes any recipient, and can be told to misbehave in the ways that real servers do. With a [`Guard`] it
+//! takes mails only from who logs in over TLS, as a provider's server does.
 
+mod guard;
 mod page;
 mod post;
 mod smtp;
@@ -16,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::SharedClock;
+pub use guard::{Entrance, Guard};
 pub use post::Mail;
 use post::Post;
 
@@ -80,16 +83,21 @@ pub struct NotArrived {
 impl Mailbox {
     /// Starts the server and reads back what an earlier one kept.
     pub async fn start(settings: MailboxSettings) -> std::io::Result<Self> {
+        Self::start_guarded(settings, None).await
+    }
+
+    /// The same, with a door.
+    pub async fn start_guarded(settings: MailboxSettings, guard: Option<Guard>) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.smtp_port)).await?;
         let smtp_addr = listener.local_addr()?;
         let post = Post::open(settings.folder)?;
         let (arrived, _) = watch::channel(post.all().len());
         let shared = Arc::new(Shared { post, behaviour: Mutex::default(), clock: settings.clock, arrived });
-        let server = tokio::spawn(smtp::serve(listener, shared.clone()));
+        let server = tokio::spawn(smtp::serve(listener, shared.clone(), guard.map(Arc::new)));
         Ok(Self { inner: Arc::new(Inner { smtp_addr, shared, server }) })
     }
 
-    /// Where it takes mails, without TLS or sign-in.
+    /// Where it takes mails; without a guard, without TLS or log-in.
     pub fn smtp_addr(&self) -> SocketAddr {
         self.inner.smtp_addr
     }

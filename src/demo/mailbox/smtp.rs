@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
+use super::guard::{Entrance, Guard, decoded};
 use super::{Behaviour, Shared};
 
 /// The largest mail, in bytes; announced as SIZE.
@@ -17,15 +19,15 @@ const LINE_LIMIT: u64 = 64 * 1024;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Takes connections until it is aborted, and its connections with it.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, guard: Option<Arc<Guard>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let shared = shared.clone();
+                    let (shared, guard) = (shared.clone(), guard.clone());
                     connections.spawn(async move {
-                        if let Err(error) = Session::new(stream, shared).run().await {
+                        if let Err(error) = Session::new(Box::new(stream), shared, guard).run().await {
                             tracing::debug!(%error, "a connection to the mailbox ended early");
                         }
                     });
@@ -47,9 +49,17 @@ struct Envelope {
     to: Vec<String>,
 }
 
+/// A connection, with TLS or without.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 struct Session {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
     shared: Arc<Shared>,
+    guard: Option<Arc<Guard>>,
+    protected: bool,
+    let_in: bool,
     greeted: bool,
     envelope: Envelope,
 }
@@ -57,15 +67,38 @@ struct Session {
 /// What follows a command.
 enum Next {
     Command,
+    Tls(Arc<Guard>),
     End,
 }
 
 impl Session {
-    fn new(stream: TcpStream, shared: Arc<Shared>) -> Self {
-        Self { stream: BufReader::new(stream), shared, greeted: false, envelope: Envelope::default() }
+    fn new(stream: Box<dyn Stream>, shared: Arc<Shared>, guard: Option<Arc<Guard>>) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+            shared,
+            let_in: guard.is_none(),
+            guard,
+            protected: false,
+            greeted: false,
+            envelope: Envelope::default(),
+        }
+    }
+
+    /// From here on with TLS. What was sent before its beginning is thrown away, or it could pass for something said under it.
+    async fn protect(mut self, guard: &Guard) -> std::io::Result<Self> {
+        let plain = self.stream.into_inner();
+        let tls = TlsAcceptor::from(Arc::clone(&guard.tls)).accept(plain).await?;
+        self.stream = BufReader::new(Box::new(tls));
+        self.protected = true;
+        self.greeted = false;
+        self.envelope = Envelope::default();
+        Ok(self)
     }
 
     async fn run(mut self) -> std::io::Result<()> {
+        if let Some(guard) = self.guard.clone().filter(|guard| guard.entrance == Entrance::Tls) {
+            self = self.protect(&guard).await?;
+        }
         if self.shared.behaviour() == Behaviour::Closed {
             return self.say("554 5.3.2 no mail is taken here").await;
         }
@@ -74,8 +107,10 @@ impl Session {
             let Some(line) = self.line().await? else { return Ok(()) };
             // Commands are ASCII; what is not will not be recognised.
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if let Next::End = self.command(&line).await? {
-                return Ok(());
+            match self.command(&line).await? {
+                Next::Command => {}
+                Next::Tls(guard) => self = self.protect(&guard).await?,
+                Next::End => return Ok(()),
             }
         }
     }
@@ -87,8 +122,17 @@ impl Session {
                 self.greeted = true;
                 self.envelope = Envelope::default();
                 let size = format!("250 SIZE {SIZE_LIMIT}");
-                self.say(&format!("250-mailbox.localhost\r\n250-PIPELINING\r\n250-8BITMIME\r\n{size}")).await?;
+                let more = self.offers();
+                self.say(&format!("250-mailbox.localhost\r\n250-PIPELINING\r\n250-8BITMIME\r\n{more}{size}")).await?;
             }
+            "STARTTLS" => match self.guard.clone().filter(|guard| guard.entrance == Entrance::StartTls && !self.protected) {
+                Some(guard) => {
+                    self.say("220 2.0.0 go on").await?;
+                    return Ok(Next::Tls(guard));
+                }
+                None => self.say("502 5.5.1 not offered").await?,
+            },
+            "AUTH" => self.log_in(rest).await?,
             "HELO" => {
                 self.greeted = true;
                 self.envelope = Envelope::default();
@@ -112,9 +156,56 @@ impl Session {
         Ok(Next::Command)
     }
 
+    /// The lines of EHLO's answer that a door adds.
+    fn offers(&self) -> String {
+        let Some(guard) = &self.guard else { return String::new() };
+        let starttls = guard.entrance == Entrance::StartTls && !self.protected;
+        let mechanisms = !guard.mechanisms.is_empty() && (self.protected || guard.entrance == Entrance::Open);
+        let starttls = if starttls { "250-STARTTLS\r\n" } else { "" };
+        if mechanisms { format!("{starttls}250-AUTH {}\r\n", guard.mechanisms) } else { starttls.to_owned() }
+    }
+
+    async fn log_in(&mut self, rest: &str) -> std::io::Result<()> {
+        let Some(guard) = self.guard.clone() else { return self.say("502 5.5.1 nobody has to log in here").await };
+        if !self.protected && guard.entrance != Entrance::Open {
+            return self.say("538 5.7.11 say STARTTLS first").await;
+        }
+        let (mechanism, response) = rest.split_once(' ').unwrap_or((rest, ""));
+        let mechanism = mechanism.to_ascii_uppercase();
+        if !guard.mechanisms.split(' ').any(|offered| offered == mechanism) {
+            return self.say("504 5.5.4 not offered").await;
+        }
+        let given = if mechanism == "PLAIN" {
+            let response = if response.is_empty() { self.ask("").await? } else { response.to_owned() };
+            Guard::plain(&response)
+        } else {
+            // `Username:` and `Password:`, as the draft has them.
+            let login = self.ask("VXNlcm5hbWU6").await?;
+            let password = self.ask("UGFzc3dvcmQ6").await?;
+            decoded(&login).zip(decoded(&password))
+        };
+        match given {
+            Some((login, password)) if guard.lets_in(&login, &password) => {
+                self.let_in = true;
+                self.say("235 2.7.0 come in").await
+            }
+            Some(_) => self.say("535 5.7.8 login or password is wrong").await,
+            None => self.say("501 5.5.2 not to be read").await,
+        }
+    }
+
+    async fn ask(&mut self, challenge: &str) -> std::io::Result<String> {
+        self.say(&format!("334 {challenge}")).await?;
+        let line = self.line().await?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
     async fn mail(&mut self, rest: &str) -> std::io::Result<()> {
         if !self.greeted {
             return self.say("503 5.5.1 say EHLO first").await;
+        }
+        if !self.let_in {
+            return self.say("530 5.7.0 log in first").await;
         }
         if self.envelope.from.is_some() {
             return self.say("503 5.5.1 one sender only").await;
@@ -130,6 +221,10 @@ impl Session {
                 Some(("BODY", "7BIT" | "8BITMIME")) => {}
                 _ => return self.say("555 5.5.4 a parameter is not known here").await,
             }
+        }
+        let own = self.guard.as_ref().and_then(|guard| guard.sender.as_deref());
+        if own.is_some_and(|own| !from.eq_ignore_ascii_case(own)) {
+            return self.say("553 5.7.1 this sender belongs to somebody else").await;
         }
         self.envelope.from = Some(from);
         self.say("250 2.1.0 go on").await

@@ -50,6 +50,7 @@ create table if not exists users (
     disabled boolean not null default false,
     confirmed_at timestamp,
     current_sign_in_at timestamp,
+    reset_password_sent_at timestamp,
     created_at timestamp not null default now(),
     updated_at timestamp not null default now());
 
@@ -79,6 +80,16 @@ create table if not exists media_attachments (
     remote_url varchar not null default '',
     type integer not null default 0,
     description text,
+    created_at timestamp not null default now(),
+    updated_at timestamp not null default now());
+
+create table if not exists invites (
+    id bigserial primary key,
+    user_id bigint not null references users on delete cascade,
+    code varchar not null default '' unique,
+    expires_at timestamp,
+    max_uses integer,
+    uses integer not null default 0,
     created_at timestamp not null default now(),
     updated_at timestamp not null default now());
 

@@ -7,6 +7,7 @@ pub mod build;
 mod found;
 mod identity;
 mod keys;
+mod mail;
 mod observe;
 mod progress;
 mod reached;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::address::Addresses;
 use super::build::names;
+use super::mail::{self, MailWay};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen};
 use crate::operator::settings::{Release, Settings};
@@ -30,6 +31,8 @@ pub struct Valid<'a> {
     pub addresses: Addresses,
     /// A wish that can't be met, although all else goes on.
     pub refused: Option<Refusal>,
+    /// Its way out for mail.
+    pub mail: MailWay,
     /// What the operator was told.
     pub settings: &'a Settings,
     /// Whether processes should run.
@@ -60,6 +63,12 @@ pub enum Refusal {
         /// What there is.
         wildcard: String,
     },
+    /// The customer's own way out for mail.
+    #[error("the customer's own mail server can't be used, so mails go through the relay: {why}")]
+    OwnMail {
+        /// Why not.
+        why: String,
+    },
     /// A change of the release.
     #[error("can't go from Mastodon {from} to {to}: {why}")]
     VersionChange {
@@ -79,6 +88,7 @@ impl Refusal {
             Self::BadName(_) => "BadName",
             Self::UnknownRelease { version: _, offered: _ } => "UnknownRelease",
             Self::NotCovered { host: _, wildcard: _ } => "NameNotCovered",
+            Self::OwnMail { why: _ } => "OwnMailUnreadable",
             Self::VersionChange { from: _, to: _, why: _ } => "VersionChangeRefused",
         }
     }
@@ -123,11 +133,13 @@ pub fn validate<'a>(
     let Some(id) = instance_id(&name) else { return Err(Refusal::BadName(name)) };
     let spec = &instance.spec;
     let (version, release, refused) = choose_release(settings, &spec.version, status, seen)?;
+    let (mail, unreadable) = mail::way(settings, &name, spec);
+    let refused = refused.or(unreadable.map(|why| Refusal::OwnMail { why }));
     let namespace = namespace_name(id);
     let (bucket, backup_bucket) = (namespace.clone(), backup_bucket(&namespace));
     let addresses = Addresses::of(spec, settings, &bucket)?;
     let runs = spec.mode.runs();
-    Ok(Valid { name, namespace, bucket, backup_bucket, spec, version, release, addresses, refused, settings, runs })
+    Ok(Valid { name, namespace, bucket, backup_bucket, spec, version, release, addresses, refused, mail, settings, runs })
 }
 
 /// The name of the backup bucket of the server in this namespace.

@@ -10,8 +10,10 @@ mod instance_address;
 mod json;
 mod openapi;
 mod order;
+mod own_mail;
 mod password_reset;
 mod plan;
+mod run;
 mod session;
 mod status;
 mod verification;
@@ -69,6 +71,13 @@ operations! {
     get "/api/v1/instances/{id}" Access::Member(Role::Viewer) => instance::get;
     get "/api/v1/instances/{id}/address" Access::Member(Role::Viewer) => instance_address::get;
     post "/api/v1/instances/{id}/address/check" Access::Member(Role::Admin) => instance_address::check;
+    get "/api/v1/instances/{id}/runs" Access::Member(Role::Viewer) => run::list;
+    post "/api/v1/instances/{id}/runs" Access::Member(Role::Admin) => run::create;
+    get "/api/v1/instances/{id}/runs/{run}" Access::Member(Role::Viewer) => run::get;
+    post "/api/v1/instances/{id}/runs/{run}/cancel" Access::Member(Role::Admin) => run::cancel;
+    get "/api/v1/instances/{id}/mail" Access::Member(Role::Viewer) => own_mail::get;
+    post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
+    delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;
     get "/api/v1/status" Access::Public => status::get;
     get "/api/v1/openapi.json" Access::Public => openapi::get;
 }

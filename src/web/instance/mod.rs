@@ -2,7 +2,11 @@
 
 pub(in crate::web) mod address;
 pub(in crate::web) mod live;
+mod mail;
+pub(in crate::web) mod own_mail;
+pub(in crate::web) mod runs;
 pub(in crate::web) mod time;
+mod tools;
 pub(in crate::web) mod view;
 
 #[cfg(test)]
@@ -29,13 +33,20 @@ use crate::plan::Interval;
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    let reader = Access::Member(Role::Viewer);
+    let (reader, keeper) = (Access::Member(Role::Viewer), Access::Member(Role::Admin));
     routes
         .get("/instances", reader, list)
         .get("/instances/{id}", reader, show)
         .get("/instances/{id}/live", reader, watch)
         .get("/instances/{id}/address", reader, address::show)
-        .post("/instances/{id}/address/check", Access::Member(Role::Admin), address::check)
+        .post("/instances/{id}/address/check", keeper, address::check)
+        .get("/instances/{id}/tools", reader, tools::show)
+        .post("/instances/{id}/tools", keeper, tools::ask)
+        .get("/instances/{id}/tools/live", reader, tools::watch)
+        .post("/instances/{id}/runs/{run}/cancel", keeper, tools::cancel)
+        .get("/instances/{id}/mail", reader, mail::show)
+        .post("/instances/{id}/mail", keeper, mail::submit)
+        .post("/instances/{id}/mail/remove", keeper, mail::remove)
 }
 
 #[derive(Template)]

@@ -38,6 +38,7 @@ fn wanted() -> Instance {
         address_confirmed_at: Some(at(0)),
         address_checked_at: None,
         released_at: None,
+        own_mail: None,
         created_at: at(-60),
     }
 }

@@ -9,10 +9,12 @@ use super::{named, order_state};
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
 use crate::ids::{AccountId, InstanceId};
+use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance, Seen};
 use crate::resource::instant;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::instance::runs::{Usual, run_view};
 use crate::web::instance::view::{StepView, readable, state as state_view, steps};
 use crate::web::instance::{plan_name, price_of, time};
 use crate::web::page::{Fact, PageContext, StateView, html, pages};
@@ -63,7 +65,17 @@ struct StaffInstancePage {
     facts: Vec<Fact>,
     steps: Vec<StepView>,
     conditions: Vec<ConditionRow>,
+    runs: Vec<StaffRunRow>,
     audit: Vec<AuditRow>,
+}
+
+/// A run with the operator's own words.
+struct StaffRunRow {
+    title: String,
+    state: StateView,
+    why: String,
+    output: String,
+    asked: String,
 }
 
 struct ConditionRow {
@@ -85,6 +97,8 @@ pages!(StaffInstancesPage, StaffInstancePage);
 
 /// Entries of the audit log on the page.
 const ENTRIES: i64 = 50;
+/// Runs on the page.
+const RUNS: i64 = 20;
 
 /// GET `/staff/instances/{id}`
 pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, page: PageContext) -> Result<Response, WebError> {
@@ -99,6 +113,7 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     let of_subscription = subscription.iter().map(|subscription| subscription.id.to_string());
     let subjects: Vec<String> = std::iter::once(id.to_string()).chain(of_order).chain(of_subscription).collect();
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
+    let runs = run::list_runs(&mut conn, id, RUNS).await?;
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
@@ -109,6 +124,7 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         facts,
         steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
         conditions: conditions(&instance),
+        runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         audit: entries.iter().map(audit_row).collect(),
         page,
     })?)
@@ -124,6 +140,21 @@ fn conditions(instance: &Instance) -> Vec<ConditionRow> {
         since: time::moment(instant(&condition.last_transition_time)),
     });
     rows.collect()
+}
+
+fn run_row(state: &AppState, words: &Words, run: &Run) -> StaffRunRow {
+    let view = run_view(words, run, &Usual { here: &[], anywhere: &[] }, state.clock.now());
+    let reason = run.reason.as_deref().unwrap_or_default();
+    StaffRunRow {
+        title: view.title,
+        state: view.state,
+        why: match run.message.as_deref().filter(|message| !message.is_empty()) {
+            Some(message) => format!("{reason}: {message}"),
+            None => reason.to_owned(),
+        },
+        output: view.output,
+        asked: words.t2("staff-run-asked", "time", time::moment(run.created_at), "id", run.id),
+    }
 }
 
 fn audit_row(entry: &audit::Entry) -> AuditRow {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use lettre::transport::smtp::client::Certificate;
 use paddock::account::Scope;
 use paddock::account::password::Passwords;
 use paddock::audit::Actor;
@@ -14,15 +15,17 @@ use paddock::clock::{Clock, ManualClock, SystemClock};
 use paddock::config::Host;
 use paddock::crypto::HostKey;
 use paddock::db::Db;
-use paddock::ids::{InstanceId, OrderId};
+use paddock::ids::{InstanceId, OrderId, RunId};
 use paddock::instance::address::{Address, AddressKind, AddressRules};
 use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
 use paddock::instance::sites::ScriptedSites;
-use paddock::instance::{self, Instance};
+use paddock::instance::{self, Instance, run};
+use paddock::mail::probe::Prober;
 use paddock::mail::{Letter, MemoryTransport};
 use paddock::plan::{Catalogue, Interval, Releases};
 use paddock::queue::{self, JobRow};
-use paddock::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps};
+use paddock::resource::{Action, ConditionKind, Finding, InstanceStatus, RunStatus, Standing, StepName, conditions, steps};
+use paddock::sealing::Key;
 use paddock::web::{App, AppState, Nudges};
 use paddock::{capacity, fleet, web, worker};
 use sqlx::PgPool;
@@ -33,6 +36,8 @@ use super::people::{self, People};
 use super::shop::Shop;
 use super::{Client, Identity};
 
+/// A key of age's, for tests alone.
+pub const OPERATOR_KEY: &str = "AGE-SECRET-KEY-12Q2XDS5335FWGSVLMZL2XQJMZMTLA7XT6AJNPS3C4ECYV46LTFVQ5YFGUK";
 /// Below it customers choose names.
 pub const HOSTS_DOMAIN: &str = "meadow.social";
 
@@ -378,6 +383,25 @@ impl TestApp {
         tx.commit().await.unwrap();
     }
 
+    /// Somebody asks for a piece of upkeep, as the page would.
+    pub async fn ask_run(&self, customer: &Client, instance: &Instance, maintenance: &serde_json::Value) -> RunId {
+        let action = Action::Maintenance(serde_json::from_value(maintenance.clone()).unwrap());
+        let actor = Actor::Person(customer.who.person.unwrap());
+        let mut tx = self.db.begin_account(customer.who.account()).await.unwrap();
+        let id = run::request_run(tx.conn(), self.clock.as_ref(), actor, instance, &action).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    /// Takes in what an operator says of a run, as the fleet does.
+    pub async fn observe_run(&self, id: RunId, standing: Standing, more: impl FnOnce(&mut RunStatus)) {
+        let mut conn = self.db.fleet().acquire().await.unwrap();
+        let mut status = RunStatus::default().standing(standing, 1, self.clock.now());
+        more(&mut status);
+        run::mark_run_pushed(&mut conn, self.clock.as_ref(), id, 1).await.unwrap();
+        run::observe_run(&mut conn, self.clock.as_ref(), id, &status).await.unwrap();
+    }
+
     /// An instance as it is now.
     pub async fn find_instance(&self, id: InstanceId) -> Instance {
         instance::find(&mut self.sql().acquire().await.unwrap(), id).await.unwrap().unwrap()
@@ -430,6 +454,11 @@ fn told(jobs: &[JobRow]) -> String {
     jobs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// The operator's key, to which secrets of customers are sealed.
+pub fn operator_key() -> Key {
+    Key::new(&OPERATOR_KEY.to_owned().into()).unwrap()
+}
+
 fn parts(
     db: &Db,
     clock: &Arc<ManualClock>,
@@ -460,6 +489,13 @@ fn parts(
         resolver: Arc::new(resolver.clone()),
         dns_target: dns_target.clone(),
         sites: Arc::new(sites.clone()),
+        sealing: Some(operator_key().recipient()),
+        prober: Prober {
+            only_public: false,
+            ports: Vec::new(),
+            authorities: vec![Certificate::from_pem(include_bytes!("../certificates/authority.pem")).unwrap()],
+            hello: "paddock.test".to_owned(),
+        },
         host: Host {
             name: "Meadow Hosting".to_owned(),
             base_url: urls.base.clone(),

@@ -25,13 +25,15 @@ mod database;
 mod people;
 mod s3;
 mod shop;
+mod smtp;
 mod tests;
 
 pub use answer::Answer;
-pub use app::{Capacity, Start, TestApp};
+pub use app::{Capacity, OPERATOR_KEY, Start, TestApp, operator_key};
 pub use client::Client;
 pub use cluster::turn;
 pub use database::Database;
 pub use people::{Identity, PASSWORD};
 pub use s3::S3Client;
 pub use shop::Shop;
+pub use smtp::{LOGIN, SMTP_HOST, SMTP_PASSWORD, Shown, mail_server};

@@ -4,7 +4,9 @@ mod address;
 mod isolation;
 mod kept;
 mod rights;
+mod runs;
 mod schema;
+mod sealed;
 mod told;
 mod vault;
 

@@ -55,7 +55,7 @@ spec:
 ['cache-password', 'mastodon-backup', 'mastodon-identity', 'mastodon-mail', 'mastodon-media']
 {{- end }}
 
-{{/* operator::instance::build::policies::NOT_THE_INTERNET_V4 and _V6 in the code, which a test compares. */}}
+{{/* internet::NOT_THE_INTERNET_V4 and _V6 in the code, which a test compares. */}}
 {{- define "paddock.notTheInternetV4" -}}
 ['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/3']
 {{- end }}

@@ -95,6 +95,7 @@ impl Crowd {
             owner: Owner { username: "owner".to_owned(), email: "owner@example.org".to_owned() },
             locale: "en".to_owned(),
             size: self.size.clone(),
+            sealed: None,
         };
         MastodonInstance::new(name, spec)
     }

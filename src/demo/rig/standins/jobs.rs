@@ -3,7 +3,7 @@
 //!
 //! Only the pod's own environment is used, Secrets and `ConfigMap`s resolved: a Job with a wrong reference fails here as well.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, Pod, Secret};
@@ -13,12 +13,14 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio_util::sync::CancellationToken;
 
 use super::super::manifests::MANAGER;
 use super::super::{Postgres, RigError};
+use super::runs::{self, End};
 use super::{Seen, database_name, follow};
 
-/// Says what a Job of ours does: `prepare`, `seed` or `owner`. On the Job and on its pod template.
+/// Says what a Job of ours does: `prepare`, `seed`, `owner` or `run`. On the Job and on its pod template.
 const JOB_LABEL: &str = "paddock.host/job";
 /// How the work ended: `ok` or `failed`.
 const OUTCOME: &str = "paddock.rig/outcome";
@@ -31,7 +33,7 @@ const NEWEST_MIGRATION: [(&str, &str); 5] = [
     ("4.7", "20260805130216"),
 ];
 
-type Environment = BTreeMap<String, String>;
+pub(super) type Environment = BTreeMap<String, String>;
 
 /// The stand-in that runs Jobs.
 pub(super) struct Jobs(Arc<Inner>);
@@ -39,8 +41,8 @@ pub(super) struct Jobs(Arc<Inner>);
 struct Inner {
     client: Client,
     postgres: Arc<Postgres>,
-    /// Pods, by uid, that are being worked on or done: their annotation comes back as one more event.
-    taken: Mutex<HashSet<String>>,
+    /// Pods, by uid, that are being worked on or done: their annotation comes back as one more event. The token ends the work.
+    taken: Mutex<HashMap<String, CancellationToken>>,
 }
 
 impl Jobs {
@@ -55,7 +57,10 @@ impl Jobs {
             async move {
                 match &*seen {
                     Seen::There(pod) => inner.run(pod).await,
-                    Seen::Gone(_) => Ok(()),
+                    Seen::Gone(pod) => {
+                        inner.end(pod);
+                        Ok(())
+                    }
                 }
             }
         })
@@ -68,41 +73,57 @@ impl Inner {
         let running = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
         let uid = pod.uid().unwrap_or_default();
         let taken = || self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if !running || pod.annotations().contains_key(OUTCOME) || !taken().insert(uid.clone()) {
+        if !running || pod.annotations().contains_key(OUTCOME) || taken().contains_key(&uid) {
             return Ok(());
         }
-        let result = self.run_taken(pod).await;
+        let gone = CancellationToken::new();
+        taken().insert(uid.clone(), gone.clone());
+        let result = self.run_taken(pod, &gone).await;
         if result.is_err() {
             taken().remove(&uid);
         }
         result
     }
 
-    async fn run_taken(&self, pod: &Pod) -> Result<(), RigError> {
+    /// A pod that is deleted ends its work.
+    fn end(&self, pod: &Pod) {
+        let gone = self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&pod.uid().unwrap_or_default());
+        if let Some(gone) = gone {
+            gone.cancel();
+        }
+    }
+
+    async fn run_taken(&self, pod: &Pod, gone: &CancellationToken) -> Result<(), RigError> {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let (outcome, why) = match self.work(pod, &namespace).await {
-            Ok(()) => ("ok", String::new()),
-            Err(why) => {
-                tracing::info!(namespace, name, why, "a Job's work failed");
-                ("failed", why)
-            }
+        let end = match self.work(pod, &namespace, gone).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(end)) => end,
+            Err(why) => End { code: 1, message: why },
         };
+        let End { code, message } = end;
+        let outcome = if code == 0 { "ok" } else { "failed" };
+        if code != 0 {
+            tracing::info!(namespace, name, message, "a Job's work failed");
+        }
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        let note = json!({"metadata": {"annotations": {OUTCOME: outcome, "paddock.rig/why": why}}});
+        let note = json!({"metadata": {"annotations": {
+            OUTCOME: outcome, "paddock.rig/code": code.to_string(), "paddock.rig/message": message}}});
         let noted = pods.patch(&name, &params, &Patch::Merge(&note)).await;
         noted.map(|_| ()).map_err(RigError::kube(format!("note the outcome of {namespace}/{name}")))
     }
 
-    /// Does the pod's work; the error is what its log would have said.
-    async fn work(&self, pod: &Pod, namespace: &str) -> Result<(), String> {
+    /// Does the pod's work; the error is what its log would have said. Nothing when the pod was deleted meanwhile.
+    async fn work(&self, pod: &Pod, namespace: &str, gone: &CancellationToken) -> Result<Option<End>, String> {
         let forced = pod.labels().get("paddock.rig/job").map(String::as_str);
         if forced == Some("failed") {
             return Err("the label paddock.rig/job says so".into());
         }
         let environment = self.environment(pod, namespace).await?;
         let mut database = self.connect(&environment, namespace).await.map_err(|error| error.to_string())?;
-        let image = pod.spec.as_ref().and_then(|spec| spec.containers.first()?.image.clone()).unwrap_or_default();
+        let container = pod.spec.as_ref().and_then(|spec| spec.containers.first());
+        let image = container.and_then(|container| container.image.clone()).unwrap_or_default();
+        let mut end = Some(End { code: 0, message: String::new() });
         let done = match pod.labels().get(JOB_LABEL).map(String::as_str) {
             Some("prepare") => prepare(&mut database, &image).await,
             Some("seed") => seed(&mut database).await,
@@ -111,10 +132,16 @@ impl Inner {
                     |name: &str| environment.get(name).filter(|value| !value.is_empty()).ok_or(format!("{name} is not set"));
                 owner(&mut database, get("OWNER_USERNAME")?, get("OWNER_EMAIL")?).await
             }
+            Some("run") => {
+                let command = container.and_then(|container| container.command.clone()).unwrap_or_default();
+                end = runs::run(&command, &environment, &mut database, gone).await?;
+                Ok(())
+            }
             other => return Err(format!("no such work: {}", other.unwrap_or_default())),
         };
         done.map_err(|error| error.to_string())?;
-        database.close().await.map_err(|error| error.to_string())
+        database.close().await.map_err(|error| error.to_string())?;
+        Ok(end)
     }
 
     /// Connects as Mastodon would. The host name of a database's Service resolves to the rig's Postgres.

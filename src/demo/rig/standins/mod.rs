@@ -9,6 +9,7 @@ mod databases;
 mod jobs;
 mod listeners;
 mod namespaces;
+mod runs;
 mod volumes;
 
 use std::sync::Arc;

@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{Object, names};
+use crate::operator::instance::mail::MailWay;
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
-use crate::operator::settings::{MailRelay, Storage};
+use crate::operator::settings::Storage;
+use crate::resource::MailSecurity;
 
 /// The `ConfigMap` that every process of Mastodon reads.
 pub fn config_map(valid: &Valid<'_>) -> Object {
@@ -15,7 +17,7 @@ pub fn config_map(valid: &Valid<'_>) -> Object {
 /// Name and value of each variable.
 fn variables(valid: &Valid<'_>) -> Map<String, Value> {
     let spec = valid.spec;
-    let MailRelay { server, port, from, login } = &valid.settings.mail;
+    let MailWay { server, port, from, security, method, login } = &valid.mail;
     let Storage {
         driver: _,
         pod_endpoint,
@@ -60,11 +62,20 @@ fn variables(valid: &Valid<'_>) -> Map<String, Value> {
     set("SMTP_SERVER", server);
     set("SMTP_PORT", &port.to_string());
     set("SMTP_DOMAIN", &spec.domain);
-    set("SMTP_FROM_ADDRESS", &from.replace("{domain}", &spec.domain));
-    set("SMTP_AUTH_METHOD", if login.is_some() { "plain" } else { "none" });
-    set("SMTP_ENABLE_STARTTLS", "auto");
-    if *port == 465 {
-        set("SMTP_TLS", "true");
+    set("SMTP_FROM_ADDRESS", from);
+    set("SMTP_AUTH_METHOD", if login.is_some() { method.as_str() } else { "none" });
+    match security {
+        // The host's own relay, often inside the host's own network.
+        None => set("SMTP_ENABLE_STARTTLS", "auto"),
+        Some(MailSecurity::StartTls) => {
+            set("SMTP_ENABLE_STARTTLS", "always");
+            set("SMTP_OPENSSL_VERIFY_MODE", "peer");
+        }
+        Some(MailSecurity::Tls) => {
+            set("SMTP_ENABLE_STARTTLS", "never");
+            set("SMTP_TLS", "true");
+            set("SMTP_OPENSSL_VERIFY_MODE", "peer");
+        }
     }
     all
 }

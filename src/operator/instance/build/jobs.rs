@@ -10,7 +10,7 @@ use crate::operator::settings::Release;
 use crate::resource::Owner;
 
 /// Says what a Job of ours does.
-const JOB_LABEL: &str = "paddock.host/job";
+pub const JOB_LABEL: &str = "paddock.host/job";
 
 /// How often a Job's pod is started again before the Job counts as failed.
 const RETRIES: u32 = 2;

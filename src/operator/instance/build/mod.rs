@@ -16,6 +16,7 @@ mod pods;
 mod policies;
 mod processes;
 mod routes;
+mod run;
 mod secrets;
 mod services;
 
@@ -30,6 +31,7 @@ pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
 pub use processes::Processes;
 pub use routes::route_names;
+pub use run::{RUN_LABEL, TIMED_OUT, Work, run_job};
 pub use secrets::{bucket_secret, cache_password, identity_secret};
 pub use services::Services;
 

@@ -31,6 +31,8 @@ pub const SIDEKIQ: &str = "sidekiq";
 pub const SCHEDULER: &str = "scheduler";
 /// Service and its endpoints: where the object store is.
 pub const MEDIA_STORE: &str = "media";
+/// The Job of the run at work. One name, so that the API server sees to it that there is one at a time.
+pub const RUN: &str = "run";
 /// Every other object.
 pub const MASTODON: &str = "mastodon";
 

@@ -75,6 +75,11 @@ impl<'a> Pods<'a> {
         Self { valid, annotations, mail: mail.map(|mail| format!("{:016x}", mail.hash)) }
     }
 
+    /// For a pod that is made once and never replaced.
+    pub fn alone(valid: &'a Valid<'a>, mail: Option<&Object>) -> Self {
+        Self { valid, annotations: json!({}), mail: mail.map(|mail| format!("{:016x}", mail.hash)) }
+    }
+
     /// A template for a process of the Ruby image, which writes into its own `tmp` folder.
     ///
     /// That folder holds a cache made when the image was built (without it a start takes much longer) and must be writable for

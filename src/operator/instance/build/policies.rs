@@ -5,36 +5,12 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::{Object, names};
+use crate::internet::{INTERNET_V6, NOT_THE_INTERNET_V4, NOT_THE_INTERNET_V6};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::operator::range::{Range, is_global_unicast};
 use crate::operator::seen::INSTANCE_LABEL;
 use crate::operator::settings::{Network, Reach};
-
-/// Where no server has business: private, shared, link-local (metadata services), loopback, benchmarking, multicast, reserved.
-pub const NOT_THE_INTERNET_V4: [&str; 14] = [
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.88.99.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/3",
-];
-
-/// All of IPv6 that the registry has given out to be reached from everywhere. What lies outside (loopback, unique local, link-local,
-/// multicast, the forms in which an IPv4 address can hide, what nobody has got yet) needs no list.
-pub const INTERNET_V6: &str = "2000::/3";
-
-/// What is in there for other purposes: tunnels and trials (Teredo, ORCHID, benchmarking), documentation, 6to4.
-pub const NOT_THE_INTERNET_V6: [&str; 4] = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
 
 /// Processes of Mastodon: they may speak to the world.
 const MASTODON: [&str; 5] = [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER, "job"];

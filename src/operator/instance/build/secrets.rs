@@ -12,6 +12,7 @@ use crate::operator::bucket::BucketKey;
 use crate::operator::instance::identity::Identity;
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
+use crate::operator::relay::Login;
 
 /// The Secret with the identity. Immutable: what has been said to the world under these keys can't be said under others.
 pub fn identity_secret(valid: &Valid<'_>, identity: &Identity) -> Value {
@@ -41,12 +42,12 @@ fn created_once(valid: &Valid<'_>, name: &str, data: &BTreeMap<&str, &str>) -> V
     })
 }
 
-/// Who the server is to the mail relay, when the relay asks. Comes from our settings, so it is applied like anything else.
+/// Who the server is where its mails leave, when that is asked. It follows from settings and spec, so it is applied like anything else.
 pub fn mail(valid: &Valid<'_>) -> Option<Object> {
-    let login = valid.settings.mail.login.as_ref()?;
+    let Login { username, password } = valid.mail.login.as_ref()?;
     let data = json!({
-        "SMTP_LOGIN": STANDARD.encode(&login.username),
-        "SMTP_PASSWORD": STANDARD.encode(login.password.expose_secret()),
+        "SMTP_LOGIN": STANDARD.encode(username),
+        "SMTP_PASSWORD": STANDARD.encode(password.expose_secret()),
     });
     Some(Object::new(valid, Kind::Secret, names::MAIL, "secrets", json!({"type": "Opaque", "data": data})))
 }

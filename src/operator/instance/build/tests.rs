@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::*;
+use crate::internet::{INTERNET_V6, NOT_THE_INTERNET_V4, NOT_THE_INTERNET_V6};
 use crate::operator::instance::buckets::BucketState;
 use crate::operator::instance::keys::Known;
 use crate::operator::instance::validate::validate;
@@ -345,12 +346,12 @@ fn the_walls_of_the_chart_know_our_secrets_and_ranges() {
     let mut signed = [Use::Web, Use::Media, Use::Handles].map(Use::tls_secret);
     signed.sort_unstable();
     let signed = signed.each_ref().map(String::as_str);
-    for texts in [&secrets[..], &signed, &policies::NOT_THE_INTERNET_V4, &policies::NOT_THE_INTERNET_V6] {
+    for texts in [&secrets[..], &signed, &NOT_THE_INTERNET_V4, &NOT_THE_INTERNET_V6] {
         let list = format!("[{}]", texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", "));
         assert!(helpers.contains(&list), "charts/paddock/templates/wall/_helpers.tpl lacks {list}");
     }
     let network = std::fs::read_to_string(format!("{folder}/network.yaml")).unwrap();
-    assert!(network.contains(&format!("block.cidr == '{}'", policies::INTERNET_V6)));
+    assert!(network.contains(&format!("block.cidr == '{}'", INTERNET_V6)));
 }
 
 #[test]

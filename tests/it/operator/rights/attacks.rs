@@ -70,8 +70,8 @@ pub fn beyond_the_role(server: &str) -> Vec<Attack> {
     let mut all = vec![
         // Pods: made by controllers alone, and nobody goes in.
         role("make a pod", "POST", inside("pods")),
-        role("look at pods of the system", "GET", core("namespaces/kube-system/pods")),
-        role("look at a server's pods", "GET", inside("pods")),
+        role("watch all pods", "GET", core("pods?watch=true")),
+        role("look at one pod", "GET", inside("pods/web")),
         role("run a command in a pod", "POST", inside("pods/web/exec?command=sh&stdin=true")),
         role("attach to a pod", "POST", inside("pods/web/attach?stdin=true")),
         role("forward a port", "POST", inside("pods/web/portforward?ports=3000")),
@@ -167,6 +167,7 @@ pub fn beyond_the_role(server: &str) -> Vec<Attack> {
         role("scale by the side door", "PATCH", format!("/apis/apps/v1/namespaces/{server}/deployments/web/scale")),
         role("delete a volume claim", "DELETE", inside("persistentvolumeclaims/cache")),
         role("delete a database", "DELETE", format!("/apis/postgresql.cnpg.io/v1/namespaces/{server}/clusters/db-1")),
+        role("delete a Job that is no run's", "DELETE", format!("/apis/batch/v1/namespaces/{server}/jobs/prepare-4-5-20")),
         role("delete the walls", "DELETE", format!("/apis/networking.k8s.io/v1/namespaces/{server}/networkpolicies")),
         // Leases and custom resources.
         role(
@@ -177,6 +178,8 @@ pub fn beyond_the_role(server: &str) -> Vec<Attack> {
         role("take another's lease", "PUT", "/apis/coordination.k8s.io/v1/namespaces/paddock/leases/other"),
         role("make a lease elsewhere", "POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"),
         role("order a server", "POST", "/apis/paddock.host/v1alpha1/mastodoninstances"),
+        role("order upkeep", "POST", "/apis/paddock.host/v1alpha1/mastodonruns"),
+        role("change what was ordered", "PATCH", "/apis/paddock.host/v1alpha1/mastodonruns/run-00000000000000000000000000"),
         role("delete a server", "DELETE", "/apis/paddock.host/v1alpha1/mastodoninstances/ins-00000000000000000000000000"),
         role("delete all servers", "DELETE", "/apis/paddock.host/v1alpha1/mastodoninstances"),
         role("say how a database is", "PATCH", format!("/apis/postgresql.cnpg.io/v1/namespaces/{server}/clusters/db-1/status")),
