@@ -242,7 +242,9 @@ mod tests {
     }
 
     fn points(resolver: &ScriptedResolver, names: &[&str]) {
-        names.iter().for_each(|name| resolver.set(name, RecordKind::Cname, &["gate.meadow.social"]));
+        for name in names {
+            resolver.set(name, RecordKind::Cname, &["gate.meadow.social"]);
+        }
     }
 
     async fn sight(resolvers: &[&ScriptedResolver], claim: &Claim) -> Sight {

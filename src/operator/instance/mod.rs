@@ -131,7 +131,7 @@ impl Context {
 pub async fn reconcile(instance: Arc<MastodonInstance>, context: Arc<Context>) -> Result<Action, Error> {
     let name = instance.metadata.name.clone().unwrap_or_default();
     let began = Instant::now();
-    let outcome = pass(instance, &context).await;
+    let outcome = Box::pin(pass(instance, &context)).await;
     metrics::histogram!("paddock_operator_pass_seconds").record(began.elapsed().as_secs_f64());
     match &outcome {
         Ok(_) => context.with_memory(&name, |memory| memory.failures = 0),
@@ -160,7 +160,7 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };
-    work(context, &valid, &mut observed, leaving).await
+    Box::pin(work(context, &valid, &mut observed, leaving)).await
 }
 
 /// The pass over an instance that we can bring about.

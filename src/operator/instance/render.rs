@@ -22,7 +22,8 @@ use crate::resource::{InstanceStatus, MastodonInstance};
 /// The instance can't be brought about with these settings.
 pub fn render(settings: &Settings, instance: &MastodonInstance) -> Result<Vec<Value>, Refusal> {
     let valid = validate(settings, instance, &InstanceStatus::default(), &BTreeMap::new())?;
-    let foundation = Foundation { secrets: 0, identity: Known { fingerprint: String::new(), unproven: None }, bucket: BucketState::There };
+    let foundation =
+        Foundation { secrets: 0, identity: Known { fingerprint: String::new(), unproven: None }, bucket: BucketState::There };
     let objects = build::build(&valid, &foundation, Attempts { prepare: 1, seed: 1, owner: 1 });
     let mut all = vec![
         build::namespace(&valid).body,

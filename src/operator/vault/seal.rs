@@ -17,7 +17,7 @@ use crate::operator::settings::{BadSetting, VaultSettings};
 pub enum SealError {
     /// Not for this key, or damaged.
     #[error("this key does not open it, or it is damaged")]
-    Closed(#[source] age::DecryptError),
+    Closed(#[source] Box<age::DecryptError>),
     /// It broke off.
     #[error("it is damaged")]
     Io(#[from] std::io::Error),
@@ -112,8 +112,9 @@ impl Keys {
 
 /// Opens what was sealed, with one of its two keys.
 pub fn open_with(key: &x25519::Identity, sealed: &[u8]) -> Result<Opened, SealError> {
-    let decryptor = Decryptor::new_buffered(sealed).map_err(SealError::Closed)?;
-    let mut reader = decryptor.decrypt(std::iter::once(key as &dyn age::Identity)).map_err(SealError::Closed)?;
+    let decryptor = Decryptor::new_buffered(sealed).map_err(|error| SealError::Closed(Box::new(error)))?;
+    let mut reader =
+        decryptor.decrypt(std::iter::once(key as &dyn age::Identity)).map_err(|error| SealError::Closed(Box::new(error)))?;
     // As large as it can get, so that it never moves and leaves a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(sealed.len()));
     reader.read_to_string(&mut text)?;

@@ -118,7 +118,8 @@ fn every_phase_has_its_page() {
         let view = shown(&instance, &[], at(20));
         assert_eq!(view.phase, expected);
         assert!(!view.state.word.is_empty() && !view.state.word.starts_with("phase-"), "{expected}: {:?}", view.state);
-        let says = ["awaiting-records", "stuck", "degraded", "upgrading", "suspended", "leaving", "gone", "reserved"].contains(&expected);
+        let says = ["awaiting-records", "stuck", "degraded", "upgrading", "suspended", "leaving", "gone", "reserved"]
+            .contains(&expected);
         assert_eq!(view.text.contains(' '), says, "{expected}: {}", view.text);
     }
 }

@@ -341,9 +341,7 @@ fn routes(target: &Target) -> Vec<Attack> {
 
 fn own_domains(target: &Target) -> Vec<Attack> {
     let Target { server, own: Own { listeners, certificate, endpoints }, .. } = target;
-    let body = |group: &str, kind: &str, spec: Value| {
-        json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": {"name": "attempt"}, "spec": spec})
-    };
+    let body = |group: &str, kind: &str, spec: Value| json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": {"name": "attempt"}, "spec": spec});
     let listen = |what: &str, change: &dyn Fn(&mut Value)| {
         let path = format!("/apis/gateway.networking.k8s.io/v1/namespaces/{server}/listenersets");
         let spec = merge(listeners, |spec| change(spec));
