@@ -38,6 +38,7 @@ pub mod plan;
 pub mod demo;
 pub mod fleet;
 pub mod operator;
+pub mod park;
 pub mod web;
 pub mod worker;
 

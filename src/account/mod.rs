@@ -12,7 +12,7 @@ mod store;
 use serde_json::json;
 use sqlx::PgConnection;
 
-pub use store::{Person, StaffMember, account_name, account_names, find_person, find_staff, list_members};
+pub use store::{Person, StaffMember, account_name, account_names, count_admins, find_person, find_staff, list_members};
 
 use crate::audit::{self, Actor};
 use crate::clock::Clock;

@@ -162,6 +162,11 @@ pub async fn find_staff(conn: &mut PgConnection, id: StaffId) -> sqlx::Result<Op
     sqlx::query_as("select id, email, scopes from staff where id = $1").bind(id).fetch_optional(conn).await
 }
 
+/// How many of the host's people may do everything.
+pub async fn count_admins(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select count(*) from staff where 'admin' = any(scopes)").fetch_one(conn).await
+}
+
 pub(super) async fn find_staff_by_email(
     conn: &mut PgConnection,
     email: &EmailAddress,

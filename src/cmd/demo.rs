@@ -2,11 +2,13 @@
 
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
@@ -14,7 +16,7 @@ use super::{Selection, serve};
 use crate::demo::journey::Journey;
 use crate::demo::rig::{self, Rig, RigSettings};
 use crate::demo::stage::{HOSTS_DOMAIN, STAFF_EMAIL, STAFF_PASSWORD, Stage, StageSettings};
-use crate::resource;
+use crate::{park, resource};
 
 /// Held by the demo that runs in a folder; says which process it is.
 const LOCK: &str = "lock";
@@ -125,6 +127,15 @@ async fn step<T>(name: &str, work: impl Future<Output = anyhow::Result<T>>) -> a
 /// Serves until the end: of the check, or by Ctrl-C. Everything is stopped either way.
 async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: CancellationToken) -> anyhow::Result<()> {
     let stop = shutdown.child_token();
+    let parked = match listen_for_paused().await {
+        Ok(parked) => parked,
+        Err(error) => {
+            rig.stop().await;
+            return Err(error);
+        }
+    };
+    let paused = parked.local_addr()?;
+    let parking = tokio::spawn(park::serve(parked, stop.clone()));
     let (config, told) = (stage.config.clone(), stop.clone());
     let mut serving = tokio::spawn(async move {
         let parts = Parts::open((Some(config), Vec::new()))?;
@@ -135,7 +146,7 @@ async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: Can
         if check {
             return self::check(&stage, began).await;
         }
-        tell(&rig, &stage, began.elapsed());
+        tell(&rig, &stage, paused, began.elapsed());
         std::future::pending().await
     };
     let mut ended = None;
@@ -159,6 +170,8 @@ async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: Can
         eprintln!("the program can't go on: {error:#}");
     }
     eprintln!("stopping …");
+    // It ends with the others; what it might still say is of no use.
+    let _ = parking.await;
     let Stage { stripe, mailbox, .. } = stage;
     stripe.shutdown().await;
     drop(mailbox);
@@ -177,11 +190,20 @@ async fn wait_until_served(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where visitors of paused servers would come to, if the demo had a gateway.
+async fn listen_for_paused() -> anyhow::Result<TcpListener> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, 8083)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?),
+    }
+}
+
 /// What somebody needs to know to look around.
-fn tell(rig: &Rig, stage: &Stage, took: Duration) {
+fn tell(rig: &Rig, stage: &Stage, paused: SocketAddr, took: Duration) {
     println!("\nPaddock runs after {:.1} s: {}\n", took.as_secs_f64(), stage.pages);
     println!("  mails       {}", stage.mailbox_url);
     println!("  staff       {}staff/log-in   {STAFF_EMAIL}   {STAFF_PASSWORD}", stage.pages);
+    println!("  paused      http://{paused}/   what visitors of a paused server get");
     println!("  test cards  4242 4242 4242 4242 pays");
     println!("              4000 0000 0000 0002 is declined");
     println!("              4000 0025 0000 3155 asks for 3-D Secure (any date to come, any CVC)");

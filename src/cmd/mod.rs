@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod generate;
 mod mail_map;
+mod park;
 mod parts;
 mod preflight;
 mod serve;
@@ -71,6 +72,12 @@ enum Command {
     CheckConfig(ConfigFile),
     /// Look at the cluster and all around it before the first customer, say for each fault what to do, exit.
     Preflight(preflight::Preflight),
+    /// Answer for servers that are paused: 503 for everything, with a page for people.
+    Park {
+        /// Address and port.
+        #[arg(long, env = "PADDOCK_PARK_LISTEN", default_value = "127.0.0.1:8083")]
+        listen: std::net::SocketAddr,
+    },
     /// Things that only the host's own people do.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -125,6 +132,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Preflight(preflight) => Box::pin(preflight::run(preflight)).await,
+        Command::Park { listen } => park::run(listen, terminated()).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
         Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,

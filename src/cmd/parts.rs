@@ -339,7 +339,11 @@ pub(super) fn operator_section((config, faults): (Option<Config>, Vec<Fault>)) -
 
 fn images(releases: &Releases) -> toml::Table {
     let images = |release: &crate::plan::Release| {
-        let named = [("web", release.web.reference()), ("streaming", release.streaming.reference())];
+        let named = [
+            ("web", release.web.reference()),
+            ("streaming", release.streaming.reference()),
+            ("min_from", release.min_from.to_string()),
+        ];
         toml::Table::from_iter(named.map(|(name, image)| (name.to_owned(), image.into())))
     };
     releases.all().iter().map(|release| (release.version.to_string(), images(release).into())).collect()

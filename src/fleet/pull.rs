@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use kube::api::{DeleteParams, Preconditions};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
 use sqlx::PgConnection;
@@ -17,7 +18,7 @@ use crate::db::Db;
 use crate::ids::{ClusterId, InstanceId};
 use crate::instance;
 use crate::mail::{self, Notice};
-use crate::resource::{ConditionKind, InstanceStatus, MastodonInstance, instance_id, instant, is_true};
+use crate::resource::{ConditionKind, InstanceStatus, MastodonInstance, instance_id, instant, is_true, resource_name};
 use crate::telemetry;
 
 /// After a failure to write.
@@ -27,11 +28,13 @@ const AGAIN: Duration = Duration::from_secs(1);
 struct Said {
     row_generation: i64,
     status: InstanceStatus,
+    /// Tells the custom resource from a later one of its name.
+    uid: Option<String>,
 }
 
 pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: ClusterId, shutdown: CancellationToken) {
     let api: Api<MastodonInstance> = Api::all(client);
-    let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
+    let mut events = std::pin::pin!(watcher::watcher(api.clone(), watcher::Config::default()));
     // Of each instance only what was said last matters. What can't be written now stays here; a relist says everything again.
     let mut unwritten: BTreeMap<InstanceId, Said> = BTreeMap::new();
     // Of a listing under way: what must be in it, and what is not. Then those that are to be pushed again.
@@ -76,8 +79,12 @@ pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: Clu
         }
         // One that can't be written does not stand in the way of the others.
         for (id, said) in std::mem::take(&mut unwritten) {
-            if let Err(error) = write(&db, &clock, id, &said).await {
-                tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "what was seen could not be written; trying again");
+            let written = match write(&db, &clock, id, &said).await {
+                Ok(()) => finish_removal(&db, &clock, &api, id, &said).await,
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = written {
+                tracing::warn!(instance.id = %id, error = format!("{error:#}"), "what was seen could not be written; trying again");
                 unwritten.insert(id, said);
             }
         }
@@ -110,7 +117,7 @@ fn read(resource: &MastodonInstance) -> Option<(InstanceId, Said)> {
     let id = instance_id(&resource.name_any())?;
     let status = resource.status.clone()?;
     let answered = status.observed_generation == resource.metadata.generation;
-    Some((id, Said { row_generation: if answered { row_generation(resource) } else { 0 }, status }))
+    Some((id, Said { row_generation: if answered { row_generation(resource) } else { 0 }, status, uid: resource.uid() }))
 }
 
 async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sqlx::Result<()> {
@@ -159,4 +166,35 @@ pub async fn take_in(
         mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("ready:{id}"))).await?;
     }
     Ok(true)
+}
+
+/// Nothing of a removed server is left: address and place are given back, then its custom resource goes. In this order, so that one
+/// whose deletion is not noticed is not made anew.
+async fn finish_removal(
+    db: &Db,
+    clock: &SharedClock,
+    api: &Api<MastodonInstance>,
+    id: InstanceId,
+    said: &Said,
+) -> anyhow::Result<()> {
+    if said.status.removal.as_ref().is_none_or(|removal| removal.finished_at.is_none()) {
+        return Ok(());
+    }
+    let mut tx = db.fleet().begin().await?;
+    if instance::finish_removal(&mut tx, clock.as_ref(), id).await? {
+        tracing::info!(instance.id = %id, "is removed; its address and its place are free");
+    }
+    let released = instance::find(&mut tx, id).await?.is_some_and(|instance| instance.released_at.is_some());
+    tx.commit().await?;
+    if !released {
+        tracing::warn!(instance.id = %id, "was removed although its row does not say so; its custom resource stays");
+        return Ok(());
+    }
+    let exactly = Preconditions { uid: said.uid.clone(), resource_version: None };
+    match api.delete(&resource_name(id), &DeleteParams::default().preconditions(exactly)).await {
+        Ok(_) => Ok(()),
+        // Gone already, or another one by now.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -15,8 +15,8 @@ use crate::db::Db;
 use crate::ids::ClusterId;
 use crate::instance::{self, Intent, StoredSize, ToPush, claim};
 use crate::resource::{
-    CacheSize, DatabaseSize, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize, Sealed, Size,
-    StreamingSize, WebSize, WorkerSize, resource_name,
+    CacheSize, DatabaseSize, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, Removal, SchedulerSize, Sealed,
+    Size, StreamingSize, WebSize, WorkerSize, resource_name,
 };
 
 /// Without a nudge.
@@ -124,10 +124,17 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
         locale: row.locale.clone(),
         size: resource_size(&row.size)?,
         sealed: row.own_mail_sealed.clone().map(|mail| Sealed { mail: Some(mail) }),
+        removal: removal(row),
     };
     let mut resource = MastodonInstance::new(&resource_name(row.id), spec);
     resource.annotations_mut().insert(ROW_GENERATION.to_owned(), row.generation.to_string());
     Ok(resource)
+}
+
+/// Why everything of it may be destroyed: once that is confirmed.
+fn removal(row: &ToPush) -> Option<Removal> {
+    let (reason, by, second) = (row.removal_reason.clone()?, row.removal_requested_by?, row.removal_confirmed_by?);
+    Some(Removal::StaffOverride { reason, by: by.to_string(), second: second.to_string() })
 }
 
 /// The plan's numbers in the words of the custom resource.

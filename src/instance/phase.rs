@@ -135,13 +135,20 @@ impl Seen<'_> {
     fn running(&self) -> Phase {
         let building = self.instance.ready_at.is_none();
         let Some(status) = self.instance.status() else { return self.preparing(None) };
+        let ready = condition(&status.conditions, ConditionKind::Ready);
+        if ready.is_some_and(|ready| ready.status == "True") {
+            // Whatever waits for a person of the host's, it serves.
+            let awaited =
+                !self.stalled() && status.version.as_deref().is_some_and(|version| version != self.instance.mastodon_version);
+            return if status.upgrade.is_some() || awaited { Phase::Upgrading } else { Phase::Running };
+        }
         if let Some(stalled) = condition(&status.conditions, ConditionKind::Stalled)
             && stalled.status == "True"
         {
             let why = stalled.message.clone();
             return if building { Phase::Stuck(why) } else { Phase::Degraded(why) };
         }
-        if building && !is_true(&status.conditions, ConditionKind::Ready) {
+        if building {
             let under_way = StepName::ALL.into_iter().find(|name| {
                 let step = status.steps.iter().find(|step| step.name == *name);
                 step.is_none_or(|step| step.finished_at.is_none())
@@ -152,14 +159,7 @@ impl Seen<'_> {
                 under_way => self.preparing(under_way),
             };
         }
-        if status.version.as_deref().is_some_and(|version| version != self.instance.mastodon_version) {
-            return Phase::Upgrading;
-        }
-        match condition(&status.conditions, ConditionKind::Ready) {
-            Some(ready) if ready.status == "True" => Phase::Running,
-            Some(ready) => Phase::Degraded(ready.message.clone()),
-            None => Phase::Degraded(String::new()),
-        }
+        Phase::Degraded(ready.map(|ready| ready.message.clone()).unwrap_or_default())
     }
 
     /// A building that goes on, unless it has gone on for too long without a step's beginning or end.
@@ -222,7 +222,8 @@ impl Seen<'_> {
         self.typical.iter().find(|(name, _)| name == step.as_str()).map(|(_, seconds)| *seconds)
     }
 
-    fn stalled(&self) -> bool {
+    /// Whether the operator can't go on by itself with something.
+    pub fn stalled(&self) -> bool {
         self.status().is_some_and(|status| is_true(&status.conditions, ConditionKind::Stalled))
     }
 }

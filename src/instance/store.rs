@@ -8,10 +8,10 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::claim::LocalDomain;
-use super::{Intent, OwnMailFacts};
+use super::{Intent, OwnMailFacts, RemovalRequest};
 use crate::clock::Clock;
 use crate::db::exactly_one;
-use crate::ids::{AccountId, ClusterId, InstanceId};
+use crate::ids::{AccountId, ClusterId, InstanceId, StaffId};
 use crate::plan::Size;
 use crate::resource::InstanceStatus;
 
@@ -215,13 +215,14 @@ pub async fn list_all(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
     sqlx::query_as(concat!("select ", columns!(), " from instances order by id desc limit 200")).fetch_all(conn).await
 }
 
-/// Instances that should run and are not seen ready, oldest first, at most 200, for staff: being built, stuck, or unwell.
+/// Instances that should run and are not seen ready, or at which the operator is stuck, oldest first, at most 200, for staff.
 pub async fn list_not_ready(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
     sqlx::query_as(concat!(
         "select ",
         columns!(),
-        " from instances where intent = 'running' and released_at is null
-          and (ready_at is null or not observed @> '{\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}]}')
+        " from instances where intent <> 'absent' and released_at is null
+          and (intent = 'running' and (ready_at is null or not observed @> '{\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}]}')
+               or observed @> '{\"conditions\": [{\"type\": \"Stalled\", \"status\": \"True\"}]}')
           order by id limit 200"
     ))
     .fetch_all(conn)
@@ -262,17 +263,20 @@ pub(super) async fn update_intent(
     reason: &str,
     from: &[&str],
 ) -> sqlx::Result<bool> {
-    let now: Intent =
-        sqlx::query_scalar("select intent from instances where id = $1 and released_at is null and intent = any($2) for update")
-            .bind(id)
-            .bind(from)
-            .fetch_one(&mut *conn)
-            .await?;
+    let now: Intent = sqlx::query_scalar(
+        "select intent from instances
+             where id = $1 and released_at is null and removal_confirmed_at is null and intent = any($2) for update",
+    )
+    .bind(id)
+    .bind(from)
+    .fetch_one(&mut *conn)
+    .await?;
     if now == intent {
         return Ok(false);
     }
     let done = sqlx::query(
-        "update instances set intent = $2, intent_reason = $3, intent_at = $4, generation = generation + 1 where id = $1",
+        "update instances set intent = $2, intent_reason = $3, intent_at = $4, generation = generation + 1,
+           removal_reason = null, removal_requested_at = null, removal_requested_by = null where id = $1",
     )
     .bind(id)
     .bind(intent)
@@ -366,13 +370,20 @@ pub struct ToPush {
     pub size: Json<StoredSize>,
     /// The customer's own mail server, sealed to the operator's key.
     pub own_mail_sealed: Option<String>,
+    /// Why everything of it is to be destroyed, once that is confirmed.
+    pub removal_reason: Option<String>,
+    /// Who asked for that.
+    pub removal_requested_by: Option<StaffId>,
+    /// Who confirmed it.
+    pub removal_confirmed_by: Option<StaffId>,
 }
 
 /// Instances of a cluster whose intent its API server has not taken yet, oldest change first, at most `limit`.
 pub async fn to_push(conn: &mut PgConnection, cluster: ClusterId, limit: i64) -> sqlx::Result<Vec<ToPush>> {
     sqlx::query_as(
         "select id, generation, intent, intent_reason, domain, web_domain, local_domain, address_confirmed_at is not null as address_confirmed,
-                owner_username, owner_email, locale, mastodon_version, size, own_mail_sealed
+                owner_username, owner_email, locale, mastodon_version, size, own_mail_sealed,
+                removal_reason, removal_requested_by, removal_confirmed_by
          from instances where cluster_id = $1 and generation > pushed_generation order by intent_at limit $2",
     )
     .bind(cluster)
@@ -497,4 +508,87 @@ pub async fn forget_old_steps(conn: &mut PgConnection) -> sqlx::Result<u64> {
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// `LOCAL_DOMAIN` of an instance that has ended and is not gone; nobody else changes it until the transaction ends.
+pub(super) async fn lock_ended(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("select domain from instances where id = $1 and intent = 'archived' and released_at is null for update")
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+}
+
+/// What staff have asked for, if they have.
+pub async fn removal_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<RemovalRequest>> {
+    sqlx::query_as(
+        "select removal_reason as reason, removal_requested_at as requested_at, removal_requested_by as requested_by,
+                removal_confirmed_at as confirmed_at, removal_confirmed_by as confirmed_by
+         from instances where id = $1 and removal_requested_at is not null",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn note_removal_request(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    staff: StaffId,
+    reason: &str,
+) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "update instances set removal_reason = $2, removal_requested_at = $3, removal_requested_by = $4
+         where id = $1 and intent = 'archived' and removal_requested_at is null",
+    )
+    .bind(id)
+    .bind(reason)
+    .bind(clock.now())
+    .bind(staff)
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
+}
+
+/// Also a new generation, so that the fleet passes it on.
+pub(super) async fn note_removal_confirmation(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    staff: StaffId,
+) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "update instances set removal_confirmed_at = $2, removal_confirmed_by = $3, generation = generation + 1
+         where id = $1 and intent = 'archived' and removal_requested_at is not null and removal_confirmed_at is null",
+    )
+    .bind(id)
+    .bind(clock.now())
+    .bind(staff)
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
+}
+
+pub(super) async fn forget_removal_request(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "update instances set removal_reason = null, removal_requested_at = null, removal_requested_by = null
+         where id = $1 and removal_requested_at is not null and removal_confirmed_at is null",
+    )
+    .bind(id)
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
+}
+
+/// Gives the address of a removed instance back. Whether it was one, and was not given back before.
+pub(super) async fn release_removed(conn: &mut PgConnection, clock: &dyn Clock, id: InstanceId) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "update instances set intent = 'absent', intent_at = $2, released_at = $2
+         where id = $1 and intent = 'archived' and removal_confirmed_at is not null and released_at is null",
+    )
+    .bind(id)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -23,6 +23,8 @@ pub enum Kind {
     PersistentVolumeClaim,
     /// postgresql.cnpg.io/v1
     Cluster,
+    /// postgresql.cnpg.io/v1
+    Backup,
     /// apps/v1
     StatefulSet,
     /// apps/v1
@@ -54,7 +56,7 @@ pub enum Watched {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -64,6 +66,7 @@ impl Kind {
         Self::Service,
         Self::PersistentVolumeClaim,
         Self::Cluster,
+        Self::Backup,
         Self::StatefulSet,
         Self::Deployment,
         Self::Job,
@@ -86,6 +89,7 @@ impl Kind {
             Self::Service => ("", "v1", "Service", "services"),
             Self::PersistentVolumeClaim => ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
             Self::Cluster => ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
+            Self::Backup => ("postgresql.cnpg.io", "v1", "Backup", "backups"),
             Self::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
             Self::Job => ("batch", "v1", "Job", "jobs"),
@@ -123,7 +127,9 @@ impl Kind {
     /// How closely it is watched.
     pub fn watched(self) -> Watched {
         match self {
-            Self::Cluster
+            Self::PersistentVolumeClaim
+            | Self::Cluster
+            | Self::Backup
             | Self::StatefulSet
             | Self::Deployment
             | Self::Job
@@ -137,7 +143,6 @@ impl Kind {
             | Self::NetworkPolicy
             | Self::ConfigMap
             | Self::Service
-            | Self::PersistentVolumeClaim
             | Self::PodDisruptionBudget
             | Self::EndpointSlice => Watched::Metadata,
         }
@@ -157,6 +162,7 @@ impl Kind {
             | Self::Service
             | Self::PersistentVolumeClaim
             | Self::Cluster
+            | Self::Backup
             | Self::StatefulSet
             | Self::Deployment
             | Self::Job

@@ -5,6 +5,7 @@
 
 pub mod bucket;
 mod error;
+pub mod fuse;
 mod instance;
 mod kind;
 mod leader;
@@ -32,8 +33,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use error::{Error, chain as error_chain};
-pub use instance::{Identity, Refusal, VersionChange, plan_version_change, render};
+pub use instance::{Identity, Refusal, render};
 pub use settings::Settings;
+
+pub use crate::resource::{VersionChange, plan_version_change};
 
 use self::bucket::Buckets;
 use self::instance::Context;

@@ -64,8 +64,10 @@ pub enum State {
         all: i64,
         /// Pods that answer.
         ready: i64,
+        /// The newest ones have not come up within the Deployment's deadline.
+        stuck: bool,
     },
-    /// A Job.
+    /// A Job, or a backup: what is done once.
     Job(JobState),
     /// A database.
     Database {
@@ -73,6 +75,13 @@ pub enum State {
         ready: bool,
         /// What CloudNativePG says about it.
         phase: String,
+        /// The disk that each of its servers asks for.
+        storage_gib: Option<u32>,
+    },
+    /// A volume.
+    Volume {
+        /// The disk that it asks for.
+        storage_gib: Option<u32>,
     },
     /// A route.
     Route {
@@ -242,12 +251,16 @@ fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
             updated: number("updatedReplicas"),
             all: number("replicas"),
             ready: number("readyReplicas"),
+            stuck: condition(&status["conditions"], "Progressing").is_some_and(|condition| condition["status"] == "False"),
         },
         Kind::Job => State::Job(job_state(status)),
+        Kind::Backup => State::Job(backup_state(status)),
         Kind::Cluster => State::Database {
             ready: condition_holds(&status["conditions"], "Ready", None).is_ok(),
             phase: status["phase"].as_str().unwrap_or("not yet seen by CloudNativePG").to_owned(),
+            storage_gib: gib(&data["spec"]["storage"]["size"]),
         },
+        Kind::PersistentVolumeClaim => State::Volume { storage_gib: gib(&data["spec"]["resources"]["requests"]["storage"]) },
         Kind::HttpRoute => {
             let parents = status["parents"].as_array().map(Vec::as_slice).unwrap_or_default();
             let judged: Result<Vec<()>, String> = parents
@@ -267,7 +280,6 @@ fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
         | Kind::ConfigMap
         | Kind::Secret
         | Kind::Service
-        | Kind::PersistentVolumeClaim
         | Kind::EndpointSlice
         | Kind::PodDisruptionBudget => State::None,
     }
@@ -327,9 +339,40 @@ fn job_state(status: &Value) -> JobState {
     JobState::Active
 }
 
+/// A backup of CloudNativePG (its `api/v1/backup_types.go`): every phase but these two is on the way.
+fn backup_state(status: &Value) -> JobState {
+    match status["phase"].as_str() {
+        Some("completed") => JobState::Done,
+        Some("failed" | "invalid backup definition") => {
+            let at = status["stoppedAt"].as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
+            JobState::Failed {
+                at: at.map_or(0, |at| at.timestamp()),
+                message: status["error"].as_str().unwrap_or_default().to_owned(),
+            }
+        }
+        Some(_) | None => JobState::Active,
+    }
+}
+
+/// A quantity of disk in GiB, as far as it is written in a unit that disks are asked for in.
+fn gib(quantity: &Value) -> Option<u32> {
+    let text = quantity.as_str()?;
+    let number = |digits: &str| digits.parse::<u32>().ok();
+    match (text.strip_suffix("Gi"), text.strip_suffix("Ti"), text.strip_suffix("Mi")) {
+        (Some(gib), _, _) => number(gib),
+        (_, Some(tib), _) => number(tib)?.checked_mul(1024),
+        (_, _, Some(mib)) => Some(number(mib)?.div_ceil(1024)),
+        (None, None, None) => None,
+    }
+}
+
+fn condition<'a>(conditions: &'a Value, name: &str) -> Option<&'a Value> {
+    conditions.as_array().into_iter().flatten().find(|condition| condition["type"] == name)
+}
+
 /// Whether a condition is True (and about this generation); else what it says.
 fn condition_holds(conditions: &Value, name: &str, generation: Option<i64>) -> Result<(), String> {
-    let Some(condition) = conditions.as_array().into_iter().flatten().find(|condition| condition["type"] == name) else {
+    let Some(condition) = condition(conditions, name) else {
         return Err(format!("{name} is not reported yet"));
     };
     if condition["status"] != "True" {
@@ -393,6 +436,21 @@ mod tests {
             {"type": "Failed", "status": "True", "lastTransitionTime": "1970-01-01T00:00:09Z", "message": "no"}]});
         assert_eq!(job_state(&status), JobState::Failed { at: 9, message: "no".into() });
         assert_eq!(job_state(&json!({})), JobState::Active);
+    }
+
+    #[test]
+    fn a_backup_is_done_or_failed_only_when_it_says_so() {
+        let of = |status: Value| backup_state(&status);
+        assert_eq!([of(json!({})), of(json!({"phase": "walArchivingFailing"}))], [JobState::Active, JobState::Active]);
+        assert_eq!(of(json!({"phase": "completed"})), JobState::Done);
+        let failed = json!({"phase": "failed", "error": "no room", "stoppedAt": "1970-01-01T00:00:09Z"});
+        assert_eq!(of(failed), JobState::Failed { at: 9, message: "no room".into() });
+    }
+
+    #[test]
+    fn disks_are_read_in_gib() {
+        let all = ["20Gi", "1Ti", "1500Mi", "5G", "x"].map(|text| gib(&text.into()));
+        assert_eq!(all, [Some(20), Some(1024), Some(2), None, None]);
     }
 
     #[test]

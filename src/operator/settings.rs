@@ -9,6 +9,7 @@ use url::Url;
 
 use super::range::Range;
 use super::relay::Logins;
+use crate::resource::Version;
 use crate::sealing::Key;
 
 /// Everything the operator has to be told.
@@ -58,9 +59,27 @@ pub struct Settings {
     /// Set where several operators run: only the one that holds the lease works.
     #[serde(default)]
     pub leader: Option<LeaderLease>,
+    /// The operator's own namespace, where it keeps what all operators of the cluster have to know.
+    #[serde(default = "paddock")]
+    pub namespace: String,
+    /// Who answers for servers that are paused; nobody when missing, and their visitors get the Gateway's own error.
+    #[serde(default)]
+    pub park: Option<Park>,
 }
 
-/// The images of one release.
+/// The Service of `paddock park`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Park {
+    /// Its namespace, from which the Gateway's listeners must take routes.
+    pub namespace: String,
+    /// Its name.
+    pub service: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// One release.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -68,6 +87,25 @@ pub struct Release {
     pub web: String,
     /// Streaming; by digest.
     pub streaming: String,
+    /// The oldest release that may go to this one in one step.
+    pub min_from: Version,
+}
+
+/// The images of one release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Images {
+    /// Web, workers and Jobs.
+    pub web: String,
+    /// Streaming.
+    pub streaming: String,
+}
+
+impl Release {
+    /// What its pods run.
+    pub fn images(&self) -> Images {
+        let Self { web, streaming, min_from: _ } = self;
+        Images { web: web.clone(), streaming: streaming.clone() }
+    }
 }
 
 /// Where servers are reached.
@@ -287,7 +325,8 @@ pub struct BadSetting {
 impl Settings {
     /// Every image that pods of servers may run: what the chart's list of images must name.
     pub fn images(&self) -> BTreeSet<&str> {
-        let releases = self.releases.values().flat_map(|Release { web, streaming }| [web.as_str(), streaming.as_str()]);
+        let releases =
+            self.releases.values().flat_map(|Release { web, streaming, min_from: _ }| [web.as_str(), streaming.as_str()]);
         releases.chain([self.postgres_image.as_str(), self.valkey_image.as_str()]).collect()
     }
 
@@ -332,7 +371,10 @@ impl Settings {
         }
         let mut images =
             vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
-        for (version, Release { web, streaming }) in &self.releases {
+        for (version, Release { web, streaming, min_from: _ }) in &self.releases {
+            if version.parse::<Version>().is_err() {
+                fault(format!("releases.{version}"), "is not named by a version, such as 4.7.4".to_owned());
+            }
             images.push((format!("releases.{version}.web"), web));
             images.push((format!("releases.{version}.streaming"), streaming));
         }
@@ -359,6 +401,11 @@ impl Settings {
         faults.extend(self.storage.faults());
         faults.extend(self.vault.faults(&self.storage));
         faults
+    }
+
+    /// Each release that can run, with the oldest that may go to it in one step.
+    pub fn offered(&self) -> BTreeMap<Version, Version> {
+        self.releases.iter().filter_map(|(version, release)| Some((version.parse().ok()?, release.min_from))).collect()
     }
 }
 

@@ -1,77 +1,17 @@
 //! Releases: which versions of Mastodon can run, each as the exact images that it is.
 
-use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::read::{self, Entry, Fault, FileError};
+pub use crate::resource::{BadVersion, Version};
 
 /// New servers start with a line that still gets security fixes.
 const OLDEST_OFFERED: Version = Version::new(4, 5, 0);
 /// 4.7.0 loses signing keys when its migration is interrupted (mastodon/mastodon#40264, fixed in 4.7.1).
 const REFUSED: Version = Version::new(4, 7, 0);
-
-/// A version of Mastodon: `4.7.4`. Pre-releases are never run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Version {
-    /// 4 in 4.7.4.
-    pub major: u32,
-    /// 7 in 4.7.4: what upgrades one at a time and can't go back.
-    pub minor: u32,
-    /// 4 in 4.7.4: within a minor the schema stays the same.
-    pub patch: u32,
-}
-
-impl Version {
-    /// The version `major.minor.patch`.
-    pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
-        Self { major, minor, patch }
-    }
-}
-
-/// The text is not a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a version is three numbers with points between: 4.7.4")]
-pub struct BadVersion;
-
-impl FromStr for Version {
-    type Err = BadVersion;
-
-    fn from_str(text: &str) -> Result<Self, BadVersion> {
-        let number = |part: &str| {
-            let plain = part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
-            plain.then(|| part.parse::<u32>().ok()).flatten().ok_or(BadVersion)
-        };
-        match text.split('.').collect::<Vec<_>>().as_slice() {
-            [major, minor, patch] => Ok(Self::new(number(major)?, number(minor)?, number(patch)?)),
-            _ => Err(BadVersion),
-        }
-    }
-}
-
-impl TryFrom<String> for Version {
-    type Error = BadVersion;
-
-    fn try_from(text: String) -> Result<Self, BadVersion> {
-        text.parse()
-    }
-}
-
-impl From<Version> for String {
-    fn from(version: Version) -> Self {
-        version.to_string()
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
-    }
-}
 
 /// An image by tag and digest. The digest decides what runs; the tag is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -40,11 +40,17 @@ pub enum ConditionKind {
     Ready,
     /// The operator can't go on by itself; the reason says what a person has to do.
     Stalled,
+    /// Another release is on its way; the reason is the phase.
+    Upgrading,
+    /// It is being removed; the reason says how far that is.
+    Removing,
+    /// Too many servers were removed in a short time: this removal waits until somebody has looked.
+    FuseBlown,
 }
 
 impl ConditionKind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::NamespaceReady,
         Self::IdentityReady,
         Self::BucketReady,
@@ -61,6 +67,9 @@ impl ConditionKind {
         Self::RestoreProven,
         Self::Ready,
         Self::Stalled,
+        Self::Upgrading,
+        Self::Removing,
+        Self::FuseBlown,
     ];
 
     /// The word in a condition's `type`.
@@ -82,6 +91,9 @@ impl ConditionKind {
             Self::RestoreProven => "RestoreProven",
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
+            Self::Upgrading => "Upgrading",
+            Self::Removing => "Removing",
+            Self::FuseBlown => "FuseBlown",
         }
     }
 }

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lifecycle::{Removal, RemovalProgress, Suspension, Upgrade};
 use super::sealed::Sealed;
 use super::steps::Step;
 
@@ -43,6 +44,7 @@ use super::steps::Step;
 #[x_kube(validation = ("self.size.database.storageGib >= oldSelf.size.database.storageGib && self.size.cache.storageGib >= oldSelf.size.cache.storageGib", "volumes grow and never shrink: spec.size.database.storageGib and spec.size.cache.storageGib can't be lowered"))]
 #[x_kube(validation = ("!has(self.localDomain) || has(self.webDomain)", "spec.localDomain says who answers where the pages are not; it goes with spec.webDomain"))]
 #[x_kube(validation = ("self.owner == oldSelf.owner", "spec.owner names the first owner only and can't change; give others the role inside Mastodon"))]
+#[x_kube(validation = ("!has(self.removal) || has(self.mode.archived)", "spec.removal is for a server that has ended: set spec.mode to archived"))]
 pub struct MastodonInstanceSpec {
     /// Mastodon's `LOCAL_DOMAIN`: the part after the @ in every handle. In lower-case ASCII (A-labels).
     #[schemars(length(min = 4, max = 253))]
@@ -76,6 +78,9 @@ pub struct MastodonInstanceSpec {
     /// Secrets that the customer brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
+    /// Set when everything of it, its data too, is to be destroyed, with the reason why that may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
 }
 
 impl MastodonInstanceSpec {
@@ -284,4 +289,13 @@ pub struct InstanceStatus {
     /// Since when it has been ready without a break; nothing while it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_since: Option<Time>,
+    /// Another release on its way; nothing when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
+    /// Since when it does not answer on purpose, and what that costs; nothing while it should run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
+    /// How far its removal is; nothing before it has begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal: Option<RemovalProgress>,
 }

@@ -7,10 +7,12 @@
 mod action;
 mod conditions;
 mod instance;
+mod lifecycle;
 mod names;
 mod run;
 mod sealed;
 mod steps;
+mod version;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -21,10 +23,12 @@ pub use instance::{
     CacheSize, DatabaseSize, InstanceStatus, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize,
     Size, StreamingSize, WebSize, WorkerSize,
 };
+pub use lifecycle::{PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
 pub use names::{instance_id, namespace_name, resource_name, run_id, run_name};
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
 pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};
 pub use steps::{Step, StepName, instant, steps, time};
+pub use version::{BadVersion, Refused, Version, VersionChange, plan_version_change};
 
 /// The API group of everything here.
 pub const GROUP: &str = "paddock.host";

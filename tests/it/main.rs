@@ -22,6 +22,7 @@ mod image;
 mod mail;
 mod metrics;
 mod operator;
+mod park;
 mod plan;
 mod preflight;
 mod rig;

@@ -23,7 +23,7 @@ use crate::operator::{self, Settings, error_chain as chain};
 use crate::resource::{MastodonInstance, namespace_name, resource_name};
 
 /// What the chart's policies are about; their names end in these.
-const POLICIES: [&str; 8] = ["databases", "images", "namespaces", "network", "places", "pods", "resources", "stores"];
+const POLICIES: [&str; 9] = ["databases", "images", "namespaces", "network", "places", "pods", "removals", "resources", "stores"];
 
 /// What the operator must be let do, and what nobody with its token may: group, resource, verb, name.
 const MAY: [(&str, &str, &str, &str); 10] = [

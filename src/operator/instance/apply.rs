@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use kube::Api;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
 use super::Context;
-use super::build::{Jobs, Object, Objects, OwnDomain, Processes, Services};
+use super::build::{Change, Jobs, Object, Objects, OwnDomain, Processes, Services, Task, names};
+use super::handover::Doors;
 use super::observe::Observed;
 use super::progress::{Progress, TaskState};
+use super::upgrade::{Decision, Steps};
 use super::validate::Valid;
+use super::{gate, remove};
 use crate::crash;
-use crate::operator::error::{Error, is_missing};
+use crate::operator::error::Error;
 use crate::operator::kind::Kind;
-use crate::operator::seen::{Key, Seen};
+use crate::operator::seen::{JobState, Key, Seen, State};
 use crate::operator::template;
+use crate::resource::UpgradePhase;
 
 /// Makes the cluster equal to what was built, as far as it may be by now.
 pub async fn apply(
@@ -24,6 +28,7 @@ pub async fn apply(
     valid: &Valid<'_>,
     observed: &Observed,
     progress: &Progress,
+    doors: Doors,
     objects: Objects,
 ) -> Result<(), Error> {
     let Objects {
@@ -38,29 +43,35 @@ pub async fn apply(
         cache,
         routes,
         own_domain,
+        park,
         budgets,
         processes,
         jobs,
+        change,
     } = objects;
 
-    // The walls stand before anything moves in.
-    let mut walls = vec![quota, limits];
+    // The walls stand before anything moves in. What pods read when they start is there before they are replaced because of it.
+    let mut walls = vec![quota, limits, env];
     walls.extend(policies);
+    walls.extend(mail);
     ensure_all(context, valid, observed, &walls).await?;
     crash::point("operator.walls_applied");
 
     let Services { web, streaming, cache: cache_service } = services;
-    let mut stage = vec![env, web, streaming, cache_service, volume, database, cache];
-    stage.extend(mail);
-    // What a smaller size or another address does without; see `Kind::swept`.
-    let mut varying = routes;
+    let mut stage = vec![web, streaming, cache_service, volume, database, cache];
+    // What a smaller size or another address does without; see `Kind::swept`. The way in to the pages goes as well while somebody else
+    // answers.
+    let mut varying: Vec<Object> = routes.into_iter().filter(|route| doors.own || route.name != names::MASTODON).collect();
+    varying.extend(park.filter(|_| doors.park));
     varying.extend(budgets);
     if let Some(OwnDomain { listeners, certificates, media }) = own_domain {
         varying.push(listeners);
         varying.extend(certificates);
         stage.extend(media.into_iter().flatten());
     }
-    let kept: Vec<Key> = varying.iter().map(Object::key).collect();
+    let mut kept: Vec<Key> = varying.iter().map(Object::key).collect();
+    // The page of a paused server stays until the pods answer, although nobody wants it any more.
+    kept.extend(doors.park.then(|| (Kind::HttpRoute, valid.name.clone())));
     stage.extend(varying);
 
     let Jobs { prepare, seed, owner } = jobs;
@@ -80,9 +91,47 @@ pub async fn apply(
         let Processes { web, streaming, sidekiq, scheduler } = processes;
         stage.extend([web, streaming, sidekiq, scheduler]);
     }
+    if let (Some(change), Some(steps)) = (change, &progress.change) {
+        stage.extend(step_of_change(context, valid, progress, steps, change).await?);
+    }
     ensure_all(context, valid, observed, &stage).await?;
     crash::point(if progress.migrated() { "operator.processes_applied" } else { "operator.stores_applied" });
     sweep(context, valid, observed, &kept).await
+}
+
+/// What is to be done once for another release, if that is due and may be done now.
+async fn step_of_change(
+    context: &Context,
+    valid: &Valid<'_>,
+    progress: &Progress,
+    steps: &Steps,
+    change: Change,
+) -> Result<Option<Object>, Error> {
+    let (Some(under_way), Decision::Keep) = (&valid.under_way, &valid.decision) else { return Ok(None) };
+    let phase = under_way.upgrade.phase;
+    if !matches!(steps.of(phase), Some(TaskState::Due { attempt: _ })) {
+        return Ok(None);
+    }
+    let Change { backup, pre, post } = change;
+    let can_migrate = progress.database && progress.cache && valid.runs;
+    let (object, may) = match phase {
+        UpgradePhase::Backup => (backup, progress.database),
+        UpgradePhase::PreMigration => (pre, can_migrate),
+        UpgradePhase::PostMigration => (post, can_migrate),
+        UpgradePhase::Roll | UpgradePhase::RollBack => return Ok(None),
+    };
+    if !may {
+        return Ok(None);
+    }
+    // Another operator may be further, and what we remember may be old: this can't be taken back.
+    let live = context.instances.get(&valid.name).await.map_err(Error::kube("read the MastodonInstance"))?;
+    if live.status.and_then(|status| status.upgrade).as_ref() != Some(&under_way.upgrade) {
+        return Ok(None);
+    }
+    if phase == UpgradePhase::PostMigration && !gate::look(context, valid, &under_way.images).await?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(object))
 }
 
 /// All at once; the first error is told after all have been tried.
@@ -97,8 +146,8 @@ pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen
     let found = seen.get(&key);
     let names = template::names(object.kind, &object.body);
     if let Some(found) = found {
-        // A Job's pods can't be changed; one that is being deleted is made again once it is gone.
-        if found.deleting || object.kind == Kind::Job {
+        // What is done once can't be changed; one that is being deleted is made again once it is gone.
+        if found.deleting || matches!(object.kind, Kind::Job | Kind::Backup) {
             return Ok(());
         }
         // What this process has never applied is applied once, even if its hash is right: what others changed while nobody
@@ -150,20 +199,23 @@ async fn take_additions_away(
     api.patch(name, &params, &Patch::Merge(&patch)).await.map_err(Error::kube(what))
 }
 
-/// Deletes what a smaller size or another address does without; see [`Kind::swept`].
+/// Deletes what a smaller size, another address or another way in does without (see [`Kind::swept`]), and the Jobs of a change of the
+/// release that is over.
 async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: &[Key]) -> Result<(), Error> {
+    let of_change = |name: &str, seen: &Seen| {
+        Task::is_of_change(name) && valid.under_way.is_none() && seen.state != State::Job(JobState::Active)
+    };
     for (key, seen) in &observed.seen {
         let (kind, name) = key;
-        if !kind.swept() || seen.deleting || kept.contains(key) {
+        let is_park_route = *kind == Kind::HttpRoute && *name == valid.name;
+        let goes = (kind.swept() && !kept.contains(key)) || (*kind == Kind::Job && of_change(name, seen));
+        if !goes || seen.deleting {
             continue;
         }
-        let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &valid.namespace, &kind.resource());
+        let park = valid.settings.park.as_ref().filter(|_| is_park_route);
+        let namespace = park.map_or(&valid.namespace, |park| &park.namespace);
         let exactly = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
-        match api.delete(name, &DeleteParams::default().preconditions(exactly)).await {
-            Ok(_) => {}
-            Err(error) if is_missing(&error) => {}
-            Err(error) => return Err(Error::kube(format!("delete {} {name}", kind.as_str()))(error)),
-        }
+        remove::delete_exactly(context, *kind, Some(namespace), name, exactly).await?;
     }
     Ok(())
 }

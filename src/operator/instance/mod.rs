@@ -5,21 +5,27 @@ mod apply;
 mod buckets;
 pub mod build;
 mod found;
+mod gate;
+mod handover;
 mod identity;
 mod keys;
 mod mail;
 mod observe;
 mod progress;
 mod reached;
+mod removal;
 mod remove;
 mod render;
 mod status;
+mod turn;
+mod upgrade;
 mod validate;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::{Api, Client};
@@ -27,20 +33,27 @@ use tokio::time::Instant;
 
 pub use identity::{Identity, random_hex};
 pub use render::render;
-pub use validate::{Refusal, Valid, VersionChange, plan_version_change, validate};
+pub use validate::{Refusal, Valid, validate};
 
 use self::found::Found;
+use self::handover::Doors;
 use self::observe::Observed;
-use self::progress::Progress;
+use self::progress::{Progress, TaskState};
 use self::status::Stall;
+use self::turn::Turn;
+use self::upgrade::Decision;
 use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
+use super::fuse::Fuse;
 use super::seen::SeenStore;
 use super::settings::Settings;
 use super::vault::Vault;
 use crate::clock::SharedClock;
 use crate::crash;
-use crate::resource::{ConditionKind, Finding, InstanceStatus, MastodonInstance};
+use crate::resource::{ConditionKind, Finding, InstanceStatus, MastodonInstance, UpgradePhase};
+
+/// How often the pods are looked at while some of another release are left: nobody watches pods.
+const GATE_LOOK: Duration = Duration::from_secs(3);
 
 /// What every pass shares.
 pub struct Context {
@@ -146,6 +159,13 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
     if leaving && !observed.status.database_initialised {
         return leave(context, &observed).await;
     }
+    let mut blown = None;
+    if removal::is_wanted(&observed) {
+        match removal::may_begin(context, &observed).await? {
+            Fuse::Whole => return removal::remove(context, &mut observed).await,
+            Fuse::Blown { since } => blown = Some(since),
+        }
+    }
     if !leaving && !remove::is_held(&observed) {
         remove::hold(context, &observed, true).await?;
         crash::point("operator.held");
@@ -160,12 +180,25 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };
-    Box::pin(work(context, &valid, &mut observed, leaving)).await
+    Box::pin(work(context, valid, &mut observed, Circumstances { leaving, blown })).await
+}
+
+/// What else is to be known in a pass.
+struct Circumstances {
+    /// The custom resource is being deleted.
+    leaving: bool,
+    /// Since when a removal that is wanted waits for the fuse.
+    blown: Option<DateTime<Utc>>,
 }
 
 /// The pass over an instance that we can bring about.
-async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, leaving: bool) -> Result<Action, Error> {
-    let foundation = match found::found(context, valid, observed).await {
+async fn work(
+    context: &Context,
+    mut valid: Valid<'_>,
+    observed: &mut Observed,
+    circumstances: Circumstances,
+) -> Result<Action, Error> {
+    let foundation = match found::found(context, &valid, observed).await {
         Ok(Found::Stands(foundation)) => foundation,
         Ok(Found::NoVault(why)) => return wait_for_vault(context, observed, &why).await,
         Ok(Found::Stalled(what)) => return stall(context, observed, what).await,
@@ -177,21 +210,39 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
         }
     };
     let now = context.clock.now();
-    let before = Progress::read(&observed.seen, &observed.status, &valid.version, now.timestamp());
+    let doors = Doors::of(&valid, &observed.status, &observed.seen, now);
+    valid.runs = doors.processes;
+    let valid = &valid;
+    let read = |observed: &Observed| {
+        Progress::read(&observed.seen, &observed.status, &valid.version, valid.under_way.as_ref(), now.timestamp())
+    };
+    let before = read(observed);
     let objects = build::build(valid, &foundation, before.attempts());
     let walls = objects.walls();
-    let applied = apply::apply(context, valid, observed, &before, objects).await;
+    let applied = apply::apply(context, valid, observed, &before, doors, objects).await;
 
     // Also after an error: what has come to be is told, and what failed is tried again.
     observed.seen = context.seen.of(&valid.name);
-    let progress = Progress::read(&observed.seen, &observed.status, &valid.version, now.timestamp());
+    let progress = read(observed);
+    let left = if applied.is_ok() { left_of_others(context, valid, observed, &progress).await? } else { None };
     let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
+    let turn = Turn::of(valid, &progress, left.as_deref(), now);
+    found.extend(turn.finding(&observed.status.conditions, &progress, left.as_deref()));
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
-    let stalled = match refused {
-        Some(refused) => Some(refused),
-        None if leaving => Some(("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
-        None => valid.refused.as_ref().map(|refusal| (refusal.reason(), refusal.to_string())),
+    let Circumstances { leaving, blown } = circumstances;
+    let stalled = match (refused, blown) {
+        (Some(refused), _) => Some(refused),
+        (None, Some(since)) => {
+            found.retain(|finding| finding.kind != ConditionKind::Stalled);
+            found.extend(removal::waits_for_fuse(since));
+            None
+        }
+        (None, None) if leaving => Some(("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
+        (None, None) => valid.refused.first().map(|first| {
+            let all: Vec<String> = valid.refused.iter().map(ToString::to_string).collect();
+            (first.reason(), all.join("; "))
+        }),
     };
     if let Some((reason, message)) = stalled {
         found.retain(|finding| finding.kind != ConditionKind::Stalled);
@@ -199,6 +250,7 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     }
     let mut next = status::next(observed, &found, now);
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.identity.fingerprint));
+    turn.note(&mut next);
     let [before, after] = moments(&observed.status, &next);
     crash::point(before);
     if next.database_initialised {
@@ -207,11 +259,30 @@ async fn work(context: &Context, valid: &Valid<'_>, observed: &mut Observed, lea
     status::publish(context, observed, next).await?;
     crash::point(after);
     applied?;
-    if let buckets::BucketState::Unavailable(_) = foundation.bucket {
-        return Ok(Action::requeue(buckets::PAUSE));
-    }
+    let closed = left.is_some_and(|left| !left.is_empty()).then_some(GATE_LOOK);
+    let failed = matches!(foundation.bucket, buckets::BucketState::Unavailable(_)).then_some(buckets::PAUSE);
+    let waits = [closed, failed, progress.wait(), doors.wait(valid), blown.map(|_| removal::BLOWN)];
     let look = period(&context.settings);
-    Ok(Action::requeue(progress.wait().map_or(look, |wait| wait.min(look))))
+    Ok(Action::requeue(waits.into_iter().flatten().min().map_or(look, |wait| wait.min(look))))
+}
+
+/// What is left of other releases, once it looks as if nothing were; `None` where nobody has to know.
+async fn left_of_others(
+    context: &Context,
+    valid: &Valid<'_>,
+    observed: &Observed,
+    progress: &Progress,
+) -> Result<Option<Vec<String>>, Error> {
+    let (Some(under_way), Decision::Keep) = (&valid.under_way, &valid.decision) else { return Ok(None) };
+    let asks = match under_way.upgrade.phase {
+        UpgradePhase::Backup | UpgradePhase::PreMigration => false,
+        UpgradePhase::Roll | UpgradePhase::RollBack => progress::looks_rolled(&observed.seen),
+        // An old one may have come back before the Job was made.
+        UpgradePhase::PostMigration => {
+            progress.change.as_ref().is_some_and(|steps| matches!(steps.post, TaskState::Due { attempt: _ }))
+        }
+    };
+    if asks { gate::look(context, valid, &under_way.images).await.map(Some) } else { Ok(None) }
 }
 
 /// The points before and after a status is written, by what it says for the first time.
@@ -247,7 +318,7 @@ async fn leave(context: &Context, observed: &Observed) -> Result<Action, Error> 
 }
 
 async fn stall(context: &Context, observed: &Observed, stall: Stall) -> Result<Action, Error> {
-    let found = status::stall_findings(&observed.status.conditions, Some(stall));
+    let found = status::stall_findings(&observed.status.conditions, stall);
     let next = status::next(observed, &found, context.clock.now());
     // A stall is never a reason to believe that anything was filled.
     let next = InstanceStatus { database_initialised: observed.status.database_initialised, ..next };

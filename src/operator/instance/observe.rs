@@ -7,6 +7,7 @@ use kube::api::{Api, DynamicObject};
 
 use super::Context;
 use super::build::names;
+use super::upgrade;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, holds_data};
@@ -65,6 +66,12 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
     }
     let mut status = instance.status.clone().unwrap_or_default();
     status.database_initialised |= marked;
+    if status.database_initialised
+        && status.version.is_none()
+        && let Some((version, on_its_way)) = upgrade::recover(&context.settings, &seen, context.clock.now())
+    {
+        (status.version, status.upgrade) = (Some(version), on_its_way);
+    }
     Ok(Observed { instance, status, seen, lost })
 }
 

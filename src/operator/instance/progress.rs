@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::build::{Attempts, Task, job_name, names};
+use super::upgrade::{Steps, UnderWay};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{JobState, Key, Seen, State};
 use crate::resource::{ConditionKind, InstanceStatus, is_true};
@@ -52,20 +53,32 @@ pub struct Progress {
     pub seed: TaskState,
     /// The owner's account.
     pub owner: TaskState,
+    /// What another release takes that is on its way.
+    pub change: Option<Steps>,
 }
 
 impl Progress {
     /// Reads it off.
-    pub fn read(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, version: &str, now: i64) -> Self {
+    pub fn read(
+        seen: &BTreeMap<Key, Seen>,
+        status: &InstanceStatus,
+        version: &str,
+        under_way: Option<&UnderWay>,
+        now: i64,
+    ) -> Self {
         let migrated = status.version.is_some();
         let owned = is_true(&status.conditions, ConditionKind::OwnerReady);
         let task = |task, done: bool| if done { TaskState::Done } else { task_state(seen, task, version, now) };
         Self {
-            database: matches!(state(seen, Kind::Cluster, names::DATABASE), Some(State::Database { ready: true, phase: _ })),
+            database: matches!(
+                state(seen, Kind::Cluster, names::DATABASE),
+                Some(State::Database { ready: true, phase: _, storage_gib: _ })
+            ),
             cache: pods_answer(seen, Kind::StatefulSet, names::CACHE),
             prepare: task(Task::Prepare, migrated),
             seed: task(Task::Seed, migrated),
             owner: task(Task::Owner, owned),
+            change: under_way.map(|under_way| Steps::read(seen, &under_way.upgrade, now)),
         }
     }
 
@@ -77,16 +90,22 @@ impl Progress {
     /// The attempts that are due, for the names of the Jobs.
     pub fn attempts(&self) -> Attempts {
         let attempt = |state: &TaskState| if let TaskState::Due { attempt } = state { *attempt } else { 1 };
-        Attempts { prepare: attempt(&self.prepare), seed: attempt(&self.seed), owner: attempt(&self.owner) }
+        let of_change = |step: fn(&Steps) -> &TaskState| self.change.as_ref().map_or(1, |steps| attempt(step(steps)));
+        Attempts {
+            prepare: attempt(&self.prepare),
+            seed: attempt(&self.seed),
+            owner: attempt(&self.owner),
+            backup: of_change(|steps| &steps.backup),
+            pre: of_change(|steps| &steps.pre),
+            post: of_change(|steps| &steps.post),
+        }
     }
 
     /// How long until a failed task may be tried again.
     pub fn wait(&self) -> Option<Duration> {
-        let waits = [&self.prepare, &self.seed, &self.owner];
-        waits
-            .into_iter()
-            .filter_map(|state| if let TaskState::Waiting { wait, message: _ } = state { Some(*wait) } else { None })
-            .min()
+        let of_change = self.change.iter().flat_map(|Steps { backup, pre, post }| [backup, pre, post]);
+        let waits = [&self.prepare, &self.seed, &self.owner].into_iter().chain(of_change);
+        waits.filter_map(|state| if let TaskState::Waiting { wait, message: _ } = state { Some(*wait) } else { None }).min()
     }
 }
 
@@ -94,16 +113,42 @@ fn state<'a>(seen: &'a BTreeMap<Key, Seen>, kind: Kind, name: &str) -> Option<&'
     seen.get(&(kind, name.to_owned())).filter(|seen| !seen.deleting).map(|seen| &seen.state)
 }
 
-/// Whether at least one pod of the newest spec answers.
+/// Whether at least one pod answers. While pods are exchanged that may be an old one: it serves.
 pub fn pods_answer(seen: &BTreeMap<Key, Seen>, kind: Kind, name: &str) -> bool {
-    matches!(state(seen, kind, name), Some(State::Pods { current: true, updated, all: _, ready }) if *updated >= 1 && *ready >= 1)
+    matches!(
+        state(seen, kind, name),
+        Some(State::Pods { current: _, updated: _, all: _, ready, stuck: _ }) if *ready >= 1
+    )
 }
 
-/// How far a task is: the newest attempt decides.
+/// Whether every pod is of the newest spec and answers, as far as was seen. Only a look at the pods themselves proves it.
+pub fn looks_rolled(seen: &BTreeMap<Key, Seen>) -> bool {
+    [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER].into_iter().all(|name| {
+        matches!(
+            state(seen, Kind::Deployment, name),
+            Some(State::Pods { current: true, updated, all, ready, stuck: _ }) if updated == all && ready == all
+        )
+    })
+}
+
+/// Deployments whose newest pods do not come up.
+pub fn stuck(seen: &BTreeMap<Key, Seen>) -> Vec<&'static str> {
+    let is_stuck = |name: &&str| {
+        let found = state(seen, Kind::Deployment, name);
+        matches!(found, Some(State::Pods { current: true, updated: _, all: _, ready: _, stuck: true }))
+    };
+    [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER].into_iter().filter(is_stuck).collect()
+}
+
 fn task_state(seen: &BTreeMap<Key, Seen>, task: Task, version: &str, now: i64) -> TaskState {
+    attempts(seen, Kind::Job, &|attempt| job_name(task, version, attempt), now)
+}
+
+/// How far something is that is done once, in up to three attempts of different names: the newest attempt decides.
+pub fn attempts(seen: &BTreeMap<Key, Seen>, kind: Kind, name: &dyn Fn(u32) -> String, now: i64) -> TaskState {
     let mut wait = FIRST_WAIT;
     for attempt in 1..=ATTEMPTS {
-        let Some(State::Job(job)) = state(seen, Kind::Job, &job_name(task, version, attempt)) else {
+        let Some(State::Job(job)) = state(seen, kind, &name(attempt)) else {
             return TaskState::Due { attempt };
         };
         match job {
@@ -111,7 +156,7 @@ fn task_state(seen: &BTreeMap<Key, Seen>, task: Task, version: &str, now: i64) -
             JobState::Done => return TaskState::Done,
             JobState::Failed { at: _, message } if attempt == ATTEMPTS => return TaskState::Failed { message: message.clone() },
             JobState::Failed { at, message } => {
-                let next_exists = seen.contains_key(&(Kind::Job, job_name(task, version, attempt + 1)));
+                let next_exists = seen.contains_key(&(kind, name(attempt + 1)));
                 let passed = Duration::from_secs(u64::try_from(now - at).unwrap_or(0));
                 if !next_exists && passed < wait {
                     return TaskState::Waiting { wait: wait.saturating_sub(passed), message: message.clone() };

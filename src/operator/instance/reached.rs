@@ -16,8 +16,8 @@ fn waits_for_records(kind: ConditionKind, addresses: &Addresses) -> Finding {
     Finding::waits(kind, format!("waits until the DNS records of {} point here", addresses.web.name))
 }
 
-/// Whether the Gateway answers under every name.
-pub fn route(addresses: &Addresses, seen: &BTreeMap<Key, Seen>) -> Finding {
+/// Whether the Gateway answers under every name. `parked`: the name of the route that leads to who answers in the server's place.
+pub fn route(addresses: &Addresses, parked: Option<&str>, seen: &BTreeMap<Key, Seen>) -> Finding {
     let kind = ConditionKind::RouteReady;
     if !addresses.served {
         return waits_for_records(kind, addresses);
@@ -32,9 +32,11 @@ pub fn route(addresses: &Addresses, seen: &BTreeMap<Key, Seen>) -> Finding {
         }
     }
     for name in route_names(addresses) {
+        let is_pages = name == names::MASTODON;
+        let name = parked.filter(|_| is_pages).unwrap_or(name);
         match state(seen, Kind::HttpRoute, name) {
             Some(State::Route { accepted: true, objection: _ }) => {}
-            Some(State::Route { accepted: false, objection }) if name == names::MASTODON => {
+            Some(State::Route { accepted: false, objection }) if is_pages => {
                 return Finding::fails(kind, "NotAccepted", objection.clone());
             }
             Some(State::Route { accepted: false, objection }) => {
@@ -43,7 +45,10 @@ pub fn route(addresses: &Addresses, seen: &BTreeMap<Key, Seen>) -> Finding {
             Some(_) | None => return Finding::waits(kind, "the route is not there yet"),
         }
     }
-    Finding::holds(kind, "Accepted", "the gateway has accepted the route")
+    match parked {
+        Some(_) => Finding::holds(kind, "Parked", "visitors are told that the server is paused"),
+        None => Finding::holds(kind, "Accepted", "the gateway has accepted the route"),
+    }
 }
 
 /// Whether every name has a certificate; of several that lack one, those that failed are told first.
@@ -122,7 +127,7 @@ mod tests {
         with(own_domain(None, false), |valid| {
             let nothing = BTreeMap::new();
             let message = "waits until the DNS records of cats.example point here";
-            assert_eq!(told(&route(&valid.addresses, &nothing)), (Truth::False, Finding::WAITING, message));
+            assert_eq!(told(&route(&valid.addresses, None, &nothing)), (Truth::False, Finding::WAITING, message));
             assert_eq!(told(&certificate(&valid.addresses, "herd.example", &nothing)), (Truth::False, Finding::WAITING, message));
         });
     }
@@ -134,8 +139,11 @@ mod tests {
             |valid| {
                 let seen = BTreeMap::from([accepted("mastodon")]);
                 assert_eq!(certificate(&valid.addresses, "herd.example", &BTreeMap::new()).reason, "Wildcard");
-                assert_eq!(route(&valid.addresses, &seen).truth, Truth::True);
-                assert_eq!(route(&valid.addresses, &BTreeMap::new()).reason, Finding::WAITING);
+                assert_eq!(route(&valid.addresses, None, &seen).truth, Truth::True);
+                assert_eq!(route(&valid.addresses, None, &BTreeMap::new()).reason, Finding::WAITING);
+                assert_eq!(route(&valid.addresses, Some("ins-1"), &seen).reason, Finding::WAITING);
+                let seen = BTreeMap::from([accepted("ins-1")]);
+                assert_eq!(told(&route(&valid.addresses, Some("ins-1"), &seen)).1, "Parked");
             },
         );
     }
@@ -161,7 +169,7 @@ mod tests {
     #[test]
     fn listeners_and_every_route_must_be_accepted() {
         with(own_domain(None, true), |valid| {
-            let of = |all: Vec<(Key, Seen)>| route(&valid.addresses, &BTreeMap::from_iter(all));
+            let of = |all: Vec<(Key, Seen)>| route(&valid.addresses, None, &BTreeMap::from_iter(all));
             let listeners = |accepted: bool, objection: &str| {
                 seen(Kind::ListenerSet, "mastodon", State::Listeners { accepted, objection: objection.to_owned() })
             };

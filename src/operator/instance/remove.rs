@@ -1,4 +1,4 @@
-//! The end of a custom resource. Data are never deleted here: only an instance in which nothing was ever put can go.
+//! The end of a custom resource in which nothing was ever put. (That of one with data is in `removal`.)
 
 use std::collections::BTreeMap;
 
@@ -71,12 +71,32 @@ pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool
     }
     if live.metadata.deletion_timestamp.is_none() {
         let exactly = Preconditions { uid: live.metadata.uid.clone(), resource_version: live.metadata.resource_version.clone() };
-        let what = || format!("delete Namespace {namespace}");
-        api.delete(&namespace, &DeleteParams::default().preconditions(exactly)).await.map_err(Error::kube(what()))?;
+        delete_exactly(context, Kind::Namespace, None, &namespace, exactly).await?;
         let seen = Seen::of(Kind::Namespace, &live.metadata, &serde_json::Value::Null, &context.settings.field_manager);
         context.seen.put(&name, (Kind::Namespace, namespace), Seen { deleting: true, ..seen });
     }
     Ok(false)
+}
+
+/// Deletes one object and no other of its name. One that is gone already is fine.
+pub async fn delete_exactly(
+    context: &Context,
+    kind: Kind,
+    namespace: Option<&str>,
+    name: &str,
+    exactly: Preconditions,
+) -> Result<(), Error> {
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &kind.resource()),
+        None => Api::all_with(context.client.clone(), &kind.resource()),
+    };
+    // Pods of a Job would stay otherwise.
+    let params = DeleteParams::background().preconditions(exactly);
+    match api.delete(name, &params).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_missing(&error) => Ok(()),
+        Err(error) => Err(Error::kube(format!("delete {} {name}", kind.as_str()))(error)),
+    }
 }
 
 /// Marks the namespace as holding data, before the status says so: whatever becomes of the custom resource, an operator that

@@ -15,6 +15,9 @@ use crate::operator::bucket::BucketKey;
 use crate::operator::settings::Settings;
 use crate::resource::{InstanceStatus, MastodonInstance};
 
+/// Nothing was tried yet.
+const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1, backup: 1, pre: 1, post: 1 };
+
 /// Every object of an instance, the namespace first, then what stands before anything is built, then the rest in the order in which it
 /// is made. The keys in it are made up and open nothing.
 ///
@@ -24,7 +27,7 @@ pub fn render(settings: &Settings, instance: &MastodonInstance) -> Result<Vec<Va
     let valid = validate(settings, instance, &InstanceStatus::default(), &BTreeMap::new())?;
     let foundation =
         Foundation { secrets: 0, identity: Known { fingerprint: String::new(), unproven: None }, bucket: BucketState::There };
-    let objects = build::build(&valid, &foundation, Attempts { prepare: 1, seed: 1, owner: 1 });
+    let objects = build::build(&valid, &foundation, FIRST);
     let mut all = vec![
         build::namespace(&valid).body,
         build::identity_secret(&valid, &Identity::generate()),

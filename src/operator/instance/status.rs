@@ -14,14 +14,16 @@ use super::build::names;
 use super::found::Foundation;
 use super::keys::Known;
 use super::observe::Observed;
-use super::progress::{Progress, TaskState, pods_answer};
+use super::progress::{self, Progress, TaskState, pods_answer};
 use super::reached;
+use super::upgrade;
 use super::validate::Valid;
 use crate::operator::error::Error;
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, State};
 use crate::resource::{
-    ConditionKind, Finding, InstanceStatus, MastodonInstance, Truth, condition, conditions, instant, is_true, steps,
+    ConditionKind, Finding, InstanceStatus, MastodonInstance, Suspension, Truth, UpgradePhase, condition, conditions, instant,
+    is_true, steps,
 };
 
 /// Why the operator can't go on by itself.
@@ -74,7 +76,8 @@ pub fn findings(
     for (kind, deployments) in [
         (Is::WebReady, &[(Kind::Deployment, names::WEB)][..]),
         (Is::StreamingReady, &[(Kind::Deployment, names::STREAMING)]),
-        (Is::WorkersReady, &[(Kind::Deployment, names::SIDEKIQ), (Kind::Deployment, names::SCHEDULER)]),
+        // While pods are exchanged there is none of the scheduler for a moment, for there must never be two.
+        (Is::WorkersReady, if rolls(valid) { &WORKERS[..1] } else { &WORKERS }),
     ] {
         found.push(if progress.migrated() {
             pods(kind, valid.runs, deployments, seen)
@@ -84,10 +87,11 @@ pub fn findings(
     }
     // The certificate first: without one the Gateway objects too, and it is the certificate that should be named as missing.
     found.push(reached::certificate(&valid.addresses, &valid.settings.address.wildcard_domain, seen));
-    found.push(reached::route(&valid.addresses, seen));
+    let parked = !valid.spec.mode.runs() && valid.settings.park.is_some();
+    found.push(reached::route(&valid.addresses, parked.then_some(valid.name.as_str()), seen));
     found.push(owner(progress));
     found.push(ready(valid, &found));
-    found.push(stalled(progress, &foundation.bucket));
+    found.push(stalled(valid, progress, &foundation.bucket, seen));
     found
 }
 
@@ -106,11 +110,16 @@ const NO_VAULT: &str = "VaultUnavailable";
 
 /// What is said while the vault can't be asked and nothing may be started without: everything as it was said last, but for that.
 pub fn vault_findings(before: &[Condition], why: &str) -> Vec<Finding> {
-    let mut found = stall_findings(before, None);
-    found.retain(|finding| !matches!(finding.kind, ConditionKind::IdentityReady | ConditionKind::Ready));
-    found.push(Finding::fails(ConditionKind::IdentityReady, NO_VAULT, why));
-    found.push(Finding::fails(ConditionKind::Ready, ConditionKind::IdentityReady.as_str(), why));
-    found
+    let identity = Finding::fails(ConditionKind::IdentityReady, NO_VAULT, why);
+    over(before, vec![identity, Finding::fails(ConditionKind::Ready, ConditionKind::IdentityReady.as_str(), why)])
+}
+
+/// Those who do work in the background.
+const WORKERS: [(Kind, &str); 2] = [(Kind::Deployment, names::SIDEKIQ), (Kind::Deployment, names::SCHEDULER)];
+
+/// Whether the pods are being exchanged for those of another release.
+fn rolls(valid: &Valid<'_>) -> bool {
+    valid.under_way.as_ref().is_some_and(|under_way| under_way.upgrade.phase.has_new_pods())
 }
 
 fn namespace(seen: &BTreeMap<Key, Seen>, walls: &[Key]) -> Finding {
@@ -125,10 +134,12 @@ fn namespace(seen: &BTreeMap<Key, Seen>, walls: &[Key]) -> Finding {
 
 fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
     match seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state) {
-        Some(State::Database { ready: true, phase: _ }) => {
+        Some(State::Database { ready: true, phase: _, storage_gib: _ }) => {
             Finding::holds(ConditionKind::DatabaseReady, "Answers", "Postgres answers")
         }
-        Some(State::Database { ready: false, phase }) => Finding::fails(ConditionKind::DatabaseReady, "Starting", phase.clone()),
+        Some(State::Database { ready: false, phase, storage_gib: _ }) => {
+            Finding::fails(ConditionKind::DatabaseReady, "Starting", phase.clone())
+        }
         Some(_) | None => Finding::waits(ConditionKind::DatabaseReady, "the database is not there yet"),
     }
 }
@@ -183,7 +194,7 @@ fn owner(progress: &Progress) -> Finding {
 
 fn ready(valid: &Valid<'_>, found: &[Finding]) -> Finding {
     let kind = ConditionKind::Ready;
-    if !valid.runs {
+    if !valid.spec.mode.runs() {
         return Finding::fails(kind, "Stopped", "stopped, as the mode says");
     }
     match found.iter().find(|finding| finding.truth != Truth::True) {
@@ -192,7 +203,7 @@ fn ready(valid: &Valid<'_>, found: &[Finding]) -> Finding {
     }
 }
 
-fn stalled(progress: &Progress, bucket: &BucketState) -> Finding {
+fn stalled(valid: &Valid<'_>, progress: &Progress, bucket: &BucketState, seen: &BTreeMap<Key, Seen>) -> Finding {
     let kind = ConditionKind::Stalled;
     if let BucketState::Lost(name) = bucket {
         return Finding::holds(kind, "DataLost", format!("the bucket {name} is gone; only a restore may make it again"));
@@ -202,6 +213,20 @@ fn stalled(progress: &Progress, bucket: &BucketState) -> Finding {
             let remedy = format!("read the logs of the Jobs {what}-…, mend the cause, then delete these Jobs to try again");
             return Finding::holds(kind, "JobFailed", format!("{message}; {remedy}"));
         }
+    }
+    if let (Some(under_way), Some(steps)) = (&valid.under_way, &progress.change)
+        && let Some((reason, message)) = upgrade::stalled(&under_way.upgrade, steps)
+    {
+        return Finding::holds(kind, reason, message);
+    }
+    let stuck = progress::stuck(seen);
+    if !stuck.is_empty() && valid.runs {
+        let message = format!(
+            "the newest pods of {} have not come up in a quarter of an hour; look at their events: kubectl -n {} get events",
+            stuck.join(" and "),
+            valid.namespace
+        );
+        return Finding::holds(kind, "RolloutStuck", message);
     }
     Finding::fails(kind, "Fine", "")
 }
@@ -216,7 +241,11 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         conditions: before,
         steps: past,
         ready_since: _,
+        upgrade,
+        suspended,
+        removal,
     } = observed.status.clone();
+    let spec = &observed.instance.spec;
     let generation = observed.instance.metadata.generation.unwrap_or(0);
     let conditions = conditions(&before, found, generation, now);
     let holds = |kind| is_true(&conditions, kind);
@@ -227,9 +256,15 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         ConditionKind::DatabaseReady,
         ConditionKind::CacheReady,
     ];
+    let version = version.or_else(|| holds(ConditionKind::Migrated).then(|| spec.version.clone()));
+    // What never ran has no peers that would miss it.
+    let pauses = version.is_some() && !spec.mode.runs();
     InstanceStatus {
         observed_generation: Some(generation),
-        version: version.or_else(|| holds(ConditionKind::Migrated).then(|| observed.instance.spec.version.clone())),
+        suspended: pauses.then(|| suspended.unwrap_or_else(|| Suspension::beginning(now))),
+        upgrade,
+        removal,
+        version,
         database_initialised: database_initialised || fillable.into_iter().all(holds),
         identity_fingerprint,
         steps: steps(&past, &conditions, now),
@@ -240,8 +275,8 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
     }
 }
 
-/// The findings of a stall: everything as it was said last, but for what the stall says.
-pub fn stall_findings(before: &[Condition], stall: Option<Stall>) -> Vec<Finding> {
+/// Everything as it was said last, but for what was found now.
+pub fn over(before: &[Condition], now: Vec<Finding>) -> Vec<Finding> {
     let mut found: Vec<Finding> = ConditionKind::ALL
         .into_iter()
         .filter_map(|kind| {
@@ -252,21 +287,23 @@ pub fn stall_findings(before: &[Condition], stall: Option<Stall>) -> Vec<Finding
             Some(Finding { kind, truth, reason: known_reason(&before.reason), message: before.message.clone() })
         })
         .collect();
-    let mut say = |finding: Finding| {
-        found.retain(|other| other.kind != finding.kind);
-        found.push(finding);
-    };
-    let Some(Stall { reason, message, also }) = stall else { return found };
-    if condition(before, ConditionKind::Ready).is_none() {
-        say(Finding::fails(ConditionKind::Ready, "Stalled", message.clone()));
-    }
-    say(Finding::holds(ConditionKind::Stalled, reason, message));
-    also.into_iter().for_each(say);
+    found.retain(|before| now.iter().all(|now| now.kind != before.kind));
+    found.extend(now);
     found
 }
 
+/// The findings of a stall.
+pub fn stall_findings(before: &[Condition], stall: Stall) -> Vec<Finding> {
+    let Stall { reason, message, mut also } = stall;
+    if condition(before, ConditionKind::Ready).is_none() && also.iter().all(|finding| finding.kind != ConditionKind::Ready) {
+        also.push(Finding::fails(ConditionKind::Ready, "Stalled", message.clone()));
+    }
+    also.push(Finding::holds(ConditionKind::Stalled, reason, message));
+    over(before, also)
+}
+
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 24] = [
+    const KNOWN: [&str; 31] = [
         Finding::WAITING,
         "Fine",
         NO_VAULT,
@@ -291,8 +328,21 @@ fn known_reason(reason: &str) -> &'static str {
         "IssuingFailed",
         "RenewalFails",
         "Serves",
+        "Parked",
+        "Begun",
+        "Processes",
+        "Data",
+        "Buckets",
+        "Whole",
+        "GivenUp",
     ];
-    KNOWN.into_iter().chain(ConditionKind::ALL.map(ConditionKind::as_str)).find(|known| *known == reason).unwrap_or("AsBefore")
+    let phases = UpgradePhase::ALL.map(UpgradePhase::as_str);
+    KNOWN
+        .into_iter()
+        .chain(phases)
+        .chain(ConditionKind::ALL.map(ConditionKind::as_str))
+        .find(|known| *known == reason)
+        .unwrap_or("AsBefore")
 }
 
 /// Writes the status if it differs; then tells of each change by event and metric. Returns whether it wrote.
@@ -325,23 +375,33 @@ fn measure(before: &InstanceStatus, next: &InstanceStatus) {
     }
 }
 
+/// Whether a condition says that something is not as it should be.
+fn is_bad(condition: &Condition) -> bool {
+    let kind = ConditionKind::ALL.into_iter().find(|kind| kind.as_str() == condition.type_);
+    match kind {
+        Some(ConditionKind::Stalled | ConditionKind::FuseBlown) => condition.status == "True",
+        Some(ConditionKind::Upgrading | ConditionKind::Removing) => false,
+        Some(_) | None => condition.status != "True",
+    }
+}
+
 /// One event for all conditions that changed at once: an event each would be a third of all writes of a first start.
 async fn tell(context: &Context, instance: &MastodonInstance, before: &[Condition], next: &[Condition]) {
     let changed: Vec<&Condition> = next
         .iter()
         .filter(|condition| {
-            let was = before
-                .iter()
-                .find(|before| before.type_ == condition.type_)
-                .map_or(Truth::False.as_str(), |before| &before.status);
-            was != condition.status
+            let was = before.iter().find(|before| before.type_ == condition.type_);
+            let status = was.map_or(Truth::False.as_str(), |was| &was.status);
+            // Of what goes on step by step each step is told.
+            let steps = [ConditionKind::Upgrading, ConditionKind::Removing].map(ConditionKind::as_str);
+            let stepped = steps.contains(&condition.type_.as_str()) && was.is_some_and(|was| was.reason != condition.reason);
+            status != condition.status || stepped
         })
         .collect();
     if changed.is_empty() {
         return;
     }
-    let bad =
-        changed.iter().any(|condition| (condition.type_ == ConditionKind::Stalled.as_str()) == (condition.status == "True"));
+    let bad = changed.iter().any(|condition| is_bad(condition));
     let lines: Vec<String> = changed
         .iter()
         .map(|condition| format!("{} is {} ({}): {}", condition.type_, condition.status, condition.reason, condition.message))

@@ -1,13 +1,15 @@
 //! What is wanted, checked against what we can do. From here on nobody reads the custom resource any more.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::address::Addresses;
 use super::build::names;
 use super::mail::{self, MailWay};
+use super::upgrade::{self, Decision, UnderWay};
 use crate::operator::kind::Kind;
-use crate::operator::seen::{Key, Seen};
-use crate::operator::settings::{Release, Settings};
+use crate::operator::seen::{Key, Seen, State};
+use crate::operator::settings::{Images, Settings};
 use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, instance_id, namespace_name};
 
 /// An instance that we can bring about.
@@ -21,21 +23,25 @@ pub struct Valid<'a> {
     pub bucket: String,
     /// Its backup bucket.
     pub backup_bucket: String,
-    /// What it should be.
-    pub spec: &'a MastodonInstanceSpec,
+    /// What it should be, as far as that can be.
+    pub spec: Cow<'a, MastodonInstanceSpec>,
     /// Its release: the one that runs, or the wanted one before anything runs.
     pub version: String,
-    /// The images of its release.
-    pub release: Release,
+    /// The images of its pods.
+    pub release: Images,
+    /// Another release on its way.
+    pub under_way: Option<UnderWay>,
+    /// What is to become of that.
+    pub decision: Decision,
     /// The names under which it is reached.
     pub addresses: Addresses,
-    /// A wish that can't be met, although all else goes on.
-    pub refused: Option<Refusal>,
     /// Its way out for mail.
     pub mail: MailWay,
+    /// Wishes that can't be met, although all else goes on.
+    pub refused: Vec<Refusal>,
     /// What the operator was told.
     pub settings: &'a Settings,
-    /// Whether processes should run.
+    /// Whether processes run: as the mode says, or still while the way in is handed over.
     pub runs: bool,
 }
 
@@ -76,8 +82,20 @@ pub enum Refusal {
         from: String,
         /// What is wanted.
         to: String,
-        /// Why not.
-        why: &'static str,
+        /// Why not, and what to do instead.
+        why: crate::resource::Refused,
+    },
+    /// Less disk than before.
+    #[error(
+        "{what} has a disk of {gib} GiB and can't shrink to {wanted}; set it back (a smaller one needs a move to a new server)"
+    )]
+    Shrink {
+        /// Whose disk.
+        what: &'static str,
+        /// What there is.
+        gib: u32,
+        /// What is wanted.
+        wanted: u32,
     },
 }
 
@@ -90,39 +108,17 @@ impl Refusal {
             Self::NotCovered { host: _, wildcard: _ } => "NameNotCovered",
             Self::OwnMail { why: _ } => "OwnMailUnreadable",
             Self::VersionChange { from: _, to: _, why: _ } => "VersionChangeRefused",
+            Self::Shrink { what: _, gib: _, wanted: _ } => "ShrinkRefused",
         }
     }
 }
 
-/// How the wanted release relates to the one that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VersionChange {
-    /// Nothing runs yet: install it.
-    First,
-    /// It runs already.
-    Same,
-    /// It can't be reached from here, and this is why.
-    Refused(&'static str),
-}
-
-/// How to get from what runs to what is wanted.
-///
-/// Going back is never possible across minor releases (the schema of the newer one stays), and going forward means
-/// migrations in two phases around the exchange of all pods: neither is done here yet.
-pub fn plan_version_change(current: Option<&str>, wanted: &str) -> VersionChange {
-    match current {
-        None => VersionChange::First,
-        Some(current) if current == wanted => VersionChange::Same,
-        Some(_) => {
-            VersionChange::Refused("this operator can't change the release of a running server yet; set spec.version back")
-        }
-    }
-}
-
-/// Checks what is wanted. `seen` tells the images of a running server whose release is no longer offered.
+/// Checks what is wanted. `seen` tells what can't be had from the settings: the images of a running server whose release is no
+/// longer offered, and the disks that there are.
 ///
 /// # Errors
-/// The first thing that can't be done. A server that runs is not left alone because of its release: see [`Valid::refused`].
+/// The first thing that can't be done. A server that runs is not left alone because of its release or a disk: see
+/// [`Valid::refused`].
 pub fn validate<'a>(
     settings: &'a Settings,
     instance: &'a MastodonInstance,
@@ -131,15 +127,32 @@ pub fn validate<'a>(
 ) -> Result<Valid<'a>, Refusal> {
     let name = instance.metadata.name.clone().unwrap_or_default();
     let Some(id) = instance_id(&name) else { return Err(Refusal::BadName(name)) };
-    let spec = &instance.spec;
-    let (version, release, refused) = choose_release(settings, &spec.version, status, seen)?;
-    let (mail, unreadable) = mail::way(settings, &name, spec);
-    let refused = refused.or(unreadable.map(|why| Refusal::OwnMail { why }));
+    let mut refused = Vec::new();
+    let mut spec = Cow::Borrowed(&instance.spec);
+    let upgrade::Chosen { version, release, under_way, decision } = upgrade::choose(settings, &spec, status, seen, &mut refused)?;
+    let (mail, unreadable) = mail::way(settings, &name, &spec);
+    refused.extend(unreadable.map(|why| Refusal::OwnMail { why }));
+    keep_disks(&mut spec, seen, &mut refused);
     let namespace = namespace_name(id);
     let (bucket, backup_bucket) = (namespace.clone(), backup_bucket(&namespace));
-    let addresses = Addresses::of(spec, settings, &bucket)?;
+    let addresses = Addresses::of(&spec, settings, &bucket)?;
     let runs = spec.mode.runs();
-    Ok(Valid { name, namespace, bucket, backup_bucket, spec, version, release, addresses, refused, mail, settings, runs })
+    Ok(Valid {
+        name,
+        namespace,
+        bucket,
+        backup_bucket,
+        spec,
+        version,
+        release,
+        under_way,
+        decision,
+        addresses,
+        mail,
+        refused,
+        settings,
+        runs,
+    })
 }
 
 /// The name of the backup bucket of the server in this namespace.
@@ -147,37 +160,29 @@ pub fn backup_bucket(namespace: &str) -> String {
     format!("{namespace}-backup")
 }
 
-/// The release to build, its images, and why it is not the wanted one.
-fn choose_release(
-    settings: &Settings,
-    wanted: &str,
-    status: &InstanceStatus,
-    seen: &BTreeMap<Key, Seen>,
-) -> Result<(String, Release, Option<Refusal>), Refusal> {
-    let unknown = |version: &str| {
-        let offered = settings.releases.keys().cloned().collect::<Vec<_>>().join(", ");
-        Refusal::UnknownRelease { version: version.to_owned(), offered }
+/// A disk that should shrink stays as it is: neither Kubernetes nor CloudNativePG makes one smaller.
+fn keep_disks(spec: &mut Cow<'_, MastodonInstanceSpec>, seen: &BTreeMap<Key, Seen>, refused: &mut Vec<Refusal>) {
+    let there = |kind, name: &str| match seen.get(&(kind, name.to_owned()))?.state {
+        State::Database { ready: _, phase: _, storage_gib } | State::Volume { storage_gib } => storage_gib,
+        State::None
+        | State::Pods { current: _, updated: _, all: _, ready: _, stuck: _ }
+        | State::Job(_)
+        | State::Route { accepted: _, objection: _ }
+        | State::Listeners { accepted: _, objection: _ }
+        | State::Certificate { ready: _, failed: _, message: _ } => None,
     };
-    let version = status.version.as_deref().unwrap_or(wanted);
-    let refused = match plan_version_change(status.version.as_deref(), wanted) {
-        VersionChange::First | VersionChange::Same => None,
-        VersionChange::Refused(why) => Some(Refusal::VersionChange { from: version.to_owned(), to: wanted.to_owned(), why }),
+    let mut keep = |what, there: Option<u32>, wanted: u32| {
+        let gib = there.filter(|gib| *gib > wanted)?;
+        refused.push(Refusal::Shrink { what, gib, wanted });
+        Some(gib)
     };
-    if let Some(release) = settings.releases.get(version) {
-        return Ok((version.to_owned(), release.clone(), refused));
+    let (database, cache) = (spec.size.database.storage_gib, spec.size.cache.storage_gib);
+    if let Some(gib) = keep("the database", there(Kind::Cluster, names::DATABASE), database) {
+        spec.to_mut().size.database.storage_gib = gib;
     }
-    let refused = refused.unwrap_or_else(|| unknown(version));
-    match running_release(seen).filter(|_| status.version.is_some()) {
-        Some(release) => Ok((version.to_owned(), release, Some(refused))),
-        None => Err(refused),
+    if let Some(gib) = keep("the cache", there(Kind::PersistentVolumeClaim, names::CACHE), cache) {
+        spec.to_mut().size.cache.storage_gib = gib;
     }
-}
-
-/// The images that run, as far as we have put them there.
-fn running_release(seen: &BTreeMap<Key, Seen>) -> Option<Release> {
-    let image = |name: &str| seen.get(&(Kind::Deployment, name.to_owned()))?.template.as_ref()?.image.clone();
-    let web = [names::WEB, names::SIDEKIQ, names::SCHEDULER].into_iter().find_map(image)?;
-    Some(Release { web, streaming: image(names::STREAMING)? })
 }
 
 #[cfg(test)]
@@ -212,8 +217,9 @@ mod tests {
             assert_eq!(validate(&settings, &bad, &status, &nothing).unwrap_err().reason(), "NameNotCovered", "{domain}");
         }
 
+        // What runs must be known, by the catalogue or by its pods.
         let other = InstanceStatus { version: Some("4.5.19".into()), ..InstanceStatus::default() };
-        assert_eq!(validate(&settings, &good, &other, &nothing).unwrap_err().reason(), "VersionChangeRefused");
+        assert_eq!(validate(&settings, &good, &other, &nothing).unwrap_err().reason(), "UnknownRelease");
     }
 
     #[test]
@@ -239,15 +245,15 @@ mod tests {
         let status = InstanceStatus { version: Some("4.5.19".into()), ..InstanceStatus::default() };
         let valid = validate(&settings, &good, &status, &seen).unwrap();
         assert_eq!((valid.version.as_str(), valid.release.web.as_str(), valid.runs), ("4.5.19", "web-image", false));
-        assert_eq!(valid.refused.unwrap().reason(), "VersionChangeRefused");
+        assert_eq!((valid.decision, valid.refused), (Decision::Stay, Vec::new()), "and one that is paused waits with it");
 
         // The running one was taken out of the catalogue.
         let status = InstanceStatus { version: Some("4.5.20".into()), ..InstanceStatus::default() };
-        assert!(validate(&settings, &good, &status, &seen).unwrap().refused.is_none());
+        assert!(validate(&settings, &good, &status, &seen).unwrap().refused.is_empty());
         settings.releases = [("4.5.21".to_owned(), settings.releases["4.5.20"].clone())].into();
         let valid = validate(&settings, &good, &status, &seen).unwrap();
         assert_eq!((valid.version.as_str(), valid.release.streaming.as_str()), ("4.5.20", "streaming-image"));
-        assert_eq!(valid.refused.unwrap().reason(), "UnknownRelease");
+        assert_eq!(valid.refused[0].reason(), "UnknownRelease");
         seen.clear();
         assert_eq!(validate(&settings, &good, &status, &seen).unwrap_err().reason(), "UnknownRelease");
     }
@@ -264,9 +270,37 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_the_release_is_a_plan_of_its_own() {
-        assert_eq!(plan_version_change(None, "4.5.20"), VersionChange::First);
-        assert_eq!(plan_version_change(Some("4.5.20"), "4.5.20"), VersionChange::Same);
-        assert!(matches!(plan_version_change(Some("4.5.19"), "4.5.20"), VersionChange::Refused(_)));
+    fn a_disk_grows_and_never_shrinks() {
+        let (settings, mut wanted) = (settings(), instance(&json!({"running": {}}), 1));
+        let object = |kind, name: &str, state| {
+            let seen = Seen {
+                uid: "u".into(),
+                resource_version: 1,
+                ours: 0,
+                accepted: None,
+                applied: None,
+                deleting: false,
+                holds_data: false,
+                template: None,
+                state,
+            };
+            ((kind, name.to_owned()), seen)
+        };
+        let database = State::Database { ready: true, phase: String::new(), storage_gib: Some(20) };
+        let seen = BTreeMap::from([
+            object(Kind::Cluster, names::DATABASE, database),
+            object(Kind::PersistentVolumeClaim, names::CACHE, State::Volume { storage_gib: Some(2) }),
+        ]);
+        let status = InstanceStatus::default();
+        (wanted.spec.size.database.storage_gib, wanted.spec.size.cache.storage_gib) = (30, 2);
+        assert_eq!(validate(&settings, &wanted, &status, &seen).unwrap().refused, []);
+        (wanted.spec.size.database.storage_gib, wanted.spec.size.cache.storage_gib) = (10, 1);
+        wanted.spec.size.web.memory_mib = 1234;
+        let valid = validate(&settings, &wanted, &status, &seen).unwrap();
+        assert_eq!((valid.spec.size.database.storage_gib, valid.spec.size.cache.storage_gib), (20, 2));
+        assert_eq!(valid.spec.size.web.memory_mib, 1234, "all else is as wanted");
+        assert_eq!(valid.refused.iter().map(Refusal::reason).collect::<Vec<_>>(), ["ShrinkRefused"; 2]);
+        let text = valid.refused[0].to_string();
+        assert!(text.contains("20 GiB") && text.contains("to 10"), "{text}");
     }
 }

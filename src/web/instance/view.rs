@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::time;
 use crate::instance::{BuildingStep, Phase, Seen, StepState};
-use crate::resource::{ConditionKind, StepName, condition, instant};
+use crate::resource::{ConditionKind, StepName, Suspension, condition, instant};
 use crate::web::page::StateView;
 use crate::words::Words;
 
@@ -66,6 +66,8 @@ pub(in crate::web) struct StatusView {
     pub text: String,
     /// Where the DNS records are shown, while they are missing.
     pub records_url: String,
+    /// What it costs by when that it does not answer.
+    pub more: String,
 }
 
 impl StatusView {
@@ -128,6 +130,22 @@ fn step_view(words: &Words, step: &BuildingStep, own: bool, now: DateTime<Utc>) 
     }
 }
 
+/// What a pause costs by when, or that a removal goes on.
+fn more(words: &Words, seen: &Seen<'_>) -> String {
+    let Some(status) = seen.instance.status() else { return String::new() };
+    if status.removal.is_some() {
+        return words.t("removal-under-way");
+    }
+    let Some(Suspension { since: _, posts_lost_from, peers_stop_from }) = &status.suspended else { return String::new() };
+    let (lost, stop) = (instant(posts_lost_from), instant(peers_stop_from));
+    let key = match seen.now {
+        now if now < lost => "suspended-clock-waiting",
+        now if now < stop => "suspended-clock-losing",
+        _ => "suspended-clock-stopped",
+    };
+    words.t2(key, "lost", time::moment(lost), "stop", time::moment(stop))
+}
+
 /// A domain as people read it.
 pub(in crate::web) fn readable(domain: &str) -> String {
     idna::domain_to_unicode(domain).0
@@ -170,6 +188,7 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
         owner_email: instance.owner_email.clone(),
         password_url: format!("https://{}/auth/password/new", instance.web_host()),
         text,
+        more: if matches!(phase, Phase::Suspended(_) | Phase::Leaving) { more(words, seen) } else { String::new() },
         address,
         records_url: if instance.awaits_records() { format!("/instances/{}/address", instance.id) } else { String::new() },
     }

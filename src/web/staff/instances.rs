@@ -10,8 +10,8 @@ use crate::audit;
 use crate::billing::{self, Order, Subscription};
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::run::{self, Run};
-use crate::instance::{self, Instance, Seen};
-use crate::resource::instant;
+use crate::instance::{self, Instance, Intent, Seen};
+use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::runs::{Usual, run_view};
@@ -67,6 +67,12 @@ struct StaffInstancePage {
     conditions: Vec<ConditionRow>,
     runs: Vec<StaffRunRow>,
     audit: Vec<AuditRow>,
+    id: String,
+    /// What the buttons lead to, by the intent.
+    may_pause: bool,
+    may_resume: bool,
+    may_end: bool,
+    may_remove: bool,
 }
 
 /// A run with the operator's own words.
@@ -126,6 +132,11 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         conditions: conditions(&instance),
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         audit: entries.iter().map(audit_row).collect(),
+        id: id.to_string(),
+        may_pause: instance.intent == Intent::Running,
+        may_resume: matches!(instance.intent, Intent::Suspended | Intent::Archived),
+        may_end: matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_remove: instance.intent == Intent::Archived,
         page,
     })?)
 }
@@ -209,5 +220,26 @@ fn facts(
         facts.push(fact("staff-fact-looked", at(instance.address_checked_at)));
     }
     facts.extend(instance.ready_at.map(|at| fact("staff-fact-ready", time::moment(at))));
+    facts.extend(instance.status().into_iter().flat_map(|status| lifecycle_facts(words, status)));
+    facts
+}
+
+/// Another release on its way, a pause with what it costs, a removal.
+fn lifecycle_facts(words: &Words, status: &InstanceStatus) -> Vec<Fact> {
+    let fact = |key: &str, value: String| Fact::new(words, key, value);
+    let mut facts = Vec::new();
+    if let Some(Upgrade { from, to, phase, since: _, phase_since }) = &status.upgrade {
+        let since = words.t1("since", "time", time::moment(instant(phase_since)));
+        facts.push(fact("staff-fact-upgrade", format!("{from} → {to}: {} {since}", phase.as_str())));
+    }
+    if let Some(Suspension { since, posts_lost_from, peers_stop_from }) = &status.suspended {
+        facts.push(fact("staff-fact-suspended", time::moment(instant(since))));
+        facts.push(fact("staff-fact-posts-lost", time::moment(instant(posts_lost_from))));
+        facts.push(fact("staff-fact-peers-stop", time::moment(instant(peers_stop_from))));
+    }
+    if let Some(RemovalProgress { since, finished_at }) = &status.removal {
+        facts.push(fact("staff-fact-removal", time::moment(instant(since))));
+        facts.extend(finished_at.as_ref().map(|at| fact("staff-fact-removed", time::moment(instant(at)))));
+    }
     facts
 }

@@ -2,9 +2,11 @@
 
 mod instances;
 mod jobs;
+mod lifecycle;
 mod log_in;
 mod orders;
 mod overview;
+mod removal;
 
 use super::access::{Access, Routes};
 use super::instance::{time, view::readable};
@@ -18,14 +20,24 @@ use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
+    let (operates, destroys) = (Access::Staff(Scope::Operations), Access::Staff(Scope::Admin));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
         .get("/staff", reads, overview::show)
         .get("/staff/instances", reads, instances::list)
         .get("/staff/instances/{id}", reads, instances::show)
+        .get("/staff/instances/{id}/pause", operates, lifecycle::pause_form)
+        .post("/staff/instances/{id}/pause", operates, lifecycle::pause)
+        .post("/staff/instances/{id}/resume", operates, lifecycle::resume)
+        .get("/staff/instances/{id}/end", destroys, lifecycle::end_form)
+        .post("/staff/instances/{id}/end", destroys, lifecycle::end)
+        .get("/staff/instances/{id}/removal", destroys, removal::show)
+        .post("/staff/instances/{id}/removal", destroys, removal::request)
+        .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
+        .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)
-        .post("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations), jobs::retry)
+        .post("/staff/jobs/{id}/retry", operates, jobs::retry)
 }
 
 /// A row of a table of orders.

@@ -121,8 +121,8 @@ impl Loaded {
         let overdue = self.unpaid.iter().any(|order| self.now - order.checkout_expires_at > SETTLED_BY);
         let dead = self.jobs.iter().filter(|job| job.is_dead()).count();
         let left: i64 = self.clusters.iter().filter(|cluster| cluster.state == "open").map(left).sum();
-        let (stuck, unwell) = (self.count("stuck"), self.count("degraded"));
-        let claims = self.count("awaiting-records");
+        let (stuck, claims) = (self.count("stuck"), self.count("awaiting-records"));
+        let unwell = self.needing_somebody().count() - stuck;
         let forgotten = self.not_ready.iter().any(|instance| self.is_forgotten(&self.seen(instance)));
         let (waiting, first) = self.list;
         vec![
@@ -150,16 +150,36 @@ impl Loaded {
         self.intents.iter().map(fact).chain(not_ready).collect()
     }
 
+    /// Servers that somebody should look at: stuck, unwell, or well while the operator can't do what is wanted of it.
+    fn needing_somebody(&self) -> impl Iterator<Item = (&Instance, Seen<'_>)> {
+        let all = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
+        all.filter(|(_, seen)| needs_somebody(seen))
+    }
+
     fn unwell(&self, words: &Words) -> Vec<UnwellRow> {
-        let rows = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
-        rows.filter(|(_, seen)| matches!(seen.phase(), Phase::Stuck(_) | Phase::Degraded(_)) || self.is_forgotten(seen))
+        let state = |seen: &Seen<'_>| match seen.phase() {
+            Phase::Stuck(_) | Phase::Degraded(_) | Phase::AwaitingRecords => state_view(words, seen),
+            Phase::Reserved
+            | Phase::Preparing(_)
+            | Phase::Running
+            | Phase::Upgrading
+            | Phase::Suspended(_)
+            | Phase::Leaving
+            | Phase::Gone(_) => StateView::new(words, "failed", "staff-stalled", ""),
+        };
+        let all = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
+        all.filter(|(_, seen)| needs_somebody(seen) || self.is_forgotten(seen))
             .map(|(instance, seen)| UnwellRow {
                 href: format!("/staff/instances/{}", instance.id),
                 address: readable(&instance.domain),
-                state: state_view(words, &seen),
+                state: state(&seen),
             })
             .collect()
     }
+}
+
+fn needs_somebody(seen: &Seen<'_>) -> bool {
+    matches!(seen.phase(), Phase::Stuck(_) | Phase::Degraded(_)) || seen.stalled()
 }
 
 fn left(cluster: &capacity::ClusterRow) -> i64 {

@@ -45,7 +45,9 @@ fn instances(name: &str) -> Vec<MastodonInstance> {
 
 /// Every option of the operator, on and off.
 fn settings(host: &Host) -> Vec<Settings> {
-    let mut all = vec![host.settings()];
+    let mut first = host.settings();
+    first.park = Some(Host::park_of_the_chart());
+    let mut all = vec![first];
     let mut double = |change: fn(&mut Settings)| {
         let changed: Vec<Settings> = all
             .iter()

@@ -3,6 +3,7 @@
 mod address;
 mod isolation;
 mod kept;
+mod lifecycle;
 mod rights;
 mod runs;
 mod schema;
@@ -81,8 +82,14 @@ impl Host {
     fn settings(&self) -> Settings {
         let image = |name: &str| format!("registry.example/{name}@sha256:{}", "0".repeat(64));
         let (access, secret) = self.rig.s3().root_credentials();
+        let release = |version: &str| {
+            let images = ["mastodon", "streaming"].map(|name| image(&format!("{name}:v{version}")));
+            (version.to_owned(), json!({"web": images[0], "streaming": images[1], "min_from": "4.2.0"}))
+        };
+        let releases: serde_json::Map<_, _> = ["4.5.19", "4.5.20", "4.6.9", "4.7.0", "4.7.4"].map(release).into_iter().collect();
         serde_json::from_value(json!({
-            "releases": {"4.5.20": {"web": image("mastodon:v4.5.20"), "streaming": image("streaming:v4.5.20")}},
+            "releases": releases,
+            "park": {"namespace": "paddock", "service": "park", "port": 80},
             "address": {
                 "wildcard_domain": DOMAIN, "gateway": {"name": "hosts", "namespace": "paddock", "section": "https"},
                 "issuer": {"name": "simulated"}, "media": {"addresses": ["192.0.2.10"], "port": 7070},
@@ -237,6 +244,7 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
         ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
+        ("postgresql.cnpg.io", "v1", "Backup", "backups"),
         ("apps", "v1", "StatefulSet", "statefulsets"),
         ("apps", "v1", "Deployment", "deployments"),
         ("batch", "v1", "Job", "jobs"),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
@@ -62,10 +61,6 @@ impl Host {
         let text = |name: &str| String::from_utf8(login[name].0.clone()).unwrap();
         let url = self.rig.postgres().url_as(&text("username"), &text("password"), &text("dbname"));
         PgPool::connect(&url).await.unwrap()
-    }
-
-    fn jobs(&self, id: InstanceId) -> Api<Job> {
-        Api::namespaced(self.client.clone(), &namespace_name(id))
     }
 
     async fn pods_of(&self, id: InstanceId, run: &str) -> Vec<Pod> {

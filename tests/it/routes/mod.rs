@@ -4,6 +4,7 @@ mod account;
 mod api;
 mod discreet;
 mod instance;
+mod lifecycle;
 mod mail;
 mod new;
 mod order;

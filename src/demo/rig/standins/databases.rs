@@ -19,7 +19,7 @@ use super::super::{Postgres, RigError, Work};
 use super::{Seen, follow};
 use crate::clock::{Clock, SystemClock};
 
-const HEALTHY: &str = "Cluster in healthy state";
+pub(super) const HEALTHY: &str = "Cluster in healthy state";
 /// Postgres cuts identifiers after this many bytes.
 const LONGEST_NAME: usize = 63;
 
@@ -197,6 +197,6 @@ fn name_of(cluster: &DynamicObject) -> String {
     database_name(&cluster.namespace().unwrap_or_default(), &cluster.name_any())
 }
 
-fn cluster_kind() -> ApiResource {
+pub(super) fn cluster_kind() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("postgresql.cnpg.io", "v1", "Cluster"))
 }

@@ -18,20 +18,12 @@ use tokio_util::sync::CancellationToken;
 use super::super::manifests::MANAGER;
 use super::super::{Postgres, RigError};
 use super::runs::{self, End};
-use super::{Seen, database_name, follow};
+use super::{Seen, database_name, follow, migrations};
 
-/// Says what a Job of ours does: `prepare`, `seed`, `owner` or `run`. On the Job and on its pod template.
+/// Says what a Job of ours does: `prepare`, `seed`, `owner`, `migrate-pre`, `migrate-post` or `run`. On the Job and on its pod template.
 const JOB_LABEL: &str = "paddock.host/job";
 /// How the work ended: `ok` or `failed`.
 const OUTCOME: &str = "paddock.rig/outcome";
-/// The newest migration of each minor release (`schema_migrations`, from its `db/schema.rb`).
-const NEWEST_MIGRATION: [(&str, &str); 5] = [
-    ("4.3", "20241007071624"),
-    ("4.4", "20250627132728"),
-    ("4.5", "20251023210145"),
-    ("4.6", "20260611150940"),
-    ("4.7", "20260805130216"),
-];
 
 pub(super) type Environment = BTreeMap<String, String>;
 
@@ -125,7 +117,12 @@ impl Inner {
         let image = container.and_then(|container| container.image.clone()).unwrap_or_default();
         let mut end = Some(End { code: 0, message: String::new() });
         let done = match pod.labels().get(JOB_LABEL).map(String::as_str) {
-            Some("prepare") => prepare(&mut database, &image).await,
+            Some("prepare") => migrations::prepare(&mut database, &image).await,
+            Some("migrate-pre" | "migrate-post") => {
+                let skip = environment.get("SKIP_POST_DEPLOYMENT_MIGRATIONS").is_some_and(|skip| skip == "true");
+                migrations::migrate(&mut database, &image, skip).await?;
+                Ok(())
+            }
             Some("seed") => seed(&mut database).await,
             Some("owner") => {
                 let get =
@@ -213,21 +210,6 @@ impl Inner {
 /// What is there, or nothing's worth of it where the reference says that it may be missing.
 fn present<T: Default>(found: Option<T>, optional: Option<bool>) -> Option<T> {
     if optional == Some(true) { Some(found.unwrap_or_default()) } else { found }
-}
-
-/// `rails db:prepare`: the schema, as of the release in the image's tag.
-async fn prepare(database: &mut PgConnection, image: &str) -> Result<(), sqlx::Error> {
-    let newest =
-        NEWEST_MIGRATION.iter().find(|(minor, _)| image.contains(&format!(":v{minor}."))).unwrap_or(&NEWEST_MIGRATION[2]).1;
-    let mut tx = database.begin().await?;
-    // Two pods of a Job may run at once; Rails takes an advisory lock too.
-    sqlx::raw_sql("select pg_advisory_xact_lock(4550)").execute(&mut *tx).await?;
-    sqlx::raw_sql(include_str!("../mastodon.sql")).execute(&mut *tx).await?;
-    sqlx::query("insert into schema_migrations (version) values ($1) on conflict do nothing")
-        .bind(newest)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await
 }
 
 /// `rails db:seed`: roles and the account that signs for the server itself.

@@ -10,7 +10,7 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use super::super::RigError;
-use super::namespaces::{About, condition, judge_each, kind, list, report};
+use super::namespaces::{About, condition, judge_each, kind, report};
 
 const GROUP: &str = "gateway.networking.k8s.io";
 const CONTROLLER: &str = "paddock.rig/gateway";
@@ -27,7 +27,8 @@ fn route_kind() -> ApiResource {
 pub(super) async fn run(client: Client) {
     let kinds = vec![
         (About::Namespace, set_kind(), None),
-        (About::Part, route_kind(), None),
+        // The route of a paused server is in another namespace than its listeners.
+        (About::All, route_kind(), None),
         (About::Part, kind("", "Secret"), Some("type=kubernetes.io/tls")),
         (About::Part, kind("", "Service"), None),
         (About::All, kind(GROUP, "Gateway"), None),
@@ -49,8 +50,6 @@ async fn judge(client: Client, namespace: String) -> Result<(), RigError> {
         .filter(|one| has_pair(one))
         .map(ResourceExt::name_any)
         .collect();
-    let services: Api<Service> = Api::namespaced(client.clone(), &namespace);
-    let services = services.list(&ListParams::default()).await.map_err(read("Services"))?.items;
     let all: Api<DynamicObject> = Api::all_with(client.clone(), &set_kind());
     let others = all.list(&ListParams::default()).await.map_err(read("listener sets"))?.items;
 
@@ -66,12 +65,20 @@ async fn judge(client: Client, namespace: String) -> Result<(), RigError> {
         report(&client, &set_kind(), set, judged.clone()).await?;
         sets.push((set.clone(), judged));
     }
-    for route in list(&client, &route_kind(), &namespace).await? {
+    let all: Api<DynamicObject> = Api::all_with(client.clone(), &route_kind());
+    let routes = all.list(&ListParams::default()).await.map_err(read("routes"))?.items;
+    for route in routes.iter().filter(|route| route.metadata.deletion_timestamp.is_none()) {
+        let from = route.namespace().unwrap_or_default();
+        let is_here =
+            |parent: &Value| parent["kind"] == "ListenerSet" && parent["namespace"].as_str().unwrap_or(&from) == namespace;
         let parents = array(&route.data["spec"]["parentRefs"]);
-        if !parents.is_empty() && parents.iter().all(|parent| parent["kind"] == "ListenerSet") {
-            let parents: Vec<Value> = parents.iter().map(|parent| judge_parent(&route, parent, &sets, &services)).collect();
-            report(&client, &route_kind(), &route, json!({"parents": parents})).await?;
+        if parents.is_empty() || !parents.iter().all(is_here) {
+            continue;
         }
+        let services: Api<Service> = Api::namespaced(client.clone(), &from);
+        let services = services.list(&ListParams::default()).await.map_err(read("Services"))?.items;
+        let parents: Vec<Value> = parents.iter().map(|parent| judge_parent(route, parent, &sets, &services)).collect();
+        report(&client, &route_kind(), route, json!({"parents": parents})).await?;
     }
     Ok(())
 }
@@ -213,11 +220,23 @@ fn attaches(route: &DynamicObject, parent: &Value, sets: &[(DynamicObject, Value
     if !chosen.iter().any(|listener| hosts.is_empty() || hosts.contains(&listener["hostname"])) {
         return Err(("NoMatchingListenerHostname", "no listener has a name of the route".to_owned()));
     }
-    let same = route.namespace() == set.namespace();
-    if !chosen.iter().any(|listener| same || listener["allowedRoutes"]["namespaces"]["from"] == "All") {
+    if !chosen.iter().any(|listener| takes(listener, route, set)) {
         return Err(("NotAllowedByListeners", "the listeners take no routes of this namespace".to_owned()));
     }
     Ok(())
+}
+
+/// Whether a listener of this set takes routes of the route's namespace. Of selectors those are known that name namespaces.
+fn takes(listener: &Value, route: &DynamicObject, set: &DynamicObject) -> bool {
+    let namespaces = &listener["allowedRoutes"]["namespaces"];
+    match namespaces["from"].as_str() {
+        Some("All") => true,
+        Some("Selector") => array(&namespaces["selector"]["matchExpressions"]).iter().all(|one| {
+            let named = |name: &Value| name.as_str() == route.namespace().as_deref();
+            one["key"] == "kubernetes.io/metadata.name" && one["operator"] == "In" && array(&one["values"]).iter().any(named)
+        }),
+        Some(_) | None => route.namespace() == set.namespace(),
+    }
 }
 
 /// A backend that is not there.

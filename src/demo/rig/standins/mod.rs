@@ -4,10 +4,12 @@
 //! Each part is one task. A part does what its real counterpart would make visible to us, no more, and writes as a field
 //! manager of its own.
 
+mod backups;
 mod certificates;
 mod databases;
 mod jobs;
 mod listeners;
+mod migrations;
 mod namespaces;
 mod runs;
 mod volumes;
@@ -44,6 +46,7 @@ impl Standins {
         let databases = databases::Databases::new(client.clone(), Arc::clone(postgres), work);
         let mut tasks = vec![
             tokio::spawn(databases.run()),
+            tokio::spawn(backups::run(client.clone(), Arc::clone(postgres), work)),
             tokio::spawn(volumes::run(client.clone())),
             tokio::spawn(listeners::run(client.clone())),
             tokio::spawn(certificates::run(client.clone())),

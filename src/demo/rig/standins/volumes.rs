@@ -1,8 +1,10 @@
-//! The volume provisioner: a volume for each claim, so that the scheduler places the pods that use it.
+//! The volume provisioner and the resizer: a volume for each claim, so that the scheduler places the pods that use it, and a larger
+//! one when the claim asks for more.
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
@@ -19,7 +21,7 @@ pub(super) async fn run(client: Client) {
 }
 
 async fn handle(client: Client, seen: Arc<Seen<PersistentVolumeClaim>>) -> Result<(), RigError> {
-    let volumes: Api<PersistentVolume> = Api::all(client);
+    let volumes: Api<PersistentVolume> = Api::all(client.clone());
     let claim = match &*seen {
         Seen::There(claim) => claim,
         Seen::Gone(claim) => {
@@ -32,11 +34,17 @@ async fn handle(client: Client, seen: Arc<Seen<PersistentVolumeClaim>>) -> Resul
         }
     };
     let Some(spec) = &claim.spec else { return Ok(()) };
-    if spec.volume_name.is_some() || claim.metadata.deletion_timestamp.is_some() {
+    if claim.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
     let name = volume_name(claim);
     let requests = spec.resources.as_ref().and_then(|resources| resources.requests.clone()).unwrap_or_default();
+    if spec.volume_name.is_some() {
+        let bound = claim.status.as_ref().filter(|status| status.phase.as_deref() == Some("Bound"));
+        let has = bound.and_then(|status| status.capacity.as_ref()?.get("storage"));
+        let (Some(has), Some(wanted)) = (has, requests.get("storage")) else { return Ok(()) };
+        return if has == wanted { Ok(()) } else { resize(client, claim, &name, wanted).await };
+    }
     let volume = json!({
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -59,6 +67,19 @@ async fn handle(client: Client, seen: Arc<Seen<PersistentVolumeClaim>>) -> Resul
     let params = PatchParams::apply(MANAGER).force();
     let made = volumes.patch(&name, &params, &Patch::Apply(&volume)).await;
     made.map(|_| ()).map_err(RigError::kube(format!("make the volume {name}")))
+}
+
+/// Makes the volume as large as its claim asks for. That this is more than before has the API server seen to.
+async fn resize(client: Client, claim: &PersistentVolumeClaim, volume: &str, wanted: &Quantity) -> Result<(), RigError> {
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    let volumes: Api<PersistentVolume> = Api::all(client.clone());
+    let larger = json!({"spec": {"capacity": {"storage": wanted}}});
+    let done = volumes.patch(volume, &params, &Patch::Merge(&larger)).await;
+    done.map_err(RigError::kube(format!("enlarge the volume {volume}")))?;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client, &claim.namespace().unwrap_or_default());
+    let larger = json!({"status": {"capacity": {"storage": wanted}}});
+    let told = claims.patch_status(&claim.name_any(), &params, &Patch::Merge(&larger)).await;
+    told.map(|_| ()).map_err(RigError::kube(format!("tell that the volume {volume} is larger")))
 }
 
 fn volume_name(claim: &PersistentVolumeClaim) -> String {

@@ -16,7 +16,7 @@ pub fn config_map(valid: &Valid<'_>) -> Object {
 
 /// Name and value of each variable.
 fn variables(valid: &Valid<'_>) -> Map<String, Value> {
-    let spec = valid.spec;
+    let spec = &valid.spec;
     let MailWay { server, port, from, security, method, login } = &valid.mail;
     let Storage {
         driver: _,

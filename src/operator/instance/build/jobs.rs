@@ -1,12 +1,13 @@
-//! What is done once: the database's schema, its first rows, and the owner's account.
+//! What is done once: the database's schema, its first rows, the owner's account; and the migrations of another release.
 
 use serde_json::json;
 
 use super::pods::{Pods, Process};
 use super::{Object, resources};
+use crate::operator::instance::upgrade::UnderWay;
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
-use crate::operator::settings::Release;
+use crate::operator::settings::Images;
 use crate::resource::Owner;
 
 /// Says what a Job of ours does.
@@ -31,6 +32,10 @@ pub enum Task {
     Seed,
     /// The first owner's account.
     Owner,
+    /// `db:migrate` without the post-deployment migrations: what the old release can live with.
+    PreMigration,
+    /// `db:migrate`: the rest, once no pod of the old release is left.
+    PostMigration,
 }
 
 impl Task {
@@ -40,7 +45,14 @@ impl Task {
             Self::Prepare => "prepare",
             Self::Seed => "seed",
             Self::Owner => "owner",
+            Self::PreMigration => "migrate-pre",
+            Self::PostMigration => "migrate-post",
         }
+    }
+
+    /// Whether a Job is of a change of the release; those go when it is over, so that the next one begins afresh.
+    pub fn is_of_change(job: &str) -> bool {
+        [Self::PreMigration, Self::PostMigration].into_iter().any(|task| job.starts_with(task.as_str()))
     }
 
     /// How long a Job of it may take with all its retries, in seconds: one that hangs fails instead of running for ever.
@@ -48,6 +60,8 @@ impl Task {
         match self {
             Self::Prepare | Self::Seed => 3600,
             Self::Owner => 900,
+            // Of 4.7 they rewrite the largest tables.
+            Self::PreMigration | Self::PostMigration => 6 * 3600,
         }
     }
 }
@@ -61,6 +75,12 @@ pub struct Attempts {
     pub seed: u32,
     /// Of the owner.
     pub owner: u32,
+    /// Of the backup before another release.
+    pub backup: u32,
+    /// Of its first migrations.
+    pub pre: u32,
+    /// Of its last migrations.
+    pub post: u32,
 }
 
 /// The Jobs of an instance.
@@ -82,32 +102,51 @@ pub fn job_name(task: Task, version: &str, attempt: u32) -> String {
 
 /// The Jobs of an instance.
 pub fn jobs(valid: &Valid<'_>, pods: &Pods<'_>, attempts: Attempts) -> Jobs {
-    let Attempts { prepare, seed, owner } = attempts;
-    let rails = |task: &str| ["bundle", "exec", "rails", task].map(str::to_owned).to_vec();
+    let Attempts { prepare, seed, owner, backup: _, pre: _, post: _ } = attempts;
     let Owner { username, email } = &valid.spec.owner;
+    let of = |task, attempt| Which { task, attempt, version: &valid.version, images: &valid.release };
     Jobs {
-        prepare: job(valid, pods, Task::Prepare, prepare, rails("db:prepare"), Vec::new()),
-        seed: job(valid, pods, Task::Seed, seed, rails("db:seed"), Vec::new()),
+        prepare: job(valid, pods, of(Task::Prepare, prepare), rails("db:prepare"), Vec::new()),
+        seed: job(valid, pods, of(Task::Seed, seed), rails("db:seed"), Vec::new()),
         owner: job(
             valid,
             pods,
-            Task::Owner,
-            owner,
+            of(Task::Owner, owner),
             ["sh", "-c", MAKE_OWNER].map(str::to_owned).to_vec(),
             vec![("OWNER_USERNAME", username.clone()), ("OWNER_EMAIL", email.clone())],
         ),
     }
 }
 
+/// A Job of `db:migrate` for the release to come; see [`Task`].
+pub fn migration(valid: &Valid<'_>, pods: &Pods<'_>, task: Task, attempt: u32, under_way: &UnderWay) -> Object {
+    let UnderWay { upgrade, images } = under_way;
+    let skip = ("SKIP_POST_DEPLOYMENT_MIGRATIONS", "true".to_owned());
+    let env = if task == Task::PreMigration { vec![skip] } else { Vec::new() };
+    job(valid, pods, Which { task, attempt, version: &upgrade.to, images }, rails("db:migrate"), env)
+}
+
+fn rails(task: &str) -> Vec<String> {
+    ["bundle", "exec", "rails", task].map(str::to_owned).to_vec()
+}
+
+/// Which Job, of which release.
+#[derive(Clone, Copy)]
+struct Which<'a> {
+    task: Task,
+    attempt: u32,
+    version: &'a str,
+    images: &'a Images,
+}
+
 fn job(
     valid: &Valid<'_>,
     pods: &Pods<'_>,
-    task: Task,
-    attempt: u32,
+    which: Which<'_>,
     command: Vec<String>,
     mut env: Vec<(&'static str, String)>,
 ) -> Object {
-    let Release { web, streaming: _ } = &valid.release;
+    let Which { task, attempt, version, images: Images { web, streaming: _ } } = which;
     env.push(("DB_SSLMODE", "prefer".to_owned()));
     let mut template = pods.ruby(Process {
         component: "job",
@@ -129,5 +168,5 @@ fn job(
             "template": template,
         },
     });
-    Object::new(valid, Kind::Job, job_name(task, &valid.version, attempt), "job", body)
+    Object::new(valid, Kind::Job, job_name(task, version, attempt), "job", body)
 }

@@ -16,6 +16,13 @@ pub fn listeners(valid: &Valid<'_>) -> Option<Object> {
     }
     // The routes of this namespace alone: cert-manager's for its questions is made here as well.
     let routes = json!({"namespaces": {"from": "Same"}});
+    // And for the pages that of who answers while the server is paused, which is elsewhere.
+    let secure_routes = |what: Use| match &valid.settings.park {
+        Some(park) if what == Use::Web => json!({"namespaces": {"from": "Selector", "selector": {"matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [valid.namespace, park.namespace]},
+        ]}}}),
+        Some(_) | None => routes.clone(),
+    };
     let pair = |(what, host): (Use, &str)| {
         let certificate = json!([{"group": "", "kind": "Secret", "name": what.tls_secret()}]);
         [
@@ -26,7 +33,7 @@ pub fn listeners(valid: &Valid<'_>) -> Option<Object> {
                 "port": 443,
                 "protocol": "HTTPS",
                 "tls": {"mode": "Terminate", "certificateRefs": certificate},
-                "allowedRoutes": routes,
+                "allowedRoutes": secure_routes(what),
             }),
         ]
     };

@@ -5,6 +5,7 @@ pub mod names;
 mod budgets;
 mod cache;
 mod certificates;
+mod change;
 mod database;
 mod endpoints;
 mod env;
@@ -27,6 +28,7 @@ pub mod tests;
 
 use serde_json::{Map, Value, json};
 
+pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
 pub use processes::Processes;
@@ -58,9 +60,20 @@ pub struct Object {
 
 impl Object {
     /// Completes a body with what every object of ours has: name, labels, hash. `body` has no metadata but annotations.
-    fn new(valid: &Valid<'_>, kind: Kind, name: impl Into<String>, component: &str, mut body: Value) -> Self {
+    fn new(valid: &Valid<'_>, kind: Kind, name: impl Into<String>, component: &str, body: Value) -> Self {
+        Self::within(valid, (kind != Kind::Namespace).then(|| valid.namespace.clone()), kind, name, component, body)
+    }
+
+    /// The same in another namespace than the instance's own.
+    fn within(
+        valid: &Valid<'_>,
+        namespace: Option<String>,
+        kind: Kind,
+        name: impl Into<String>,
+        component: &str,
+        mut body: Value,
+    ) -> Self {
         let name = name.into();
-        let namespace = (kind != Kind::Namespace).then(|| valid.namespace.clone());
         body["apiVersion"] = kind.api_version().into();
         body["kind"] = kind.as_str().into();
         body["metadata"]["name"] = name.clone().into();
@@ -124,12 +137,16 @@ pub struct Objects {
     pub routes: Vec<Object>,
     /// What they need for a customer's own domain.
     pub own_domain: Option<OwnDomain>,
+    /// The way to who answers while it is paused.
+    pub park: Option<Object>,
     /// What a drain of a node must leave.
     pub budgets: Vec<Object>,
     /// Mastodon's processes.
     pub processes: Processes,
     /// What is done once.
     pub jobs: Jobs,
+    /// What another release takes that is on its way.
+    pub change: Option<Change>,
 }
 
 impl Objects {
@@ -147,9 +164,11 @@ impl Objects {
             cache,
             routes,
             own_domain,
+            park,
             budgets,
             processes,
             jobs,
+            change,
         } = self;
         let Services { web, streaming, cache: cache_service } = services;
         let mut all = vec![quota, limits];
@@ -163,9 +182,13 @@ impl Objects {
             all.extend(certificates);
             all.extend(media.into_iter().flatten());
         }
+        all.extend(park);
         let Jobs { prepare, seed, owner } = jobs;
         let Processes { web, streaming, sidekiq, scheduler } = processes;
         all.extend([prepare, seed, owner, web, streaming, sidekiq, scheduler]);
+        if let Some(Change { backup, pre, post }) = change {
+            all.extend([backup, pre, post]);
+        }
         all
     }
 
@@ -210,9 +233,11 @@ pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> 
         cache: cache::stateful_set(valid, foundation),
         routes: routes::routes(valid),
         own_domain: own_domain(valid),
+        park: routes::park(valid),
         budgets: budgets::budgets(valid),
         processes: processes::processes(valid, &pods),
         jobs: jobs::jobs(valid, &pods, attempts),
+        change: valid.under_way.as_ref().map(|under_way| change::change(valid, &pods, attempts, under_way)),
         mail,
         env,
     }

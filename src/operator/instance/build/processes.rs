@@ -6,7 +6,7 @@ use super::pods::{Pods, Process};
 use super::{Object, names, resources, selector};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
-use crate::operator::settings::Release;
+use crate::operator::settings::Images;
 use crate::resource::{SchedulerSize, Size, StreamingSize, WebSize, WorkerSize};
 
 /// Sidekiq gives its jobs 25 seconds to end, and needs some for itself.
@@ -65,7 +65,7 @@ fn words(text: &str) -> Vec<String> {
 
 fn web(valid: &Valid<'_>, pods: &Pods<'_>, size: &WebSize) -> Object {
     let WebSize { replicas, concurrency, threads, memory_mib, cpu_milli } = size;
-    let Release { web, streaming: _ } = &valid.release;
+    let Images { web, streaming: _ } = &valid.release;
     let mut template = pods.ruby(Process {
         component: names::WEB,
         image: web.clone(),
@@ -91,7 +91,7 @@ fn web(valid: &Valid<'_>, pods: &Pods<'_>, size: &WebSize) -> Object {
 
 fn streaming(valid: &Valid<'_>, pods: &Pods<'_>, size: &StreamingSize) -> Object {
     let StreamingSize { replicas, db_pool, memory_mib, cpu_milli } = size;
-    let Release { web: _, streaming } = &valid.release;
+    let Images { web: _, streaming } = &valid.release;
     let mut template = pods.node(Process {
         component: names::STREAMING,
         image: streaming.clone(),
@@ -121,7 +121,7 @@ fn worker(
     queues: &[&str],
     (concurrency, memory_mib, cpu_milli): (u16, u32, u32),
 ) -> Value {
-    let Release { web, streaming: _ } = &valid.release;
+    let Images { web, streaming: _ } = &valid.release;
     let mut command = words("bundle exec sidekiq");
     command.extend(["-c".to_owned(), concurrency.to_string()]);
     for queue in queues {

@@ -9,7 +9,8 @@ use crate::operator::bucket::PUBLIC_FOLDERS;
 use crate::operator::instance::address::{Addresses, Cover, Host, Use};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
-use crate::operator::settings::{GatewayRef, MediaBackend};
+use crate::operator::settings::{GatewayRef, MediaBackend, Park};
+use crate::resource::{Mode, PAUSE_REASON_HEADER};
 
 /// What other servers ask the end of a handle for: where an account is, and what kind of server it is on.
 const WELL_KNOWN: [&str; 3] = ["/.well-known/webfinger", "/.well-known/host-meta", "/.well-known/nodeinfo"];
@@ -51,6 +52,36 @@ pub fn routes(valid: &Valid<'_>) -> Vec<Object> {
         routes.push(route(valid, what.as_str(), &[listener(&what.https())], &[host], &media_rules(valid)));
     }
     routes
+}
+
+/// The route that takes the pages' name over while the server is paused: from its own namespace to who answers in its place, with the
+/// reason as a header that visitors can't set. What else leads to the server stays: redirects, and media.
+pub fn park(valid: &Valid<'_>) -> Option<Object> {
+    let Park { namespace, service, port } = valid.settings.park.as_ref()?;
+    let Addresses { web, media: _, handles: _, served } = &valid.addresses;
+    let reason = match &valid.spec.mode {
+        Mode::Running {} => return None,
+        Mode::Suspended { reason } => reason.as_str(),
+        Mode::Archived {} => "ended",
+    };
+    if !served {
+        return None;
+    }
+    let mut parent = parent(valid, web, Use::Web);
+    if web.cover == Cover::Own {
+        // The listener is the server's, this route is not.
+        parent["namespace"] = valid.namespace.clone().into();
+    }
+    let rules = json!([{
+        "matches": below("/"),
+        "filters": [{
+            "type": "RequestHeaderModifier",
+            "requestHeaderModifier": {"set": [{"name": PAUSE_REASON_HEADER, "value": reason}]},
+        }],
+        "backendRefs": backend(service, *port),
+    }]);
+    let body = json!({"spec": {"parentRefs": [parent], "hostnames": [web.name], "rules": rules}});
+    Some(Object::within(valid, Some(namespace.clone()), Kind::HttpRoute, valid.name.clone(), "park", body))
 }
 
 fn route(valid: &Valid<'_>, name: &str, parents: &[Value], hosts: &[&str], rules: &Value) -> Object {
@@ -181,6 +212,36 @@ mod tests {
             assert!(rules(&redirect)[0].get("backendRefs").is_none());
             assert_eq!(media.body["spec"]["hostnames"], json!(["files.cats.example"]));
         });
+    }
+
+    #[test]
+    fn a_paused_server_has_another_way_in_under_the_same_name() {
+        let paused = |own: bool| {
+            move |settings: &mut crate::operator::Settings, spec: &mut crate::resource::MastodonInstanceSpec| {
+                if own {
+                    own_domain(None, true)(settings, spec);
+                }
+                spec.mode = Mode::Suspended { reason: "unpaid".into() };
+                settings.park = Some(Park { namespace: "paddock".into(), service: "park".into(), port: 80 });
+            }
+        };
+        with(own_domain(None, true), |valid| assert_eq!(park(valid), None));
+        with(paused(false), |valid| {
+            let park = park(valid).unwrap();
+            assert_eq!((park.namespace.as_deref(), park.name.as_str()), (Some("paddock"), "ins-01jd0000000000000000000000"));
+            assert_eq!(park.body["spec"]["parentRefs"][0]["kind"], "Gateway");
+            assert_eq!(rules(&park)[0]["filters"][0]["requestHeaderModifier"]["set"][0]["value"], "unpaid");
+        });
+        with(paused(true), |valid| {
+            let parent = &park(valid).unwrap().body["spec"]["parentRefs"][0];
+            assert_eq!((&parent["kind"], &parent["namespace"]), (&json!("ListenerSet"), &json!(valid.namespace)));
+            assert_eq!(parent["sectionName"], "web-https");
+        });
+        let unserved = |settings: &mut crate::operator::Settings, spec: &mut crate::resource::MastodonInstanceSpec| {
+            paused(true)(settings, spec);
+            spec.address_confirmed = false;
+        };
+        with(unserved, |valid| assert_eq!(park(valid), None));
     }
 
     #[test]

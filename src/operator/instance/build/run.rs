@@ -7,7 +7,7 @@ use super::pods::{Pods, Process};
 use super::{Object, names, resources, secrets};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
-use crate::operator::settings::Release;
+use crate::operator::settings::Images;
 use crate::resource::Owner;
 
 /// On a run's Job and its pods: the name of the run's custom resource.
@@ -44,7 +44,7 @@ pub struct Work {
 /// The Job of the run with this name. There is one such Job in a namespace: whoever creates it has the server to itself.
 pub fn run_job(valid: &Valid<'_>, run: &str, work: Work) -> Object {
     let Work { command, mut env, limit, again } = work;
-    let Release { web, streaming: _ } = &valid.release;
+    let Images { web, streaming: _ } = &valid.release;
     let Owner { username, email: _ } = &valid.spec.owner;
     let wrapped = ["sh", "-c", WRAPPER, "run"].map(str::to_owned).into_iter().chain(command).collect();
     env.extend([("OWNER_USERNAME", username.clone()), ("RUN_LIMIT", limit.to_string()), ("DB_SSLMODE", "prefer".to_owned())]);

@@ -20,13 +20,16 @@ use crate::operator::instance::buckets::BucketState;
 use crate::operator::instance::keys::Known;
 use crate::operator::instance::validate::validate;
 use crate::operator::settings::Settings;
-use crate::resource::{InstanceStatus, LocalDomain, MastodonInstance, MastodonInstanceSpec};
+use crate::resource::{InstanceStatus, LocalDomain, MastodonInstance, MastodonInstanceSpec, Upgrade, UpgradePhase};
 
 /// Names on purpose unlike the program's and each other, to catch what is swapped.
 pub fn settings() -> Settings {
     let image = |name: &str| format!("registry.example/{name}@sha256:{}", "a".repeat(64));
     serde_json::from_value(json!({
-        "releases": {"4.5.20": {"web": image("masto:v4.5.20"), "streaming": image("masto-streaming:v4.5.20")}},
+        "releases": {
+            "4.5.20": {"web": image("masto:v4.5.20"), "streaming": image("masto-streaming:v4.5.20"), "min_from": "4.2.0"},
+            "4.6.9": {"web": image("masto:v4.6.9"), "streaming": image("masto-streaming:v4.6.9"), "min_from": "4.2.0"},
+        },
         "address": {
             "wildcard_domain": "herd.example",
             "gateway": {"name": "front", "namespace": "edge", "section": "tls"},
@@ -76,7 +79,13 @@ pub fn foundation() -> Foundation {
     Foundation { secrets: 7, identity: Known { fingerprint: "f".into(), unproven: None }, bucket: BucketState::There }
 }
 
-const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1 };
+const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1, backup: 1, pre: 1, post: 1 };
+
+/// An upgrade, so that what it takes is built too.
+fn on_its_way() -> Upgrade {
+    let start = crate::resource::time(chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap());
+    Upgrade { from: "4.5.20".into(), to: "4.6.9".into(), phase: UpgradePhase::Backup, since: start.clone(), phase_since: start }
+}
 
 /// An instance and its settings, both as changed.
 pub fn with(change: impl FnOnce(&mut Settings, &mut MastodonInstanceSpec), look: impl FnOnce(&Valid<'_>)) {
@@ -96,7 +105,8 @@ pub fn own_domain(local: Option<LocalDomain>, confirmed: bool) -> impl Fn(&mut S
 
 fn with_objects(mode: &Value, web_replicas: u16, look: impl FnOnce(Vec<Object>)) {
     let (settings, instance) = (settings(), instance(mode, web_replicas));
-    look(objects(&validate(&settings, &instance, &InstanceStatus::default(), &BTreeMap::new()).unwrap()));
+    let status = InstanceStatus { version: Some("4.5.20".into()), upgrade: Some(on_its_way()), ..InstanceStatus::default() };
+    look(objects(&validate(&settings, &instance, &status, &BTreeMap::new()).unwrap()));
 }
 
 fn objects(valid: &Valid<'_>) -> Vec<Object> {
@@ -145,7 +155,7 @@ fn every_field_is_one_that_kubernetes_knows() {
                 Kind::PodDisruptionBudget => same::<PodDisruptionBudget>(object),
                 Kind::EndpointSlice => same::<EndpointSlice>(object),
                 // The API server of the integration tests knows these.
-                Kind::Cluster | Kind::HttpRoute | Kind::ListenerSet | Kind::Certificate => {}
+                Kind::Cluster | Kind::Backup | Kind::HttpRoute | Kind::ListenerSet | Kind::Certificate => {}
             }
         }
         kinds.extend(all.iter().map(|object| object.kind));
@@ -221,7 +231,7 @@ fn every_pod_fits_the_restricted_profile_and_is_pinned() {
                 assert!(volume.empty_dir.is_some() || volume.persistent_volume_claim.is_some(), "{name} mounts {volume:?}");
             }
         }
-        assert_eq!(pods, 8);
+        assert_eq!(pods, 10);
     });
 }
 
@@ -384,7 +394,7 @@ fn the_copy_of_tmp_keeps_neither_times_nor_owners() {
             assert!(!command.iter().any(|word| word.starts_with("--")), "{command:?}");
             copies += 1;
         }
-        assert_eq!(copies, 6, "web, sidekiq, scheduler and three Jobs");
+        assert_eq!(copies, 8, "web, sidekiq, scheduler and five Jobs");
     });
 }
 

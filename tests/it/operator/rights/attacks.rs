@@ -165,9 +165,9 @@ pub fn beyond_the_role(server: &str) -> Vec<Attack> {
         role("a CronJob", "POST", format!("/apis/batch/v1/namespaces/{server}/cronjobs")),
         role("a replication controller", "POST", inside("replicationcontrollers")),
         role("scale by the side door", "PATCH", format!("/apis/apps/v1/namespaces/{server}/deployments/web/scale")),
-        role("delete a volume claim", "DELETE", inside("persistentvolumeclaims/cache")),
-        role("delete a database", "DELETE", format!("/apis/postgresql.cnpg.io/v1/namespaces/{server}/clusters/db-1")),
-        role("delete a Job that is no run's", "DELETE", format!("/apis/batch/v1/namespaces/{server}/jobs/prepare-4-5-20")),
+        role("delete all volume claims", "DELETE", inside("persistentvolumeclaims")),
+        role("delete all databases", "DELETE", format!("/apis/postgresql.cnpg.io/v1/namespaces/{server}/clusters")),
+        role("take the fuse's ledger away", "DELETE", core("namespaces/paddock/configmaps/paddock-fuse")),
         role("delete the walls", "DELETE", format!("/apis/networking.k8s.io/v1/namespaces/{server}/networkpolicies")),
         // Leases and custom resources.
         role(

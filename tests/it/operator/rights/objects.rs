@@ -209,7 +209,14 @@ fn stores(target: &Target) -> Vec<Attack> {
         spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         policy(what, "POST", inside("persistentvolumeclaims"), json!({"metadata": {"name": "attempt"}, "spec": spec}))
     };
+    let gone = |what: &str, path: String| policy(what, "DELETE", path, json!({}));
     vec![
+        gone("delete a volume claim that nobody has ordered away", inside("persistentvolumeclaims/cache")),
+        gone(
+            "delete a database that nobody has ordered away",
+            format!("/apis/postgresql.cnpg.io/v1/namespaces/{server}/clusters/db-1"),
+        ),
+        gone("delete a namespace that holds data", format!("/api/v1/namespaces/{server}")),
         secret("db-1-app", "Opaque", json!({"password": "known"})),
         secret("other", "Opaque", json!({"a": "b"})),
         secret("mastodon-mail", "kubernetes.io/service-account-token", json!({})),

@@ -1,5 +1,7 @@
 //! `paddock admin`: what only the host's own people do, at the machine itself.
 
+mod fuse;
+
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
@@ -39,6 +41,9 @@ pub(super) enum Admin {
     MailMap(mail_map::MailMap),
     /// Print a server's login at the host's mail relay, or check a password that is read from standard input.
     MailCredential(mail_map::MailCredential),
+    /// The fuse on mass destruction, in each cluster of the configuration.
+    #[command(subcommand)]
+    Fuse(fuse::FuseCommand),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -62,6 +67,7 @@ impl From<ScopeName> for Scope {
 
 pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
     match admin {
+        Admin::Fuse(command) => fuse::run(command).await,
         Admin::Staff { file, email, scopes } => {
             let email =
                 EmailAddress::parse(&email).map_err(|_| anyhow::anyhow!("--email: \"{email}\" is not an e-mail address"))?;

@@ -1,0 +1,60 @@
+# Pausing, ending and removing servers: the staff's pages, and what it costs that a server does not answer.
+staff-change = What it should be
+staff-intent-not = That does not fit what the server should be at the moment. Nothing was changed.
+staff-stalled = Needs a person
+staff-fact-upgrade = Another release
+staff-fact-suspended = Does not answer since
+staff-fact-posts-lost = Posts lost from
+staff-fact-peers-stop = Others stop sending from
+staff-fact-removal = Removal began
+staff-fact-removed = Nothing left since
+
+pause-title = Pause this server
+pause-lead = It stops, and everything on it is kept. Visitors read that it is paused; other servers are told to come back later.
+pause-clocks = Posts that are sent to it while it is paused are lost after two to three days, the oldest first. After seven days other servers stop sending, until they hear from it again.
+pause-reason = Why
+pause-choose = Choose a reason.
+pause-asked = Its owner asked for it
+pause-asked-note = Visitors read that its owner has paused it.
+pause-abuse = Abuse
+pause-abuse-note = Visitors read that the people who run this host have stopped it.
+pause-moving = It is moving
+pause-moving-note = Visitors read that it comes back soon, under the same name.
+pause-unpaid = It is not paid
+pause-unpaid-note = Visitors read that its subscription is not paid.
+pause-button = Pause it
+resume-button = Let it run again
+
+end-title = End this server
+end-lead = It stops, and its data is kept until it is removed. Until then it can run again.
+end-reason = Why
+end-reason-hint = For the audit log, and for whoever looks next.
+end-reason-length = Write a reason of 3 to 200 characters.
+end-button = End it
+
+removal-title = Remove this server and all its data
+removal-button = Remove it and all its data
+removal-lead = Database, pictures and backups of this server are destroyed. Nobody can bring them back, and there is no proven archive of them.
+removal-steps = One asks for it with a reason. At least a minute later another one of the host's admins confirms it; where there is only one, the same.
+removal-reason = Why there will be no archive
+removal-reason-hint = For the audit log.
+removal-reason-length = Write a reason of 10 to 500 characters.
+removal-request = Ask for the removal
+removal-requested = The removal is asked for, and not confirmed yet. Nothing has been touched.
+removal-requested-already = Somebody has asked for this already.
+removal-requested-by = { $by } asked for it at { $at }: { $reason }
+removal-type = Type { $address } to confirm
+removal-confirm = Remove it and all its data now
+removal-confirmed = The removal is confirmed, and can't be stopped. The conditions on the server's page say how far it is.
+removal-withdraw = Take it back
+removal-withdrawn = The removal is taken back. Nothing was touched.
+removal-not-ended = Only a server that has ended can be removed. End it first.
+removal-not-open = Nobody has asked for this, or it is confirmed already.
+removal-too-soon = It can be confirmed a minute after it was asked for.
+removal-same-person = You asked for it. Somebody else of the host's admins has to confirm it.
+removal-wrong-name = This is not the address of the server. Type it exactly as it stands above.
+
+suspended-clock-waiting = If it runs again before { $lost }, nothing that was sent to it is lost. Until { $stop } other servers go on trying; then they stop until they hear from it again.
+suspended-clock-losing = Since { $lost } posts that were sent to it are being lost, the oldest first. Until { $stop } other servers go on trying; then they stop until they hear from it again.
+suspended-clock-stopped = Since { $stop } other servers have stopped sending to it. They begin again when they hear from it; what they did not send until then does not come.
+removal-under-way = It is being removed with everything on it.
