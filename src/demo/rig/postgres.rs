@@ -1,7 +1,7 @@
 //! A real Postgres on loopback.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Postgres {
     /// loss for speed; what was committed survives `kill -9` either way. Every role signs in with a password, over loopback only.
     pub async fn start(dir: &Path, durable: bool) -> Result<Self, RigError> {
         let bin = postgres_bin()?;
-        let data = data_folder(dir);
+        let data = data_folder(dir)?;
         set_orphan_aside(dir, &data)?;
         let password = kept_password(dir)?;
         if !data.join("PG_VERSION").exists() {
@@ -187,13 +187,38 @@ fn system_user() -> Option<&'static str> {
 }
 
 /// Where the data is: in `dir`, unless we are root and the system user could not get there (a home folder, say).
-fn data_folder(dir: &Path) -> PathBuf {
+fn data_folder(dir: &Path) -> Result<PathBuf, RigError> {
     let open = |folder: &Path| fs::metadata(folder).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0);
     let [within, elsewhere] = data_folders(dir);
-    if system_user().is_none() || dir.ancestors().all(open) { within } else { elsewhere }
+    if system_user().is_none() || dir.ancestors().all(open) {
+        return Ok(within);
+    }
+    make_ours(&elsewhere)?;
+    Ok(elsewhere.join("data"))
 }
 
-/// The two places where the data can be: whoever removes it need not know how the folders' rights were when it was made.
+/// Makes a folder in which nobody else can put anything. Its name can be foreseen and everybody may write where it lies, so what is
+/// there already is taken only when it is such a folder. The system user passes through it, hence not 0700.
+fn make_ours(folder: &Path) -> Result<(), RigError> {
+    match fs::create_dir(folder) {
+        Ok(()) => {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).map_err(RigError::file("protect", folder))?;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(RigError::file("create", folder)(error)),
+    }
+    // Of a link, the link.
+    let found = fs::symlink_metadata(folder).map_err(RigError::file("look at", folder))?;
+    let us = nix::unistd::Uid::effective().as_raw();
+    if found.is_dir() && found.uid() == us && found.permissions().mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    let why = std::io::Error::other("somebody else made it or may write to it; remove it, or start with --fresh");
+    Err(RigError::file("use", folder)(why))
+}
+
+/// The two places where the data, or the folder around it, can be: whoever removes it need not know how the folders' rights were when
+/// it was made.
 pub(super) fn data_folders(dir: &Path) -> [PathBuf; 2] {
     let name = hex::encode(Sha256::digest(dir.as_os_str().as_encoded_bytes()));
     [dir.join("postgres"), PathBuf::from(format!("/var/tmp/paddock-postgres-{}", &name[..12]))]
@@ -261,4 +286,29 @@ fn run_initdb(dir: &Path, data: &Path, bin: &Path, password_file: &Path) -> Resu
     let status = command.stdin(Stdio::null()).stdout(out).stderr(err).status();
     let status = status.map_err(|source| RigError::Spawn { part: "initdb".into(), source })?;
     if status.success() { Ok(()) } else { Err(RigError::Ended { part: "initdb".into(), log: tail(&log) }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_others_could_have_prepared_is_not_used() {
+        let dir = std::env::temp_dir().join(format!("paddock-data-test-{}", std::process::id()));
+        fs::create_dir_all(dir.join("target")).unwrap();
+        let (new, open, link, file) = (dir.join("new"), dir.join("open"), dir.join("link"), dir.join("file"));
+        make_ours(&new).unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o711);
+        make_ours(&new).expect("the second start finds what the first has made");
+
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        std::os::unix::fs::symlink(dir.join("target"), &link).unwrap();
+        fs::write(&file, "").unwrap();
+        for folder in [&open, &link, &file] {
+            let error = make_ours(folder).unwrap_err();
+            assert_eq!(error.to_string(), format!("could not use {}", folder.display()));
+        }
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }
