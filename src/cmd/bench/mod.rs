@@ -55,8 +55,10 @@ pub(super) async fn run(bench: Bench, shutdown: CancellationToken) -> anyhow::Re
         tracing::warn!(error = %error, "the measurement's folder could not be removed");
     }
     let line = measured?;
+    let recorded = if bench.record { record(&line) } else { Ok(()) };
+    // The last of all lines, and there whether or not it could be recorded.
     println!("{line}");
-    if bench.record { record(&line) } else { Ok(()) }
+    recorded
 }
 
 async fn measure(bench: &Bench, dir: &Path) -> anyhow::Result<String> {
@@ -73,7 +75,7 @@ fn record(line: &str) -> anyhow::Result<()> {
     let mut file = std::fs::OpenOptions::new().append(true).open(path).context("docs/benchmarks.md (run it in the checkout)")?;
     let date = SystemClock.now().format("%Y-%m-%d %H:%M UTC");
     writeln!(file, "\n{date}, commit {}, {}:\n\n    {line}", commit(), machine())?;
-    println!("written to {}", path.display());
+    eprintln!("written to {}", path.display());
     Ok(())
 }
 

@@ -82,16 +82,16 @@ pub(super) async fn measure(dir: &Path, instances: u32) -> anyhow::Result<String
     Ok(format!(
         "provision: instances {instances}; p50_ms {}; p99_ms {}; single_ms {single}; objects_per_s {:.0}; bare_objects_per_s {:.0}; \
          ratio {:.2}; peak_mib {peak_mib}; requests_per_instance {:.1}; bare_requests_per_instance {bare_requests}; \
-         objects_per_instance {objects}; seconds {:.1}; bare_seconds {:.1}; bare_sent_seconds {:.1}",
+         objects_per_instance {objects}; all_ms {}; bare_all_ms {}; bare_sent_ms {}",
         percentile(&many, 50),
         percentile(&many, 99),
         rate(wall),
         rate(theirs.ready),
         rate(wall) / rate(theirs.ready),
         all_requests / f64::from(instances),
-        wall.as_secs_f64(),
-        theirs.ready.as_secs_f64(),
-        theirs.sent.as_secs_f64(),
+        wall.as_millis(),
+        theirs.ready.as_millis(),
+        theirs.sent.as_millis(),
     ))
 }
 

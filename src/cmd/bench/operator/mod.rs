@@ -17,7 +17,7 @@
 //!   sent until then are counted: there should be none.
 //! * `noop_ms`: what one more pass over all N takes when nothing is to do: the sum of the passes' times, as if they ran one after the
 //!   other; and `noop_writes`, the writes meanwhile.
-//! * `kib_per_instance`: the most memory that it held, less what it held without any server, by N.
+//! * `mib_per_instance`: the most memory that it held, less what it held without any server, by N.
 
 mod crowd;
 mod drift;
@@ -75,17 +75,17 @@ pub(super) async fn measure(dir: &Path, instances: u32, pods: bool) -> anyhow::R
     let (theirs, at_once) = measure_theirs(&dir.join("bare"), instances, pods, recipe).await?;
 
     let rate = |wall: Duration| f64::from(instances) * objects / wall.as_secs_f64();
-    let kib_per_instance = (peak_kib.saturating_sub(idle_kib)) / u64::from(instances);
+    let mib_per_instance = f64::from(u32::try_from(peak_kib.saturating_sub(idle_kib))?) / 1024.0 / f64::from(instances);
     Ok(format!(
         "operator: instances {instances}; pods {}; objects_per_s {:.0}; bare_objects_per_s {:.0}; bare_at_once {at_once}; ratio {:.2}; \
-         seconds {:.1}; bare_seconds {:.1}; wave_p50_ms {}; drift_p50_ms {}; drift_p99_ms {}; restart_first_ms {}; restart_all_ms {}; \
-         restart_writes {}; noop_ms {noop_ms:.0}; noop_writes {noop_writes}; idle_mib {}; peak_mib {}; kib_per_instance {kib_per_instance}",
+         all_ms {}; bare_all_ms {}; wave_p50_ms {}; drift_p50_ms {}; drift_p99_ms {}; restart_first_ms {}; restart_all_ms {}; \
+         restart_writes {}; noop_ms {noop_ms:.0}; noop_writes {noop_writes}; idle_mib {}; peak_mib {}; mib_per_instance {mib_per_instance:.3}",
         if pods { "simulated" } else { "none" },
         rate(wall),
         rate(theirs.ready),
         rate(wall) / rate(theirs.ready),
-        wall.as_secs_f64(),
-        theirs.ready.as_secs_f64(),
+        wall.as_millis(),
+        theirs.ready.as_millis(),
         percentile(&waves, 50),
         percentile(&drifts, 50),
         percentile(&drifts, 99),
