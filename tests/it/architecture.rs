@@ -349,7 +349,7 @@ fn the_operator_could_run_in_another_cluster() {
         all.into_iter().map(move |import| format!("{} imports {import}", source.path))
     });
     holds(
-        "operator and agent know resource, clock, telemetry, ids, archive, crypto, internet and sealing, and neither database nor domain",
+        "operator and agent know resource, clock, telemetry, ids, archive, crypto, internet, sealing and crash, and neither database nor domain",
         broken,
         &[],
     );
