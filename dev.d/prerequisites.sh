@@ -2,7 +2,7 @@
 
 # Caches lie below it, and some CI runners don't set it.
 if [[ -z "${HOME:-}" ]]; then
-    HOME=$(getent passwd "$EUID" | cut -d: -f6)
+    HOME=$(getent passwd "$EUID" | cut -d: -f6) || true
     [[ -n "$HOME" ]] || die 3 "HOME is not set, and this user has no home folder: set HOME"
     export HOME
 fi
@@ -43,11 +43,12 @@ rust_components() {
 # prerequisites [browser]
 prerequisites() {
     local name packages=()
-    for name in git cargo go; do
+    for name in cargo go; do
         command -v "$name" >/dev/null || die 3 "$name is missing: $(how_to_get "$name")"
     done
     require_version cargo "$(wanted_rust)" "$(cargo --version | cut -d' ' -f2)"
     require_version go "$(wanted_go)" "$(go version | sed -n 's/.* go\([0-9.]*\).*/\1/p')"
+    command -v git >/dev/null || packages+=(git)
     has_postgres || packages+=(postgresql)
     command -v setpriv >/dev/null || packages+=(util-linux)
     command -v flock >/dev/null || packages+=(util-linux)
@@ -66,21 +67,25 @@ has_fonts() {
 
 how_to_get() {
     case $1 in
-        git) echo "apt-get install git" ;;
         cargo) echo "rustup update stable, or install Rust $(wanted_rust) or later from https://rustup.rs" ;;
         go) echo "install Go $(wanted_go) or later from https://go.dev/dl" ;;
     esac
 }
 
 install_packages() {
-    local line="apt-get install -y --no-install-recommends $*" as_root=()
+    # A fresh machine has no lists of packages yet: without the first half the second one finds nothing.
+    local line="apt-get update && apt-get install -y --no-install-recommends $*" as_root=()
     if ! command -v apt-get >/dev/null; then
         die 3 "missing: $*. This is not Debian: install them (Debian's names) and run again"
     fi
     if ((EUID != 0)); then
-        if sudo -n true 2>/dev/null; then as_root=(sudo -n); else die 3 "missing: $*. Run this, then try again:  sudo $line"; fi
+        if ! command -v sudo >/dev/null; then
+            die 3 "missing: $*. Run this, then try again:  su - -c '$line'"
+        fi
+        sudo -n true 2>/dev/null || die 3 "missing: $*. Run this, then try again:  sudo sh -c '$line'"
+        as_root=(sudo -n)
     fi
-    step "install $*" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive bash -c "$(declare -f no_system_cluster); apt-get update -qq && no_system_cluster $* && $line" >&2
+    step "install $*" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive bash -c "$(declare -f no_system_cluster); no_system_cluster $* && $line" >&2
 }
 
 # Debian's package postgresql starts a server of its own; we only want its programs. Where it is installed already, nothing is changed.
