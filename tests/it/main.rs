@@ -14,6 +14,7 @@ mod claims;
 mod config;
 mod database;
 mod demo;
+mod dev;
 mod dns;
 mod faults;
 mod fleet;
