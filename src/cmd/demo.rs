@@ -1,7 +1,7 @@
 //! `paddock demo`: everything on this machine, for looking at it and for proving that it works.
 
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,10 +18,12 @@ use crate::demo::rig::{self, Rig, RigSettings};
 use crate::demo::stage::{HOSTS_DOMAIN, STAFF_EMAIL, STAFF_PASSWORD, Stage, StageSettings};
 use crate::{park, resource};
 
-/// Held by the demo that runs in a folder; says which process it is.
+/// Held by the demo that runs in a folder; says which process it is. The first thing that a demo makes there, and never forgotten.
 const LOCK: &str = "lock";
 /// Whole seconds that `./dev` took before it started us: whoever waits for the demo has waited for these as well.
 const BEFORE: &str = "PADDOCK_DEV_SECONDS";
+/// What else a demo makes in its folder.
+const KEPT: [&str; 5] = ["rig", "mails", "stripe.json", "stripe.new", "paddock.toml"];
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -41,9 +43,13 @@ pub(super) async fn run(demo: Demo, shutdown: CancellationToken) -> anyhow::Resu
     let dir = if demo.check { std::env::temp_dir().join(format!("paddock-check-{}", std::process::id())) } else { demo.dir };
     std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     let dir = dir.canonicalize()?;
+    let keep = !demo.check && !demo.fresh;
+    if !keep {
+        ensure_ours(&dir)?;
+    }
     let _lock = lock(&dir)?;
     let outcome = tokio::select! {
-        started = start(&dir, !demo.check && !demo.fresh) => match started {
+        started = start(&dir, keep) => match started {
             Ok((rig, stage)) => play(rig, stage, demo.check, began, shutdown.clone()).await,
             Err(error) => Err(error),
         },
@@ -56,8 +62,23 @@ pub(super) async fn run(demo: Demo, shutdown: CancellationToken) -> anyhow::Resu
         eprintln!("the check failed; all of it is kept in {} (logs in {})", dir.display(), dir.join("rig/logs").display());
         return outcome;
     }
-    forget(&dir).and_then(|()| Ok(std::fs::remove_dir_all(&dir)?)).context("removing the check's folder")?;
+    remove(&dir).context("removing the check's folder")?;
     outcome
+}
+
+/// What is to be forgotten must be a demo's: the folder of somebody who mistyped `--dir` is full of other things.
+fn ensure_ours(dir: &Path) -> anyhow::Result<()> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    let remedy = "name another folder, or remove by hand what you no longer need";
+    if let Some(name) = names.iter().find(|name| *name != LOCK && !KEPT.contains(&name.as_str())) {
+        anyhow::bail!("nothing was forgotten: {} holds \"{name}\", which no demo makes; {remedy}", dir.display());
+    }
+    let ours = names.is_empty() || names.iter().any(|name| name == LOCK);
+    anyhow::ensure!(ours, "nothing was forgotten: no demo has ever run in {}; {remedy}", dir.display());
+    Ok(())
 }
 
 /// Whoever starts sweeps away what an earlier run left behind: it must not be a demo that runs.
@@ -78,18 +99,27 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// Removes all state, wherever it lies, but not the lock that we hold.
+/// Removes all state, wherever it lies, but not the lock that we hold, nor anything that no demo makes.
 fn forget(dir: &Path) -> anyhow::Result<()> {
     rig::forget(&dir.join("rig"))?;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            std::fs::remove_dir_all(entry.path())?;
-        } else if entry.file_name() != LOCK {
-            std::fs::remove_file(entry.path())?;
-        }
+    for path in KEPT.map(|name| dir.join(name)) {
+        // Of a link, the link: what it leads to is not ours.
+        let removed = match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => std::fs::remove_dir_all(&path),
+            Ok(_) => std::fs::remove_file(&path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        removed.with_context(|| format!("removing {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Removes all state and then the folder, which must be empty but for the lock.
+fn remove(dir: &Path) -> anyhow::Result<()> {
+    forget(dir)?;
+    std::fs::remove_file(dir.join(LOCK))?;
+    Ok(std::fs::remove_dir(dir)?)
 }
 
 async fn start(dir: &Path, keep: bool) -> anyhow::Result<(Rig, Stage)> {

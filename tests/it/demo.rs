@@ -1,5 +1,6 @@
 //! The command for everybody's first minute: `paddock demo` starts everything, keeps it, forgets it when told, and leaves nothing.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -189,6 +190,34 @@ async fn a_demo_keeps_its_state_forgets_it_when_told_and_leaves_nothing_running(
     assert!(!marker.join("kept.txt").exists(), "--fresh forgets");
     fresh.interrupt();
     assert_eq!(processes_of(&dir), Vec::<String>::new(), "something still runs");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn what_no_demo_made_is_never_forgotten() {
+    let dir = std::env::temp_dir().join(format!("paddock-demo-foreign-{}", std::process::id()));
+    let foreign: [(&str, &[&str], &str); 3] = [
+        ("home", &["mails/letter.txt", "photo.jpg"], "photo.jpg"),
+        ("project", &["rig/plan.txt", "mails/letter.txt"], "no demo has ever run"),
+        ("used", &["lock", "rig/plan.txt", "notes.txt"], "notes.txt"),
+    ];
+    for (name, files, told) in foreign {
+        let folder = dir.join(name);
+        for file in files {
+            fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+            fs::write(folder.join(file), "dear to somebody").unwrap();
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paddock"));
+        let output = command.args(["demo", "--fresh", "--dir"]).arg(&folder).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("nothing was forgotten") && said.contains(told), "{name}: {said}");
+        for file in files {
+            assert_eq!(fs::read_to_string(folder.join(file)).unwrap(), "dear to somebody", "{name}: {file}");
+        }
+        let entries = fs::read_dir(&folder).unwrap().count();
+        let of_ours: BTreeSet<_> = files.iter().map(|file| file.split('/').next()).collect();
+        assert_eq!(entries, of_ours.len(), "{name}: something was made there");
+    }
     fs::remove_dir_all(&dir).unwrap();
 }
 
