@@ -52,7 +52,7 @@ pub struct Order {
     pub checkout_expires_at: DateTime<Utc>,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
-    /// When a card of the customer was last declined while it waited for its payment.
+    /// When a card was last declined on its payment page.
     pub declined_at: Option<DateTime<Utc>>,
     /// When it was placed.
     pub created_at: DateTime<Utc>,
@@ -201,11 +201,20 @@ pub(super) async fn set_checkout(
     .await
 }
 
-/// Whether the order waits for its payment and this is news.
+/// Whether the order waits for its payment, this is news, and no other order of the account could be paid with the same amount at that
+/// time (which Stripe gives in whole seconds). One that has expired counts to the end of its time, though it may have been given up
+/// earlier.
 pub(super) async fn set_declined(conn: &mut PgConnection, id: OrderId, at: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "update orders set declined_at = $2
-         where id = $1 and state in ('placed', 'open') and (declined_at is null or declined_at < $2)",
+         where id = $1 and state in ('placed', 'open') and (declined_at is null or declined_at < $2)
+           and date_trunc('second', created_at) <= $2
+           and not exists (
+             select from orders other
+             where other.account_id = orders.account_id and other.id <> orders.id
+               and other.amount_minor = orders.amount_minor and other.currency = orders.currency
+               and date_trunc('second', other.created_at) <= $2 and other.checkout_expires_at >= $2
+               and (other.paid_at is null or other.paid_at >= $2))",
     )
     .bind(id)
     .bind(at)

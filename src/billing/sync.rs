@@ -33,7 +33,7 @@ pub struct Remote {
     pub subscription: Option<RemoteSubscription>,
     /// The oldest invoice that is not paid.
     pub open_invoice: Option<Invoice>,
-    /// When a card of the customer was last declined; looked for only while the checkout is open.
+    /// When a card was last declined that may have been tried for the checkout; looked for only while it is open.
     pub declined_at: Option<DateTime<Utc>>,
 }
 
@@ -80,9 +80,9 @@ pub(super) async fn with_subscription(stripe: &dyn Stripe, clock: &dyn Clock, ch
     let remote = if let Some(subscription) = &checkout.subscription {
         fetch_subscription(stripe, clock, subscription).await?
     } else {
-        let declined_at = match (&checkout.status, &checkout.customer) {
-            (CheckoutStatus::Open, Some(customer)) => stripe.last_decline(customer).await?,
-            (CheckoutStatus::Open | CheckoutStatus::Complete | CheckoutStatus::Expired, _) => None,
+        let declined_at = match checkout.status {
+            CheckoutStatus::Open => stripe.last_decline(&checkout).await?,
+            CheckoutStatus::Complete | CheckoutStatus::Expired => None,
         };
         Remote { fetched_at: clock.now(), checkout: None, subscription: None, open_invoice: None, declined_at }
     };
@@ -137,11 +137,10 @@ pub async fn sync(conn: &mut PgConnection, clock: &dyn Clock, remote: &Remote) -
     Ok(store::lock_order(conn, id).await?)
 }
 
-/// A card was declined on the payment page. A charge does not say for which order, so one that is older than this order says nothing
-/// about it. (Two open orders of one customer both show it: a card was declined in either case.)
+/// A card was declined on a payment page. Stripe does not say on which: it is noted only where no other order of the account could have
+/// been meant. Where one could, the page says what is true of both: not paid yet.
 async fn note_decline(conn: &mut PgConnection, clock: &dyn Clock, order: &Order, at: DateTime<Utc>) -> sqlx::Result<()> {
-    // Stripe counts in whole seconds.
-    if at.timestamp() >= order.created_at.timestamp() && store::set_declined(conn, order.id, at).await? {
+    if store::set_declined(conn, order.id, at).await? {
         audit::record(conn, clock, ACTOR, Some(order.account_id), "order.declined", &order.id.to_string(), json!({ "at": at }))
             .await?;
     }

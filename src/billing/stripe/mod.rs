@@ -57,9 +57,11 @@ pub trait Stripe: Send + Sync + Debug {
     /// The oldest invoice of the subscription that is finalised and unpaid: since when money is owed. (`past_due` carries no date.)
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>>;
 
-    /// When a card of the customer was last declined, as far as their newest hundred charges tell. (A Checkout Session itself says
-    /// nothing of it: it stays open for another try.)
-    async fn last_decline(&self, customer: &CustomerId) -> Result<Option<DateTime<Utc>>>;
+    /// When a card was last declined that may have been tried on this session's page: by its customer, for its total, since it was made,
+    /// for no invoice but a subscription's first, and as far as the newest hundred charges tell. (A session itself says nothing of it: it
+    /// stays open for another try, and in mode `subscription` it names no `PaymentIntent`. So another session of the same customer and
+    /// total can't be told from this one.)
+    async fn last_decline(&self, of: &Checkout) -> Result<Option<DateTime<Utc>>>;
 
     /// All subscriptions in any state, newest first, a page at a time: `after` is the last id of the page before.
     async fn list_subscriptions(&self, after: Option<&RemoteSubscriptionId>) -> Result<Page<RemoteSubscription>>;
@@ -140,6 +142,10 @@ pub struct Checkout {
     pub subscription: Option<RemoteSubscriptionId>,
     /// Who pays.
     pub customer: Option<CustomerId>,
+    /// What is paid now; none in a currency that we do not deal in, which a session of ours is never in.
+    pub total: Option<Money>,
+    /// When it was made.
+    pub created: DateTime<Utc>,
     /// When it ends unless paid.
     pub expires_at: DateTime<Utc>,
     /// Our order, from the metadata.

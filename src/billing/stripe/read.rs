@@ -99,6 +99,8 @@ pub(super) fn checkout(session: &CheckoutSession) -> Result<Checkout> {
         paid,
         subscription: session.subscription.as_ref().map(|found| id("subscription", found.id().as_str())).transpose()?,
         customer: session.customer.as_ref().map(|found| id("customer", found.id().as_str())).transpose()?,
+        total: session.amount_total.zip(session.currency.as_ref()).and_then(|(minor, currency)| money(minor, currency).ok()),
+        created: time("checkout", session.created)?,
         expires_at: time("checkout expiry", session.expires_at)?,
         order: session.metadata.as_ref().and_then(|metadata| ours(metadata, ORDER)),
     })
@@ -164,13 +166,38 @@ pub(super) fn invoice(invoice: &stripe_shared::Invoice) -> Result<Invoice> {
     })
 }
 
-/// When the newest failed charge of a list was tried. The list is newest first.
-pub(super) fn last_decline(list: &RawJson) -> Result<Option<DateTime<Utc>>> {
-    let list = plain(list, "the list of charges")?;
-    let charges = list.pointer("/data").and_then(Value::as_array).ok_or_else(|| unreadable("the list of charges"))?;
-    let failed = charges.iter().find(|charge| charge["status"] == "failed");
-    let tried = |charge: &Value| charge["created"].as_i64().ok_or_else(|| unreadable("a charge without a time"));
-    failed.map(|charge| time("charge", tried(charge)?)).transpose()
+/// An attempt at a card that failed.
+pub(super) struct Decline {
+    /// When.
+    pub(super) at: DateTime<Utc>,
+    /// What was to be paid. A charge itself no longer says for which invoice it is; this does.
+    pub(super) payment_intent: String,
+}
+
+/// The failed charges of a list over this amount, in its order. Those without a `PaymentIntent` (made by hand, or by other software) are
+/// never of a Checkout Session.
+pub(super) fn declines(list: &Value, amount: Money) -> Result<Vec<Decline>> {
+    let charges = list["data"].as_array().ok_or_else(|| unreadable("the list of charges"))?;
+    let failed = charges.iter().filter(|charge| {
+        charge["status"] == "failed"
+            && charge["amount"].as_i64() == Some(amount.minor)
+            && charge["currency"].as_str() == Some(amount.currency.code())
+    });
+    let mut declines = Vec::new();
+    for charge in failed {
+        let at = charge["created"].as_i64().ok_or_else(|| unreadable("a charge without a time"))?;
+        if let Some(intent) = charge["payment_intent"].as_str() {
+            declines.push(Decline { at: time("charge", at)?, payment_intent: intent.to_owned() });
+        }
+    }
+    Ok(declines)
+}
+
+/// Whether a payment with these invoice payments (their invoices expanded) is the first one of a subscription. It has no invoice as long
+/// as Checkout has not made the subscription; a renewal has one that says so.
+pub(super) fn is_first_payment(list: &Value) -> Result<bool> {
+    let payments = list["data"].as_array().ok_or_else(|| unreadable("the list of invoice payments"))?;
+    Ok(payments.iter().all(|payment| payment["invoice"]["billing_reason"] == "subscription_create"))
 }
 
 /// An answer as plain JSON.

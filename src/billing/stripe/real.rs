@@ -4,13 +4,14 @@
 //! the same keys, and Stripe answers with what it did the first time. It keeps keys for at least 24 hours; what may be asked for again
 //! later than that (customer, price) is looked up before it is made.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use miniserde::json::Value as RawJson;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stripe::{ApiErrorsCode, IdempotencyKey, RequestStrategy, StripeRequest};
 use stripe_billing::billing_portal_session::CreateBillingPortalSession;
@@ -94,9 +95,12 @@ impl RealStripe {
         request.customize().request_strategy(strategy).send(&self.client).await.map_err(refusal)
     }
 
-    /// Reads what async-stripe has no module for among those that we build.
-    async fn read(&self, path: &str) -> Result<serde_json::Value> {
-        let request = RequestBuilder::new(StripeMethod::Get, path);
+    /// Reads what async-stripe has no module for among those that we build, and what its types would refuse as a whole for one field.
+    async fn read(&self, path: &str, query: Option<&Value>) -> Result<Value> {
+        let mut request = RequestBuilder::new(StripeMethod::Get, path);
+        if let Some(query) = query {
+            request = request.query(query);
+        }
         let answer: RawJson = request.customize().send(&self.client).await.map_err(refusal)?;
         read::plain(&answer, path)
     }
@@ -239,12 +243,18 @@ impl Stripe for RealStripe {
         }
     }
 
-    async fn last_decline(&self, customer: &CustomerId) -> Result<Option<DateTime<Utc>>> {
-        // Read loosely, as events are.
-        let list = RequestBuilder::new(StripeMethod::Get, "/charges")
-            .query(&BTreeMap::from([("customer", customer.as_str()), ("limit", "100")]));
-        let list: RawJson = list.customize().send(&self.client).await.map_err(refusal)?;
-        read::last_decline(&list)
+    async fn last_decline(&self, of: &Checkout) -> Result<Option<DateTime<Utc>>> {
+        let (Some(customer), Some(total)) = (&of.customer, of.total) else { return Ok(None) };
+        let since = of.created.timestamp();
+        let query = json!({ "customer": customer.as_str(), "created": { "gte": since }, "limit": PAGE });
+        for decline in read::declines(&self.read("/charges", Some(&query)).await?, total)? {
+            let payment = json!({ "type": "payment_intent", "payment_intent": decline.payment_intent });
+            let query = json!({ "payment": payment, "expand": ["data.invoice"], "limit": PAGE });
+            if read::is_first_payment(&self.read("/invoice_payments", Some(&query)).await?)? {
+                return Ok(Some(decline.at));
+            }
+        }
+        Ok(None)
     }
 
     async fn list_subscriptions(&self, after: Option<&RemoteSubscriptionId>) -> Result<Page<RemoteSubscription>> {
@@ -273,11 +283,11 @@ impl Stripe for RealStripe {
     }
 
     async fn account(&self) -> Result<StripeAccount> {
-        read::account(&self.read("/account").await?, self.mode)
+        read::account(&self.read("/account", None).await?, self.mode)
     }
 
     async fn webhook_endpoints(&self) -> Result<Vec<WebhookEndpoint>> {
-        read::webhook_endpoints(&self.read("/webhook_endpoints").await?)
+        read::webhook_endpoints(&self.read("/webhook_endpoints", None).await?)
     }
 }
 

@@ -16,7 +16,9 @@ use super::faults::Fault;
 use super::idempotency::StoredAnswer;
 use super::params::Params;
 use super::store::Turn;
-use super::{Shop, account, charges, checkout, customers, events, invoices, portal, prices, products, subscriptions};
+use super::{
+    Shop, account, charges, checkout, customers, events, invoice_payments, invoices, portal, prices, products, subscriptions,
+};
 
 /// An answer and whether it is one from before.
 type Reply = (StatusCode, Value, bool);
@@ -128,6 +130,7 @@ fn dispatch(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) ->
         ("GET", ["invoices"]) => invoices::list(turn, params),
         ("GET", ["invoices", id]) => plain(params, invoices::get(turn, id)),
         ("POST", ["invoices", id, "pay"]) => invoices::pay_now(turn, id, params),
+        ("GET", ["invoice_payments"]) => invoice_payments::list(turn, params),
         ("GET", ["charges"]) => charges::list(turn, params),
         ("GET", ["events"]) => events::list(turn, params),
         ("GET", ["events", id]) => plain(params, events::get(turn, id)),

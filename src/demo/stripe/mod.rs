@@ -16,6 +16,7 @@ mod errors;
 mod events;
 mod faults;
 mod idempotency;
+mod invoice_payments;
 mod invoices;
 mod list;
 mod params;

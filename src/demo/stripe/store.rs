@@ -38,6 +38,9 @@ pub(super) struct State {
     /// Attempts at a card, in Stripe's words; absent in files of an older version.
     #[serde(default)]
     pub attempts: Shelf,
+    /// Which payment is of which invoice; absent in files of an older version.
+    #[serde(default)]
+    pub invoice_payments: Shelf,
     pub events: Shelf,
     /// What a session sells, by session.
     pub baskets: BTreeMap<String, Basket>,

@@ -1,7 +1,9 @@
 //! Placing an order, paying, walking away, giving up; the waiting list.
 
 use chrono::TimeDelta;
+use paddock::billing::stripe::RemoteStatus;
 use paddock::billing::{self, Order, OrderState};
+use paddock::clock::Clock as _;
 use paddock::demo::stripe::{Fault, FaultOrder};
 
 use crate::harness::{Answer, Capacity, Client, Start, TestApp};
@@ -140,6 +142,66 @@ async fn a_declined_card_is_said_by_the_orders_page() {
     app.shop.pay_well(placed.checkout_id.as_ref().unwrap());
     app.run_jobs().await;
     customer.get(&path).await.redirects_to(&format!("/instances/{}", placed.instance_id));
+}
+
+/// Comes back to an order's page without having paid; whether it says that a card was declined once Stripe has been asked.
+async fn says_declined(app: &TestApp, customer: &Client, order: &Order) -> bool {
+    let path = format!("/orders/{}", order.id);
+    customer.get(&format!("{path}?came=back")).await.is(200);
+    app.run_jobs().await;
+    let noted: i64 = sqlx::query_scalar("select count(*) from audit_events where action = 'order.declined' and subject = $1")
+        .bind(order.id.to_string())
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
+    let declined = customer.get(&path).await.is(200).visible_text().contains("Your card was declined");
+    assert_eq!(declined, noted == 1, "what is shown and what is noted are the same");
+    declined
+}
+
+async fn newest_order(app: &TestApp) -> Order {
+    let mut conn = app.db.staff().acquire().await.unwrap();
+    billing::list_orders(&mut conn).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn a_declined_card_is_said_of_no_order_that_it_may_not_have_been_for() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    order(&customer, "birds").await.is(303);
+    let birds = newest_order(&app).await;
+    order(&customer, "foxes").await.is(303);
+    let foxes = newest_order(&app).await;
+    app.shop.pay(birds.checkout_id.as_ref().unwrap(), "4000 0000 0000 0002").unwrap_err();
+    // The same customer and the same amount: Stripe can't say which of them it was.
+    assert!(!says_declined(&app, &customer, &birds).await);
+    assert!(!says_declined(&app, &customer, &foxes).await);
+    // Nor does it become the other one's when the one is paid.
+    app.shop.pay_well(birds.checkout_id.as_ref().unwrap());
+    app.run_jobs().await;
+    assert!(!says_declined(&app, &customer, &foxes).await);
+    app.advance(TimeDelta::minutes(1));
+    app.shop.pay(foxes.checkout_id.as_ref().unwrap(), "4000 0000 0000 0002").unwrap_err();
+    assert!(says_declined(&app, &customer, &foxes).await, "now it can only have been this one");
+}
+
+#[tokio::test]
+async fn a_declined_renewal_is_not_said_of_an_order() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    order(&customer, "birds").await.is(303);
+    let birds = newest_order(&app).await;
+    app.shop.pay(birds.checkout_id.as_ref().unwrap(), "4000 0000 0000 0341").unwrap();
+    app.run_jobs().await;
+    let subscription = async || {
+        let mut conn = app.db.staff().acquire().await.unwrap();
+        billing::find_subscription(&mut conn, birds.instance_id).await.unwrap().unwrap()
+    };
+    app.advance(subscription().await.current_period_end - app.clock.now() - TimeDelta::minutes(10));
+    let customer = app.sign_in_again(&customer).await;
+    order(&customer, "foxes").await.is(303);
+    let foxes = newest_order(&app).await;
+    app.advance(TimeDelta::minutes(20));
+    assert!(!says_declined(&app, &customer, &foxes).await);
+    assert_eq!(subscription().await.status, RemoteStatus::PastDue);
 }
 
 #[tokio::test]

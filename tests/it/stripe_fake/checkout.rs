@@ -1,7 +1,7 @@
 //! From the order to the money.
 
 use chrono::TimeDelta;
-use paddock::billing::stripe::{CheckoutStatus, CheckoutWanted, Interval, RemoteStatus, Stripe, StripeError};
+use paddock::billing::stripe::{Checkout, CheckoutStatus, CheckoutWanted, Interval, RemoteStatus, Stripe, StripeError};
 use paddock::money::{Currency, Money};
 
 use super::bench::{ASKS, Bench, DECLINED, GOOD, noon};
@@ -83,8 +83,13 @@ async fn declined_then_not_confirmed_then_paid() {
     assert_eq!(declined.status(), 402);
     let page = declined.text().await.unwrap();
     assert!(page.contains("Your card was declined") && page.contains(DECLINED), "says so, and keeps what was typed");
-    assert_eq!(bench.stripe.last_decline(&wanted.customer).await.unwrap(), Some(noon()));
-    assert_eq!(bench.stripe.last_decline(&bench.order().await.customer).await.unwrap(), None, "somebody else's");
+    assert_eq!(bench.stripe.last_decline(&open).await.unwrap(), Some(noon()));
+    let (_, other) = bench.checkout().await;
+    assert_eq!(bench.stripe.last_decline(&other).await.unwrap(), None, "somebody else's");
+    let dearer = Checkout { total: Some(Money::new(2900, Currency::Eur)), ..open.clone() };
+    assert_eq!(bench.stripe.last_decline(&dearer).await.unwrap(), None, "another amount");
+    let later = Checkout { created: noon() + TimeDelta::seconds(1), ..open.clone() };
+    assert_eq!(bench.stripe.last_decline(&later).await.unwrap(), None, "before it was made");
     assert_eq!(bench.control.event_types().last().map(String::as_str), Some("customer.created"));
     let mistyped = bench.page(&path).form(&card("1234")).send().await.unwrap().text().await.unwrap();
     assert!(mistyped.contains("not one of the test cards"));

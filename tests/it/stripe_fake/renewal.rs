@@ -1,10 +1,10 @@
 //! What happens to a subscription as months pass.
 
 use chrono::TimeDelta;
-use paddock::billing::stripe::{RemoteStatus, Stripe};
+use paddock::billing::stripe::{CheckoutWanted, RemoteStatus, Stripe};
 use paddock::money::{Currency, Money};
 
-use super::bench::{Bench, FAILS_LATER, GOOD, noon};
+use super::bench::{Bench, DECLINED, FAILS_LATER, GOOD, noon};
 
 #[tokio::test]
 async fn a_subscription_renews_each_month() {
@@ -48,6 +48,21 @@ async fn a_failed_renewal_is_owed_until_it_is_paid() {
     assert_eq!(bench.control.charges_of(wanted.order), 3, "both months");
     assert_eq!(bench.stripe.subscription(&subscription.id).await.unwrap().status, RemoteStatus::Active);
     assert_eq!(bench.stripe.oldest_open_invoice(&subscription.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_declined_renewal_is_not_a_declined_checkout() {
+    let bench = Bench::new().await;
+    let (paid, subscription) = bench.subscribed(FAILS_LATER).await;
+    bench.clock.advance(TimeDelta::days(30) - TimeDelta::minutes(10));
+    let wanted = CheckoutWanted { customer: paid.customer, ..bench.order().await };
+    let open = bench.stripe.open_checkout(&wanted).await.unwrap();
+    assert_eq!(open.total, Some(subscription.amount), "nothing but the invoice tells them apart");
+    bench.clock.advance(TimeDelta::minutes(20));
+    assert_eq!(bench.stripe.subscription(&subscription.id).await.unwrap().status, RemoteStatus::PastDue);
+    assert_eq!(bench.stripe.last_decline(&open).await.unwrap(), None);
+    bench.control.pay(&open.id, DECLINED).unwrap_err();
+    assert_eq!(bench.stripe.last_decline(&open).await.unwrap(), Some(bench.control.now()));
 }
 
 #[tokio::test]
