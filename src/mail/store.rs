@@ -78,13 +78,10 @@ pub async fn take(conn: &mut PgConnection, id: MailId) -> sqlx::Result<Option<Ow
     Ok(row.map(|(recipient, locale, notice, created_at)| Owed { recipient, locale, notice: notice.0, created_at }))
 }
 
-/// Notes that somebody else answers for it now.
+/// Notes that somebody else answers for it now. Noted twice it is noted once: whoever got no answer to the first note may repeat it.
 pub async fn sent(conn: &mut PgConnection, clock: &dyn Clock, id: MailId) -> sqlx::Result<()> {
-    let done = sqlx::query("update mails set state = 'sent', sent_at = $2, last_error = null where id = $1 and state = 'owed'")
-        .bind(id)
-        .bind(clock.now())
-        .execute(conn)
-        .await?;
+    let query = "update mails set state = 'sent', sent_at = coalesce(sent_at, $2), last_error = null where id = $1";
+    let done = sqlx::query(query).bind(id).bind(clock.now()).execute(conn).await?;
     exactly_one(&done)
 }
 

@@ -1,13 +1,17 @@
 //! Sends a mail.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use url::Url;
 use uuid::Uuid;
 
 use super::{Deps, Handle, JobError};
 use crate::account::link::{self, Purpose};
+use crate::clock::SharedClock;
 use crate::crash;
-use crate::ids::{InstanceId, OrderId};
+use crate::db::Db;
+use crate::ids::{InstanceId, MailId, OrderId};
 use crate::mail::{self, Links, SendError, SendMail, render};
 use crate::words::Words;
 
@@ -52,6 +56,28 @@ impl Links for SignedLinks<'_> {
     }
 }
 
+/// For how long it is tried to note that a mail has left: a Postgres that is started again is back long before.
+const NOTE_WITHIN: Duration = Duration::from_secs(30);
+/// Between two tries.
+const NOTE_AGAIN: Duration = Duration::from_millis(250);
+
+async fn note_once(db: &Db, clock: &SharedClock, mail: MailId) -> sqlx::Result<()> {
+    let mut conn = db.worker().acquire().await?;
+    mail::sent(&mut conn, clock.as_ref(), mail).await
+}
+
+/// Notes that a mail has left. Only this process knows it, so it does not give up while the database is away for a moment.
+async fn note_sent(db: Db, clock: SharedClock, mail: MailId) -> anyhow::Result<()> {
+    let noted = async {
+        while let Err(error) = note_once(&db, &clock, mail).await {
+            tracing::warn!(mail.id = %mail, error = %error, "a mail has left and that could not be noted yet");
+            tokio::time::sleep(NOTE_AGAIN).await;
+        }
+    };
+    let outcome = tokio::time::timeout(NOTE_WITHIN, noted).await;
+    outcome.with_context(|| format!("{mail} has left, but that could not be noted: it goes once more"))
+}
+
 impl Handle for SendMail {
     /// Network between two transactions: dying after the server took the mail and before we wrote that down sends it once more,
     /// with the same Message-ID. SMTP offers no way to tell.
@@ -65,18 +91,20 @@ impl Handle for SendMail {
         crash::point("mail.before_send");
         let outcome = deps.transport.send(&letter).await;
         crash::point("mail.after_send");
-        let mut conn = deps.db.worker().acquire().await?;
         match outcome {
             Ok(()) => {
-                mail::sent(&mut conn, deps.clock.as_ref(), self.mail).await?;
+                // A task of its own: the queue gives its jobs up a while after it lost Postgres, and what this one knows with it.
+                tokio::spawn(note_sent(deps.db.clone(), deps.clock.clone(), self.mail)).await??;
                 crash::point("mail.noted");
                 Ok(())
             }
             Err(error @ SendError::Later(_)) => {
+                let mut conn = deps.db.worker().acquire().await?;
                 mail::failed(&mut conn, self.mail, &crate::telemetry::chain(&error), false).await?;
                 Err(JobError::Retry(error.into()))
             }
             Err(error @ SendError::Refused(_)) => {
+                let mut conn = deps.db.worker().acquire().await?;
                 mail::failed(&mut conn, self.mail, &crate::telemetry::chain(&error), true).await?;
                 Err(JobError::Fail(error.into()))
             }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,13 +14,17 @@ use paddock::demo::mailbox::{Behaviour, Mailbox, MailboxSettings};
 use paddock::ids::{InstanceId, MailId, OrderId};
 use paddock::mail::{
     FileTransport, Letter, Links, MemoryBehaviour, MemoryTransport, Notice, Security, SendError, SmtpSettings, SmtpTransport,
-    Transport, render,
+    Transport, owe, render,
 };
 use paddock::words::Words;
+use paddock::worker;
+use sqlx::PgPool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 use url::Url;
 use uuid::Uuid;
+
+use crate::harness::{Start, TestApp};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -185,6 +190,41 @@ async fn a_server_that_hangs_after_the_final_dot_costs_one_duplicate_at_most() {
     transport.send(&letter).await.unwrap();
     let ids: Vec<_> = mailbox.mails().iter().map(|mail| mail.message_id.clone()).collect();
     assert_eq!(ids, [letter.message_id(), letter.message_id()]);
+}
+
+/// Takes mails; the table of mails is away as soon as it has, and for a second more.
+#[derive(Debug)]
+struct LosesTheTable {
+    inner: MemoryTransport,
+    sql: PgPool,
+}
+
+#[async_trait::async_trait]
+impl Transport for LosesTheTable {
+    async fn send(&self, letter: &Letter) -> Result<(), SendError> {
+        self.inner.send(letter).await?;
+        sqlx::query("alter table mails rename to mails_away").execute(&self.sql).await.unwrap();
+        let sql = self.sql.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            sqlx::query("alter table mails_away rename to mails").execute(&sql).await.unwrap();
+        });
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn that_a_mail_has_left_is_noted_even_if_the_database_is_away_just_then() {
+    let Start { app, .. } = TestApp::start().await;
+    let transport = Arc::new(LosesTheTable { inner: MemoryTransport::default(), sql: app.sql().clone() });
+    let deps = worker::Deps { transport: transport.clone(), ..(*app.deps).clone() };
+    let mut conn = app.db.worker().acquire().await.unwrap();
+    let notice = Notice::OrderExpired { order: OrderId::new(), domain: "birds.meadow.social".to_owned() };
+    owe(&mut conn, app.clock.as_ref(), "wren@mail.example", "en", &notice, None).await.unwrap();
+    drop(conn);
+    worker::run_once(Arc::new(deps)).await.unwrap();
+    let rows: Vec<(String, i32)> = sqlx::query_as("select state, attempts from mails").fetch_all(app.sql()).await.unwrap();
+    assert_eq!((rows, transport.inner.sent().len()), (vec![("sent".to_owned(), 1)], 1));
 }
 
 #[tokio::test]

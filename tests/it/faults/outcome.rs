@@ -17,7 +17,8 @@ use crate::operator::{WHOLE, objects};
 /// What a fault may leave behind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Excuse {
-    /// One mail may have come twice: the server took it and we died before we could write that down. SMTP can't tell.
+    /// One mail may have come twice, if it was taken up twice: the server took it and we died before we could write that down. SMTP
+    /// can't tell.
     pub a_mail_twice: bool,
     /// A Job that failed because its database was away, beside the one that did the work.
     pub failed_jobs: bool,
@@ -34,7 +35,7 @@ pub async fn assert_one_of_everything(world: &World, customer: &Customer, excuse
     let id = instance_id(&resource.name_any()).context("a custom resource with a foreign name")?;
     cluster(world, &resource, id, excuse).await.context("the cluster")?;
     buckets(world, id).context("the object store")?;
-    mails(world, customer.email(), excuse).context("mails")
+    mails(world, customer.email(), excuse).await.context("mails")
 }
 
 /// One bucket, and as many keys as buckets over all that these tests have made: a key that nobody uses would show.
@@ -173,7 +174,10 @@ async fn vault(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn mails(world: &World, email: &str, excuse: Excuse) -> anyhow::Result<()> {
+async fn mails(world: &World, email: &str, excuse: Excuse) -> anyhow::Result<()> {
+    let mut conn = world.database().await?;
+    let owed: Vec<(uuid::Uuid, i32)> =
+        sqlx::query_as("select id, attempts from mails where recipient = $1").bind(email).fetch_all(&mut conn).await?;
     let came = world.stage.mailbox.mails_to(email);
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for mail in &came {
@@ -183,6 +187,12 @@ fn mails(world: &World, email: &str, excuse: Excuse) -> anyhow::Result<()> {
     ensure!(times.len() == 2, "{} different mails instead of two: {subjects:?}", times.len());
     for part in ["/verify/", "/instances/"] {
         ensure!(came.iter().any(|mail| mail.link_with(part).is_some()), "no mail has a link to {part}: {subjects:?}");
+    }
+    for (id, attempts) in owed {
+        let start = format!("<{}@", paddock::ids::MailId::from(id));
+        let copies: usize = times.iter().filter(|(message, _)| message.starts_with(&start)).map(|(_, copies)| copies).sum();
+        let most = if excuse.a_mail_twice && attempts > 1 { 2 } else { 1 };
+        ensure!((1..=most).contains(&copies), "{copies} copies of {start}…, taken up {attempts} times: {subjects:?}");
     }
     let most = if excuse.a_mail_twice { 3 } else { 2 };
     ensure!(came.len() <= most, "{} mails instead of at most {most}: {subjects:?}", came.len());
