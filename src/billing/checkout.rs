@@ -6,13 +6,14 @@ use url::Url;
 use super::jobs::SettleOrder;
 use super::keep::{keep_checkout, keep_customer};
 use super::store::{self, Order, OrderState};
-use super::stripe::{CheckoutStatus, CheckoutWanted, NewCustomer, PriceWanted, Stripe, StripeError};
+use super::stripe::{CheckoutStatus, CheckoutWanted, CustomerId, NewCustomer, PriceId, PriceWanted, Stripe, StripeError};
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::crash;
 use crate::db::Db;
 use crate::ids::{AccountId, OrderId};
-use crate::plan::Catalogue;
+use crate::money::Money;
+use crate::plan::{Catalogue, Interval};
 use crate::queue;
 
 /// Where Stripe sends people back to.
@@ -20,13 +21,6 @@ use crate::queue;
 pub struct Urls {
     /// Where the pages are.
     pub base: Url,
-}
-
-impl Urls {
-    /// The order's page with a word on how the customer comes back.
-    fn order(&self, order: OrderId, came: &str) -> String {
-        format!("{}/orders/{order}?came={came}", self.base.as_str().trim_end_matches('/'))
-    }
 }
 
 /// Why there is no page to pay on.
@@ -38,7 +32,7 @@ pub enum CheckoutError {
     /// Its time is over, or so nearly that Stripe opens no page for it any more.
     #[error("the order's time is over")]
     Expired,
-    /// There is no such order of this account, or its plan has left the catalogue.
+    /// There is no such order of this account, or its plan has left the catalogue before Stripe had a price for it.
     #[error("there is no such order")]
     Missing,
     /// Stripe.
@@ -52,7 +46,7 @@ pub enum CheckoutError {
 /// Stripe opens no session that would end sooner (API reference, `expires_at` of a Checkout Session).
 const SHORTEST: TimeDelta = TimeDelta::minutes(30);
 
-/// What checkouts are opened and ended with.
+/// What checkouts are opened with.
 #[derive(Debug, Clone, Copy)]
 pub struct Checkouts<'a> {
     /// The database.
@@ -106,7 +100,10 @@ pub async fn open_checkout(
         tx.commit().await?;
         kept
     };
-    let wanted = checkout_wanted(checkouts, &order, customer).await?;
+    let wanted = match asked(&order, Some(&customer)) {
+        Some(before) => before,
+        None => ask(checkouts, &order, &customer).await?,
+    };
     let checkout = stripe.open_checkout(&wanted).await?;
     crash::point("checkout.session_made");
     let mut tx = db.begin_account(account).await?;
@@ -126,42 +123,61 @@ pub async fn open_checkout(
     })
 }
 
-/// What is asked of Stripe for an order: a pure function of its row, so that every repetition is the same request.
-pub(super) async fn checkout_wanted(
-    Checkouts { db, clock: _, stripe, catalogue, urls }: Checkouts<'_>,
-    order: &Order,
-    customer: super::stripe::CustomerId,
-) -> Result<CheckoutWanted, CheckoutError> {
-    let plan = catalogue.get(&order.plan_code).ok_or(CheckoutError::Missing)?;
-    let wanted = price_wanted(&plan.code, &plan.name, order.price(), order.billing_interval);
-    let mut tx = db.begin_account(order.account_id).await?;
-    let known = store::known_price(tx.conn(), &wanted.lookup_key).await?;
-    drop(tx);
-    let price = match known {
-        Some(price) => price,
-        None => stripe.ensure_price(&wanted).await?,
-    };
-    Ok(CheckoutWanted {
+/// What Stripe was asked for: a pure function of the rows of order and account, so that every repetition is the same request. `None`: it was
+/// never asked, so there is no session.
+pub(super) fn asked(order: &Order, customer: Option<&CustomerId>) -> Option<CheckoutWanted> {
+    let (price, base) = (order.asked_price.as_ref()?, order.asked_base.as_ref()?);
+    Some(wanted(order, customer?, price, base))
+}
+
+/// What Stripe is asked for from now on.
+async fn ask(checkouts: Checkouts<'_>, order: &Order, customer: &CustomerId) -> Result<CheckoutWanted, CheckoutError> {
+    let price = price_of(checkouts, order).await?;
+    let base = checkouts.urls.base.as_str().trim_end_matches('/');
+    let mut tx = checkouts.db.begin_account(order.account_id).await?;
+    // `None`: paid or given up meanwhile.
+    let (price, base) = store::set_asked(tx.conn(), order.id, &price, base).await?.ok_or(CheckoutError::Expired)?;
+    tx.commit().await?;
+    Ok(wanted(order, customer, &price, &base))
+}
+
+fn wanted(order: &Order, customer: &CustomerId, price: &PriceId, base: &str) -> CheckoutWanted {
+    // The order's page with a word on how the customer comes back.
+    let back = |came: &str| format!("{base}/orders/{}?came={came}", order.id);
+    CheckoutWanted {
         order: order.id,
         account: order.account_id,
         instance: order.instance_id,
-        customer,
-        price,
-        success_url: urls.order(order.id, "paid"),
-        cancel_url: urls.order(order.id, "back"),
+        customer: customer.clone(),
+        price: price.clone(),
+        success_url: back("paid"),
+        cancel_url: back("back"),
         expires_at: order.checkout_expires_at,
-    })
+    }
 }
 
-/// The price of a plan as Stripe should have it. Its lookup key names everything that may not change under it.
-pub fn price_wanted(
-    plan_code: &str,
-    plan_name: &str,
-    amount: crate::money::Money,
-    interval: crate::plan::Interval,
-) -> PriceWanted {
+/// The price of an order at Stripe. The catalogue is only needed for one that is not there yet: it has the name that invoices show.
+async fn price_of(checkouts: Checkouts<'_>, order: &Order) -> Result<PriceId, CheckoutError> {
+    let Checkouts { db, clock: _, stripe, catalogue, urls: _ } = checkouts;
+    let mut tx = db.begin_account(order.account_id).await?;
+    let known = store::known_price(tx.conn(), &lookup_key(&order.plan_code, order.price(), order.billing_interval)).await?;
+    drop(tx);
+    if let Some(price) = known {
+        return Ok(price);
+    }
+    let plan = catalogue.get(&order.plan_code).ok_or(CheckoutError::Missing)?;
+    Ok(stripe.ensure_price(&price_wanted(&plan.code, &plan.name, order.price(), order.billing_interval)).await?)
+}
+
+/// Names a price for ever: everything that may not change under it.
+fn lookup_key(plan_code: &str, amount: Money, interval: Interval) -> String {
+    format!("paddock-{plan_code}-{}-{}-{}", interval.as_str(), amount.minor, amount.currency.code())
+}
+
+/// The price of a plan as Stripe should have it.
+pub fn price_wanted(plan_code: &str, plan_name: &str, amount: Money, interval: Interval) -> PriceWanted {
     PriceWanted {
-        lookup_key: format!("paddock-{plan_code}-{}-{}-{}", interval.as_str(), amount.minor, amount.currency.code()),
+        lookup_key: lookup_key(plan_code, amount, interval),
         plan_code: plan_code.to_owned(),
         plan_name: plan_name.to_owned(),
         amount,

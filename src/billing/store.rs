@@ -50,6 +50,10 @@ pub struct Order {
     pub checkout_url: Option<String>,
     /// When it can't be paid any more.
     pub checkout_expires_at: DateTime<Utc>,
+    /// The price that Stripe was asked for; none as long as it was never asked.
+    pub asked_price: Option<PriceId>,
+    /// Where the pages were then, without a slash at the end: the way back.
+    pub asked_base: Option<String>,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
     /// When a card was last declined on its payment page.
@@ -68,7 +72,7 @@ impl Order {
 macro_rules! order_columns {
     () => {
         "id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state, checkout_id, checkout_url, \
-         checkout_expires_at, paid_at, declined_at, created_at"
+         checkout_expires_at, asked_price, asked_base, paid_at, declined_at, created_at"
     };
 }
 
@@ -179,6 +183,25 @@ pub(super) async fn lock_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Re
         .bind(id)
         .fetch_optional(conn)
         .await
+}
+
+/// Writes down what Stripe is about to be asked for, for good: whoever comes second asks for the same. `None` when the order has been paid
+/// or given up meanwhile.
+pub(super) async fn set_asked(
+    conn: &mut PgConnection,
+    id: OrderId,
+    price: &PriceId,
+    base: &str,
+) -> sqlx::Result<Option<(PriceId, String)>> {
+    sqlx::query_as(
+        "update orders set asked_price = coalesce(asked_price, $2), asked_base = coalesce(asked_base, $3)
+         where id = $1 and state in ('placed', 'open') returning asked_price, asked_base",
+    )
+    .bind(id)
+    .bind(price)
+    .bind(base)
+    .fetch_optional(conn)
+    .await
 }
 
 /// Notes the checkout of an order that waits for payment. Whether it is another one than before; `None` when the order has been paid

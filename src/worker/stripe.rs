@@ -4,7 +4,7 @@ use super::{Deps, Handle, JobError};
 use crate::audit::Actor;
 use crate::billing::jobs::{SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::billing::stripe::StripeError;
-use crate::billing::{self, CheckoutError, Checkouts, Remote, SettleError, SyncError};
+use crate::billing::{self, Remote, SettleError, SyncError};
 use crate::crash;
 use crate::plan::Interval;
 
@@ -55,17 +55,11 @@ impl Handle for SyncSubscription {
 
 impl Handle for SettleOrder {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        let checkouts = Checkouts {
-            db: &deps.db,
-            clock: deps.clock.as_ref(),
-            stripe: deps.stripe.as_ref(),
-            catalogue: &deps.catalogue,
-            urls: &deps.urls,
-        };
-        billing::settle(checkouts, self.order, self.early).await.map_err(|error| match error {
-            SettleError::Stripe(error) | SettleError::Checkout(CheckoutError::Stripe(error)) => of_stripe(error),
+        let settled = billing::settle(&deps.db, deps.clock.as_ref(), deps.stripe.as_ref(), self.order, self.early).await;
+        settled.map_err(|error| match error {
+            SettleError::Stripe(error) => of_stripe(error),
             SettleError::Sync(error) if !error.is_retryable() => JobError::Fail(error.into()),
-            error => JobError::Retry(error.into()),
+            error @ (SettleError::Sync(_) | SettleError::BeingOpened | SettleError::Database(_)) => JobError::Retry(error.into()),
         })
     }
 }

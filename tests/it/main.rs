@@ -10,6 +10,7 @@ mod bad_input;
 mod browser;
 mod buckets;
 mod chart;
+mod checkout;
 mod claims;
 mod config;
 mod database;

@@ -132,6 +132,8 @@ mod tests {
             checkout_id: None,
             checkout_url: None,
             checkout_expires_at: at(1800),
+            asked_price: None,
+            asked_base: None,
             paid_at: None,
             declined_at: None,
             created_at: at(0),
