@@ -11,7 +11,7 @@ use paddock::crypto::HostKey;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Shop, Start, TestApp};
+use crate::harness::{Answer, Client, Shop, Start, TestApp};
 
 /// What every case is tried against: how much there is.
 async fn traces(app: &TestApp) -> (std::collections::BTreeMap<String, i64>, usize, Value) {
@@ -26,13 +26,69 @@ struct Case {
     sender: Client,
     request: RequestBuilder,
     status: u16,
-    /// All of these are in the answer, in this order or another.
-    says: Vec<String>,
+    says: Says,
+}
+
+/// What the answer must say.
+enum Says {
+    /// The summary at the head of a form's page: the field that each link leads to with its sentence, all of them in this order.
+    Fields(Vec<(String, String)>),
+    /// The heading of an error page.
+    Heading(String),
+    /// All of these are in the body, in this order or another.
+    Parts(Vec<String>),
 }
 
 fn case(what: &str, sender: &Client, request: RequestBuilder, status: u16, says: &[&str]) -> Case {
-    let says = says.iter().map(ToString::to_string).collect();
+    let says = Says::Parts(says.iter().map(ToString::to_string).collect());
     Case { what: what.to_owned(), sender: sender.clone(), request, status, says }
+}
+
+/// A form that its page shows again.
+fn form_case(what: &str, sender: &Client, request: RequestBuilder, fields: &[(&str, &str)]) -> Case {
+    let says = Says::Fields(fields.iter().map(|(field, sentence)| (format!("#{field}"), (*sentence).to_owned())).collect());
+    Case { what: what.to_owned(), sender: sender.clone(), request, status: 422, says }
+}
+
+/// What is answered by the error page.
+fn page_case(what: &str, sender: &Client, request: RequestBuilder, status: u16, heading: &str) -> Case {
+    let says = Says::Heading(heading.to_owned());
+    Case { what: what.to_owned(), sender: sender.clone(), request, status, says }
+}
+
+impl Says {
+    /// What is not said as it must be.
+    fn missing(&self, answer: &Answer) -> Vec<String> {
+        match self {
+            Self::Fields(wanted) => {
+                let hrefs = answer.attributes("#errors a", "href");
+                let found: Vec<_> = hrefs.into_iter().zip(answer.all("#errors a")).collect();
+                let mut missing = Vec::new();
+                if found != *wanted {
+                    missing.push(format!("said {found:?} instead of {wanted:?}"));
+                }
+                for (href, _) in wanted {
+                    if answer.all(&format!("[id={}]", href.trim_start_matches('#'))).is_empty() {
+                        missing.push(format!("{href} leads nowhere"));
+                    }
+                }
+                missing
+            }
+            Self::Heading(wanted) => {
+                let found = answer.all("main h1");
+                if found == [wanted.as_str()] {
+                    Vec::new()
+                } else {
+                    vec![format!("the heading is {found:?} instead of {wanted:?}")]
+                }
+            }
+            Self::Parts(parts) => {
+                let text = answer.visible_text();
+                let has = |part: &String| text.to_lowercase().contains(&part.to_lowercase());
+                parts.iter().filter(|part| !has(part)).map(|part| format!("no \"{part}\" in: {text}")).collect()
+            }
+        }
+    }
 }
 
 /// Sends all, and fails with everything that was wrong.
@@ -42,13 +98,10 @@ async fn try_all(app: &TestApp, cases: Vec<Case>) -> usize {
     let mut before = traces(app).await;
     for Case { what, sender, request, status, says } in cases {
         let answer = sender.send(request).await;
-        let text = answer.visible_text();
         if answer.status.as_u16() != status {
-            wrong.push(format!("{what}: {} instead of {status}: {text}", answer.status));
+            wrong.push(format!("{what}: {} instead of {status}: {}", answer.status, answer.visible_text()));
         }
-        for part in says.iter().filter(|part| !text.to_lowercase().contains(&part.to_lowercase())) {
-            wrong.push(format!("{what}: no \"{part}\" in: {text}"));
-        }
+        wrong.extend(says.missing(&answer).into_iter().map(|missing| format!("{what}: {missing}")));
         let after = traces(app).await;
         if after != before {
             wrong.push(format!("{what}: left a trace: {before:?} became {after:?}"));
@@ -58,6 +111,13 @@ async fn try_all(app: &TestApp, cases: Vec<Case>) -> usize {
     assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
     count
 }
+
+const NO_ADDRESS: &str = "The e-mail address is empty. Enter one that you can read.";
+const NO_AT: &str = "The e-mail address needs one @ with something on both sides, as in name@example.org.";
+const ODD_LOCAL_PART: &str = "The e-mail address has something in front of the @ that not every mail server takes. Use letters, digits, \
+                              and single dots between them, 64 characters at most.";
+const NO_PASSWORD: &str = "Enter a password.";
+const NOT_TOGETHER: &str = "The e-mail address and the password do not belong together. Check both.";
 
 async fn form(client: &Client, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
     let token = client.csrf_token().await;
@@ -76,101 +136,196 @@ async fn forms_of_the_account() {
     let (long, long_address) = ("a".repeat(129), format!("{}@mail.example", "a".repeat(300)));
     let good = "wren@mail.example";
     let mine = &customer.who.email;
-    let sent: [(&str, &str, Vec<(&str, &str)>, u16, &[&str]); 18] = [
-        ("nothing at all", "/sign-up", vec![], 422, &["address", "password"]),
-        ("no address", "/sign-up", vec![("email", "wren"), ("password", "long enough")], 422, &["@"]),
-        ("half an address", "/sign-up", vec![("email", "wren@"), ("password", "long enough")], 422, &["@"]),
-        ("two addresses", "/sign-up", vec![("email", "a@b.example@c.example"), ("password", "long enough")], 422, &["@"]),
+    let sent: [(&str, &str, Vec<(&str, &str)>, &[(&str, &str)]); 14] = [
+        ("nothing at all", "/sign-up", vec![], &[("email", NO_ADDRESS), ("password", NO_PASSWORD)]),
+        ("no address", "/sign-up", vec![("email", "wren"), ("password", "long enough")], &[("email", NO_AT)]),
+        ("half an address", "/sign-up", vec![("email", "wren@"), ("password", "long enough")], &[("email", NO_AT)]),
+        ("two addresses", "/sign-up", vec![("email", "a@b.example@c.example"), ("password", "long enough")], &[("email", NO_AT)]),
         (
             "an address with a line end",
             "/sign-up",
             vec![("email", "a@b.example\r\nBcc: x@y.example"), ("password", "long enough")],
-            422,
-            &["@"],
+            &[("email", NO_AT)],
         ),
-        ("an address without end", "/sign-up", vec![("email", &long_address), ("password", "long enough")], 422, &["address"]),
-        ("no password", "/sign-up", vec![("email", good)], 422, &["password"]),
-        ("a short password", "/sign-up", vec![("email", good), ("password", "short")], 422, &["8"]),
-        ("a long password", "/sign-up", vec![("email", good), ("password", &long)], 422, &["128"]),
-        ("nothing to log in with", "/log-in", vec![], 422, &["address", "password"]),
-        ("an unknown address", "/log-in", vec![("email", good), ("password", "long enough")], 422, &["password"]),
-        ("a wrong password", "/log-in", vec![("email", mine), ("password", "long enough")], 422, &["password"]),
+        (
+            "an address without end",
+            "/sign-up",
+            vec![("email", &long_address), ("password", "long enough")],
+            &[("email", ODD_LOCAL_PART)],
+        ),
+        ("no password", "/sign-up", vec![("email", good)], &[("password", NO_PASSWORD)]),
+        (
+            "a short password",
+            "/sign-up",
+            vec![("email", good), ("password", "short")],
+            &[("password", "Choose a password with at least 8 characters.")],
+        ),
+        (
+            "a long password",
+            "/sign-up",
+            vec![("email", good), ("password", &long)],
+            &[("password", "Choose a password with at most 128 characters.")],
+        ),
+        ("nothing to log in with", "/log-in", vec![], &[("email", NO_ADDRESS), ("password", NO_PASSWORD)]),
+        ("an unknown address", "/log-in", vec![("email", good), ("password", "long enough")], &[("email", NOT_TOGETHER)]),
+        ("a wrong password", "/log-in", vec![("email", mine), ("password", "long enough")], &[("email", NOT_TOGETHER)]),
         (
             "a customer at the staff's door",
             "/staff/log-in",
             vec![("email", mine), ("password", crate::harness::PASSWORD)],
-            422,
-            &["password"],
+            &[("email", NOT_TOGETHER)],
         ),
-        ("no address to reset", "/forgot", vec![("email", "wren")], 422, &["@"]),
-        ("a forged link", &format!("/verify/{forged}"), vec![], 410, &["link"]),
-        ("a link to nothing", &format!("/verify/{unknown}"), vec![], 410, &["link"]),
-        ("a link of another kind", &format!("/verify/{other_purpose}"), vec![], 410, &["link"]),
-        ("a forged reset", &format!("/reset/{forged}"), vec![("password", "long enough")], 410, &["link"]),
+        ("no address to reset", "/forgot", vec![("email", "wren")], &[("email", NO_AT)]),
+    ];
+    let links: [(&str, String, Vec<(&str, &str)>); 4] = [
+        ("a forged link", format!("/verify/{forged}"), vec![]),
+        ("a link to nothing", format!("/verify/{unknown}"), vec![]),
+        ("a link of another kind", format!("/verify/{other_purpose}"), vec![]),
+        ("a forged reset", format!("/reset/{forged}"), vec![("password", "long enough")]),
     ];
     let mut cases = Vec::new();
-    for (what, path, fields, status, says) in sent {
-        cases.push(case(what, &anon, form(&anon, path, &fields).await, status, says));
+    for (what, path, fields, says) in sent {
+        cases.push(form_case(what, &anon, form(&anon, path, &fields).await, says));
+    }
+    for (what, path, fields) in links {
+        cases.push(page_case(what, &anon, form(&anon, &path, &fields).await, 410, "This link is used up"));
     }
     assert!(try_all(&app, cases).await >= 18);
 }
 
 #[tokio::test]
-async fn forms_of_the_order_path() {
+async fn forms_of_the_address() {
     let Start { app, customer, other_customer, .. } = TestApp::start().await;
     app.order(&other_customer, "birds").await;
-    let unverified = app.unverified();
     let mut cases = Vec::new();
-    let address: [(&str, Vec<(&str, &str)>, &[&str]); 12] = [
-        ("neither name nor domain", vec![], &["domain"]),
-        ("a short name", vec![("kind", "hosted"), ("name", "ab")], &["3"]),
-        ("a name with a space", vec![("kind", "hosted"), ("name", "my garden")], &["letters"]),
-        ("a name with a Cyrillic letter", vec![("kind", "hosted"), ("name", "gаrden")], &["letters"]),
-        ("a reserved name", vec![("kind", "hosted"), ("name", "admin")], &["admin"]),
-        ("a name that is taken", vec![("kind", "hosted"), ("name", "birds")], &["taken"]),
-        ("the word of another's trademark alone", vec![("kind", "hosted"), ("name", "-mastodon-")], &["hyphen"]),
-        ("no domain", vec![("kind", "own")], &["domain"]),
-        ("an IP address", vec![("kind", "own"), ("domain", "192.0.2.1")], &["domain"]),
-        ("an ending alone", vec![("kind", "own"), ("domain", "co.uk")], &["domain"]),
-        ("the host's own domain", vec![("kind", "own"), ("domain", "meadow.social")], &["meadow.social"]),
-        ("a domain with a script", vec![("kind", "own"), ("domain", "<script>alert(1)</script>.org")], &["domain"]),
+    let letters = "The address can have the letters a to z, digits and hyphens. Remove everything else.";
+    let address: [(&str, Vec<(&str, &str)>, (&str, &str)); 12] = [
+        ("neither name nor domain", vec![], ("kind", "Choose between a name under meadow.social and a domain of your own.")),
+        (
+            "a short name",
+            vec![("kind", "hosted"), ("name", "ab")],
+            ("name", "The address is too short. Choose one with at least 3 characters."),
+        ),
+        ("a name with a space", vec![("kind", "hosted"), ("name", "my garden")], ("name", letters)),
+        ("a name with a Cyrillic letter", vec![("kind", "hosted"), ("name", "gаrden")], ("name", letters)),
+        (
+            "a reserved name",
+            vec![("kind", "hosted"), ("name", "admin")],
+            ("name", "The address “admin” is kept back. Choose another name."),
+        ),
+        (
+            "a name that is taken",
+            vec![("kind", "hosted"), ("name", "birds")],
+            ("name", "The address birds.meadow.social is taken. Choose another one."),
+        ),
+        (
+            "hyphens around a trademark",
+            vec![("kind", "hosted"), ("name", "-mastodon-")],
+            (
+                "name",
+                "The address can have single hyphens between letters or digits. Remove those at the start or the end and double ones.",
+            ),
+        ),
+        ("no domain", vec![("kind", "own")], ("domain", "The address is empty. Enter what it should be.")),
+        (
+            "an IP address",
+            vec![("kind", "own"), ("domain", "192.0.2.1")],
+            ("domain", "The address is an IP address. Enter a domain: handles and certificates need one."),
+        ),
+        (
+            "an ending alone",
+            vec![("kind", "own"), ("domain", "co.uk")],
+            ("domain", "The address is co.uk, under which many people register. Put your own name in front of it."),
+        ),
+        (
+            "the host's own domain",
+            vec![("kind", "own"), ("domain", "meadow.social")],
+            (
+                "domain",
+                "The address is at or below meadow.social, which is ours. To get a name there, choose “a name with us” and enter it \
+                 without a dot.",
+            ),
+        ),
+        (
+            "a domain with a script",
+            vec![("kind", "own"), ("domain", "<script>alert(1)</script>.org")],
+            ("domain", "The address has a path. Leave out the slash and what follows it."),
+        ),
     ];
     for (what, fields, says) in address {
-        cases.push(case(what, &customer, form(&customer, "/new/address", &fields).await, 422, says));
+        cases.push(form_case(what, &customer, form(&customer, "/new/address", &fields).await, &[says]));
     }
-    // The questions behind the first one are only asked with a good answer to it.
+    assert!(try_all(&app, cases).await >= 12);
+}
+
+/// The questions behind the first one are only asked with a good answer to it.
+#[tokio::test]
+async fn forms_behind_the_address() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let unverified = app.unverified();
+    let mut cases = Vec::new();
     let begun = app.sign_in_again(&customer).await;
     begun.post("/new/address", &[("kind", "hosted"), ("name", "foxes")]).await.is(303);
     let long = "a".repeat(31);
-    let owner: [(&str, Vec<(&str, &str)>, &[&str]); 5] = [
-        ("no owner", vec![], &["name", "address"]),
-        ("a reserved owner", vec![("owner_name", "admin"), ("owner_email", "wren@mail.example")], &["admin"]),
-        ("an owner with a dot", vec![("owner_name", "wren.bird"), ("owner_email", "wren@mail.example")], &["letters"]),
-        ("a long owner", vec![("owner_name", &long), ("owner_email", "wren@mail.example")], &["30"]),
-        ("an owner without a mailbox", vec![("owner_name", "wren"), ("owner_email", "nowhere")], &["@"]),
+    let mailbox = ("owner_email", "wren@mail.example");
+    let owner: [(&str, Vec<(&str, &str)>, &[(&str, &str)]); 5] = [
+        (
+            "no owner",
+            vec![],
+            &[
+                ("owner_name", "The owner’s user name is empty. Enter the name in front of the handle’s second @."),
+                ("owner_email", NO_ADDRESS),
+            ],
+        ),
+        (
+            "a reserved owner",
+            vec![("owner_name", "admin"), mailbox],
+            &[(
+                "owner_name",
+                "The owner’s user name can’t be “admin”: Mastodon keeps it back. Choose another one; it will have all rights just the \
+                 same.",
+            )],
+        ),
+        (
+            "an owner with a dot",
+            vec![("owner_name", "wren.bird"), mailbox],
+            &[(
+                "owner_name",
+                "The owner’s user name can have the letters a to z, digits and underscores. Remove everything else.",
+            )],
+        ),
+        (
+            "a long owner",
+            vec![("owner_name", &long), mailbox],
+            &[("owner_name", "The owner’s user name is too long. Choose one with at most 30 characters.")],
+        ),
+        ("an owner without a mailbox", vec![("owner_name", "wren"), ("owner_email", "nowhere")], &[("owner_email", NO_AT)]),
     ];
     for (what, fields, says) in owner {
-        cases.push(case(what, &begun, form(&begun, "/new/owner", &fields).await, 422, says));
+        cases.push(form_case(what, &begun, form(&begun, "/new/owner", &fields).await, says));
     }
     let further = app.sign_in_again(&customer).await;
     further.post("/new/address", &[("kind", "hosted"), ("name", "foxes")]).await.is(303);
     further.post("/new/owner", &[("owner_name", "wren"), ("owner_email", "wren@mail.example")]).await.redirects_to("/new/plan");
-    let plan: [(&str, Vec<(&str, &str)>); 3] = [
-        ("no plan", vec![]),
-        ("a plan that is not sold", vec![("plan", "free"), ("period", "month")]),
-        ("a period that is not sold", vec![("plan", "family"), ("period", "century")]),
+    // The table of plans is one field: the links lead to its first button.
+    let (no_plan, no_period) =
+        (("plan-family", "Choose a plan."), ("plan-family", "Choose between paying by the month and by the year."));
+    let plan: [(&str, Vec<(&str, &str)>, &[(&str, &str)]); 3] = [
+        ("no plan", vec![], &[no_plan, no_period]),
+        ("a plan that is not sold", vec![("plan", "free"), ("period", "month")], &[no_plan]),
+        ("a period that is not sold", vec![("plan", "family"), ("period", "century")], &[no_period]),
     ];
-    for (what, fields) in plan {
-        cases.push(case(what, &further, form(&further, "/new/plan", &fields).await, 422, &["choose"]));
+    for (what, fields, says) in plan {
+        cases.push(form_case(what, &further, form(&further, "/new/plan", &fields).await, says));
     }
-    cases.push(case(
+    cases.push(page_case(
         "an order before the address is proven",
         &unverified,
         form(&unverified, "/orders", &[]).await,
         403,
-        &["address"],
+        "Confirm your e-mail address first",
     ));
-    assert!(try_all(&app, cases).await >= 20);
+    assert!(try_all(&app, cases).await >= 9);
 }
 
 #[tokio::test]
@@ -181,32 +336,34 @@ async fn what_is_no_form() {
     let broken = format!("csrf={token}&email=%ff%fe@mail.example&password=long+enough");
     let typed = "application/x-www-form-urlencoded";
     let long = "a".repeat(70 * 1024);
+    let (unreadable, wrong_way, nothing) = ("We could not read that", "That does not work here", "There is nothing here");
+    let get = |client: &Client, path: &str| client.request(Method::GET, path);
+    let brew = anon.request(Method::from_bytes(b"BREW").unwrap(), "/");
     let cases = vec![
-        case("JSON", &anon, post().json(&json!({ "email": "a@b.example" })), 415, &["form"]),
-        case("a text", &anon, post().header("content-type", "text/plain").body("email=a"), 415, &["form"]),
-        case(
+        page_case("JSON", &anon, post().json(&json!({ "email": "a@b.example" })), 415, unreadable),
+        page_case("a text", &anon, post().header("content-type", "text/plain").body("email=a"), 415, unreadable),
+        page_case(
             "a form of many parts",
             &anon,
             post().header("content-type", "multipart/form-data; boundary=x").body("--x--"),
             415,
-            &["form"],
+            unreadable,
         ),
-        case("no type", &anon, post().body("email=a"), 415, &["form"]),
-        case("too much", &anon, form(&anon, "/sign-up", &[("email", &long)]).await, 413, &["large"]),
-        case("letters that are none", &anon, post().header("content-type", typed).body(broken), 422, &["address"]),
-        case("no token", &anon, post().form(&[("email", "a@b.example")]), 403, &["form"]),
-        case("another method", &anon, anon.request(Method::PUT, "/sign-up").form(&[("csrf", &token)]), 405, &[]),
-        case("a method nobody knows", &anon, anon.request(Method::from_bytes(b"BREW").unwrap(), "/"), 405, &[]),
-        case("no such page", &anon, anon.request(Method::GET, "/admin.php"), 404, &[]),
-        case("a path with letters that are none", &customer, customer.request(Method::GET, "/instances/%ff%fe"), 404, &[]),
-        case("a path out of the assets", &anon, anon.request(Method::GET, "/assets/..%2f..%2fCargo.toml"), 404, &[]),
-        case(
-            "an id of another kind",
-            &customer,
-            customer.request(Method::GET, "/instances/ord_01kanyg7c3e8ht2w9c5m1r4q6z"),
-            404,
-            &[],
+        page_case("no type", &anon, post().body("email=a"), 415, unreadable),
+        page_case("too much", &anon, form(&anon, "/sign-up", &[("email", &long)]).await, 413, "That is too large"),
+        form_case(
+            "letters that are none",
+            &anon,
+            post().header("content-type", typed).body(broken),
+            &[("email", ODD_LOCAL_PART)],
         ),
+        page_case("no token", &anon, post().form(&[("email", "a@b.example")]), 403, "This form is too old"),
+        page_case("another method", &anon, anon.request(Method::PUT, "/sign-up").form(&[("csrf", &token)]), 405, wrong_way),
+        page_case("a method nobody knows", &anon, brew, 405, wrong_way),
+        page_case("no such page", &anon, get(&anon, "/admin.php"), 404, nothing),
+        page_case("a path with letters that are none", &customer, get(&customer, "/instances/%ff%fe"), 404, nothing),
+        page_case("a path out of the assets", &anon, get(&anon, "/assets/..%2f..%2fCargo.toml"), 404, nothing),
+        page_case("an id of another kind", &customer, get(&customer, "/instances/ord_01kanyg7c3e8ht2w9c5m1r4q6z"), 404, nothing),
     ];
     assert!(try_all(&app, cases).await >= 13);
 }
