@@ -123,8 +123,8 @@ pub async fn open_checkout(
     })
 }
 
-/// What Stripe was asked for: a pure function of the rows of order and account, so that every repetition is the same request. `None`: it was
-/// never asked, so there is no session.
+/// What Stripe was asked for: a pure function of the rows of order and account, so that every repetition is the same request. `None`: it
+/// was never asked, so there is no session.
 pub(super) fn asked(order: &Order, customer: Option<&CustomerId>) -> Option<CheckoutWanted> {
     let (price, base) = (order.asked_price.as_ref()?, order.asked_base.as_ref()?);
     Some(wanted(order, customer?, price, base))
