@@ -5,9 +5,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
+use paddock::clock::Clock as _;
 use paddock::config;
 use paddock::fleet;
-use paddock::instance::{Intent, Phase, phase};
+use paddock::instance::{Intent, Phase, Seen};
 use paddock::resource::{namespace_name, resource_name};
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +59,8 @@ async fn what_staff_confirm_is_removed_and_its_address_and_place_are_free() {
     assert!(namespaces.get_opt(&namespace_name(id)).await.unwrap().is_none());
     let gone = row(id).await;
     assert_eq!(gone.intent, Intent::Absent);
-    assert!(matches!(phase(&gone), Phase::Gone(_)));
+    let seen = Seen { instance: &gone, paid_at: None, typical: &[], now: app.clock.now() };
+    assert!(matches!(seen.phase(), Phase::Gone(_)));
     assert_eq!(room().await, places + 1);
     let trail: Vec<String> =
         sqlx::query_scalar("select action from audit_events where action like 'instance.remov%' order by id")
