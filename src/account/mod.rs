@@ -117,11 +117,11 @@ pub async fn resend_verification(
         return Ok(());
     }
     owe_verification(conn, clock, person.id, email, &person.locale).await?;
-    asked(conn, clock, actor, person.id, "person.verification_asked").await
+    record(conn, clock, actor, person.id, "person.verification_asked").await
 }
 
-/// A link was asked for.
-async fn asked(
+/// Writes into the audit log what was done to a person.
+async fn record(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     actor: Actor,
@@ -159,11 +159,16 @@ pub async fn look_at_link(
 /// Takes a verification link: the address is proven. Returns who it was.
 pub async fn verify(conn: &mut PgConnection, clock: &dyn Clock, token: uuid::Uuid) -> Result<PersonId, AccountError> {
     let person = link::take(conn, clock, token, Purpose::Verify).await?.ok_or(AccountError::Link)?;
-    if store::set_verified(conn, clock, person).await? {
-        let account = store::first_account(conn, person).await?;
-        audit::record(conn, clock, Actor::Person(person), account, "person.verified", &person.to_string(), json!({})).await?;
-    }
+    prove(conn, clock, person).await?;
     Ok(person)
+}
+
+/// Somebody followed a link in a mail to their address, whatever the link was for: the address is theirs.
+async fn prove(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId) -> Result<(), AccountError> {
+    if store::set_verified(conn, clock, person).await? {
+        record(conn, clock, Actor::Person(person), person, "person.verified").await?;
+    }
+    Ok(())
 }
 
 /// Answers "I forgot my password": a link to those we know, a friendly note to those we don't, so that nobody waits in vain.
@@ -194,7 +199,7 @@ pub async fn request_reset(
         Some(&format!("reset:{token}")),
     )
     .await?;
-    asked(conn, clock, VISITOR, person.id, "person.reset_asked").await
+    record(conn, clock, VISITOR, person.id, "person.reset_asked").await
 }
 
 /// Takes a reset link and sets the new password. Every session of the person ends, and they are told by mail. Following the
@@ -207,14 +212,13 @@ pub async fn reset_password(
 ) -> Result<PersonId, AccountError> {
     let id = link::take(conn, clock, token, Purpose::Reset).await?.ok_or(AccountError::Link)?;
     store::set_password(conn, id, hash).await?;
-    store::set_verified(conn, clock, id).await?;
+    prove(conn, clock, id).await?;
     session::end_all(conn, id).await?;
     if let Some(person) = store::find_person(conn, id).await? {
         let notice = Notice::PasswordChanged { at: clock.now() };
         mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("password-changed:{token}"))).await?;
     }
-    let account = store::first_account(conn, id).await?;
-    audit::record(conn, clock, Actor::Person(id), account, "person.password_reset", &id.to_string(), json!({})).await?;
+    record(conn, clock, Actor::Person(id), id, "person.password_reset").await?;
     Ok(id)
 }
 

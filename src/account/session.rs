@@ -1,8 +1,10 @@
 //! Sessions: a secret in a cookie or bearer token, its hash in Postgres.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use sqlx::PgConnection;
 
+use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::crypto;
 use crate::ids::{AccountId, PersonId, StaffId};
@@ -48,8 +50,9 @@ pub enum Subject {
 }
 
 /// How a session is carried; one kind is never good for the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A cookie.
     Browser,
@@ -57,7 +60,18 @@ pub enum Kind {
     Api,
 }
 
-/// Begins a session.
+impl Subject {
+    /// Whose a row is.
+    fn of(person: Option<PersonId>, account: Option<AccountId>, staff: Option<StaffId>) -> Option<Self> {
+        match (person, account, staff) {
+            (Some(person), Some(account), None) => Some(Self::Person { person, account }),
+            (None, None, Some(staff)) => Some(Self::Staff(staff)),
+            (Some(_) | None, Some(_) | None, Some(_) | None) => None,
+        }
+    }
+}
+
+/// Begins a session, and writes that into the audit log.
 pub async fn begin(
     conn: &mut PgConnection,
     clock: &dyn Clock,
@@ -84,8 +98,9 @@ pub async fn begin(
     .bind(now)
     .bind(now + idle)
     .bind(user_agent)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    note(conn, clock, subject, "logged_in", kind).await?;
     Ok(SessionSecret { secret: secret.into(), expires_at: now + idle })
 }
 
@@ -103,11 +118,7 @@ pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind
     .fetch_optional(&mut *conn)
     .await?;
     let Some((person, account, staff, seen)) = row else { return Ok(None) };
-    let subject = match (person, account, staff) {
-        (Some(person), Some(account), None) => Subject::Person { person, account },
-        (None, None, Some(staff)) => Subject::Staff(staff),
-        _ => return Ok(None),
-    };
+    let Some(subject) = Subject::of(person, account, staff) else { return Ok(None) };
     if now - seen > SEEN_EVERY {
         let idle = if matches!(subject, Subject::Staff(_)) { STAFF_IDLE } else { IDLE };
         sqlx::query("update sessions set last_seen_at = $2, expires_at = $3 where id_hash = $1")
@@ -120,16 +131,31 @@ pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind
     Ok(Some(subject))
 }
 
-/// Ends a session. One that is over already is no error.
-pub async fn end(conn: &mut PgConnection, secret: &str) -> sqlx::Result<()> {
-    sqlx::query("delete from sessions where id_hash = $1")
-        .bind(crypto::sha256(secret.as_bytes()).as_slice())
-        .execute(conn)
-        .await?;
-    Ok(())
+/// Ends a session, and writes that into the audit log. One that is over already, or never was, is no error and leaves no entry.
+pub async fn end(conn: &mut PgConnection, clock: &dyn Clock, secret: &str) -> sqlx::Result<()> {
+    type Row = (Option<PersonId>, Option<AccountId>, Option<StaffId>, Kind, DateTime<Utc>);
+    let row: Option<Row> =
+        sqlx::query_as("delete from sessions where id_hash = $1 returning person_id, account_id, staff_id, kind, expires_at")
+            .bind(crypto::sha256(secret.as_bytes()).as_slice())
+            .fetch_optional(&mut *conn)
+            .await?;
+    let Some((person, account, staff, kind, expires_at)) = row else { return Ok(()) };
+    match Subject::of(person, account, staff) {
+        Some(subject) if expires_at > clock.now() => note(conn, clock, subject, "logged_out", kind).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
-/// Ends all sessions of a person.
+/// Writes what became of a session into the audit log, in the transaction that made it so.
+async fn note(conn: &mut PgConnection, clock: &dyn Clock, subject: Subject, what: &str, kind: Kind) -> sqlx::Result<()> {
+    let (actor, account, whose, id) = match subject {
+        Subject::Person { person, account } => (Actor::Person(person), Some(account), "person", person.to_string()),
+        Subject::Staff(staff) => (Actor::Staff(staff), None, "staff", staff.to_string()),
+    };
+    audit::record(conn, clock, actor, account, &format!("{whose}.{what}"), &id, json!({ "kind": kind })).await
+}
+
+/// Ends all sessions of a person. What made that necessary is what the audit log has.
 pub async fn end_all(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<()> {
     sqlx::query("delete from sessions where person_id = $1").bind(person).execute(conn).await?;
     Ok(())

@@ -7,7 +7,7 @@ use paddock::audit::Actor;
 use paddock::capacity;
 use paddock::resource::StepName;
 
-use crate::harness::{Capacity, Start, TestApp};
+use crate::harness::{Capacity, Client, Identity, PASSWORD, Start, TestApp};
 
 /// Entries since the last look: who did what.
 struct Log {
@@ -67,12 +67,74 @@ async fn people_and_their_links() {
     Log::is(&log.next(&app).await, &ada, &["person.password_reset"]);
     app.run_jobs().await;
 
+    // Whoever chooses a new password has read a mail to the address, and so has proven it.
+    let unverified = app.unverified();
+    let email = unverified.who.email.as_str();
+    anon.post("/forgot", &[("email", email)]).await.is(303);
+    Log::is(&log.next(&app).await, "system visitor", &["person.reset_asked"]);
+    app.run_jobs().await;
+    anon.post(&app.link_to(email), &[("password", "another harbour")]).await.is(303);
+    let who = format!("person {}", unverified.who.person.unwrap());
+    Log::is(&log.next(&app).await, &who, &["person.verified", "person.password_reset"]);
+    app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_link_that_is_sent_again_by_who_is_logged_in() {
+    let Start { app, .. } = TestApp::start().await;
+    let mut log = Log::begin(&app).await;
     let unverified = app.unverified();
     let who = format!("person {}", unverified.who.person.unwrap());
     unverified.post("/verify/resend", &[]).await.is(303);
     Log::is(&log.next(&app).await, &who, &["person.verification_asked"]);
     app.run_jobs().await;
     assert_eq!(VISITOR, Actor::System("visitor"));
+}
+
+#[tokio::test]
+async fn sessions_begin_and_end() {
+    let Start { app, customer, other_customer, .. } = TestApp::start().await;
+    let mut log = Log::begin(&app).await;
+    let who = |client: &Client| format!("person {}", client.who.person.unwrap());
+    let (ada, eve) = (who(&customer), who(&other_customer));
+    let browser = app.client(Identity::default());
+    let log_in = async |email: &str, password: &str| browser.post("/log-in", &[("email", email), ("password", password)]).await;
+    let from = log.seen;
+    log_in(&customer.who.email, "a wrong password").await.is(422);
+    browser.post("/log-out", &[]).await.is(303);
+    Log::is(&log.next(&app).await, "", &[]);
+    log_in(&customer.who.email, PASSWORD).await.is(303);
+    Log::is(&log.next(&app).await, &ada, &["person.logged_in"]);
+    // Somebody else at the same browser: the session that it had ends.
+    log_in(&other_customer.who.email, PASSWORD).await.is(303);
+    let found = log.next(&app).await;
+    let expected = [(ada.clone(), "person.logged_out".to_owned()), (eve.clone(), "person.logged_in".to_owned())];
+    assert_eq!(found, expected);
+    let secret = browser.cookie("paddock_session").unwrap();
+    browser.post("/log-out", &[]).await.is(303);
+    Log::is(&log.next(&app).await, &eve, &["person.logged_out"]);
+    // What is no session any more is none that ends.
+    browser.set_cookie("paddock_session", Some(&secret));
+    browser.post("/log-out", &[]).await.is(303);
+    Log::is(&log.next(&app).await, "", &[]);
+
+    let credentials = serde_json::json!({ "email": customer.who.email, "password": PASSWORD });
+    let session = browser.api_post("/api/v1/sessions", &credentials).await.is(201).json();
+    Log::is(&log.next(&app).await, &ada, &["person.logged_in"]);
+    let token = session["token"].as_str().map(str::to_owned);
+    let program = app.client(Identity { api: token, ..Identity::default() });
+    program.api_delete("/api/v1/sessions/current").await.is(204);
+    Log::is(&log.next(&app).await, &ada, &["person.logged_out"]);
+    program.api_delete("/api/v1/sessions/current").await.is(401);
+    Log::is(&log.next(&app).await, "", &[]);
+    let kinds = "select detail ->> 'kind' from audit_events where id > $1 order by id";
+    let kinds: Vec<String> = sqlx::query_scalar(kinds).bind(from).fetch_all(app.sql()).await.unwrap();
+    assert_eq!(kinds, ["browser", "browser", "browser", "browser", "api", "api"]);
+
+    // Time has ended these; nobody did.
+    app.advance(chrono::TimeDelta::days(15));
+    customer.post("/log-out", &[]).await.is(303);
+    Log::is(&log.next(&app).await, "", &[]);
 }
 
 #[tokio::test]
@@ -87,6 +149,8 @@ async fn staff_and_clusters() {
     Log::is(&log.next(&app).await, "system admin", &["staff.put"]);
     anon.post("/staff/log-in", &[("email", "new@host.example"), ("password", "a quiet harbour")]).await.redirects_to("/staff");
     Log::is(&log.next(&app).await, &format!("staff {id}"), &["staff.logged_in"]);
+    anon.post("/log-out", &[]).await.redirects_to("/");
+    Log::is(&log.next(&app).await, &format!("staff {id}"), &["staff.logged_out"]);
 
     // The same again is no change.
     for (name, capacity, left) in

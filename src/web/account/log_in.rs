@@ -83,7 +83,7 @@ async fn begin(state: &AppState, headers: &HeaderMap, person: &Person, next: &st
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut tx = state.db.auth().begin().await?;
     if let Some(before) = session_cookie(state, headers) {
-        session::end(&mut tx, &before).await?;
+        session::end(&mut tx, state.clock.as_ref(), &before).await?;
     }
     let Some((account, _)) = account::membership(&mut tx, person.id).await? else { return Err(WebError::Forbidden) };
     let subject = Subject::Person { person: person.id, account };
@@ -101,7 +101,9 @@ async fn begin(state: &AppState, headers: &HeaderMap, person: &Person, next: &st
 /// POST `/log-out`, for customers and staff. What they had begun to order leaves the browser with them.
 pub(super) async fn log_out(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, WebError> {
     if let Some(secret) = session_cookie(&state, &headers) {
-        session::end(&mut *state.db.auth().acquire().await?, &secret).await?;
+        let mut tx = state.db.auth().begin().await?;
+        session::end(&mut tx, state.clock.as_ref(), &secret).await?;
+        tx.commit().await?;
     }
     let cookies = [(header::SET_COOKIE, end_cookie(&state)), forget_draft(&state), flash(&state, "done", "flash-logged-out")];
     Ok((AppendHeaders(cookies), Redirect::to("/")).into_response())

@@ -63,7 +63,8 @@ pub(super) async fn create(
     responses((status = 204, description = "The session has ended")))]
 pub(super) async fn end(State(state): State<AppState>, headers: HeaderMap) -> Result<StatusCode, WebError> {
     let token = bearer_token(&headers).ok_or(WebError::Unauthenticated)?;
-    let mut conn = state.db.auth().acquire().await?;
-    sessions::end(&mut conn, &token).await?;
+    let mut tx = state.db.auth().begin().await?;
+    sessions::end(&mut tx, state.clock.as_ref(), &token).await?;
+    tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,13 +6,11 @@ use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::account::email::EmailAddress;
 use crate::account::password::PasswordHash;
 use crate::account::session::{self, Kind, Subject};
 use crate::account::{self, StaffMember};
-use crate::audit::{self, Actor};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
@@ -61,11 +59,9 @@ pub(super) async fn submit(
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut tx = state.db.auth().begin().await?;
     if let Some(old) = session_cookie(&state, &headers) {
-        session::end(&mut tx, &old).await?;
+        session::end(&mut tx, state.clock.as_ref(), &old).await?;
     }
     let secret = session::begin(&mut tx, state.clock.as_ref(), Subject::Staff(member.id), Kind::Browser, agent).await?;
-    let (actor, subject) = (Actor::Staff(member.id), member.id.to_string());
-    audit::record(&mut tx, state.clock.as_ref(), actor, None, "staff.logged_in", &subject, json!({})).await?;
     tx.commit().await?;
     Ok((AppendHeaders([(header::SET_COOKIE, begin_cookie(&state, &secret))]), Redirect::to("/staff")).into_response())
 }
