@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
+use crate::account::Role;
 use crate::billing::{self, CheckoutError, Order, OrderError, OrderState};
 use crate::ids::OrderId;
 use crate::instance::{self, address::AddressKind};
@@ -78,7 +79,8 @@ pub(super) struct OrderView {
     id: String,
     /// Where it stands.
     state: OrderState,
-    /// The page on which it can be paid. None when there is no such page (any more); `POST /api/v1/orders/{id}/checkout` opens one.
+    /// The page on which it can be paid, for members who may pay. None when there is no such page (any more);
+    /// `POST /api/v1/orders/{id}/checkout` opens one.
     checkout_url: Option<String>,
     /// Until then address and place are kept for the payment.
     kept_until: DateTime<Utc>,
@@ -102,7 +104,9 @@ pub(super) struct OrderView {
 }
 
 impl OrderView {
-    fn new(order: Order, domain: String) -> Self {
+    /// As a member with this role may see it.
+    fn new(order: Order, domain: String, role: Role) -> Self {
+        let payable = order.state == OrderState::Open && role >= Role::Billing;
         Self {
             id: order.id.to_string(),
             state: order.state,
@@ -115,7 +119,7 @@ impl OrderView {
             ordered_at: order.created_at,
             paid_at: order.paid_at,
             declined_at: order.declined_at,
-            checkout_url: order.checkout_url.filter(|_| order.state == OrderState::Open),
+            checkout_url: order.checkout_url.filter(|_| payable),
         }
     }
 }
@@ -198,7 +202,7 @@ async fn find(state: &AppState, customer: &Customer, id: OrderId) -> Result<Orde
     let mut tx = state.db.begin_account(customer.account).await?;
     let order = billing::find_owned_order(tx.conn(), customer.account, id).await?.ok_or(WebError::NotFound)?;
     let instance = instance::find_owned(tx.conn(), customer.account, order.instance_id).await?.ok_or(WebError::NotFound)?;
-    Ok(OrderView::new(order, instance.domain))
+    Ok(OrderView::new(order, instance.domain, customer.role))
 }
 
 /// List my orders
@@ -207,7 +211,7 @@ async fn find(state: &AppState, customer: &Customer, id: OrderId) -> Result<Orde
 pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Orders>, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let orders = billing::list_owned_orders(tx.conn(), customer.account).await?;
-    let orders = orders.into_iter().map(|(order, domain)| OrderView::new(order, domain)).collect();
+    let orders = orders.into_iter().map(|(order, domain)| OrderView::new(order, domain, customer.role)).collect();
     Ok(Answer(StatusCode::OK, Orders { orders }))
 }
 

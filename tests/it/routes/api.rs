@@ -372,9 +372,16 @@ async fn members_may_what_their_role_says() {
         member.api_get("/api/v1/orders").await.is(200);
     }
     let placed = customer.api_post("/api/v1/orders", &body).await.is(201).json();
-    let checkout = format!("/api/v1/orders/{}/checkout", placed["id"].as_str().unwrap());
+    let path = format!("/api/v1/orders/{}", placed["id"].as_str().unwrap());
+    let checkout = format!("{path}/checkout");
     viewer.api_post(&checkout, &json!({})).await.is(403);
     payer.api_post(&checkout, &json!({})).await.is(200);
+    // Whoever may not ask for the payment page is not told where it is either.
+    assert!(placed["checkout_url"].is_string(), "{placed}");
+    for (member, url) in [(&viewer, &Value::Null), (&payer, &placed["checkout_url"]), (&customer, &placed["checkout_url"])] {
+        assert_eq!(&member.api_get(&path).await.is(200).json()["checkout_url"], url, "{}", member.who.email);
+        assert_eq!(&member.api_get("/api/v1/orders").await.json()["orders"][0]["checkout_url"], url, "{}", member.who.email);
+    }
 }
 
 #[tokio::test]
