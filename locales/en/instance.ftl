@@ -1,6 +1,7 @@
 # An order's page beyond journey.ftl, a server's page, and times.
 order-nothing-yet = As far as we know, nothing was charged.
 order-not-opened = The payment page could not be opened yet.
+order-who-pays = An owner, an admin or a payer of the account can pay it or give it up.
 order-confirming-slow = This takes longer than usual. If you paid, nothing is lost: we compare with the payment company until it is clear.
 order-confirming-unpaid = I did not pay
 order-ending = The order is being ended

@@ -34,6 +34,13 @@ pub struct StaffMember {
     pub scopes: Vec<Scope>,
 }
 
+impl StaffMember {
+    /// Whether they may do what asks for `wanted`.
+    pub fn may(&self, wanted: Scope) -> bool {
+        self.scopes.iter().any(|held| held.includes(wanted))
+    }
+}
+
 pub(super) async fn insert_person(
     conn: &mut PgConnection,
     clock: &dyn Clock,

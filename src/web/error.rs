@@ -298,16 +298,19 @@ fn page(
     let page = PageContext::new(state, headers, path, caller);
     let words = page.w.clone();
     let (way_out, label) = match (error, caller) {
+        (_, Caller::Staff(_)) => ("/staff", "error-way-staff"),
         (WebError::LinkUsedUp, _) if path.starts_with("/verify/") => ("/check-mail", "error-way-check-mail"),
         (WebError::LinkUsedUp, _) => ("/forgot", "error-way-forgot"),
         (WebError::Unverified, _) => ("/check-mail", "error-way-check-mail"),
         (_, Caller::Customer(_)) => ("/instances", "error-way-instances"),
-        (_, Caller::Staff(_)) => ("/staff", "error-way-staff"),
         (_, Caller::Nobody) => ("/", "error-way-home"),
     };
     let number = status.as_u16();
     let (title, text) = match error {
         WebError::Unverified => (words.t("error-unverified-title"), words.t("error-unverified-text")),
+        WebError::Forbidden if matches!(caller, Caller::Staff(_)) => {
+            (words.t("error-forbidden-title"), words.t("error-forbidden-staff"))
+        }
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {

@@ -37,6 +37,8 @@ pub(super) struct PageContext {
     pub staff: bool,
     /// Whether whoever is signed in may order servers: the way there is shown to nobody else.
     pub may_order: bool,
+    /// Whether they may pay for orders, give them up and leave the waiting list.
+    pub may_pay: bool,
     /// Where the pages are, without a slash at the end.
     pub base_url: String,
     /// Whom to write to when stuck.
@@ -69,10 +71,10 @@ impl PageContext {
             set_cookies.push(signed::forget(state, FLASH).1);
             flash.extend(signed::read(state, headers, FLASH).and_then(|text| read_flash(&words, text)));
         }
-        let (email, staff, may_order) = match caller {
-            Caller::Nobody => (String::new(), false, false),
-            Caller::Customer(customer) => (customer.person.email.clone(), false, customer.role >= Role::Admin),
-            Caller::Staff(member) => (member.email.clone(), true, false),
+        let (email, staff, role) = match caller {
+            Caller::Nobody => (String::new(), false, None),
+            Caller::Customer(customer) => (customer.person.email.clone(), false, Some(customer.role)),
+            Caller::Staff(member) => (member.email.clone(), true, None),
         };
         Self {
             brand: state.host.name.clone(),
@@ -85,7 +87,8 @@ impl PageContext {
             flash,
             email,
             staff,
-            may_order,
+            may_order: role >= Some(Role::Admin),
+            may_pay: role >= Some(Role::Billing),
             base_url: state.host.base_url.as_str().trim_end_matches('/').to_owned(),
             support_email: state.host.support.clone(),
             asset_version: assets::version().to_owned(),

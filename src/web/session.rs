@@ -82,7 +82,7 @@ fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<()
         }
         (Access::SignedIn | Access::Member(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
         (Access::Staff(scope), Caller::Staff(member)) => {
-            if member.scopes.iter().any(|held| held.includes(scope)) {
+            if member.may(scope) {
                 Ok(())
             } else {
                 Err(WebError::Forbidden)

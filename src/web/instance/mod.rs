@@ -24,7 +24,7 @@ use super::access::{Access, Routes};
 use super::error::WebError;
 use super::page::{Fact, PageContext, StateView, html, pages};
 use super::session::{Customer, OwnedInstance};
-use crate::account::Role;
+use crate::account::{self, Role};
 use crate::billing::{self, Order, Subscription};
 use crate::capacity;
 use crate::ids::{AccountId, InstanceId};
@@ -142,27 +142,40 @@ pub(super) fn price_of(words: &Words, order: &Order) -> String {
     words.t1(key, "price", order.price())
 }
 
+/// Who gets the mails about an account's servers and orders, whoever looks at the page.
+pub(super) async fn told(state: &AppState, whose: AccountId) -> Result<String, WebError> {
+    // Whoever acts for one account sees no addresses of people; the role that signs them in does.
+    let mut conn = state.db.auth().acquire().await?;
+    let members = account::list_members(&mut conn, whose).await?;
+    Ok(members.into_iter().next().map(|person| person.email).unwrap_or_default())
+}
+
 /// What an instance's page shows.
 struct Loaded {
     instance: Instance,
+    told: String,
     order: Option<Order>,
     subscription: Option<Subscription>,
     typical: Vec<(String, f64)>,
 }
 
 impl Loaded {
-    async fn load(state: &AppState, account: AccountId, id: InstanceId) -> Result<Self, WebError> {
-        let mut tx = state.db.begin_account(account).await?;
-        let instance = instance::find_owned(tx.conn(), account, id).await?.ok_or(WebError::NotFound)?;
+    async fn load(state: &AppState, whose: AccountId, id: InstanceId) -> Result<Self, WebError> {
+        let mut tx = state.db.begin_account(whose).await?;
+        let instance = instance::find_owned(tx.conn(), whose, id).await?.ok_or(WebError::NotFound)?;
         let order = billing::find_order_of(tx.conn(), id).await?;
         let subscription = billing::find_subscription(tx.conn(), id).await?;
         let typical = instance::typical_seconds(tx.conn()).await?;
-        Ok(Self { instance, order, subscription, typical })
+        drop(tx);
+        // Once it was ready nobody is written to any more.
+        let told = if instance.ready_at.is_none() { told(state, whose).await? } else { String::new() };
+        Ok(Self { instance, told, order, subscription, typical })
     }
 
     fn status(&self, state: &AppState, words: &Words) -> StatusView {
         let paid_at = self.order.as_ref().and_then(|order| order.paid_at);
-        status(words, &Seen { instance: &self.instance, paid_at, typical: &self.typical, now: state.clock.now() })
+        let seen = Seen { instance: &self.instance, paid_at, typical: &self.typical, now: state.clock.now() };
+        StatusView { told: self.told.clone(), ..status(words, &seen) }
     }
 
     fn facts(&self, state: &AppState, words: &Words) -> Vec<Fact> {

@@ -68,6 +68,8 @@ pub(in crate::web) struct StatusView {
     pub records_url: String,
     /// What it costs by when that it does not answer.
     pub more: String,
+    /// Who gets a mail when it is ready. Not in the row: the page fills it in.
+    pub told: String,
 }
 
 impl StatusView {
@@ -189,6 +191,7 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
         password_url: format!("https://{}/auth/password/new", instance.web_host()),
         text,
         more: if matches!(phase, Phase::Suspended(_) | Phase::Leaving) { more(words, seen) } else { String::new() },
+        told: String::new(),
         address,
         records_url: if instance.awaits_records() { format!("/instances/{}/address", instance.id) } else { String::new() },
     }

@@ -14,6 +14,7 @@ use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Query;
 use crate::web::instance::live::{self, Frame};
+use crate::web::instance::told;
 use crate::web::page::{PageContext, html, pages};
 use crate::web::session::{Customer, OwnedOrder, Verified};
 use crate::words::Words;
@@ -62,7 +63,10 @@ async fn load(state: &AppState, words: &Words, account: AccountId, id: OrderId, 
     let mut tx = state.db.begin_account(account).await?;
     let order = billing::find_owned_order(tx.conn(), account, id).await?.ok_or(WebError::NotFound)?;
     let instance = instance::find_owned(tx.conn(), account, order.instance_id).await?.ok_or(WebError::NotFound)?;
-    Ok(order_view(words, &order, &instance.domain, came, state.clock.now()))
+    drop(tx);
+    let shown = order_view(words, &order, &instance.domain, came, state.clock.now());
+    let told = if shown.state == "confirming" { told(state, account).await? } else { String::new() };
+    Ok(OrderView { told, ..shown })
 }
 
 /// GET `/orders/{id}/live`: the state as a stream of events, or once as HTML.

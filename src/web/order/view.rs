@@ -38,6 +38,8 @@ pub(super) struct OrderView {
     pub elapsed: String,
     /// confirming: it takes longer than it should.
     pub slow: bool,
+    /// confirming: who gets a mail when it is over. Not in the row: the page fills it in.
+    pub told: String,
     /// paid: the server's page.
     pub instance_url: String,
     /// Where the live part is.
@@ -100,6 +102,7 @@ pub(super) fn order_view(words: &Words, order: &Order, domain: &str, came: &Came
         since: time::stamp(since),
         elapsed: time::elapsed(now - since),
         slow: now - since > SLOW,
+        told: String::new(),
         instance_url: format!("/instances/{}", order.instance_id),
         live: format!("/orders/{}/live{query}", order.id),
         again: format!("/orders/{}{query}", order.id),

@@ -18,6 +18,9 @@ use crate::ids::{AccountId, InstanceId};
 use crate::instance;
 use crate::words::Words;
 
+/// Who gives jobs their tries again.
+const RETRIES: Scope = Scope::Operations;
+
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
     let (operates, destroys) = (Access::Staff(Scope::Operations), Access::Staff(Scope::Admin));
@@ -37,7 +40,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)
-        .post("/staff/jobs/{id}/retry", operates, jobs::retry)
+        .post("/staff/jobs/{id}/retry", Access::Staff(RETRIES), jobs::retry)
 }
 
 /// A row of a table of orders.

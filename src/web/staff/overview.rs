@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{OrderRow, order_rows};
+use super::{OrderRow, RETRIES, order_rows};
+use crate::account::StaffMember;
 use crate::billing::{self, Order};
 use crate::capacity;
 use crate::instance::{self, Instance, Intent, Phase, Seen, claim};
@@ -26,6 +27,8 @@ struct StaffOverviewPage {
     phases: Vec<Fact>,
     clusters: Vec<ClusterView>,
     failed_jobs: Vec<JobView>,
+    /// Whether whoever looks may give them their tries again.
+    may_retry: bool,
     unwell: Vec<UnwellRow>,
     waiting: Vec<OrderRow>,
 }
@@ -219,7 +222,7 @@ fn job_view(words: &Words, job: &Job) -> JobView {
 }
 
 /// GET `/staff`
-pub(super) async fn show(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+pub(super) async fn show(State(state): State<AppState>, member: StaffMember, page: PageContext) -> Result<Response, WebError> {
     let loaded = Loaded::load(&state).await?;
     let words = page.w.clone();
     let content = StaffOverviewPage {
@@ -228,6 +231,7 @@ pub(super) async fn show(State(state): State<AppState>, page: PageContext) -> Re
         phases: loaded.phases(&words),
         clusters: loaded.clusters.iter().map(|cluster| cluster_view(&words, cluster)).collect(),
         failed_jobs: loaded.jobs.iter().map(|job| job_view(&words, job)).collect(),
+        may_retry: member.may(RETRIES),
         unwell: loaded.unwell(&words),
         waiting: order_rows(&state, &words, &loaded.unpaid).await?,
     };

@@ -71,6 +71,7 @@ async fn foreign_servers_are_not_there() {
     other_customer.get("/instances").await.not_see("birds");
     customer.get("/instances/ins_nonsense").await.is(404);
     anon.get(&path).await.is(303);
+    // Whoever looks is told who gets the mail.
     let [viewer, _] = app.members();
-    viewer.get(&path).await.is(200);
+    viewer.get(&path).await.is(200).see(&format!("We write to {} when it is ready", customer.who.email));
 }

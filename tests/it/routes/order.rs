@@ -255,9 +255,22 @@ async fn foreign_orders_are_not_there() {
     other_customer.post(&format!("{path}/pay"), &[]).await.is(404);
     other_customer.post(&format!("{path}/cancel"), &[]).await.is(404);
     customer.get("/orders/ord_nonsense").await.is(404);
+}
+
+#[tokio::test]
+async fn members_are_offered_what_their_role_may_do() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let placed = app.order(&customer, "birds").await;
+    let path = format!("/orders/{}", placed.id);
     let [viewer, payer] = app.members();
-    viewer.post(&format!("{path}/pay"), &[]).await.is(403);
-    payer.post(&format!("{path}/pay"), &[]).await.is(303);
+    let page = viewer.get(&path).await.is(200).see("kept for you until").see("an admin or a payer of the account can pay it");
+    assert!(page.attributes("main button", "type").is_empty(), "{}", page.body);
+    viewer.post(&format!("{path}/pay"), &[]).await.is(403).see("Ask an owner of the account");
+    let page = payer.get(&path).await.is(200).not_see("a payer of the account");
+    payer.submit(&page, &format!("{path}/pay"), &[]).await.is(303);
+    // It is the owner who is written to, whoever came back from the payment page.
+    payer.get(&format!("{path}?came=paid")).await.see(&format!("We write to {} when", customer.who.email));
+    app.run_jobs().await;
 }
 
 #[tokio::test]

@@ -113,8 +113,8 @@ async fn a_job_that_was_given_up_gets_its_tries_again() {
     let page = staff.get("/staff").await.see("Look: Failed jobs 1").see("the moon").see("Given up");
     let path = format!("/staff/jobs/{id}/retry");
     let support = app.staff_with(Scope::Support);
-    support.get("/staff").await.is(200);
-    support.post(&path, &[]).await.is(403);
+    support.get("/staff").await.is(200).see("the moon").not_see("Try again");
+    support.post(&path, &[]).await.is(403).see("none of your scopes allows this").not_see("owner of the account");
     let answer = staff.submit(&page, &path, &[]).await.redirects_to("/staff");
     staff.follow(answer).await.see("all its tries again");
     let job = app.jobs().await.into_iter().find(|job| job.id == id).unwrap();
