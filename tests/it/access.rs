@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use http::Method;
-use paddock::account::Scope;
+use paddock::account::{Role, Scope};
+use paddock::capacity;
 use paddock::ids::{InstanceId, OrderId, RunId};
 use paddock::web::{self, Access, Entry};
 
@@ -276,6 +277,130 @@ async fn forged_forms_are_refused_by_every_page() {
     }
     assert!(seen.len() >= 12, "only {seen:?}");
     start.app.leave_jobs();
+}
+
+/// Whom a page is shown to.
+#[derive(Debug, Clone, Copy)]
+enum Who {
+    Member(Role),
+    Staff(Scope),
+}
+
+impl Who {
+    /// Whether a route is theirs: neither 403 nor another's log-in.
+    fn may(self, access: Access) -> bool {
+        match (access, self) {
+            (Access::Public | Access::Webhook, Self::Member(_) | Self::Staff(_)) | (Access::SignedIn, Self::Member(_)) => true,
+            (Access::Member(least), Self::Member(role)) => role >= least,
+            (Access::Staff(wanted), Self::Staff(held)) => held.includes(wanted),
+            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_), Self::Staff(_)) => false,
+        }
+    }
+}
+
+/// What a page offers: where its forms and buttons send, where its links lead, and what its script asks for.
+fn offered(page: &Answer) -> Vec<(Method, String)> {
+    let all = |method: Method, places: &[(&str, &str)]| {
+        let paths = places.iter().flat_map(|(selector, name)| page.attributes(selector, name));
+        paths.map(|path| (method.clone(), path)).collect::<Vec<_>>()
+    };
+    let sent = all(Method::POST, &[("form[method=post]", "action"), ("form[method=post] [formaction]", "formaction")]);
+    let asked = [
+        ("a[href^='/']", "href"),
+        ("form:not([method=post])", "action"),
+        ("[data-live]", "data-live"),
+        ("[data-check]", "data-check"),
+    ];
+    [sent, all(Method::GET, &asked)].concat()
+}
+
+/// The route that answers.
+fn route<'a>(table: &'a [Entry], method: &Method, path: &str) -> Option<&'a Entry> {
+    let path: Vec<&str> = path.split(['?', '#']).next().unwrap_or_default().split('/').collect();
+    let fits = |entry: &&Entry| {
+        let known: Vec<&str> = entry.path.split('/').collect();
+        let same = path.iter().zip(&known).all(|(part, known)| part == known || known.starts_with('{'));
+        entry.method == *method && path.len() == known.len() && same
+    };
+    // What is spelled out counts before what varies.
+    table.iter().filter(fits).min_by_key(|entry| entry.path.matches('{').count())
+}
+
+/// What makes pages offer something: a server that runs and an order that can be paid; one that is being built and an order that has ended.
+/// The account waits for a place too, and jobs have failed.
+async fn all_that_offers(start: &Start) -> [Ids; 2] {
+    let (app, customer) = (&start.app, &start.customer);
+    let ended = app.order(customer, "owls").await.id.to_string();
+    customer.post(&format!("/orders/{ended}/cancel"), &[]).await.is(303);
+    app.run_jobs().await;
+    let building = app.paid(customer, "geese").await.id.to_string();
+    let ids = Ids::of_customer(app, customer).await;
+    let account = customer.who.account();
+    let mut tx = app.db.begin_account(account).await.unwrap();
+    capacity::join_waiting_list(tx.conn(), app.clock.as_ref(), account, "family", "herons").await.unwrap();
+    tx.commit().await.unwrap();
+    let fail = "update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'the moon'";
+    sqlx::query(fail).execute(app.sql()).await.unwrap();
+    app.leave_jobs();
+    [ids, Ids { instance: building, order: ended }]
+}
+
+/// Answers the questions of the order path, so that its pages are shown.
+async fn answer_questions(client: &Client) {
+    client.post("/new/address", &[("kind", "hosted"), ("name", "herons")]).await.redirects_to("/new/owner");
+    let owner = [("owner_name", "wren"), ("owner_email", "wren@mail.example")];
+    client.post("/new/owner", &owner).await.redirects_to("/new/plan");
+    let plan = client.get("/new/plan").await.is(200).attributes("input[name=plan]", "value").remove(0);
+    client.post("/new/plan", &[("plan", &plan), ("period", "month")]).await.redirects_to("/new/review");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_offered_what_they_may_not_do() {
+    let start = TestApp::start().await;
+    let [first, second] = all_that_offers(&start).await;
+    let table = web::table(start.app.state.clone());
+    let [viewer, payer] = start.app.members();
+    let mut everybody = vec![
+        (Who::Member(Role::Owner), start.customer.clone()),
+        (Who::Member(Role::Admin), start.app.admin_member()),
+        (Who::Member(Role::Billing), payer),
+        (Who::Member(Role::Viewer), viewer),
+    ];
+    let scopes = [Scope::Support, Scope::Billing, Scope::Operations, Scope::Admin];
+    everybody.extend(scopes.map(|scope| (Who::Staff(scope), start.app.staff_with(scope))));
+    for (who, client) in everybody {
+        if who.may(Access::Member(Role::Admin)) {
+            answer_questions(&client).await;
+        }
+        let mut sent = BTreeSet::new();
+        for entry in table.iter().filter(|entry| is_page(entry) && entry.method == Method::GET) {
+            let paths = BTreeSet::from([first.path(entry.path), second.path(entry.path)]);
+            for path in paths {
+                let page = client.get(&path).await;
+                if !page.header("content-type").starts_with("text/html") {
+                    continue;
+                }
+                for (method, path) in offered(&page) {
+                    let found = route(&table, &method, &path);
+                    let found = found.unwrap_or_else(|| panic!("{}: nothing answers {method} {path}", page.asked));
+                    assert!(who.may(found.access), "{} offers {method} {path}, which is {}", page.asked, found.access);
+                    if method == Method::POST {
+                        sent.insert(found.path);
+                    }
+                }
+            }
+        }
+        // And what they may do, they are offered.
+        for (path, access) in [
+            ("/orders", Access::Member(Role::Admin)),
+            ("/orders/{id}/pay", Access::Member(Role::Billing)),
+            ("/orders/{id}/cancel", Access::Member(Role::Billing)),
+            ("/waiting/leave", Access::Member(Role::Billing)),
+            ("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations)),
+        ] {
+            assert_eq!(sent.contains(path), who.may(access), "POST {path} for {who:?}: {sent:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -152,6 +152,11 @@ impl TestApp {
         [self.client(self.people.viewer.clone()), self.client(self.people.payer.clone())]
     }
 
+    /// A member of the customer's account who orders and pays, and does not own it.
+    pub fn admin_member(&self) -> Client {
+        self.client(self.people.admin.clone())
+    }
+
     /// One of the host's people with this scope and no other.
     pub fn staff_with(&self, scope: Scope) -> Client {
         let (_, who) = self.people.staff.iter().find(|(has, _)| *has == scope).unwrap();

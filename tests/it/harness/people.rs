@@ -46,6 +46,8 @@ pub struct People {
     pub viewer: Identity,
     /// Member of the customer's account, who pays.
     pub payer: Identity,
+    /// Member of the customer's account, who may all but what concerns the account itself.
+    pub admin: Identity,
     pub staff: Vec<(Scope, Identity)>,
 }
 
@@ -72,6 +74,7 @@ pub async fn create(db: &Db) -> People {
     let customer = customers.remove(0);
     let viewer = join(&mut conn, customer.account(), "viewer", hash.as_phc()).await;
     let payer = join(&mut conn, customer.account(), "billing", hash.as_phc()).await;
+    let admin = join(&mut conn, customer.account(), "admin", hash.as_phc()).await;
     let mut staff = Vec::new();
     for (scope, name) in
         [(Scope::Support, "support"), (Scope::Billing, "money"), (Scope::Operations, "operations"), (Scope::Admin, "staff")]
@@ -86,7 +89,7 @@ pub async fn create(db: &Db) -> People {
         sqlx::query(forget).execute(&mut *conn).await.unwrap();
     }
     let [other_customer, unverified] = <[Identity; 2]>::try_from(customers).unwrap();
-    People { customer, other_customer, unverified, viewer, payer, staff }
+    People { customer, other_customer, unverified, viewer, payer, admin, staff }
 }
 
 /// A further member of an account. No page makes one yet.
