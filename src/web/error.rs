@@ -312,6 +312,7 @@ fn page(
             (words.t("error-forbidden-title"), words.t("error-forbidden-staff"))
         }
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
+        WebError::TooLarge { most } => (words.t("error-413-title"), words.t1("error-413-text", "kib", most / 1024)),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {
             (words.t("error-400-title"), words.t1("error-400-field", "field", field))

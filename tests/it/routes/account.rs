@@ -103,12 +103,23 @@ async fn forged_forms_and_other_bodies_change_nothing() {
     anon.send(post("/sign-up").form(&with("AAAA"))).await.is(403);
     anon.send(post("/sign-up").form(&with(&app.client(Identity::default()).csrf_token().await))).await.is(403);
     anon.send(post("/sign-up").header("sec-fetch-site", "cross-site").form(&with(&token))).await.is(403);
-    anon.send(post("/sign-up").json(&serde_json::json!({ "email": "ada@mail.example" }))).await.is(415);
-    anon.send(post("/sign-up").form(&[("csrf", token.as_str()), ("email", &"x".repeat(70_000))])).await.is(413);
+    anon.send(post("/sign-up").json(&serde_json::json!({ "email": "ada@mail.example" })))
+        .await
+        .is(415)
+        .see("load the page again");
+    anon.send(post("/sign-up").form(&[("csrf", token.as_str()), ("email", &"x".repeat(70_000))]))
+        .await
+        .is(413)
+        .see("at most 64 KiB");
     let twice = anon.send(post("/sign-up").form(&[("csrf", token.as_str()), ("email", "a"), ("email", "b")])).await;
     twice.is(400).see("We could not read that").see("The field “email” came more than once");
     anon.get("/plans?period=month&period=year").await.is(400).see("The field “period” came more than once");
     anon.send(anon.request(Method::DELETE, "/sign-up")).await.is(405);
+    // Enter in the address bar behind a form that was refused.
+    for path in ["/orders", "/verify/resend", "/log-out"] {
+        let page = anon.get(path).await.is(405).see("does not take that kind of request");
+        assert_eq!(page.attributes("main a.button", "href"), ["/"], "{path}");
+    }
     assert_eq!(app.rows().await, before);
 }
 
