@@ -3,6 +3,7 @@
 use axum::RequestPartsExt as _;
 use axum::extract::{FromRequestParts, Path, RawPathParams, Request, State};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -59,8 +60,10 @@ pub(super) async fn guard(
         return Ok(next.run(request).await);
     }
     let caller = find(&state, request.headers(), api).await?;
-    // Whoever has to log in first comes back to the page; a form that was sent can't be sent again by a link.
-    let back_to = if request.method() == Method::GET { request.uri().path() } else { "/instances" };
+    // Whoever has to log in first comes back to the page, with what its address says behind the question mark: that they have paid, say.
+    // A form that was sent can't be sent again by a link.
+    let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
+    let back_to = asked.map_or("/instances", PathAndQuery::as_str);
     allow(access, &caller, api, back_to)?;
     if !api {
         request = csrf::check(&state, request).await?;

@@ -6,7 +6,7 @@ use paddock::billing::{self, Order, OrderState};
 use paddock::clock::Clock as _;
 use paddock::demo::stripe::{Fault, FaultOrder};
 
-use crate::harness::{Answer, Capacity, Client, Start, TestApp};
+use crate::harness::{Answer, Capacity, Client, Identity, PASSWORD, Start, TestApp};
 
 /// Answers the questions of the order path, up to the review.
 async fn choose(customer: &Client, name: &str, period: &str) -> Answer {
@@ -109,6 +109,23 @@ async fn who_walks_away_may_come_back_and_pay() {
     customer.get("/instances").await.see("Not paid");
     app.run_jobs().await;
     assert_eq!(app.shop.charges().len(), 0);
+}
+
+#[tokio::test]
+async fn whoever_has_to_log_in_on_the_way_back_comes_back_to_the_same_words() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    order(&customer, "birds").await.is(303);
+    let path = format!("/orders/{}?came=paid", only_order(&app).await.id);
+    // The session has ended while they paid.
+    let browser = app.client(Identity::default());
+    let to = browser.get(&path).await.is(303);
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &path).finish();
+    assert_eq!(to.location(), format!("/log-in?{query}"));
+    let page = browser.follow(to).await.is(200);
+    let fields = [("email", customer.who.email.as_str()), ("password", PASSWORD)];
+    let back = browser.submit(&page, "/log-in", &fields).await.redirects_to(&path);
+    browser.follow(back).await.is(200).see("Waiting for the payment").not_see("Not paid yet");
+    app.run_jobs().await;
 }
 
 #[tokio::test]
