@@ -13,6 +13,7 @@ order-web-domain-taken = The name for Mastodon itself is taken. Choose another.
 order-too-many = Three of your orders wait for their payment. Pay one, or give one up, before you order again.
 order-other-open = There is an order for this address already, and what you chose differs from it. Pay it as it is, or give it up and order again.
 order-plan-gone = This plan is not sold any more. Give up the order and choose another plan.
+order-no-time = The time of this order is over, or so nearly that no payment page opens for it any more. Order again.
 order-stripe-away = The payment company does not answer just now. Your address and your place are kept; try again in a moment.
 
 waiting-title = Waiting list

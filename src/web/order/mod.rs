@@ -69,7 +69,8 @@ async fn to_checkout(state: &AppState, customer: &Customer, order: OrderId) -> R
     let back = format!("/orders/{order}");
     match open_checkout(state, customer, order).await {
         Ok(url) => Ok(Redirect::to(&url).into_response()),
-        Err(CheckoutError::Paid | CheckoutError::Expired) => Ok(Redirect::to(&back).into_response()),
+        Err(CheckoutError::Paid) => Ok(Redirect::to(&back).into_response()),
+        Err(CheckoutError::Expired) => Ok(with_message(state, &back, "failed", "order-no-time")),
         Err(CheckoutError::Missing) => Ok(with_message(state, &back, "failed", "order-plan-gone")),
         Err(CheckoutError::Stripe(error)) => {
             tracing::error!(order.id = %order, error = telemetry::chain(&error), "a checkout could not be opened");

@@ -247,6 +247,22 @@ async fn an_order_that_nobody_pays_ends() {
 }
 
 #[tokio::test]
+async fn an_order_whose_time_is_nearly_over_says_why_it_can_not_be_paid() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let path = format!("/orders/{}", app.order(&customer, "birds").await.id);
+    // Less than the shortest time that Stripe opens a page for.
+    app.advance(TimeDelta::minutes(31));
+    let page = customer.get(&path).await.is(200).see("Not paid yet");
+    let answer = customer.submit(&page, &format!("{path}/pay"), &[]).await.redirects_to(&path);
+    customer.follow(answer).await.see("no payment page opens for it any more");
+    app.run_jobs().await;
+    customer.get(&path).await.see("The order has ended");
+    // And so says a button that was pressed too late.
+    let answer = customer.submit(&page, &format!("{path}/pay"), &[]).await.redirects_to(&path);
+    customer.follow(answer).await.see("The time of this order is over").see("The order has ended");
+}
+
+#[tokio::test]
 async fn an_order_survives_that_stripe_is_away() {
     let Start { app, customer, .. } = TestApp::start().await;
     let review = choose(&customer, "birds", "month").await;
