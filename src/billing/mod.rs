@@ -14,7 +14,7 @@ mod sync;
 
 pub use checkout::{CheckoutError, Checkouts, Urls, open_checkout, price_wanted};
 pub use keep::keep_price;
-pub use order::{NewOrder, OrderError, Placement, give_up, place};
+pub use order::{MOST_UNPAID, NewOrder, OrderError, Placement, give_up, place};
 pub use settle::{SettleError, settle};
 pub use store::{
     Order, OrderState, Subscription, customer_of, earliest_deadline, event_received, find_order, find_order_of, find_owned_order,

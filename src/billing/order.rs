@@ -15,7 +15,7 @@ use crate::plan::{Interval, Plan};
 use crate::queue;
 
 /// Unpaid orders an account may have at a time: more would keep places from others for nothing.
-const MOST_UNPAID: i64 = 3;
+pub const MOST_UNPAID: i64 = 3;
 
 /// After Stripe's session has ended it may take a moment until it says so.
 const SETTLE_AFTER: TimeDelta = TimeDelta::seconds(30);

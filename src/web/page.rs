@@ -127,10 +127,19 @@ pub(super) fn flash(state: &AppState, kind: &str, key: &str) -> (header::HeaderN
     signed::write(state, FLASH, format!("{kind} {key}").as_bytes(), cookie::time::Duration::minutes(5))
 }
 
+/// [`flash`] for a word with a number in it, its `$n`.
+pub(super) fn flash_number(state: &AppState, kind: &str, key: &str, n: i64) -> (header::HeaderName, HeaderValue) {
+    flash(state, kind, &format!("{key} {n}"))
+}
+
 fn read_flash(words: &Words, text: Vec<u8>) -> Option<Flash> {
     let text = String::from_utf8(text).ok()?;
-    let (kind, key) = text.split_once(' ')?;
-    Some(Flash { kind: kind.to_owned(), text: words.t(key) })
+    let (kind, said) = text.split_once(' ')?;
+    let text = match said.split_once(' ') {
+        Some((key, n)) => words.t1(key, "n", n),
+        None => words.t(said),
+    };
+    Some(Flash { kind: kind.to_owned(), text })
 }
 
 /// What was wrong with a form, in the order of its fields.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::{to_checkout, waiting, with_message};
@@ -14,6 +14,7 @@ use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
 use crate::web::new::draft::{check_draft, read_draft};
+use crate::web::page::{PageContext, flash_number};
 use crate::web::session::{Customer, Verified};
 
 /// The button of the review page.
@@ -102,7 +103,10 @@ async fn explain(state: &AppState, customer: &Customer, new: &NewOrder<'_>, refu
     let (to, key) = match refused {
         OrderError::WebDomainTaken => ("/new/address", "order-web-domain-taken"),
         OrderError::LooksTaken => ("/new/address", "order-looks-taken"),
-        OrderError::TooManyUnpaid => ("/instances", "order-too-many"),
+        OrderError::TooManyUnpaid => {
+            let message = flash_number(state, "failed", "order-too-many", billing::MOST_UNPAID);
+            return Ok((AppendHeaders([message]), Redirect::to("/instances")).into_response());
+        }
         OrderError::DomainTaken | OrderError::Database(_) => ("/new/address", "form-address-changed"),
     };
     Ok(with_message(state, to, "failed", key))

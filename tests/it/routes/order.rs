@@ -88,6 +88,17 @@ async fn an_address_that_was_taken_meanwhile_leads_back_to_the_question() {
 }
 
 #[tokio::test]
+async fn as_many_unpaid_orders_as_there_may_be_are_enough() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    for nth in 0..billing::MOST_UNPAID {
+        app.order(&customer, &format!("birds-{nth}")).await;
+    }
+    let answer = order(&customer, "one-too-many").await.redirects_to("/instances");
+    customer.follow(answer).await.see(&format!("{} of your orders wait", billing::MOST_UNPAID));
+    assert_eq!(app.rows().await["orders"], billing::MOST_UNPAID);
+}
+
+#[tokio::test]
 async fn without_answers_there_is_no_order() {
     let Start { app, customer, .. } = TestApp::start().await;
     customer.get("/instances").await;
