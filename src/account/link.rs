@@ -110,14 +110,6 @@ pub(super) async fn take(
     Ok(person)
 }
 
-pub(super) async fn newest(conn: &mut PgConnection, person: PersonId, purpose: Purpose) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar("select max(created_at) from mail_tokens where person_id = $1 and purpose = $2")
-        .bind(person)
-        .bind(purpose)
-        .fetch_one(conn)
-        .await
-}
-
 /// Forgets links that can't be used any more. Returns how many.
 pub async fn forget_old(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
     let month_ago = clock.now() - TimeDelta::days(30);

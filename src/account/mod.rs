@@ -87,15 +87,16 @@ pub async fn sign_up(
         if !violates(&error, "people_email_canonical_key") {
             return Err(error.into());
         }
-        // One such mail an hour: the form must not become a way to flood somebody's mailbox.
-        let hour = clock.now().format("%Y-%m-%dT%H");
-        let key = format!("already-registered:{}:{hour}", email.canonical());
-        mail::owe(conn, clock, &email.smtp(), locale, &Notice::AlreadyRegistered {}, Some(&key)).await?;
+        if let Some(key) = mail::asked_key(conn, clock, &email.canonical()).await? {
+            mail::owe(conn, clock, &email.smtp(), locale, &Notice::AlreadyRegistered {}, Some(&key)).await?;
+        }
         return Ok(());
     }
     store::insert_account(conn, clock, account, &email.smtp()).await?;
     store::insert_member(conn, clock, account, person, Role::Owner).await?;
-    owe_verification(conn, clock, person, email, locale).await?;
+    // This one is sent in any case: it comes once, and whoever else asked for mails to the address must not keep it from its owner.
+    let key = mail::asked_key(conn, clock, &email.canonical()).await?;
+    owe_verification(conn, clock, person, email, locale, key).await?;
     audit::record(conn, clock, Actor::Person(person), Some(account), "account.signed_up", &account.to_string(), json!({}))
         .await?;
     Ok(())
@@ -104,7 +105,8 @@ pub async fn sign_up(
 /// Who sends a form of somebody who is not signed in: nobody knows.
 pub const VISITOR: Actor = Actor::System("visitor");
 
-/// Sends the verification link again, if `email` is known and not proven yet; otherwise does nothing. At most one a minute.
+/// Sends the verification link again, if `email` is known and not proven yet, and as often as [`mail::asked_key`] lets it; otherwise does
+/// nothing.
 pub async fn resend_verification(
     conn: &mut PgConnection,
     clock: &dyn Clock,
@@ -112,11 +114,11 @@ pub async fn resend_verification(
     email: &EmailAddress,
 ) -> Result<(), AccountError> {
     let Some(person) = store::find_person_by_email(conn, email).await? else { return Ok(()) };
-    let minute_ago = clock.now() - chrono::TimeDelta::minutes(1);
-    if person.verified_at.is_some() || link::newest(conn, person.id, Purpose::Verify).await?.is_some_and(|at| at > minute_ago) {
+    if person.verified_at.is_some() {
         return Ok(());
     }
-    owe_verification(conn, clock, person.id, email, &person.locale).await?;
+    let Some(key) = mail::asked_key(conn, clock, &email.canonical()).await? else { return Ok(()) };
+    owe_verification(conn, clock, person.id, email, &person.locale, Some(key)).await?;
     record(conn, clock, actor, person.id, "person.verification_asked").await
 }
 
@@ -138,10 +140,11 @@ async fn owe_verification(
     person: PersonId,
     email: &EmailAddress,
     locale: &str,
+    key: Option<String>,
 ) -> Result<(), AccountError> {
     let (token, until) = link::create(conn, clock, person, Purpose::Verify).await?;
-    mail::owe(conn, clock, &email.smtp(), locale, &Notice::VerifyAddress { token, until }, Some(&format!("verify:{token}")))
-        .await?;
+    let key = key.unwrap_or_else(|| format!("verify:{token}"));
+    mail::owe(conn, clock, &email.smtp(), locale, &Notice::VerifyAddress { token, until }, Some(&key)).await?;
     Ok(())
 }
 
@@ -172,33 +175,20 @@ async fn prove(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId) -> 
 }
 
 /// Answers "I forgot my password": a link to those we know, a friendly note to those we don't, so that nobody waits in vain.
-/// At most one mail a minute to each address.
+/// As often as [`mail::asked_key`] lets it.
 pub async fn request_reset(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     email: &EmailAddress,
     locale: &str,
 ) -> Result<(), AccountError> {
-    let minute = clock.now().format("%Y-%m-%dT%H:%M");
+    let Some(key) = mail::asked_key(conn, clock, &email.canonical()).await? else { return Ok(()) };
     let Some(person) = store::find_person_by_email(conn, email).await? else {
-        let key = format!("reset-unknown:{}:{minute}", email.canonical());
         mail::owe(conn, clock, &email.smtp(), locale, &Notice::ResetUnknown {}, Some(&key)).await?;
         return Ok(());
     };
-    let minute_ago = clock.now() - chrono::TimeDelta::minutes(1);
-    if link::newest(conn, person.id, Purpose::Reset).await?.is_some_and(|at| at > minute_ago) {
-        return Ok(());
-    }
     let (token, until) = link::create(conn, clock, person.id, Purpose::Reset).await?;
-    mail::owe(
-        conn,
-        clock,
-        &person.email,
-        &person.locale,
-        &Notice::ResetPassword { token, until },
-        Some(&format!("reset:{token}")),
-    )
-    .await?;
+    mail::owe(conn, clock, &person.email, &person.locale, &Notice::ResetPassword { token, until }, Some(&key)).await?;
     record(conn, clock, VISITOR, person.id, "person.reset_asked").await
 }
 

@@ -21,7 +21,7 @@ pub use memory::{MemoryBehaviour, MemoryTransport};
 pub use notice::Notice;
 pub use render::{Links, RenderError, Rendered, render};
 pub use smtp::{BadSmtpSettings, Security, SmtpSettings, SmtpTransport};
-pub use store::{Owed, SendMail, count_troubled, failed, forget_old, owe, sent, take};
+pub use store::{ASKED_A_DAY, ASKED_EVERY, Owed, SendMail, asked_key, count_troubled, failed, forget_old, owe, sent, take};
 
 /// How a letter leaves.
 #[async_trait::async_trait]

@@ -1,6 +1,6 @@
 //! SQL of mails: what is owed, what was sent.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -67,6 +67,35 @@ pub async fn owe(
     Ok(())
 }
 
+/// Mails in a day that anybody may make us send to an address by typing it into a form.
+pub const ASKED_A_DAY: usize = 5;
+/// The shortest time between two of them.
+pub const ASKED_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// The unique key for a mail that anybody can ask for by typing an address: no form may become a way to flood somebody's mailbox, so there is
+/// one bound for all of them together. `None`: not now. `address` is the form to compare; until the transaction ends, others who
+/// ask for it wait.
+pub async fn asked_key(conn: &mut PgConnection, clock: &dyn Clock, address: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('paddock.asked:' || $1, 0))")
+        .bind(address)
+        .execute(&mut *conn)
+        .await?;
+    let (now, day) = (clock.now(), TimeDelta::days(1));
+    let keys =
+        move |at: DateTime<Utc>| (1..=ASKED_A_DAY).map(move |nth| format!("asked:{address}:{}:{nth}", at.format("%Y-%m-%d")));
+    let both: Vec<String> = keys(now - day).chain(keys(now)).collect();
+    let sent: Vec<(String, DateTime<Utc>)> =
+        sqlx::query_as("select unique_key, created_at from mails where unique_key = any($1) and created_at > $2")
+            .bind(both)
+            .bind(now - day)
+            .fetch_all(conn)
+            .await?;
+    if sent.len() >= ASKED_A_DAY || sent.iter().any(|(_, at)| *at > now - ASKED_EVERY) {
+        return Ok(None);
+    }
+    Ok(keys(now).find(|key| sent.iter().all(|(taken, _)| taken != key)))
+}
+
 /// The mail, if it is still owed; counts the attempt. `None`: it was sent or refused already.
 pub async fn take(conn: &mut PgConnection, id: MailId) -> sqlx::Result<Option<Owed>> {
     let row: Option<(String, String, sqlx::types::Json<Notice>, DateTime<Utc>)> = sqlx::query_as(
@@ -100,7 +129,7 @@ pub async fn failed(conn: &mut PgConnection, id: MailId, why: &str, for_good: bo
 /// Forgets mails that left, or were refused, more than 90 days ago: a row holds an address and what it was written about, and by then
 /// no resend asks for it any more. Returns how many.
 pub async fn forget_old(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
-    let oldest = clock.now() - chrono::TimeDelta::days(90);
+    let oldest = clock.now() - TimeDelta::days(90);
     let done = sqlx::query("delete from mails where state <> 'owed' and created_at < $1").bind(oldest).execute(conn).await?;
     Ok(done.rows_affected())
 }
@@ -108,7 +137,7 @@ pub async fn forget_old(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Res
 /// Mails that were refused for good or have waited for more than an hour, for staff.
 pub async fn count_troubled(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<i64> {
     sqlx::query_scalar("select count(*) from mails where state = 'refused' or state = 'owed' and created_at < $1")
-        .bind(clock.now() - chrono::TimeDelta::hours(1))
+        .bind(clock.now() - TimeDelta::hours(1))
         .fetch_one(conn)
         .await
 }

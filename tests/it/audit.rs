@@ -58,6 +58,7 @@ async fn people_and_their_links() {
     anon.post(&verify, &[]).await.is(303);
     Log::is(&log.next(&app).await, "", &[]);
 
+    app.advance(chrono::TimeDelta::minutes(2));
     anon.post("/forgot", &[("email", email)]).await.is(303);
     Log::is(&log.next(&app).await, "system visitor", &["person.reset_asked"]);
     anon.post("/forgot", &[("email", "nobody@mail.example")]).await.is(303);

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{discreet, read_email, read_new_password, read_sent, remember_sent};
 use crate::account::link::{self, Purpose};
 use crate::account::{self, Person};
+use crate::mail::ASKED_A_DAY;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
@@ -27,6 +28,8 @@ struct ForgotPage {
 struct ForgotSentPage {
     page: PageContext,
     email: String,
+    /// Mails that an address gets in a day.
+    most: usize,
 }
 
 #[derive(Template)]
@@ -76,7 +79,7 @@ pub(super) async fn request(
 /// GET `/forgot/sent`
 pub(super) async fn sent(State(state): State<AppState>, page: PageContext, headers: HeaderMap) -> Result<Response, WebError> {
     let Some(email) = read_sent(&state, &headers) else { return Ok(Redirect::to("/forgot").into_response()) };
-    Ok(html(&ForgotSentPage { page, email })?)
+    Ok(html(&ForgotSentPage { page, email, most: ASKED_A_DAY })?)
 }
 
 /// GET `/reset/{token}`

@@ -7,6 +7,7 @@ use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::{discreet, read_email, read_new_password, read_sent, remember_sent};
+use crate::mail::ASKED_A_DAY;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::{Form, Query};
@@ -27,6 +28,8 @@ struct CheckMailPage {
     page: PageContext,
     email: String,
     resent: bool,
+    /// Mails that an address gets in a day.
+    most: usize,
 }
 
 pages!(SignUpPage, CheckMailPage);
@@ -78,7 +81,7 @@ pub(super) async fn sent(
     Query(query): Query<Resent>,
 ) -> Result<Response, WebError> {
     let Some(email) = read_sent(&state, &headers) else { return Ok(Redirect::to("/sign-up").into_response()) };
-    Ok(html(&CheckMailPage { page, email, resent: !query.resent.is_empty() })?)
+    Ok(html(&CheckMailPage { page, email, resent: !query.resent.is_empty(), most: ASKED_A_DAY })?)
 }
 
 /// GET `/check-mail`: for somebody who is signed in and has not proven their address.
@@ -86,5 +89,6 @@ pub(super) async fn check_mail(page: PageContext, customer: Customer, Query(quer
     if customer.person.verified_at.is_some() {
         return Ok(Redirect::to("/new/address").into_response());
     }
-    Ok(html(&CheckMailPage { page, email: customer.person.email, resent: !query.resent.is_empty() })?)
+    let (email, resent) = (customer.person.email, !query.resent.is_empty());
+    Ok(html(&CheckMailPage { page, email, resent, most: ASKED_A_DAY })?)
 }

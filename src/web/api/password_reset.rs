@@ -17,7 +17,7 @@ use crate::words::Words;
 
 /// Ask for a link to set a new password
 ///
-/// At most one mail a minute; the answer is the same for every address.
+/// At most one mail a minute and a few a day to an address; the answer is the same for every address.
 #[utoipa::path(post, path = "/api/v1/password-resets", tag = "account", operation_id = "request_password_reset",
     request_body = Addressee, responses((status = 202, description = "A mail is under way, if one is due", body = MailUnderWay)))]
 pub(super) async fn create(

@@ -58,7 +58,7 @@ impl Addressee {
 
 /// Send the verification mail again
 ///
-/// At most one a minute; the answer is the same for every address.
+/// At most one mail a minute and a few a day to an address; the answer is the same for every address.
 #[utoipa::path(post, path = "/api/v1/verifications/resend", tag = "account", operation_id = "resend_verification",
     request_body = Addressee, responses((status = 202, description = "A mail is under way, if one is due", body = MailUnderWay)))]
 pub(super) async fn resend(

@@ -1,6 +1,7 @@
 //! Signing up, in and out, links in mails.
 
 use chrono::TimeDelta;
+use paddock::mail::{ASKED_A_DAY, ASKED_EVERY};
 use reqwest::Method;
 
 use crate::harness::{Answer, Client, Identity, PASSWORD, Start, TestApp};
@@ -151,6 +152,41 @@ async fn the_verification_link_is_sent_again_but_not_twice_a_minute() {
 }
 
 #[tokio::test]
+async fn no_form_floods_a_mailbox_known_or_not() {
+    let Start { app, anon, customer, .. } = TestApp::start().await;
+    let ask = async |nth: usize, email: &str| {
+        let fields = [("email", email), ("password", "long enough")];
+        let path = ["/forgot", "/sign-up", "/verify/resend"][nth % 3];
+        let answer = anon.post(path, &fields).await.is(303);
+        // The pages are the same whether a mail leaves or not.
+        anon.follow(answer).await.is(200).visible_text().replace(email, "…")
+    };
+    for email in [customer.who.email.as_str(), "unknown@mail.example"] {
+        // Two in a minute are one, whatever they ask for.
+        let first = ask(0, email).await;
+        assert_eq!(ask(0, email).await, first);
+        ask(1, email).await;
+        app.run_jobs().await;
+        // Whoever signs up gets the link in any case, once.
+        let begun = if email == "unknown@mail.example" { 2 } else { 1 };
+        assert_eq!(app.mails_to(email).len(), begun, "{email}");
+        for nth in 0..7 {
+            app.advance(ASKED_EVERY + TimeDelta::seconds(1));
+            let shown = ask(nth, email).await;
+            assert!(nth % 3 != 0 || shown == first, "{email}: {shown}");
+        }
+        app.run_jobs().await;
+        let most = ASKED_A_DAY + begun - 1;
+        assert_eq!(app.mails_to(email).len(), most, "{email}");
+        // The day after there are as many again.
+        app.advance(TimeDelta::days(1));
+        ask(0, email).await;
+        app.run_jobs().await;
+        assert_eq!(app.mails_to(email).len(), most + 1, "{email}");
+    }
+}
+
+#[tokio::test]
 async fn asking_for_the_link_again_tells_nobody_who_is_known() {
     let Start { app, customer, anon, .. } = TestApp::start().await;
     app.advance(TimeDelta::minutes(2));
@@ -195,7 +231,8 @@ async fn a_forgotten_password_is_set_anew_and_old_sessions_end() {
     customer.get("/new/address").await.is(200);
     let page = anon.get("/forgot").await.is(200);
     let sent = anon.submit(&page, "/forgot", &[("email", &email)]).await.redirects_to("/forgot/sent");
-    anon.follow(sent).await.see(&format!("If {email} has an account here, a link is on its way."));
+    let sent = anon.follow(sent).await.see(&format!("If {email} has an account here, a link is on its way."));
+    sent.see(&format!("one mail a minute and {ASKED_A_DAY} a day at most"));
     app.run_jobs().await;
 
     let link = app.link_to(&email);
