@@ -145,7 +145,7 @@ async fn pushed(db: &Db, cluster: ClusterId) -> BTreeSet<RunId> {
         match look.await {
             Ok(pushed) => return pushed.into_iter().collect(),
             Err(error) => {
-                tracing::warn!(error = telemetry::chain(&error), "the database is away; the listing of runs waits for it")
+                tracing::warn!(error = telemetry::chain(&error), "the database is away; the listing of runs waits for it");
             }
         }
         tokio::time::sleep(AGAIN).await;

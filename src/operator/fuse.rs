@@ -88,16 +88,15 @@ async fn read(maps: &Api<ConfigMap>) -> Result<Option<(ConfigMap, Ledger)>, Erro
 /// Writes the ledger over the one that was read; a conflict when somebody else has meanwhile.
 async fn write(maps: &Api<ConfigMap>, read: Option<ConfigMap>, ledger: &Ledger) -> Result<(), Error> {
     let data = Some(BTreeMap::from([(LEDGER.to_owned(), serde_json::to_string(ledger)?)]));
-    let what = || format!("write ConfigMap {NAME}");
-    match read {
-        Some(map) => maps.replace(NAME, &PostParams::default(), &ConfigMap { data, ..map }).await.map_err(Error::kube(what()))?,
-        None => {
-            let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
-            let map = ConfigMap { metadata, data, ..ConfigMap::default() };
-            maps.create(&PostParams::default(), &map).await.map_err(Error::kube(what()))?
-        }
+    let what = format!("write ConfigMap {NAME}");
+    let params = PostParams::default();
+    let written = if let Some(map) = read {
+        maps.replace(NAME, &params, &ConfigMap { data, ..map }).await
+    } else {
+        let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+        maps.create(&params, &ConfigMap { metadata, data, ..ConfigMap::default() }).await
     };
-    Ok(())
+    written.map(drop).map_err(Error::kube(what))
 }
 
 /// Asks before the removal of a server begins, and notes that it does.

@@ -171,8 +171,10 @@ impl Maintenance {
     /// How long it may take before it is ended. Each can be asked for again and goes on where it was, or begins anew.
     pub fn limit(&self) -> Duration {
         match self {
-            Self::CacheClear {} | Self::Registrations { mode: _ } => Duration::from_mins(10),
-            Self::OwnerInvite { uses: _, valid: _ } | Self::PasswordMail {} => Duration::from_mins(10),
+            Self::CacheClear {}
+            | Self::Registrations { mode: _ }
+            | Self::OwnerInvite { uses: _, valid: _ }
+            | Self::PasswordMail {} => Duration::from_mins(10),
             Self::FeedBuild { clear_first: _ } | Self::PreviewCardRemoval { days: _ } => Duration::from_hours(6),
             Self::MediaRemoval { what: _, days: _ } | Self::Recount { what: _ } | Self::AccountRefresh { domain: _ } => {
                 Duration::from_hours(12)

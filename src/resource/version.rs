@@ -207,7 +207,10 @@ mod tests {
         assert_eq!(plan("4.5.1", "4.5.20"), VersionChange::Upgrade);
         assert_eq!(plan("4.5.20", "4.5.19"), VersionChange::Rollback);
         assert_eq!(plan("4.5.20", "4.5.20"), VersionChange::Same);
-        assert_eq!(plan_version_change(None, Version::new(4, 5, 20), &Default::default()), VersionChange::First);
+        assert_eq!(
+            plan_version_change(None, Version::new(4, 5, 20), &std::collections::BTreeMap::default()),
+            VersionChange::First
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ const BUILT: [StepName; 8] = [
 ];
 
 fn point_here(app: &TestApp, names: &[&str]) {
-    names.iter().for_each(|name| app.resolver.set(name, RecordKind::Cname, &["gate.meadow.social"]));
+    for name in names {
+        app.resolver.set(name, RecordKind::Cname, &["gate.meadow.social"]);
+    }
 }
 
 /// The time of the waiting job comes, and it looks.

@@ -139,7 +139,7 @@ fn listeners_of(process: u32) -> Vec<String> {
     listeners
 }
 
-/// Whether an address is one of 127.0.0.0/8, the same in IPv6's clothes, or ::1.
+/// Whether an address is one of 127.0.0.0/8, the same in IPv6's clothes, or `::1`.
 fn is_loopback(listener: &str) -> bool {
     let (address, _) = listener.split_once(':').unwrap();
     let within = address.strip_prefix("0000000000000000FFFF0000").unwrap_or(address);

@@ -189,11 +189,12 @@ pub async fn observe_run(
     id: RunId,
     status: &RunStatus,
 ) -> sqlx::Result<Option<Finished>> {
+    type Maybe = Option<DateTime<Utc>>;
     let Some(phase) = status.phase else { return Ok(None) };
     let state = RunState::from(phase);
     let (reason, message) = status.why();
     let finished_at = state.is_over().then(|| status.finished_at.as_ref().map_or_else(|| clock.now(), instant));
-    let changed: Option<(String, RunState, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> = sqlx::query_as(
+    let changed: Option<(String, RunState, Maybe, Maybe)> = sqlx::query_as(
         "update runs set state = $2, reason = $3, message = $4, position = $5, output = $6, started_at = $7, finished_at = $8
          where id = $1 and finished_at is null
            and (state, reason, message, position, started_at) is distinct from ($2, $3, $4, $5, $7)

@@ -147,7 +147,7 @@ mod tests {
             .iter()
             .map(|maintenance| {
                 let Command { words, env } = command(maintenance);
-                let env: String = env.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+                let env = env.iter().fold(String::new(), |all, (name, value)| all + *name + "=" + value.as_str() + " ");
                 let line = words.iter().map(|word| word.lines().next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
                 format!("{env}{line}")
             })

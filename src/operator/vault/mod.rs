@@ -35,11 +35,11 @@ pub enum VaultError {
         name: String,
         /// Why.
         #[source]
-        why: SealError,
+        why: Box<SealError>,
     },
     /// Sealing failed.
     #[error("could not seal the identity")]
-    Unsealed(#[source] SealError),
+    Unsealed(#[source] Box<SealError>),
     /// Something is not there that should be.
     #[error("{0} is not in the vault")]
     Absent(String),
@@ -95,7 +95,7 @@ impl Vault {
 
     /// Seals an identity and stores it under its fingerprint.
     pub async fn put(&self, namespace: &str, identity: &Identity) -> Result<(), VaultError> {
-        let sealed = self.keys.seal(namespace, identity).map_err(VaultError::Unsealed)?;
+        let sealed = self.keys.seal(namespace, identity).map_err(|why| VaultError::Unsealed(Box::new(why)))?;
         self.store.ready().await?;
         Ok(self.store.put(&sealed_name(namespace, &identity.fingerprint()), sealed).await?)
     }
@@ -110,7 +110,7 @@ impl Vault {
         self.store.ready().await?;
         let Some(sealed) = self.store.get(&name).await? else { return Ok(None) };
         let opened = self.keys.open(&sealed).and_then(|opened| opened.of(namespace, fingerprint));
-        opened.map(Some).map_err(|why| VaultError::Unusable { name, why })
+        opened.map(Some).map_err(|why| VaultError::Unusable { name, why: Box::new(why) })
     }
 
     /// Sees to it that the keys of today open this identity in the vault; stores it where they do not. So keys can be changed.
@@ -136,7 +136,7 @@ impl Vault {
         if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Some(text));
         }
-        Err(VaultError::Unusable { name, why: SealError::Garbled })
+        Err(VaultError::Unusable { name, why: Box::new(SealError::Garbled) })
     }
 
     /// Sees to it that the vault holds this identity and says that it is the server's. Returns which one the vault says it is; when that
@@ -175,7 +175,7 @@ impl Vault {
         match self.look(namespace, fingerprint).await? {
             None => Err(VaultError::Absent(name)),
             Some(opened) if opened.sealed_to != self.keys.sealed_to() => {
-                Err(VaultError::Unusable { name, why: SealError::OtherKeys })
+                Err(VaultError::Unusable { name, why: Box::new(SealError::OtherKeys) })
             }
             Some(_) => Ok(()),
         }

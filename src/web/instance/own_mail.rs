@@ -30,6 +30,7 @@ const LONGEST: usize = 255;
 /// What was typed, as it came.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "they are called as the form's fields are")]
 pub(in crate::web) struct MailForm {
     /// Host name.
     pub mail_host: String,

@@ -14,7 +14,7 @@ use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
 use crate::web::new::draft::{check_draft, read_draft};
-use crate::web::page::{PageContext, flash_number};
+use crate::web::page::flash_number;
 use crate::web::session::{Customer, Verified};
 
 /// The button of the review page.

@@ -58,6 +58,7 @@ pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Re
 
 #[derive(Template)]
 #[template(path = "pages/staff/instance.html")]
+#[expect(clippy::struct_excessive_bools, reason = "one for each button")]
 struct StaffInstancePage {
     page: PageContext,
     address: String,

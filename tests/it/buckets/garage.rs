@@ -16,9 +16,9 @@ async fn garage() -> &'static Garage {
 }
 
 async fn store() -> Store {
-    let garage = garage().await;
     // The operator's own key; the same for all operators.
     static KEY: OnceCell<BucketKey> = OnceCell::const_new();
+    let garage = garage().await;
     let key = KEY.get_or_init(async || BucketKey::generate()).await;
     let more = json!({"driver": "garage", "admin_endpoint": garage.admin(), "admin_token": garage.admin_token()});
     Store::connect(garage.s3(), garage.region(), (&key.access, key.secret.expose_secret()), more)

@@ -51,13 +51,12 @@ impl Store {
     async fn bucket(&self, name: String, purpose: Purpose) -> Made {
         let key = self.buckets.new_key();
         self.buckets.ensure(Bucket { name: &name, purpose }, &key).await.unwrap();
-        Made { client: self.with(&key), name, key }
+        Made { client: self.with(&key), name }
     }
 }
 
 struct Made {
     name: String,
-    key: BucketKey,
     client: S3Client,
 }
 

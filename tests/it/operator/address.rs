@@ -66,7 +66,7 @@ async fn issuer(host: &Host, name: &str, refuses: &str) {
 }
 
 fn with_issuer(mut settings: Settings, name: &str) -> Settings {
-    settings.address.issuer.name = name.to_owned();
+    name.clone_into(&mut settings.address.issuer.name);
     settings
 }
 

@@ -21,7 +21,7 @@ use crate::harness::{LOGIN, OPERATOR_KEY, SMTP_HOST, SMTP_PASSWORD, Shown, Start
 /// An operator that has the key, and makes a login at the relay for each server.
 fn settings(host: &Host, wildcard: &str, version: &str) -> Settings {
     let mut settings = host.settings();
-    settings.address.wildcard_domain = wildcard.to_owned();
+    wildcard.clone_into(&mut settings.address.wildcard_domain);
     let release = settings.releases["4.5.20"].clone();
     settings.releases.insert(version.to_owned(), release);
     settings.sealing.operator_key = Some(OPERATOR_KEY.to_owned().into());

@@ -149,7 +149,7 @@ async fn an_identity_that_the_vault_has_lost_as_well_is_never_made_again() {
     operator.stop().await;
 
     let kept = keys().operator.clone();
-    let copy = fetch(&host, &sealed).await;
+    let copy = fetch(&host, &sealed);
     age::decrypt(&kept, &copy).unwrap();
     assert_eq!(host.root().status("DELETE", &sealed, "").await, 204);
     host.delete_identity(id).await;
@@ -182,7 +182,7 @@ async fn an_identity_that_the_vault_has_lost_as_well_is_never_made_again() {
 }
 
 /// An object of the store, as bytes.
-async fn fetch(host: &Host, path: &str) -> Vec<u8> {
+fn fetch(host: &Host, path: &str) -> Vec<u8> {
     let file = host.rig.dir().join("s3").join(path.trim_start_matches('/'));
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
@@ -416,7 +416,7 @@ async fn keys_are_made_the_vault_is_checked_and_an_identity_recovered_offline() 
     assert!(told.contains(&fingerprint), "{told}");
     let sealed = format!("/recovered-vault/{}/{fingerprint}.age", namespace_name(id));
     let (file, out) = (path("sealed.age"), path("identity.env"));
-    std::fs::write(&file, fetch(&host, &sealed).await).unwrap();
+    std::fs::write(&file, fetch(&host, &sealed)).unwrap();
     let from_file = [&recover[..], &["--sealed", &file, "--out", &out]].concat();
     let (opened, lines, told) = run(&from_file);
     assert!(opened && lines.is_empty(), "{told}");

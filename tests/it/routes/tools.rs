@@ -43,7 +43,7 @@ async fn a_tool_is_asked_for_and_shown_until_it_is_over() {
     assert!(line.contains("In line") && line.contains("2 others come first"), "{line}");
     let began = time(app.clock.now());
     app.observe_run(run, Standing::new(RunPhase::Running, "Running", "at work"), |status| {
-        status.started_at = Some(began.clone())
+        status.started_at = Some(began.clone());
     })
     .await;
     let (_, work) = events.next().await.unwrap();

@@ -44,7 +44,7 @@ async fn answer(client: &Client, postgres: &Postgres, work: Work, backup: &Dynam
     let wanted = spec["cluster"]["name"].as_str().unwrap_or_default();
     let clusters: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &cluster_kind());
     let cluster = clusters.get_opt(wanted).await.map_err(RigError::kube(format!("look for the Cluster {namespace}/{wanted}")))?;
-    let began = now();
+    let started = now();
     let refused = match &cluster {
         Some(_) if spec["method"] != "plugin" || spec["pluginConfiguration"]["name"] != PLUGIN => {
             Some(format!("requested plugin is not available: {}", spec["pluginConfiguration"]["name"]))
@@ -59,17 +59,16 @@ async fn answer(client: &Client, postgres: &Postgres, work: Work, backup: &Dynam
         }
         Some(_) | None => None,
     };
-    let status = match refused {
-        Some(error) => json!({"phase": "failed", "error": error, "method": "plugin", "startedAt": began, "stoppedAt": now()}),
-        None => {
-            let (begin, end) = (position(postgres, work).await?, position(postgres, work).await?);
-            let id = began.replace(['-', ':'], "").replace('Z', "");
-            json!({
-                "phase": "completed", "method": "plugin", "backupId": id, "backupName": format!("backup-{id}"),
-                "startedAt": began, "stoppedAt": now(), "beginLSN": begin, "endLSN": end,
-                "instanceID": {"podName": format!("{wanted}-1")},
-            })
-        }
+    let status = if let Some(error) = refused {
+        json!({"phase": "failed", "error": error, "method": "plugin", "startedAt": started, "stoppedAt": now()})
+    } else {
+        let (begin, end) = (position(postgres, work).await?, position(postgres, work).await?);
+        let id = started.replace(['-', ':'], "").replace('Z', "");
+        json!({
+            "phase": "completed", "method": "plugin", "backupId": id, "backupName": format!("backup-{id}"),
+            "startedAt": started, "stoppedAt": now(), "beginLSN": begin, "endLSN": end,
+            "instanceID": {"podName": format!("{wanted}-1")},
+        })
     };
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &backup_kind());
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };

@@ -180,10 +180,9 @@ async fn answer(call: &[String], environment: &Environment, database: &mut PgCon
         ["media", "remove", ..] => options(2, &["--days", "--concurrency", "--prune-profiles!", "--remove-headers!"]),
         ["preview_cards", "remove", ..] => options(2, &["--days", "--concurrency"]),
         ["feeds", "build", ..] => options(2, &["--all!", "--concurrency"]),
-        ["feeds", "clear"] | ["cache", "clear"] => Ok(BTreeMap::new()),
         ["cache", "recount", "accounts" | "statuses", ..] => options(3, &["--concurrency"]),
         ["accounts", "refresh", ..] => options(2, &["--all!", "--domain", "--concurrency"]),
-        ["settings", "registrations", "open" | "approved" | "close"] => Ok(BTreeMap::new()),
+        ["feeds" | "cache", "clear"] | ["settings", "registrations", "open" | "approved" | "close"] => Ok(BTreeMap::new()),
         _ => Err(format!("Could not find command \"{}\".", rest.join(" "))),
     };
     let given = match parsed {

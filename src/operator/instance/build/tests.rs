@@ -361,7 +361,7 @@ fn the_walls_of_the_chart_know_our_secrets_and_ranges() {
         assert!(helpers.contains(&list), "charts/paddock/templates/wall/_helpers.tpl lacks {list}");
     }
     let network = std::fs::read_to_string(format!("{folder}/network.yaml")).unwrap();
-    assert!(network.contains(&format!("block.cidr == '{}'", INTERNET_V6)));
+    assert!(network.contains(&format!("block.cidr == '{INTERNET_V6}'")));
 }
 
 #[test]

@@ -301,8 +301,8 @@ async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_an
     host.instances().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&held)).await.unwrap();
     let target = host.target(id, neighbour).await;
     for kind in objects::WRITTEN {
-        let (path, body) = attacks::with_pods(kind, &target.server, &target.web);
-        let (status, message) = send(&client, &attacks::policy("ours", "POST", path, body)).await;
+        let (place, body) = attacks::with_pods(kind, &target.server, &target.web);
+        let (status, message) = send(&client, &attacks::policy("ours", "POST", place, body)).await;
         assert_eq!(status, 201, "a {kind} of our own make is let in: {message}");
     }
     let beyond = attacks::beyond_the_role(&target.server);
