@@ -17,6 +17,19 @@ comment on column instances.released_at is 'when the address was given back: an 
 -- Staff pause, resume and end servers, and ask for removals.
 grant update (intent, intent_reason, intent_at, generation, removal_reason, removal_requested_at, removal_requested_by, removal_confirmed_at,
   removal_confirmed_by) on instances to paddock_staff;
--- The fleet notes that one is gone, and frees its place.
-grant update (intent, intent_at, released_at) on instances to paddock_fleet;
-grant select, update (state) on places to paddock_fleet;
+
+-- Nothing is left of a server: its address and its place are given back. Whether it was one whose removal was confirmed, and was not given
+-- back before. The fleet has no other way to an intent, an address or a place.
+create function finish_removal(gone uuid, at timestamptz) returns boolean
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+  update instances set intent = 'absent', intent_at = at, released_at = at
+  where id = gone and intent = 'archived' and removal_confirmed_at is not null and released_at is null;
+  if not found then
+    return false;
+  end if;
+  update places set state = 'freed' where instance_id = gone and state in ('reserved', 'confirmed');
+  return true;
+end $$;
+revoke all on function finish_removal(uuid, timestamptz) from public;
+grant execute on function finish_removal(uuid, timestamptz) to paddock_fleet;

@@ -10,8 +10,8 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 pub use store::{
-    ClusterRow, Joined, Waiting, confirm, free, join_waiting_list, leave_waiting_list, list_clusters, reserve, vacate,
-    waiting_entry, waiting_total,
+    ClusterRow, Joined, Waiting, confirm, free, join_waiting_list, leave_waiting_list, list_clusters, reserve, waiting_entry,
+    waiting_total,
 };
 pub use waiting::{stop_waiting, wait};
 

@@ -95,15 +95,6 @@ pub async fn free(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result
     exactly_one(&done)
 }
 
-/// Nothing of the server is left: its place is free. No error when it has none.
-pub async fn vacate(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<()> {
-    sqlx::query("update places set state = 'freed' where instance_id = $1 and state in ('reserved', 'confirmed')")
-        .bind(instance)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 /// Somebody's entry on the waiting list.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Waiting {

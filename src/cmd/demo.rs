@@ -23,7 +23,7 @@ const LOCK: &str = "lock";
 /// Whole seconds that `./dev` took before it started us: whoever waits for the demo has waited for these as well.
 const BEFORE: &str = "PADDOCK_DEV_SECONDS";
 /// What else a demo makes in its folder.
-const KEPT: [&str; 5] = ["rig", "mails", "stripe.json", "stripe.new", "paddock.toml"];
+const KEPT: [&str; 7] = ["rig", "mails", "stripe.json", "stripe.new", "paddock.toml", "vault.toml", "offline.key"];
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {

@@ -146,7 +146,6 @@ pub async fn finish_removal(conn: &mut PgConnection, clock: &dyn Clock, id: Inst
     if !store::release_removed(conn, clock, id).await? {
         return Ok(false);
     }
-    capacity::vacate(conn, id).await?;
     let account = store::account_of(conn, id).await?;
     audit::record(conn, clock, Actor::System("fleet"), Some(account), "instance.removed", &id.to_string(), json!({})).await?;
     Ok(true)

@@ -2,6 +2,8 @@
 
 use kube::api::ApiResource;
 
+use super::instance::build::names;
+
 /// A kind of object that we write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -50,7 +52,7 @@ pub enum Watched {
     Metadata,
     /// The whole object, since its status tells us something.
     Whole,
-    /// Metadata of the objects with these names: what the operator may see of Secrets is listed by name in its rights.
+    /// Metadata of the objects with these names: of Secrets the operator may see no others, and others' endpoints would only cost memory.
     Names(&'static [&'static str]),
 }
 
@@ -136,15 +138,16 @@ impl Kind {
             | Self::HttpRoute
             | Self::ListenerSet
             | Self::Certificate => Watched::Whole,
-            Self::Secret => Watched::Names(super::instance::build::names::SECRETS),
+            Self::Secret => Watched::Names(names::SECRETS),
+            // Kubernetes makes others of every Service, with the Service's labels.
+            Self::EndpointSlice => Watched::Names(&[names::MEDIA_STORE]),
             Self::Namespace
             | Self::ResourceQuota
             | Self::LimitRange
             | Self::NetworkPolicy
             | Self::ConfigMap
             | Self::Service
-            | Self::PodDisruptionBudget
-            | Self::EndpointSlice => Watched::Metadata,
+            | Self::PodDisruptionBudget => Watched::Metadata,
         }
     }
 

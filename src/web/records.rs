@@ -106,7 +106,15 @@ impl RecordsView {
                 from,
                 to,
                 state: redirect_view(words, redirect, found.handles_are_ours()),
-                records: found.of(|purpose| purpose == Purpose::Handles).map(view).collect(),
+                records: match redirect {
+                    // A site is there and does what it should: nothing is to be pointed elsewhere.
+                    RedirectState::Right => Vec::new(),
+                    RedirectState::Failed(_)
+                    | RedirectState::Answers(_)
+                    | RedirectState::Elsewhere(_)
+                    | RedirectState::WithoutQuestion
+                    | RedirectState::WithoutOrigin => found.of(|purpose| purpose == Purpose::Handles).map(view).collect(),
+                },
             }
         });
         Self {

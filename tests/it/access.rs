@@ -140,7 +140,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
         write!(text, "{name:>11}").unwrap();
     }
     for (row, entry) in table.iter().enumerate() {
-        write!(text, "\n{:7}{:38}{:18}", entry.method.as_str(), entry.path, entry.access.to_string()).unwrap();
+        write!(text, "\n{:7}{:40}{:18}", entry.method.as_str(), entry.path, entry.access.to_string()).unwrap();
         for column in &columns {
             write!(text, "{:>11}", column[row]).unwrap();
         }

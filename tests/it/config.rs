@@ -31,7 +31,11 @@ fn the_documented_example_is_good_and_a_trial() {
 fn the_documented_example_is_enough_for_the_operator() {
     let mut table = Config::from_toml(REFERENCE).unwrap_or_else(|error| panic!("{error}")).operator;
     let image = format!("ghcr.io/mastodon/mastodon:v4.6.0@sha256:{}", "a".repeat(64));
-    let images = toml::Table::from_iter([("web".to_owned(), image.clone().into()), ("streaming".to_owned(), image.into())]);
+    let images = toml::Table::from_iter([
+        ("web".to_owned(), image.clone().into()),
+        ("streaming".to_owned(), image.into()),
+        ("min_from".to_owned(), "4.5.0".into()),
+    ]);
     table.insert("releases".to_owned(), toml::Table::from_iter([("4.6.0".to_owned(), images.into())]).into());
     let settings: Settings = table.try_into().unwrap_or_else(|error| panic!("{error}"));
     settings.check().unwrap_or_else(|error| panic!("{error}"));

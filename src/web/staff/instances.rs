@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{named, order_state};
+use super::{DESTROYS, OPERATES, named, order_state};
+use crate::account::StaffMember;
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
 use crate::ids::{AccountId, InstanceId};
@@ -108,7 +109,12 @@ const ENTRIES: i64 = 50;
 const RUNS: i64 = 20;
 
 /// GET `/staff/instances/{id}`
-pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, page: PageContext) -> Result<Response, WebError> {
+pub(super) async fn show(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+    page: PageContext,
+) -> Result<Response, WebError> {
     let id: InstanceId = id.parse().map_err(|_| WebError::NotFound)?;
     let mut conn = state.db.staff().acquire().await?;
     let instance = instance::find(&mut conn, id).await?.ok_or(WebError::NotFound)?;
@@ -124,6 +130,7 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
+    let (operates, destroys) = (member.may(OPERATES), member.may(DESTROYS));
     let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
     Ok(html(&StaffInstancePage {
         address: readable(&instance.domain),
@@ -134,10 +141,10 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
-        may_pause: instance.intent == Intent::Running,
-        may_resume: matches!(instance.intent, Intent::Suspended | Intent::Archived),
-        may_end: matches!(instance.intent, Intent::Running | Intent::Suspended),
-        may_remove: instance.intent == Intent::Archived,
+        may_pause: operates && instance.intent == Intent::Running,
+        may_resume: operates && matches!(instance.intent, Intent::Suspended | Intent::Archived),
+        may_end: destroys && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_remove: destroys && instance.intent == Intent::Archived,
         page,
     })?)
 }

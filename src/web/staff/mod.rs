@@ -18,12 +18,14 @@ use crate::ids::{AccountId, InstanceId};
 use crate::instance;
 use crate::words::Words;
 
-/// Who gives jobs their tries again.
-const RETRIES: Scope = Scope::Operations;
+/// Who gives jobs their tries again, pauses servers and resumes them.
+const OPERATES: Scope = Scope::Operations;
+/// Who ends servers and has them removed.
+const DESTROYS: Scope = Scope::Admin;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
-    let (operates, destroys) = (Access::Staff(Scope::Operations), Access::Staff(Scope::Admin));
+    let (operates, destroys) = (Access::Staff(OPERATES), Access::Staff(DESTROYS));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
@@ -40,7 +42,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)
-        .post("/staff/jobs/{id}/retry", Access::Staff(RETRIES), jobs::retry)
+        .post("/staff/jobs/{id}/retry", operates, jobs::retry)
 }
 
 /// A row of a table of orders.

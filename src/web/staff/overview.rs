@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{OrderRow, RETRIES, order_rows};
+use super::{OPERATES, OrderRow, order_rows};
 use crate::account::StaffMember;
 use crate::billing::{self, Order};
 use crate::capacity;
@@ -231,7 +231,7 @@ pub(super) async fn show(State(state): State<AppState>, member: StaffMember, pag
         phases: loaded.phases(&words),
         clusters: loaded.clusters.iter().map(|cluster| cluster_view(&words, cluster)).collect(),
         failed_jobs: loaded.jobs.iter().map(|job| job_view(&words, job)).collect(),
-        may_retry: member.may(RETRIES),
+        may_retry: member.may(OPERATES),
         unwell: loaded.unwell(&words),
         waiting: order_rows(&state, &words, &loaded.unpaid).await?,
     };

@@ -260,6 +260,10 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
         let ours = ListParams::default().labels(&format!("paddock.host/instance={}", resource_name(id)));
         for object in api.list(&ours).await.unwrap() {
+            // Kubernetes' own, which have their Service's labels.
+            if object.labels().get("endpointslice.kubernetes.io/managed-by").is_some_and(|by| by != "paddock.host") {
+                continue;
+            }
             let name = if kind == "Namespace" { "the one".to_owned() } else { object.name_any() };
             all.insert(format!("{kind}/{name}"), (object.uid().unwrap(), object.resource_version().unwrap()));
         }
