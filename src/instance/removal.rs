@@ -5,10 +5,10 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::store;
+use crate::account;
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::{InstanceId, StaffId};
-use crate::{account, capacity};
 
 /// Between the two steps: nobody destroys a server by one slip of the hand.
 const TO_THINK: TimeDelta = TimeDelta::minutes(1);

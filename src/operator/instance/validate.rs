@@ -266,7 +266,7 @@ mod tests {
         let mut untagged = settings();
         untagged.postgres_image = format!("postgres@sha256:{}", "a".repeat(64));
         assert!(untagged.check().is_err());
-        assert!(settings().check().is_ok());
+        settings().check().unwrap();
     }
 
     #[test]

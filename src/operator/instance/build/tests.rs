@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -25,6 +26,7 @@ use crate::resource::{InstanceStatus, LocalDomain, MastodonInstance, MastodonIns
 /// Names on purpose unlike the program's and each other, to catch what is swapped.
 pub fn settings() -> Settings {
     let image = |name: &str| format!("registry.example/{name}@sha256:{}", "a".repeat(64));
+    let (operator, offline) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
     serde_json::from_value(json!({
         "releases": {
             "4.5.20": {"web": image("masto:v4.5.20"), "streaming": image("masto-streaming:v4.5.20"), "min_from": "4.2.0"},
@@ -40,7 +42,8 @@ pub fn settings() -> Settings {
             "driver": "versitygw", "pod_endpoint": "http://s3.inside.example:7070", "endpoint": "http://127.0.0.1:7070",
             "region": "eu-1", "access_key": "root", "secret_key": "rootsecret", "media_host": "files.herd.example/{bucket}",
         },
-        "vault": {"bucket": "vault", "access_key": "GKvault", "secret_key": "vaultsecret"},
+        "vault": {"bucket": "vault", "access_key": "GKvault", "secret_key": "vaultsecret",
+            "operator_key": operator.to_string().expose_secret(), "recovery_recipient": offline.to_public().to_string()},
         "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}", "login": {"username": "u", "password": "p"}},
         "postgres_image": image("postgres:17.6"),
         "valkey_image": image("valkey:8.1"),
