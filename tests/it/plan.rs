@@ -59,7 +59,7 @@ fn each_fault_of_a_plan_is_named() {
         ("yearly = \"190.00\"", "yearly = \"18.99\"", "plan \"family\": yearly: is 18.99 and one month is 19.00"),
         ("offered = true", "offered = \"yes\"", "plan \"family\": offered: is a string; set true or false"),
         ("users_hint = 25, ", "", "plan \"family\": limits.users_hint: is missing; set a whole number"),
-        ("database_gib = 8 ", "database_gib = 80 ", "plan \"family\": limits.database_gib: is 80 and the volume has 10"),
+        ("database_gib = 8,", "database_gib = 80,", "plan \"family\": limits.database_gib: is 80 and the volume has 10"),
         ("media_gib = 25", "media_gib = 0", "plan \"family\": limits.media_gib: is 0; set a whole number from 1"),
         ("threads = 5", "threads = 0", "plan \"family\": size.web.threads: is 0; set a whole number from 1 to 32"),
         ("threads = 5", "thread = 5", "plan \"family\": size.web.thread: is not a field"),

@@ -60,9 +60,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WebError> {
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let inner = error.inner();
         if inner.is_data() {
-            fault(&error.path().to_string(), &inner.to_string())
-        } else {
-            unreadable("body", format!("is not valid JSON: {inner}; correct it there"))
+            return fault(&error.path().to_string(), &inner.to_string());
+        }
+        // An empty object where one of several is to be named is told as if it were no JSON: as a value it is told by its field.
+        let again = serde_json::from_str::<serde_json::Value>(text).ok().map(serde_path_to_error::deserialize::<_, T>);
+        match again {
+            Some(Err(error)) => fault(&error.path().to_string(), &error.inner().to_string()),
+            Some(Ok(_)) | None => unreadable("body", format!("is not valid JSON: {inner}; correct it there")),
         }
     })?;
     input.end().map_err(|error| unreadable("body", format!("has more than one JSON object: {error}; send one")))?;

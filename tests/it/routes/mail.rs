@@ -182,6 +182,7 @@ async fn what_is_wrong_is_said_of_the_field_that_is_wrong() {
     customer.follow(answer).await.see("tried too often");
     app.advance(chrono::TimeDelta::minutes(61));
     refused(&open, "starttls", &[], "mail_security", "offers no STARTTLS").await;
+    app.run_jobs().await;
 }
 
 #[tokio::test]
