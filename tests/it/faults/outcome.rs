@@ -38,7 +38,8 @@ pub async fn assert_one_of_everything(world: &World, customer: &Customer, excuse
     mails(world, customer.email(), excuse).await.context("mails")
 }
 
-/// One bucket for media and one for backups, and as many keys as buckets over all that these tests have made: a key that nobody uses would show.
+/// One bucket for media and one for backups, and as many keys as buckets over all that these tests have made, each world's vault among
+/// them: a key that nobody uses would show.
 fn buckets(world: &World, id: InstanceId) -> anyhow::Result<()> {
     let names: Vec<String> = std::fs::read_dir(world.rig.dir().join("s3"))?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -50,7 +51,8 @@ fn buckets(world: &World, id: InstanceId) -> anyhow::Result<()> {
     let users: serde_json::Value = serde_json::from_str(&users)?;
     let keys = users["accessAccounts"].as_object().map_or(0, serde_json::Map::len);
     let all = names.iter().filter(|name| name.starts_with("mastodon-")).count();
-    ensure!(keys == all, "{keys} keys for {all} buckets");
+    let vaults = std::fs::read_dir(world.rig.dir().join("worlds"))?.count();
+    ensure!(keys == all + vaults, "{keys} keys for {all} buckets and {vaults} vaults");
     Ok(())
 }
 
