@@ -31,7 +31,7 @@ mod tests;
 pub use answer::Answer;
 pub use app::{Capacity, OPERATOR_KEY, Start, TestApp, operator_key};
 pub use client::Client;
-pub use cluster::turn;
+pub use cluster::{clear, turn};
 pub use database::Database;
 pub use people::{Identity, PASSWORD};
 pub use s3::S3Client;
