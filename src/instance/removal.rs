@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::store;
+use super::{Hold, list_holds, store};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::{InstanceId, StaffId};
@@ -95,6 +95,10 @@ pub async fn request_removal(
         return Err(RemovalError::Reason);
     }
     store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
+    // One whose subscription is over is kept for its customer as long as was promised, unless staff have ended it on purpose.
+    if !list_holds(conn, id).await?.iter().any(|row| row.reason == Hold::Ended) {
+        return Err(RemovalError::NotEnded);
+    }
     if store::removal_of(conn, id).await?.is_some() {
         return Err(RemovalError::Requested);
     }

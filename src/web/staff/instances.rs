@@ -6,11 +6,12 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::{named, order_state};
+use crate::account::{Scope, StaffMember};
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::run::{self, Run};
-use crate::instance::{self, Instance, Intent, Seen};
+use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
 use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -58,7 +59,6 @@ pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Re
 
 #[derive(Template)]
 #[template(path = "pages/staff/instance.html")]
-#[expect(clippy::struct_excessive_bools, reason = "one for each button")]
 struct StaffInstancePage {
     page: PageContext,
     address: String,
@@ -69,11 +69,22 @@ struct StaffInstancePage {
     runs: Vec<StaffRunRow>,
     audit: Vec<AuditRow>,
     id: String,
+    /// Why it does not run.
+    holds: Vec<HoldView>,
     /// What the buttons lead to, by the intent.
     may_pause: bool,
-    may_resume: bool,
     may_end: bool,
     may_remove: bool,
+}
+
+/// A reason for which it does not run.
+struct HoldView {
+    word: &'static str,
+    label: String,
+    since: String,
+    note: String,
+    /// Whether whoever looks may lift it; what follows from the subscription nobody lifts by a button.
+    may_lift: bool,
 }
 
 /// A run with the operator's own words.
@@ -108,7 +119,13 @@ const ENTRIES: i64 = 50;
 const RUNS: i64 = 20;
 
 /// GET `/staff/instances/{id}`
-pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, page: PageContext) -> Result<Response, WebError> {
+pub(super) async fn show(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+    page: PageContext,
+) -> Result<Response, WebError> {
+    let (operates, destroys) = (member.may(Scope::Operations), member.may(Scope::Admin));
     let id: InstanceId = id.parse().map_err(|_| WebError::NotFound)?;
     let mut conn = state.db.staff().acquire().await?;
     let instance = instance::find(&mut conn, id).await?.ok_or(WebError::NotFound)?;
@@ -121,6 +138,7 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     let subjects: Vec<String> = std::iter::once(id.to_string()).chain(of_order).chain(of_subscription).collect();
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
     let runs = run::list_runs(&mut conn, id, RUNS).await?;
+    let holds = instance::list_holds(&mut conn, id).await?;
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
@@ -134,12 +152,23 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
-        may_pause: instance.intent == Intent::Running,
-        may_resume: matches!(instance.intent, Intent::Suspended | Intent::Archived),
-        may_end: matches!(instance.intent, Intent::Running | Intent::Suspended),
-        may_remove: instance.intent == Intent::Archived,
+        may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_end: destroys && instance.intent != Intent::Absent && !holds.iter().any(|row| row.reason == Hold::Ended),
+        may_remove: destroys && instance.intent == Intent::Archived,
+        holds: holds.iter().map(|row| hold_view(&page.w, row, operates)).collect(),
         page,
     })?)
+}
+
+fn hold_view(words: &Words, row: &HoldRow, operates: bool) -> HoldView {
+    let HoldRow { reason, note, since } = row;
+    HoldView {
+        word: reason.as_str(),
+        label: words.t(&format!("hold-{}", reason.as_str())),
+        since: words.t1("since", "time", time::moment(*since)),
+        note: note.clone(),
+        may_lift: operates && Hold::STAFFS.contains(reason),
+    }
 }
 
 fn conditions(instance: &Instance) -> Vec<ConditionRow> {
