@@ -64,6 +64,25 @@ grant select on standing_mails to paddock_staff;
 grant select, insert on extensions to paddock_staff;
 grant select on extensions to paddock_worker;
 grant update (extended_until, review_at) on subscriptions to paddock_staff;
+-- A customer says what should become of the subscription; a job tells Stripe.
+grant update (wish, wish_at) on subscriptions to paddock_web;
+
+-- Orders by which a server comes back are for one that had an order before; one of them at a time.
+alter table orders drop constraint orders_instance_id_key;
+create unique index orders_open_key on orders (instance_id) where state in ('placed', 'open');
+create index orders_instance on orders (instance_id);
+
+create or replace function enqueue_job(task text, payload json, key text, queue text, run_at timestamptz) returns void
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+  -- Inside this function current_user is its owner; the setting still says who asked.
+  if current_setting('role') = 'paddock_web'
+       and task not in ('send_mail', 'settle_order', 'sync_checkout', 'check_address', 'carry_wish')
+     or current_setting('role') = 'paddock_auth' and task not in ('send_mail', 'sync_checkout', 'sync_subscription') then
+    raise exception 'role % may not enqueue the job %', current_setting('role'), task using errcode = 'insufficient_privilege';
+  end if;
+  perform graphile_worker.add_job(identifier => task, payload => payload, queue_name => queue, run_at => run_at, job_key => key);
+end $$;
 
 alter table holds enable row level security;
 create policy own_account on holds to paddock_web using (account_id = current_account()) with check (account_id = current_account());

@@ -206,6 +206,7 @@ impl Parts {
             stripe: Arc::clone(&self.stripe),
             transport: Arc::clone(&self.transport),
             catalogue: Arc::clone(&self.catalogue),
+            dates: billing::Dates::from(&self.config.standing),
             urls: self.urls.clone(),
             views: self.views.clone(),
             dns_target: self.dns_target(),

@@ -39,6 +39,10 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/instances/{instance}"))
     }
 
+    fn billing(&self, instance: InstanceId) -> Url {
+        self.at(&format!("/instances/{instance}/billing"))
+    }
+
     fn order(&self, order: OrderId) -> Url {
         self.at(&format!("/orders/{order}"))
     }

@@ -16,7 +16,7 @@ use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerO
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{CarryWish, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::billing::{self, stripe::Stripe};
 use crate::clock::SharedClock;
 use crate::crypto::HostKey;
@@ -41,6 +41,8 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
+    /// What follows when nobody pays.
+    pub dates: billing::Dates,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// Each looks up customers' own domains by itself.
@@ -151,6 +153,8 @@ async fn build(
         .define_job::<Task<SyncCheckout>>()
         .define_job::<Task<SyncSubscription>>()
         .define_job::<Task<SettleOrder>>()
+        .define_job::<Task<ReviewStandings>>()
+        .define_job::<Task<CarryWish>>()
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()

@@ -12,7 +12,7 @@ use paddock::account::password::Passwords;
 use paddock::audit::Actor;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
 use paddock::clock::{Clock, ManualClock, SystemClock};
-use paddock::config::Host;
+use paddock::config::{Config, Host, REFERENCE};
 use paddock::crypto::HostKey;
 use paddock::db::Db;
 use paddock::ids::{InstanceId, OrderId, RunId};
@@ -519,6 +519,7 @@ fn parts(
         stripe,
         transport: transport.clone(),
         catalogue,
+        dates: billing::Dates::from(&Config::from_toml(REFERENCE).unwrap().standing),
         urls,
         views: vec![Arc::clone(&view), view],
         dns_target,
