@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
+use paddock::audit::Actor;
 use paddock::billing::{OrderError, Placement};
 use paddock::capacity;
 use paddock::db::Db;
 use paddock::ids::{AccountId, PersonId};
+use paddock::instance::{self, Hold};
 use paddock::resource::{RunPhase, Standing};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -48,6 +50,10 @@ async fn two_accounts() -> Start {
         let over = start.app.ask_run(client, &server, &json!({"recount": {"what": "accounts"}})).await;
         start.app.observe_run(over, Standing::new(RunPhase::Succeeded, "Succeeded", "done"), |_| {}).await;
         start.app.order(client, &format!("{name}-too")).await;
+        let mut conn = start.app.db.staff().acquire().await.unwrap();
+        let (clock, actor) = (start.app.clock.as_ref(), Actor::System("test"));
+        instance::hold(&mut conn, clock, actor, server.id, Hold::Asked, "").await.unwrap();
+        drop(conn);
         let mut tx = start.app.db.begin_account(client.who.account()).await.unwrap();
         capacity::join_waiting_list(tx.conn(), start.app.clock.as_ref(), client.who.account(), "family", name).await.unwrap();
         tx.commit().await.unwrap();
@@ -164,6 +170,14 @@ async fn each_role_may_do_its_own_work_and_no_more() {
         ("paddock_web", "select enqueue_job('tidy', '{}', null, null, null)"),
         ("paddock_fleet", "update instances set address_confirmed_at = now()"),
         ("paddock_web", "update subscriptions set status = 'active'"),
+        ("paddock_web", "update subscriptions set standing = 'good'"),
+        ("paddock_web", "update subscriptions set extended_until = now()"),
+        ("paddock_web", "delete from holds"),
+        ("paddock_web", "insert into holds select * from holds limit 1"),
+        ("paddock_web", "select reason from extensions"),
+        ("paddock_fleet", "delete from holds"),
+        ("paddock_staff", "update subscriptions set standing = 'good'"),
+        ("paddock_worker", "delete from standing_mails"),
         ("paddock_web", "update orders set amount_minor = 1"),
         ("paddock_web", "update places set state = 'confirmed'"),
         ("paddock_web", "update runs set state = 'succeeded'"),

@@ -29,6 +29,7 @@ mod plan;
 mod preflight;
 mod rig;
 mod routes;
+mod standing;
 mod stripe_fake;
 mod templates;
 mod tidy;

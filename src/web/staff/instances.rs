@@ -5,10 +5,11 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
 
+use super::extend::standing_facts;
 use super::{named, order_state};
 use crate::account::{Scope, StaffMember};
 use crate::audit;
-use crate::billing::{self, Order, Subscription};
+use crate::billing::{self, Order, Standing, Subscription};
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
@@ -59,6 +60,7 @@ pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Re
 
 #[derive(Template)]
 #[template(path = "pages/staff/instance.html")]
+#[expect(clippy::struct_excessive_bools, reason = "one for each button")]
 struct StaffInstancePage {
     page: PageContext,
     address: String,
@@ -73,6 +75,7 @@ struct StaffInstancePage {
     holds: Vec<HoldView>,
     /// What the buttons lead to, by the intent.
     may_pause: bool,
+    may_extend: bool,
     may_end: bool,
     may_remove: bool,
 }
@@ -153,6 +156,7 @@ pub(super) async fn show(
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
         may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_extend: member.may(Scope::Billing) && subscription.as_ref().is_some_and(|found| found.standing != Standing::Good),
         may_end: destroys && instance.intent != Intent::Absent && !holds.iter().any(|row| row.reason == Hold::Ended),
         may_remove: destroys && instance.intent == Intent::Archived,
         holds: holds.iter().map(|row| hold_view(&page.w, row, operates)).collect(),
@@ -240,6 +244,7 @@ fn facts(
     if let Some(subscription) = subscription {
         facts.push(fact("staff-fact-subscription", subscription.stripe_subscription_id.to_string()));
         facts.push(fact("fact-invoice", time::day(subscription.current_period_end)));
+        facts.extend(standing_facts(words, subscription));
     }
     facts.push(fact("fact-handle", format!("@{}@{}", instance.owner_username, readable(&instance.domain))));
     facts.push(fact("fact-owner-email", instance.owner_email.clone()));

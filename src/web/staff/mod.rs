@@ -1,5 +1,6 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod extend;
 mod instances;
 mod jobs;
 mod lifecycle;
@@ -23,6 +24,7 @@ const RETRIES: Scope = Scope::Operations;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
+    let bills = Access::Staff(Scope::Billing);
     let (operates, destroys) = (Access::Staff(Scope::Operations), Access::Staff(Scope::Admin));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
@@ -30,6 +32,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff", reads, overview::show)
         .get("/staff/instances", reads, instances::list)
         .get("/staff/instances/{id}", reads, instances::show)
+        .get("/staff/instances/{id}/extend", bills, extend::show)
+        .post("/staff/instances/{id}/extend", bills, extend::submit)
         .get("/staff/instances/{id}/pause", operates, lifecycle::pause_form)
         .post("/staff/instances/{id}/pause", operates, lifecycle::pause)
         .post("/staff/instances/{id}/resume", operates, lifecycle::resume)
