@@ -77,7 +77,7 @@ language plpgsql security definer set search_path = pg_catalog, public, pg_temp 
 begin
   -- Inside this function current_user is its owner; the setting still says who asked.
   if current_setting('role') = 'paddock_web'
-       and task not in ('send_mail', 'settle_order', 'sync_checkout', 'check_address', 'carry_wish')
+       and task not in ('send_mail', 'settle_order', 'sync_checkout', 'check_address', 'carry_wish', 'keep_waiting_list')
      or current_setting('role') = 'paddock_auth' and task not in ('send_mail', 'sync_checkout', 'sync_subscription') then
     raise exception 'role % may not enqueue the job %', current_setting('role'), task using errcode = 'insufficient_privilege';
   end if;

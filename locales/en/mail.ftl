@@ -47,7 +47,7 @@ mail-ready-manage = What we know about the server, its plan and its next invoice
 
 mail-waiting-subject = You are number { $position } on the waiting list
 mail-waiting-what = All places are taken just now. You are number { $position } in the queue for { $domain }.
-mail-waiting-nothing-charged = Nothing was charged and no card is needed. The page of your servers shows your position; look there now and then. A place that is free goes to whoever orders first.
+mail-waiting-nothing-charged = Nothing was charged and no card is needed. When it is your turn we write to you and keep a place for you for a while. The page of your servers shows your position.
 mail-waiting-action = Go to { $host }
 
 mail-failed-subject = The payment for { $domain } did not go through
@@ -80,3 +80,14 @@ mail-cancelled-what = The subscription of { $domain } ends on { $at }. Until the
 mail-cancelled-kept = After that everything on it is kept until { $until }.
 mail-cancelled-action = Look at the subscription
 mail-cancelled-undo = You can take this back on the page above at any time before that.
+
+mail-invited-subject = A place is kept for you until { $until }
+mail-invited-what = It is your turn: a place for { $domain } is kept for you until { $until }.
+mail-invited-order = Order until then, on the page below. The address itself is yours once you order. Nothing is charged before that.
+mail-invited-action = Go to the waiting list
+mail-invited-leave = If you don't want it any more, leave the list on the same page: one press of a button, and who is next has it.
+
+mail-lapsed-subject = The place for { $domain } went to who is next
+mail-lapsed-what = A place for { $domain } was kept for you, and its time is over without an order. Nothing was charged.
+mail-lapsed-again = If you still want a server, you can join the waiting list again:
+mail-lapsed-action = Go to { $host }

@@ -4,6 +4,7 @@
 //! that turns Stripe's state into ours; webhooks, return page, sweep and settling all end there. `standing` says where a subscription stands by
 //! that and by the time, `dunning` makes mails and pauses follow from it. `wish` is what customers want of a subscription.
 
+mod again;
 mod checkout;
 mod dunning;
 pub mod jobs;
@@ -16,6 +17,7 @@ pub mod stripe;
 mod sync;
 mod wish;
 
+pub use again::{AgainError, order_again};
 pub use checkout::{CheckoutError, Checkouts, Urls, open_checkout, price_wanted};
 pub use dunning::{ExtendError, ExtensionRow, extend, follow_standing, list_extensions, to_review};
 pub use keep::keep_price;

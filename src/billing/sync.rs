@@ -239,6 +239,7 @@ pub(super) async fn give_up(conn: &mut PgConnection, clock: &dyn Clock, order: &
     if first {
         capacity::free(conn, order.instance_id).await?;
         instance::release(conn, clock, order.instance_id).await?;
+        capacity::order_ended(conn, clock, order.id).await?;
     }
     if let Some(person) = account::list_members(conn, order.account_id).await?.first()
         && first

@@ -47,6 +47,8 @@ pub struct Config {
     pub stripe: Stripe,
     /// What follows when nobody pays.
     pub standing: Standing,
+    /// Hours that a place is kept for whoever is next on the waiting list.
+    pub invitation_hours: i64,
     /// How mails leave.
     pub mail: Mail,
     /// What is sold and which releases there are.
@@ -280,6 +282,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     let key = root.section("secrets", read_key);
     let stripe = root.section("stripe", read_stripe);
     let standing = root.section("standing", read_standing);
+    let invitation_hours = root.section("waiting", |waiting| waiting.number("invitation_hours", 48, 1, 720));
     let mail = root.section("mail", read_mail);
     let catalogue = root.section("catalogue", |catalogue| Catalogue {
         plans: catalogue.path("plans", "catalogue/plans.toml"),
@@ -302,6 +305,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         key,
         stripe,
         standing,
+        invitation_hours,
         mail: mail?,
         catalogue,
         clusters,

@@ -64,6 +64,18 @@ pub enum Notice {
         /// How many stand in front, plus one.
         position: u32,
     },
+    /// It is somebody's turn: a place is kept for them.
+    WaitingListInvited {
+        /// The server that is waited for.
+        domain: String,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// That time is over without an order.
+    WaitingListLapsed {
+        /// The server that was waited for.
+        domain: String,
+    },
     /// A renewal was not paid. Written several times.
     PaymentFailed {
         /// The server.
@@ -131,6 +143,8 @@ impl Notice {
             Self::OrderExpired { .. } => "order_expired",
             Self::ServerReady { .. } => "server_ready",
             Self::WaitingListJoined { .. } => "waiting_list_joined",
+            Self::WaitingListInvited { .. } => "waiting_list_invited",
+            Self::WaitingListLapsed { .. } => "waiting_list_lapsed",
             Self::PaymentFailed { .. } => "payment_failed",
             Self::ServerPaused { .. } => "server_paused",
             Self::ServerEnding { .. } => "server_ending",
@@ -159,6 +173,8 @@ impl Notice {
                 owner_email: "wren@mail.example".to_owned(),
             },
             Self::WaitingListJoined { domain: domain.clone(), position: 3 },
+            Self::WaitingListInvited { domain: domain.clone(), until: at },
+            Self::WaitingListLapsed { domain: domain.clone() },
             Self::PaymentFailed {
                 instance: token.into(),
                 domain: domain.clone(),

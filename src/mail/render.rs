@@ -25,6 +25,8 @@ pub trait Links {
     fn order(&self, order: OrderId) -> Url;
     /// The page of a server.
     fn instance(&self, instance: InstanceId) -> Url;
+    /// The page of the waiting list.
+    fn waiting(&self) -> Url;
     /// Where its subscription is looked after.
     fn billing(&self, instance: InstanceId) -> Url;
 }
@@ -120,6 +122,10 @@ mails! {
         = "mail/server_ready/subject.txt", "mail/server_ready/body.txt", "mail/server_ready/body.html";
     waiting_list_joined(domain, position)
         = "mail/waiting_list_joined/subject.txt", "mail/waiting_list_joined/body.txt", "mail/waiting_list_joined/body.html";
+    waiting_list_invited(link, domain, until)
+        = "mail/waiting_list_invited/subject.txt", "mail/waiting_list_invited/body.txt", "mail/waiting_list_invited/body.html";
+    waiting_list_lapsed(domain)
+        = "mail/waiting_list_lapsed/subject.txt", "mail/waiting_list_lapsed/body.txt", "mail/waiting_list_lapsed/body.html";
     payment_failed(link, domain, amount, until)
         = "mail/payment_failed/subject.txt", "mail/payment_failed/body.txt", "mail/payment_failed/body.html";
     server_paused(link, domain, until)
@@ -150,6 +156,10 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
         }
         Notice::WaitingListJoined { domain, position } => waiting_list_joined(frame, domain, &position.to_string()),
+        Notice::WaitingListInvited { domain, until } => {
+            waiting_list_invited(frame, links.waiting().as_str(), domain, &moment(*until))
+        }
+        Notice::WaitingListLapsed { domain } => waiting_list_lapsed(frame, domain),
         Notice::PaymentFailed { instance, domain, amount, until } => {
             payment_failed(frame, links.billing(*instance).as_str(), domain, &amount.to_string(), &moment(*until))
         }

@@ -33,3 +33,4 @@ mod standing;
 mod stripe_fake;
 mod templates;
 mod tidy;
+mod waiting;

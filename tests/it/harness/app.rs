@@ -486,6 +486,7 @@ fn parts(
         ipv6: vec!["2001:db8::1".parse().unwrap()],
     };
     let view: Arc<dyn Resolver> = Arc::new(resolver.clone());
+    let dates = billing::Dates::from(&Config::from_toml(REFERENCE).unwrap().standing);
     let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap() });
     let state = AppState::new(App {
         db: db.clone(),
@@ -514,6 +515,7 @@ fn parts(
         },
         urls: urls.clone(),
         checkout_minutes: 60,
+        dates: dates.clone(),
         payment_origin: shop.origin(),
         trial: true,
         nudges: Nudges::default(),
@@ -524,7 +526,8 @@ fn parts(
         stripe,
         transport: transport.clone(),
         catalogue,
-        dates: billing::Dates::from(&Config::from_toml(REFERENCE).unwrap().standing),
+        invitation: TimeDelta::hours(48),
+        dates,
         urls,
         views: vec![Arc::clone(&view), view],
         dns_target,
