@@ -17,6 +17,7 @@ mod database;
 mod demo;
 mod dev;
 mod dns;
+mod ending;
 mod faults;
 mod fleet;
 mod harness;

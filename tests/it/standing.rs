@@ -27,23 +27,23 @@ async fn paid_once(app: &TestApp, customer: &Client, name: &str) -> Instance {
     app.find_instance(order.instance_id).await
 }
 
-async fn subscription(app: &TestApp, id: InstanceId) -> Subscription {
+pub async fn subscription(app: &TestApp, id: InstanceId) -> Subscription {
     billing::find_subscription(&mut app.sql().acquire().await.unwrap(), id).await.unwrap().unwrap()
 }
 
-async fn intent(app: &TestApp, id: InstanceId) -> (Intent, String) {
+pub async fn intent(app: &TestApp, id: InstanceId) -> (Intent, String) {
     let instance = app.find_instance(id).await;
     (instance.intent, instance.intent_reason.unwrap_or_default())
 }
 
 /// Time passes at Stripe and here, and what the schedule looks for is done.
-async fn pass(app: &TestApp, by: TimeDelta) {
+pub async fn pass(app: &TestApp, by: TimeDelta) {
     app.advance(by);
     review(app).await;
     app.run_jobs().await;
 }
 
-async fn review(app: &TestApp) {
+pub async fn review(app: &TestApp) {
     // The fake's own clock looks only now and then.
     app.shop.state();
     app.shop.webhooks_arrived().await;
@@ -69,7 +69,7 @@ async fn pay(app: &TestApp, customer: &Client) {
 }
 
 /// Subjects of the mails to a customer after the first `before`.
-fn subjects(app: &TestApp, customer: &Client, before: usize) -> Vec<String> {
+pub fn subjects(app: &TestApp, customer: &Client, before: usize) -> Vec<String> {
     app.mails_to(&customer.who.email).into_iter().skip(before).map(|letter| letter.subject).collect()
 }
 
