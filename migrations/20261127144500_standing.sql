@@ -11,11 +11,11 @@ create table holds (
 create index holds_account on holds (account_id);
 comment on table holds is 'Why a server does not run. Each reason is set and lifted by whom it concerns; it runs when none is left.';
 
--- What was paused or ended before reasons were rows.
+-- What was paused or ended before reasons were rows. What staff called unpaid is theirs to lift: what really is, the next look at Stripe says.
 insert into holds (instance_id, account_id, reason, note, since)
   select id, account_id,
          case when intent = 'archived' then 'ended'
-              when intent_reason in ('abuse', 'staff', 'unpaid', 'asked', 'moving') then intent_reason
+              when intent_reason in ('abuse', 'staff', 'asked', 'moving') then intent_reason
               else 'staff' end,
          coalesce(intent_reason, ''), coalesce(intent_at, created_at)
   from instances where intent in ('suspended', 'archived') and released_at is null;

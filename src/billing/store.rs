@@ -142,12 +142,12 @@ pub async fn find_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Op
     sqlx::query_as(concat!("select ", order_columns!(), " from orders where id = $1")).bind(id).fetch_optional(conn).await
 }
 
-/// The order that an instance came from, or came back by: the newest that was paid, else the newest.
+/// The order that an instance came from: the first that was paid (others are by which it came back), else the newest.
 pub async fn find_order_of(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Order>> {
     sqlx::query_as(concat!(
         "select ",
         order_columns!(),
-        " from orders where instance_id = $1 order by (state = 'paid') desc, id desc limit 1"
+        " from orders where instance_id = $1 order by (state = 'paid') desc, case when state = 'paid' then id end, id desc limit 1"
     ))
     .bind(instance)
     .fetch_optional(conn)

@@ -61,6 +61,10 @@ pub async fn follow_standing(conn: &mut PgConnection, clock: &dyn Clock, dates: 
         // What is over at Stripe and here is as it should be.
         return if subscription.status.takes_money() { Err(SyncError::PaidTooLate(order.id)) } else { Ok(()) };
     }
+    // By far the most looks find everything as it was.
+    if payment == Payment::Settled && subscription.standing == Standing::Good && subscription.cancel_at.is_none() {
+        return Ok(());
+    }
     let owner = account::list_members(conn, order.account_id).await?.into_iter().next();
 
     let episode = episode(payment);
@@ -110,10 +114,14 @@ async fn take_effect(
     payment: Payment,
     standing: Standing,
 ) -> sqlx::Result<()> {
-    let (set, lifted): (Option<Hold>, &[Hold]) = match (payment, standing) {
-        (Payment::Over(_), _) | (_, Standing::Ended) => (Some(Hold::Over), &[Hold::Unpaid]),
-        (_, Standing::Suspended | Standing::Ending) => (Some(Hold::Unpaid), &[Hold::Over]),
-        (_, Standing::Good | Standing::Grace) => (None, &[Hold::Unpaid, Hold::Over]),
+    let over: (Option<Hold>, &[Hold]) = (Some(Hold::Over), &[Hold::Unpaid]);
+    let (set, lifted) = match payment {
+        Payment::Over(_) => over,
+        Payment::Settled | Payment::Owed(_) => match standing {
+            Standing::Ended => over,
+            Standing::Suspended | Standing::Ending => (Some(Hold::Unpaid), &[Hold::Over][..]),
+            Standing::Good | Standing::Grace => (None, &[Hold::Unpaid, Hold::Over][..]),
+        },
     };
     // The new reason first: in between nothing is let run.
     if let Some(hold) = set {

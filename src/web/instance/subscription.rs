@@ -6,11 +6,12 @@ use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::view::readable;
-use super::{plan_name, price_of, time};
+use super::{plan_name, time};
 use crate::account::Role;
-use crate::billing::{self, AgainError, Order, OrderState, Standing, Subscription, Wish, WishError};
+use crate::billing::{self, AgainError, OrderState, Standing, Subscription, Wish, WishError};
 use crate::ids::{AccountId, OrderId};
 use crate::instance::{self, Hold, HoldRow, Instance};
+use crate::plan::Interval;
 use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -69,8 +70,6 @@ pub(in crate::web) struct Money {
     pub subscription: Subscription,
     /// The order that waits for its payment and would take the server up again.
     pub open: Option<OrderId>,
-    /// The order that was paid last.
-    order: Option<Order>,
     /// Why the server does not run.
     pub holds: Vec<HoldRow>,
     has_portal: bool,
@@ -80,13 +79,13 @@ pub(in crate::web) struct Money {
 pub(in crate::web) async fn load(state: &AppState, whose: AccountId, instance: &Instance) -> Result<Option<Money>, WebError> {
     let mut tx = state.db.begin_account(whose).await?;
     let Some(subscription) = billing::find_subscription(tx.conn(), instance.id).await? else { return Ok(None) };
-    let order = billing::find_order_of(tx.conn(), instance.id).await?.filter(|order| order.state == OrderState::Paid);
+    let paid = billing::find_order_of(tx.conn(), instance.id).await?.is_some_and(|order| order.state == OrderState::Paid);
     let waiting = billing::waiting_orders(tx.conn(), whose).await?;
     let open = waiting.into_iter().find(|order| order.instance_id == instance.id).map(|order| order.id);
     let holds = instance::list_holds(tx.conn(), instance.id).await?;
     let has_portal = billing::customer_of(tx.conn(), whose).await?.is_some();
     // An order that ended before it began leaves a subscription too.
-    Ok(order.is_some().then_some(Money { subscription, open, order, holds, has_portal }))
+    Ok(paid.then_some(Money { subscription, open, holds, has_portal }))
 }
 
 /// Where a subscription stands, as a word with its date.
@@ -147,7 +146,10 @@ fn billing_page(state: &AppState, page: PageContext, customer: &Customer, instan
     let (w, subscription) = (&page.w, &money.subscription);
     let pays = customer.role >= Role::Billing;
     let idle = pays && subscription.wish.is_none();
-    let price = money.order.as_ref().map(|order| price_of(w, order)).unwrap_or_default();
+    let price = match subscription.billing_interval {
+        Interval::Month => w.t1("price-month", "price", subscription.price()),
+        Interval::Year => w.t1("price-year", "price", subscription.price()),
+    };
     let mut facts = vec![Fact::new(w, "fact-plan", plan_name(state, &instance.plan_code)), Fact::new(w, "fact-price", &price)];
     if let (false, None) = (subscription.is_over(), subscription.cancel_at) {
         facts.push(Fact::new(w, "fact-invoice", time::day(subscription.current_period_end)));
