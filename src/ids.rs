@@ -112,6 +112,8 @@ id_types! {
     OrderId = "ord_";
     /// Our mirror of a Stripe subscription.
     SubscriptionId = "sub_";
+    /// Time that staff have given a customer.
+    ExtensionId = "ext_";
     /// A reserved share of a cluster.
     PlaceId = "plc_";
     /// A mail that is owed to somebody.

@@ -47,5 +47,47 @@ mail-ready-manage = What we know about the server, its plan and its next invoice
 
 mail-waiting-subject = You are number { $position } on the waiting list
 mail-waiting-what = All places are taken just now. You are number { $position } in the queue for { $domain }.
-mail-waiting-nothing-charged = Nothing was charged and no card is needed. The page of your servers shows your position; look there now and then. A place that is free goes to whoever orders first.
+mail-waiting-nothing-charged = Nothing was charged and no card is needed. When it is your turn we write to you and keep a place for you for a while. The page of your servers shows your position.
 mail-waiting-action = Go to { $host }
+
+mail-failed-subject = The payment for { $domain } did not go through
+mail-failed-what = The { $amount } for { $domain } could not be taken from your card. Your server runs on as before.
+mail-failed-until = If it is not paid by { $until }, the server is paused. Nothing on it is lost by that.
+mail-failed-action = Look at the payment
+mail-failed-again = The card is tried again by itself. A card that has changed can be put right on the page above.
+
+mail-paused-subject = { $domain } is paused
+mail-paused-what = The payment for { $domain } has not come, so your server is paused. Everything on it is kept, and other servers are told to come back later.
+mail-paused-until = It begins to end on { $until } if nothing is paid until then.
+mail-paused-back = It runs again by itself as soon as the payment has come. If you can't pay just now, answer this mail.
+
+mail-ending-subject = { $domain } has stopped, kept until { $until }
+mail-ending-unpaid = { $domain } was not paid for, and has stopped.
+mail-ending-over = The subscription of { $domain } is over, and your server has stopped.
+mail-ending-kept = Everything on it is kept until { $until }. Nothing is destroyed before an archive of it has been made and proven.
+mail-ending-action = Take it up again
+mail-ending-more = Until then you can take it up again as it was. We write once more before the date.
+mail-ending-last = Until then you can take it up again as it was. This is the last mail before the date.
+
+mail-received-subject = The payment for { $domain } has come
+mail-received-what = Thank you. What was owed for { $domain } is paid.
+mail-received-action = Look at the server
+mail-received-runs = If it was paused, it runs again in a few minutes.
+mail-received-held = It is paused for another reason, which its page names. Answer this mail if you have a question about that.
+
+mail-cancelled-subject = Your subscription of { $domain } ends
+mail-cancelled-what = The subscription of { $domain } ends on { $at }. Until then your server runs as before, and nothing more is charged.
+mail-cancelled-kept = After that everything on it is kept until { $until }.
+mail-cancelled-action = Look at the subscription
+mail-cancelled-undo = You can take this back on the page above at any time before that.
+
+mail-invited-subject = A place is kept for you until { $until }
+mail-invited-what = It is your turn: a place for { $domain } is kept for you until { $until }.
+mail-invited-order = Order until then, on the page below. The address itself is yours once you order. Nothing is charged before that.
+mail-invited-action = Go to the waiting list
+mail-invited-leave = If you don't want it any more, leave the list on the same page: one press of a button, and who is next has it.
+
+mail-lapsed-subject = The place for { $domain } went to who is next
+mail-lapsed-what = A place for { $domain } was kept for you, and its time is over without an order. Nothing was charged.
+mail-lapsed-again = If you still want a server, you can join the waiting list again:
+mail-lapsed-action = Go to { $host }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::stripe::{CheckoutId, RemoteSubscriptionId};
-use crate::ids::OrderId;
+use crate::ids::{OrderId, SubscriptionId};
 use crate::queue::Job;
 
 /// Fetches a checkout (and its subscription) and takes it in.
@@ -59,6 +59,34 @@ impl Job for SettleOrder {
     }
     fn lane(&self) -> Option<String> {
         Some(self.order.to_string())
+    }
+}
+
+/// Looks at every subscription that time alone will have changed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReviewStandings {}
+
+impl Job for ReviewStandings {
+    const NAME: &'static str = "review_standings";
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+}
+
+/// Tells Stripe what a customer wants of a subscription.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CarryWish {
+    /// Which.
+    pub subscription: SubscriptionId,
+}
+
+impl Job for CarryWish {
+    const NAME: &'static str = "carry_wish";
+    fn key(&self) -> Option<String> {
+        Some(self.subscription.to_string())
+    }
+    fn lane(&self) -> Option<String> {
+        Some(self.subscription.to_string())
     }
 }
 

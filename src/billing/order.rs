@@ -1,6 +1,6 @@
 //! Ordering: address and place are reserved in one transaction, before anybody pays.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::jobs::SettleOrder;
@@ -18,7 +18,7 @@ use crate::queue;
 pub const MOST_UNPAID: i64 = 3;
 
 /// After Stripe's session has ended it may take a moment until it says so.
-const SETTLE_AFTER: TimeDelta = TimeDelta::seconds(30);
+pub(super) const SETTLE_AFTER: TimeDelta = TimeDelta::seconds(30);
 
 /// What somebody wants. All of it was checked by `instance::address` and `instance::owner`.
 #[derive(Debug)]
@@ -84,11 +84,17 @@ pub async fn give_up(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, order:
     audit::record(tx.conn(), clock, actor, Some(account), "order.given_up", &order.to_string(), json!({})).await
 }
 
+/// When an order's checkout ends. Stripe counts in whole seconds, and every retry must send the same.
+pub(super) fn deadline(clock: &dyn Clock, checkout_minutes: i64) -> DateTime<Utc> {
+    let whole_second = clock.now().timestamp() + checkout_minutes * 60;
+    DateTime::from_timestamp(whole_second, 0).unwrap_or_else(|| clock.now())
+}
+
 /// Reserves address and place and writes the order, in the caller's transaction. The caller commits, then opens the checkout.
 pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &NewOrder<'_>) -> Result<Placement, OrderError> {
     let account = tx.account();
     let conn = tx.conn();
-    let Some(cluster) = capacity::cluster_with_room(conn).await? else { return Ok(Placement::Full) };
+    let Some(cluster) = capacity::cluster_with_room(conn, account).await? else { return Ok(Placement::Full) };
     // Only from here on other orders wait for this one: looked at earlier, many at once would all find room, and one order's domain
     // could be another's web domain (no index compares the two).
     if let Some(conflict) = instance::conflict(conn, new.domain, new.web_domain, new.skeleton, new.hosted).await? {
@@ -103,9 +109,7 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
     }
 
     let (order, instance) = (OrderId::new(), InstanceId::new());
-    // Stripe counts in whole seconds, and every retry must send the same.
-    let whole_second = clock.now().timestamp() + new.checkout_minutes * 60;
-    let expires_at = chrono::DateTime::from_timestamp(whole_second, 0).unwrap_or_else(|| clock.now());
+    let expires_at = deadline(clock, new.checkout_minutes);
     let price = new.plan.price(new.interval);
     let row = NewInstance {
         id: instance,
@@ -137,7 +141,10 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
     capacity::reserve(conn, clock, cluster, account, instance, expires_at).await?;
     store::insert_order(conn, clock, order, account, instance, &new.plan.code, new.interval, price, expires_at).await?;
     queue::enqueue(conn, &SettleOrder { order, early: false }, Some(expires_at + SETTLE_AFTER)).await?;
-    let detail = json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price });
+    // Whoever waited has what they waited for; if they don't pay, they have it again until the invitation ends.
+    let waited = capacity::ordered(conn, order).await?;
+    let detail =
+        json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price, "waited": waited });
     audit::record(conn, clock, actor, Some(account), "order.placed", &order.to_string(), detail).await?;
     Ok(Placement::Placed(order))
 }

@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::waiting::KeepWaitingList;
 use crate::clock::Clock;
 use crate::db::exactly_one;
-use crate::ids::{AccountId, ClusterId, InstanceId, PlaceId, WaitingId};
+use crate::ids::{AccountId, ClusterId, InstanceId, OrderId, PlaceId, WaitingId};
+use crate::queue;
 
 /// A cluster as staff see it.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -90,9 +92,19 @@ pub async fn confirm(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Res
 pub async fn free(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<()> {
     let done = sqlx::query("update places set state = 'freed' where instance_id = $1 and state = 'reserved'")
         .bind(instance)
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
-    exactly_one(&done)
+    exactly_one(&done)?;
+    nudge(conn).await
+}
+
+/// A place may have become free: whoever waits for one is invited, soon.
+pub async fn nudge(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let waits: bool = sqlx::query_scalar("select somebody_waits()").fetch_one(&mut *conn).await?;
+    if waits {
+        queue::enqueue(conn, &KeepWaitingList {}, None).await?;
+    }
+    Ok(())
 }
 
 /// Somebody's entry on the waiting list.
@@ -108,13 +120,15 @@ pub struct Waiting {
     pub created_at: DateTime<Utc>,
     /// How many stand before them, and they: 1 is next.
     pub position: i64,
+    /// A place is kept for them until then.
+    pub invited_until: Option<DateTime<Utc>>,
 }
 
 /// The account's entry, if it waits.
 pub async fn waiting_entry(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Option<Waiting>> {
     sqlx::query_as(
-        "select id, plan_code, domain, created_at, waiting_position(id) as position from waiting_list
-         where account_id = $1 and state = 'waiting'",
+        "select id, plan_code, domain, created_at, waiting_position(id) as position, invited_until from waiting_list
+         where account_id = $1 and state in ('waiting', 'invited')",
     )
     .bind(account)
     .fetch_optional(conn)
@@ -141,9 +155,9 @@ pub async fn join_waiting_list(
     domain: &str,
 ) -> sqlx::Result<Joined> {
     let same: Option<bool> = sqlx::query_scalar(
-        "with before as (select plan_code = $3 and domain = $4 as same from waiting_list where account_id = $2 and state = 'waiting')
+        "with before as (select plan_code = $3 and domain = $4 as same from waiting_list where account_id = $2 and state in ('waiting', 'invited'))
          insert into waiting_list (id, account_id, plan_code, domain, state, created_at) values ($1, $2, $3, $4, 'waiting', $5)
-         on conflict (account_id) where state = 'waiting' do update set plan_code = excluded.plan_code, domain = excluded.domain
+         on conflict (account_id) where state in ('waiting', 'invited') do update set plan_code = excluded.plan_code, domain = excluded.domain
          returning (select same from before)",
     )
     .bind(WaitingId::new())
@@ -160,13 +174,97 @@ pub async fn join_waiting_list(
     })
 }
 
-/// Takes the account off the list. No error when it does not wait.
-pub async fn leave_waiting_list(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<()> {
-    sqlx::query("update waiting_list set state = 'left' where account_id = $1 and state = 'waiting'")
-        .bind(account)
-        .execute(conn)
-        .await?;
+/// Takes the account that acts off the list; its entry, if it waited.
+pub(super) async fn leave(conn: &mut PgConnection) -> sqlx::Result<Option<WaitingId>> {
+    sqlx::query_scalar("select leave_waiting_list()").fetch_one(conn).await
+}
+
+/// The account that acts has placed this order: if it waited, that is what it waited for. Its entry, if it did.
+pub async fn ordered(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Option<WaitingId>> {
+    sqlx::query_scalar("select order_from_waiting_list($1)").bind(order).fetch_one(conn).await
+}
+
+/// An order that somebody had waited for has ended unpaid: while the invitation's time is not over, they may order again. The entry, if so.
+pub(super) async fn invite_again(conn: &mut PgConnection, order: OrderId, now: DateTime<Utc>) -> sqlx::Result<Option<WaitingId>> {
+    sqlx::query_scalar(
+        "update waiting_list w set state = 'invited', order_id = null
+         where order_id = $1 and state = 'ordered' and invited_until > $2
+           and not exists (select from waiting_list o where o.account_id = w.account_id and o.state in ('waiting', 'invited'))
+         returning id",
+    )
+    .bind(order)
+    .bind(now)
+    .fetch_optional(conn)
+    .await
+}
+
+/// Orders wait until this transaction ends.
+pub(super) async fn lock_places(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtext('paddock.places'))").execute(conn).await?;
     Ok(())
+}
+
+/// Places that nobody has, and how many of them are kept for people who were invited.
+pub(super) async fn room(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as("select places_left(), (select count(*) from waiting_list where state = 'invited')").fetch_one(conn).await
+}
+
+/// Somebody for whom a place is kept, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Invited {
+    /// The entry.
+    pub id: WaitingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The server that is waited for.
+    pub domain: String,
+}
+
+/// Ends invitations whose time is over.
+pub(super) async fn lapse(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<Invited>> {
+    sqlx::query_as(
+        "update waiting_list set state = 'lapsed', invited_until = null where state = 'invited' and invited_until <= $1
+         returning id, account_id, domain",
+    )
+    .bind(now)
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes invitations back for which there is no place any more, the newest entries first: they wait again, where they stood.
+pub(super) async fn take_back(conn: &mut PgConnection, count: i64) -> sqlx::Result<Vec<Invited>> {
+    sqlx::query_as(
+        "update waiting_list set state = 'waiting', invited_until = null
+         where id in (select id from waiting_list where state = 'invited' order by created_at desc, id desc limit $1)
+         returning id, account_id, domain",
+    )
+    .bind(count)
+    .fetch_all(conn)
+    .await
+}
+
+/// Invites those who have waited longest.
+pub(super) async fn invite(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+    count: i64,
+) -> sqlx::Result<Vec<Invited>> {
+    sqlx::query_as(
+        "update waiting_list set state = 'invited', invited_at = coalesce(invited_at, $1), invited_until = $2
+         where id in (select id from waiting_list where state = 'waiting' order by created_at, id limit $3)
+         returning id, account_id, domain",
+    )
+    .bind(now)
+    .bind(until)
+    .bind(count)
+    .fetch_all(conn)
+    .await
+}
+
+/// How many were invited since then, and since when that could have been seen.
+pub(super) async fn history(conn: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<(i64, DateTime<Utc>)> {
+    sqlx::query_as("select served, observed_since from waiting_history($1)").bind(since).fetch_one(conn).await
 }
 
 /// How many wait, and since when the first one has, for staff.

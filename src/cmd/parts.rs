@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::TimeDelta;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use secrecy::ExposeSecret as _;
@@ -193,6 +194,7 @@ impl Parts {
             host: config.host.clone(),
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
+            dates: billing::Dates::from(&config.standing),
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
             nudges,
@@ -206,6 +208,8 @@ impl Parts {
             stripe: Arc::clone(&self.stripe),
             transport: Arc::clone(&self.transport),
             catalogue: Arc::clone(&self.catalogue),
+            dates: billing::Dates::from(&self.config.standing),
+            invitation: TimeDelta::hours(self.config.invitation_hours),
             urls: self.urls.clone(),
             views: self.views.clone(),
             dns_target: self.dns_target(),

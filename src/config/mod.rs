@@ -45,6 +45,10 @@ pub struct Config {
     pub key: HostKey,
     /// Stripe.
     pub stripe: Stripe,
+    /// What follows when nobody pays.
+    pub standing: Standing,
+    /// Hours that a place is kept for whoever is next on the waiting list.
+    pub invitation_hours: i64,
     /// How mails leave.
     pub mail: Mail,
     /// What is sold and which releases there are.
@@ -105,6 +109,23 @@ pub struct Stripe {
     pub checkout_minutes: i64,
     /// Seconds between two sweeps of everything that Stripe may know better.
     pub sweep_seconds: i64,
+}
+
+/// What follows when nobody pays, in days. What the words mean is in `billing::standing`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// From the first unpaid invoice to the pause.
+    pub grace_days: u16,
+    /// On which of these days a mail is written.
+    pub grace_mail_days: Vec<u16>,
+    /// From the pause to the ending.
+    pub suspended_days: u16,
+    /// How long data is kept after that.
+    pub ending_days: u16,
+    /// On which of these days a mail is written; two at least.
+    pub ending_mail_days: Vec<u16>,
+    /// The shortest time between a mail and what it announces.
+    pub notice_days: u16,
 }
 
 /// How mails leave.
@@ -260,6 +281,8 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     });
     let key = root.section("secrets", read_key);
     let stripe = root.section("stripe", read_stripe);
+    let standing = root.section("standing", read_standing);
+    let invitation_hours = root.section("waiting", |waiting| waiting.number("invitation_hours", 48, 1, 720));
     let mail = root.section("mail", read_mail);
     let catalogue = root.section("catalogue", |catalogue| Catalogue {
         plans: catalogue.path("plans", "catalogue/plans.toml"),
@@ -281,6 +304,8 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         database,
         key,
         stripe,
+        standing,
+        invitation_hours,
         mail: mail?,
         catalogue,
         clusters,
@@ -325,6 +350,33 @@ fn read_stripe(stripe: &mut Reader<'_>) -> Stripe {
         checkout_minutes: stripe.number("checkout_minutes", 60, 31, 1440),
         sweep_seconds: stripe.number("sweep_seconds", 86_400, 1, 86_400),
     }
+}
+
+fn read_standing(standing: &mut Reader<'_>) -> Standing {
+    let days = |reader: &mut Reader<'_>, key, default: u16, low| {
+        u16::try_from(reader.number(key, default.into(), low, 3650)).unwrap_or(default)
+    };
+    let read = Standing {
+        grace_days: days(standing, "grace_days", 14, 3),
+        grace_mail_days: standing.days("grace_mail_days", &[0, 3, 7, 12]),
+        suspended_days: days(standing, "suspended_days", 16, 0),
+        ending_days: days(standing, "ending_days", 30, 7),
+        ending_mail_days: standing.days("ending_mail_days", &[0, 23]),
+        notice_days: days(standing, "notice_days", 3, 1),
+    };
+    for (key, mails, most) in [
+        ("grace_mail_days", &read.grace_mail_days, read.grace_days),
+        ("ending_mail_days", &read.ending_mail_days, read.ending_days),
+    ] {
+        let ascends = mails.array_windows().all(|[one, next]| one < next);
+        if mails.first() != Some(&0) || !ascends || mails.last().is_some_and(|last| *last >= most) {
+            standing.fault(key, format!("must begin with 0, ascend, and end before day {most}"));
+        }
+    }
+    if read.ending_mail_days.len() < 2 {
+        standing.fault("ending_mail_days", "names fewer than two; nothing is destroyed before two mails were written");
+    }
+    read
 }
 
 fn read_mail(mail: &mut Reader<'_>) -> Option<Mail> {

@@ -164,6 +164,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A list of days; missing ones take `default`. As a text they stand apart by commas (the environment has no lists).
+    pub fn days(&mut self, key: &'static str, default: &[u16]) -> Vec<u16> {
+        let read: Option<Vec<u16>> = match self.value(key) {
+            None => return default.to_vec(),
+            Some(Value::Array(values)) => {
+                values.iter().map(|value| value.as_integer().and_then(|day| u16::try_from(day).ok())).collect()
+            }
+            Some(Value::String(text)) => text.split(',').map(|day| day.trim().parse().ok()).collect(),
+            Some(_) => None,
+        };
+        read.unwrap_or_else(|| {
+            self.fault(key, "must be a list of days, such as [0, 3, 7]");
+            default.to_vec()
+        })
+    }
+
     /// A path to a file; whether it can be read is found out by whoever opens it.
     pub fn path(&mut self, key: &'static str, default: &str) -> PathBuf {
         PathBuf::from(self.optional_text(key).unwrap_or_else(|| default.to_owned()))

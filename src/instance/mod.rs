@@ -3,6 +3,7 @@
 pub mod address;
 pub mod claim;
 pub mod dns;
+mod hold;
 mod intent;
 mod observed;
 mod own_mail;
@@ -14,6 +15,7 @@ pub mod sites;
 mod store;
 pub mod webfinger;
 
+pub use hold::{Hold, HoldRow, archive_proven_at, hold, lift, list_holds};
 pub use intent::{Intent, set_intent};
 pub use observed::observe;
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};

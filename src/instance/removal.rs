@@ -4,11 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::store;
-use crate::account;
+use super::{Hold, list_holds, store};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::{InstanceId, StaffId};
+use crate::{account, capacity};
 
 /// Between the two steps: nobody destroys a server by one slip of the hand.
 const TO_THINK: TimeDelta = TimeDelta::minutes(1);
@@ -95,6 +95,10 @@ pub async fn request_removal(
         return Err(RemovalError::Reason);
     }
     store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
+    // One whose subscription is over is kept for its customer as long as was promised, unless staff have ended it on purpose.
+    if !list_holds(conn, id).await?.iter().any(|row| row.reason == Hold::Ended) {
+        return Err(RemovalError::NotEnded);
+    }
     if store::removal_of(conn, id).await?.is_some() {
         return Err(RemovalError::Requested);
     }
@@ -146,6 +150,7 @@ pub async fn finish_removal(conn: &mut PgConnection, clock: &dyn Clock, id: Inst
     if !store::release_removed(conn, clock, id).await? {
         return Ok(false);
     }
+    capacity::nudge(conn).await?;
     let account = store::account_of(conn, id).await?;
     audit::record(conn, clock, Actor::System("fleet"), Some(account), "instance.removed", &id.to_string(), json!({})).await?;
     Ok(true)

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{InstanceId, OrderId};
+use crate::money::{Currency, Money};
 
 /// One mail, before it has words. Kept as JSON in its row, so a variant and its fields may be added to but never renamed.
 ///
@@ -63,6 +64,71 @@ pub enum Notice {
         /// How many stand in front, plus one.
         position: u32,
     },
+    /// It is somebody's turn: a place is kept for them.
+    WaitingListInvited {
+        /// The server that is waited for.
+        domain: String,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// That time is over without an order.
+    WaitingListLapsed {
+        /// The server that was waited for.
+        domain: String,
+    },
+    /// A renewal was not paid. Written several times.
+    PaymentFailed {
+        /// The server.
+        instance: InstanceId,
+        /// Its domain.
+        domain: String,
+        /// What is paid each time.
+        amount: Money,
+        /// When the server is paused, at the earliest.
+        until: DateTime<Utc>,
+    },
+    /// It was not paid in time: the server is paused.
+    ServerPaused {
+        /// The server.
+        instance: InstanceId,
+        /// Its domain.
+        domain: String,
+        /// When it begins to end, at the earliest.
+        until: DateTime<Utc>,
+    },
+    /// The server has stopped for good, unless its customer comes back. Written twice at least.
+    ServerEnding {
+        /// The server.
+        instance: InstanceId,
+        /// Its domain.
+        domain: String,
+        /// Until then everything on it is kept.
+        until: DateTime<Utc>,
+        /// It was not paid; otherwise its subscription is over.
+        unpaid: bool,
+        /// There is no further mail before that date.
+        last: bool,
+    },
+    /// What was owed is paid.
+    PaymentReceived {
+        /// The server.
+        instance: InstanceId,
+        /// Its domain.
+        domain: String,
+        /// Nothing else keeps it from running.
+        runs: bool,
+    },
+    /// The subscription is set to end.
+    CancellationNoted {
+        /// The server.
+        instance: InstanceId,
+        /// Its domain.
+        domain: String,
+        /// When it ends.
+        at: DateTime<Utc>,
+        /// Until then everything on it is kept.
+        kept_until: DateTime<Utc>,
+    },
 }
 
 impl Notice {
@@ -77,6 +143,13 @@ impl Notice {
             Self::OrderExpired { .. } => "order_expired",
             Self::ServerReady { .. } => "server_ready",
             Self::WaitingListJoined { .. } => "waiting_list_joined",
+            Self::WaitingListInvited { .. } => "waiting_list_invited",
+            Self::WaitingListLapsed { .. } => "waiting_list_lapsed",
+            Self::PaymentFailed { .. } => "payment_failed",
+            Self::ServerPaused { .. } => "server_paused",
+            Self::ServerEnding { .. } => "server_ending",
+            Self::PaymentReceived { .. } => "payment_received",
+            Self::CancellationNoted { .. } => "cancellation_noted",
         }
     }
 
@@ -99,7 +172,19 @@ impl Notice {
                 owner_username: "wren".to_owned(),
                 owner_email: "wren@mail.example".to_owned(),
             },
-            Self::WaitingListJoined { domain, position: 3 },
+            Self::WaitingListJoined { domain: domain.clone(), position: 3 },
+            Self::WaitingListInvited { domain: domain.clone(), until: at },
+            Self::WaitingListLapsed { domain: domain.clone() },
+            Self::PaymentFailed {
+                instance: token.into(),
+                domain: domain.clone(),
+                amount: Money::new(900, Currency::Eur),
+                until: at,
+            },
+            Self::ServerPaused { instance: token.into(), domain: domain.clone(), until: at },
+            Self::ServerEnding { instance: token.into(), domain: domain.clone(), until: at, unpaid: true, last: true },
+            Self::PaymentReceived { instance: token.into(), domain: domain.clone(), runs: true },
+            Self::CancellationNoted { instance: token.into(), domain, at, kept_until: at },
         ]
     }
 }

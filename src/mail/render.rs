@@ -25,6 +25,10 @@ pub trait Links {
     fn order(&self, order: OrderId) -> Url;
     /// The page of a server.
     fn instance(&self, instance: InstanceId) -> Url;
+    /// The page of the waiting list.
+    fn waiting(&self) -> Url;
+    /// Where its subscription is looked after.
+    fn billing(&self, instance: InstanceId) -> Url;
 }
 
 /// The parts of a mail.
@@ -118,6 +122,20 @@ mails! {
         = "mail/server_ready/subject.txt", "mail/server_ready/body.txt", "mail/server_ready/body.html";
     waiting_list_joined(domain, position)
         = "mail/waiting_list_joined/subject.txt", "mail/waiting_list_joined/body.txt", "mail/waiting_list_joined/body.html";
+    waiting_list_invited(link, domain, until)
+        = "mail/waiting_list_invited/subject.txt", "mail/waiting_list_invited/body.txt", "mail/waiting_list_invited/body.html";
+    waiting_list_lapsed(domain)
+        = "mail/waiting_list_lapsed/subject.txt", "mail/waiting_list_lapsed/body.txt", "mail/waiting_list_lapsed/body.html";
+    payment_failed(link, domain, amount, until)
+        = "mail/payment_failed/subject.txt", "mail/payment_failed/body.txt", "mail/payment_failed/body.html";
+    server_paused(link, domain, until)
+        = "mail/server_paused/subject.txt", "mail/server_paused/body.txt", "mail/server_paused/body.html";
+    server_ending(link, domain, until, why, next)
+        = "mail/server_ending/subject.txt", "mail/server_ending/body.txt", "mail/server_ending/body.html";
+    payment_received(link, domain, next)
+        = "mail/payment_received/subject.txt", "mail/payment_received/body.txt", "mail/payment_received/body.html";
+    cancellation_noted(link, domain, at, kept_until)
+        = "mail/cancellation_noted/subject.txt", "mail/cancellation_noted/body.txt", "mail/cancellation_noted/body.html";
 }
 
 /// The words of a notice. `host_name` is what the host calls itself, as its customers know it.
@@ -138,6 +156,28 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
         }
         Notice::WaitingListJoined { domain, position } => waiting_list_joined(frame, domain, &position.to_string()),
+        Notice::WaitingListInvited { domain, until } => {
+            waiting_list_invited(frame, links.waiting().as_str(), domain, &moment(*until))
+        }
+        Notice::WaitingListLapsed { domain } => waiting_list_lapsed(frame, domain),
+        Notice::PaymentFailed { instance, domain, amount, until } => {
+            payment_failed(frame, links.billing(*instance).as_str(), domain, &amount.to_string(), &moment(*until))
+        }
+        Notice::ServerPaused { instance, domain, until } => {
+            server_paused(frame, links.billing(*instance).as_str(), domain, &moment(*until))
+        }
+        Notice::ServerEnding { instance, domain, until, unpaid, last } => {
+            let why = words.t1(if *unpaid { "mail-ending-unpaid" } else { "mail-ending-over" }, "domain", domain);
+            let next = words.t(if *last { "mail-ending-last" } else { "mail-ending-more" });
+            server_ending(frame, links.billing(*instance).as_str(), domain, &moment(*until), &why, &next)
+        }
+        Notice::PaymentReceived { instance, domain, runs } => {
+            let next = words.t(if *runs { "mail-received-runs" } else { "mail-received-held" });
+            payment_received(frame, links.instance(*instance).as_str(), domain, &next)
+        }
+        Notice::CancellationNoted { instance, domain, at, kept_until } => {
+            cancellation_noted(frame, links.billing(*instance).as_str(), domain, &moment(*at), &moment(*kept_until))
+        }
     };
     rendered.map_err(|source| RenderError { kind: notice.kind(), source })
 }

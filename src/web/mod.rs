@@ -95,6 +95,8 @@ pub struct App {
     pub urls: billing::Urls,
     /// How long Stripe's page stays open.
     pub checkout_minutes: i64,
+    /// What follows when nobody pays, and how long data is kept after an end.
+    pub dates: billing::Dates,
     /// Where Stripe's page is: forms of ours may lead there by a redirect.
     pub payment_origin: String,
     /// Whether names that only exist in trials (`.test`) may be used, and cookies may travel over plain http.

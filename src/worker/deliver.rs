@@ -39,6 +39,14 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/instances/{instance}"))
     }
 
+    fn waiting(&self) -> Url {
+        self.at("/waiting")
+    }
+
+    fn billing(&self, instance: InstanceId) -> Url {
+        self.at(&format!("/instances/{instance}/billing"))
+    }
+
     fn order(&self, order: OrderId) -> Url {
         self.at(&format!("/orders/{order}"))
     }

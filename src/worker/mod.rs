@@ -8,16 +8,19 @@ mod deliver;
 mod measure;
 mod stripe;
 mod sweep;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{CarryWish, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::billing::{self, stripe::Stripe};
+use crate::capacity::KeepWaitingList;
 use crate::clock::SharedClock;
 use crate::crypto::HostKey;
 use crate::db::Db;
@@ -41,6 +44,10 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
+    /// What follows when nobody pays.
+    pub dates: billing::Dates,
+    /// How long a place is kept for whoever is next on the waiting list.
+    pub invitation: TimeDelta,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// Each looks up customers' own domains by itself.
@@ -151,6 +158,9 @@ async fn build(
         .define_job::<Task<SyncCheckout>>()
         .define_job::<Task<SyncSubscription>>()
         .define_job::<Task<SettleOrder>>()
+        .define_job::<Task<ReviewStandings>>()
+        .define_job::<Task<CarryWish>>()
+        .define_job::<Task<KeepWaitingList>>()
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Deps, Handle, JobError};
 use crate::account::{link, session};
 use crate::billing;
-use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::capacity::KeepWaitingList;
 use crate::queue::{self, Job};
 use crate::{instance, mail, telemetry};
 
@@ -17,6 +18,12 @@ use crate::{instance, mail, telemetry};
 const SWEEP_SOON: Duration = Duration::from_mins(5);
 /// Between two rounds of [`Tidy`].
 const TIDY_EVERY: Duration = Duration::from_hours(6);
+
+/// Between two looks for subscriptions that time alone has changed.
+const REVIEW_EVERY: Duration = Duration::from_mins(10);
+
+/// Between two looks at the waiting list without a place that became free.
+const WAITING_EVERY: Duration = Duration::from_mins(1);
 
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
@@ -77,6 +84,8 @@ impl Handle for SweepStripe {
 pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: CancellationToken) {
     // Not at once: after each deployment the first payments would stand behind a comparison of everything.
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + sweep_every.min(SWEEP_SOON), sweep_every);
+    let mut review = tokio::time::interval(REVIEW_EVERY);
+    let mut waiting = tokio::time::interval(WAITING_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
@@ -85,6 +94,8 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = sweep.tick() => note(enqueue(&deps, &SweepStripe {}).await),
+            _ = review.tick() => note(enqueue(&deps, &ReviewStandings {}).await),
+            _ = waiting.tick() => note(enqueue(&deps, &KeepWaitingList {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }

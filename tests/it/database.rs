@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
+use paddock::audit::Actor;
 use paddock::billing::{OrderError, Placement};
 use paddock::capacity;
 use paddock::db::Db;
 use paddock::ids::{AccountId, PersonId};
+use paddock::instance::{self, Hold};
 use paddock::resource::{RunPhase, Standing};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -48,6 +50,10 @@ async fn two_accounts() -> Start {
         let over = start.app.ask_run(client, &server, &json!({"recount": {"what": "accounts"}})).await;
         start.app.observe_run(over, Standing::new(RunPhase::Succeeded, "Succeeded", "done"), |_| {}).await;
         start.app.order(client, &format!("{name}-too")).await;
+        let mut conn = start.app.db.staff().acquire().await.unwrap();
+        let (clock, actor) = (start.app.clock.as_ref(), Actor::System("test"));
+        instance::hold(&mut conn, clock, actor, server.id, Hold::Asked, "").await.unwrap();
+        drop(conn);
         let mut tx = start.app.db.begin_account(client.who.account()).await.unwrap();
         capacity::join_waiting_list(tx.conn(), start.app.clock.as_ref(), client.who.account(), "family", name).await.unwrap();
         tx.commit().await.unwrap();
@@ -114,6 +120,7 @@ async fn nobody_writes_rows_for_another_account() {
             "orders" => ("state = 'placed'", Some("state = 'paid'")),
             "audit_events" => ("actor_kind = 'person'", Some("actor_kind = 'system'")),
             "runs" => ("state = 'requested'", Some("state = 'succeeded'")),
+            "waiting_list" => ("state = 'waiting'", None),
             _ => ("true", None),
         };
         let copy = |whose: AccountId, which: &str| {
@@ -164,6 +171,17 @@ async fn each_role_may_do_its_own_work_and_no_more() {
         ("paddock_web", "select enqueue_job('tidy', '{}', null, null, null)"),
         ("paddock_fleet", "update instances set address_confirmed_at = now()"),
         ("paddock_web", "update subscriptions set status = 'active'"),
+        ("paddock_web", "update subscriptions set standing = 'good'"),
+        ("paddock_web", "update subscriptions set extended_until = now()"),
+        ("paddock_web", "update waiting_list set state = 'invited'"),
+        ("paddock_web", "update waiting_list set invited_until = now()"),
+        ("paddock_fleet", "select leave_waiting_list()"),
+        ("paddock_web", "delete from holds"),
+        ("paddock_web", "insert into holds select * from holds limit 1"),
+        ("paddock_web", "select reason from extensions"),
+        ("paddock_fleet", "delete from holds"),
+        ("paddock_staff", "update subscriptions set standing = 'good'"),
+        ("paddock_worker", "delete from standing_mails"),
         ("paddock_web", "update orders set amount_minor = 1"),
         ("paddock_web", "update places set state = 'confirmed'"),
         ("paddock_web", "update runs set state = 'succeeded'"),
@@ -286,18 +304,40 @@ async fn strangers(app: &TestApp, count: usize) -> Vec<Client> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_orders_at_once_for_five_places_fill_five() {
-    let Start { app, .. } = TestApp::start_with(Capacity(5)).await;
+async fn five_hundred_orders_at_once_for_a_hundred_places_fill_a_hundred() {
+    let Start { app, .. } = TestApp::start_with(Capacity(100)).await;
     let app = Arc::new(app);
-    let orders = strangers(&app, 50).await.into_iter().enumerate().map(|(number, client)| {
+    let all = strangers(&app, 500).await;
+    let orders = all.clone().into_iter().enumerate().map(|(number, client)| {
         let app = Arc::clone(&app);
         tokio::spawn(async move { app.try_order(&client, &format!("garden{number}")).await.unwrap() })
     });
     let placed: Vec<Placement> = join_all(orders).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(placed.iter().filter(|placement| matches!(placement, Placement::Placed(_))).count(), 5);
-    assert_eq!(placed.iter().filter(|placement| **placement == Placement::Full).count(), 45);
+    assert_eq!(placed.iter().filter(|placement| matches!(placement, Placement::Placed(_))).count(), 100);
+    assert_eq!(placed.iter().filter(|placement| **placement == Placement::Full).count(), 400);
     let rows = app.rows().await;
-    assert_eq!((rows["orders"], rows["places"], rows["instances"], rows["_private_jobs"]), (5, 5, 5, 5));
+    assert_eq!((rows["orders"], rows["places"], rows["instances"], rows["_private_jobs"]), (100, 100, 100, 100));
+    // Those who got none all wait, each at a position of their own, and nobody was charged.
+    let full = all.iter().zip(&placed).filter(|(_, placement)| **placement == Placement::Full);
+    let waits = full.map(|(client, _)| {
+        let (app, account) = (Arc::clone(&app), client.who.account());
+        tokio::spawn(async move {
+            let mut tx = app.db.begin_account(account).await.unwrap();
+            capacity::join_waiting_list(tx.conn(), app.clock.as_ref(), account, "family", "garden.example").await.unwrap();
+            tx.commit().await.unwrap();
+            account
+        })
+    });
+    let waiting: Vec<AccountId> = join_all(waits).await.into_iter().map(Result::unwrap).collect();
+    let mut positions = Vec::new();
+    for account in waiting {
+        let mut tx = app.db.begin_account(account).await.unwrap();
+        positions.push(capacity::waiting_entry(tx.conn(), account).await.unwrap().unwrap().position);
+        assert_eq!(capacity::places_left(tx.conn(), Some(account)).await.unwrap(), 0);
+    }
+    positions.sort_unstable();
+    assert_eq!(positions, (1..=400).collect::<Vec<_>>());
+    assert_eq!(app.shop.charges(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -52,6 +52,12 @@ impl Links for FixedLinks {
     fn instance(&self, instance: InstanceId) -> Url {
         url(&format!("instances/{instance}"))
     }
+    fn waiting(&self) -> Url {
+        url("waiting")
+    }
+    fn billing(&self, instance: InstanceId) -> Url {
+        url(&format!("instances/{instance}/billing"))
+    }
 }
 
 fn url(path: &str) -> Url {

@@ -54,6 +54,12 @@ pub trait Stripe: Send + Sync + Debug {
     /// The subscription as it is now; the one input of `billing::sync`.
     async fn subscription(&self, id: &RemoteSubscriptionId) -> Result<RemoteSubscription>;
 
+    /// Ends the subscription at once; nothing is paid back by it. One that is over is [`StripeError::NotFound`] or refused.
+    async fn end_subscription(&self, id: &RemoteSubscriptionId) -> Result<()>;
+
+    /// Sets the subscription to end with what is paid for, or takes that back. Repeatable by itself; one that is over is refused.
+    async fn end_with_period(&self, id: &RemoteSubscriptionId, end: bool) -> Result<()>;
+
     /// The oldest invoice of the subscription that is finalised and unpaid: since when money is owed. (`past_due` carries no date.)
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>>;
 
@@ -193,6 +199,14 @@ impl RemoteStatus {
         match self {
             Self::Trialing | Self::Active | Self::PastDue => true,
             Self::Incomplete | Self::IncompleteExpired | Self::Canceled | Self::Unpaid | Self::Paused => false,
+        }
+    }
+
+    /// Whether it will never be anything else.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Canceled | Self::IncompleteExpired => true,
+            Self::Incomplete | Self::Trialing | Self::Active | Self::PastDue | Self::Unpaid | Self::Paused => false,
         }
     }
 }

@@ -16,7 +16,9 @@ use sha2::{Digest as _, Sha256};
 use stripe::{ApiErrorsCode, IdempotencyKey, RequestStrategy, StripeRequest};
 use stripe_billing::billing_portal_session::CreateBillingPortalSession;
 use stripe_billing::invoice::ListInvoice;
-use stripe_billing::subscription::{ListSubscription, ListSubscriptionStatus, RetrieveSubscription};
+use stripe_billing::subscription::{
+    CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription, UpdateSubscription,
+};
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionSubscriptionData, ExpireCheckoutSession,
     RetrieveCheckoutSession,
@@ -220,6 +222,16 @@ impl Stripe for RealStripe {
 
     async fn subscription(&self, id: &RemoteSubscriptionId) -> Result<RemoteSubscription> {
         read::subscription(&self.ask(&RetrieveSubscription::new(id.as_str())).await?)
+    }
+
+    async fn end_subscription(&self, id: &RemoteSubscriptionId) -> Result<()> {
+        // No key: a second one finds it over, which says the same.
+        self.ask(&CancelSubscription::new(id.as_str())).await.map(drop)
+    }
+
+    async fn end_with_period(&self, id: &RemoteSubscriptionId, end: bool) -> Result<()> {
+        // No key: a stored answer would stand in the way of the same wish on another day.
+        self.ask(&UpdateSubscription::new(id.as_str()).cancel_at_period_end(end)).await.map(drop)
     }
 
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>> {

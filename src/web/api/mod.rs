@@ -16,6 +16,7 @@ mod plan;
 mod run;
 mod session;
 mod status;
+mod subscription;
 mod verification;
 mod waiting;
 
@@ -78,6 +79,10 @@ operations! {
     get "/api/v1/instances/{id}/mail" Access::Member(Role::Viewer) => own_mail::get;
     post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
     delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;
+    get "/api/v1/instances/{id}/billing" Access::Member(Role::Viewer) => subscription::get;
+    post "/api/v1/instances/{id}/billing/end" Access::Member(Role::Billing) => subscription::end;
+    post "/api/v1/instances/{id}/billing/go-on" Access::Member(Role::Billing) => subscription::go_on;
+    post "/api/v1/instances/{id}/billing/again" Access::Member(Role::Admin) => subscription::again;
     get "/api/v1/status" Access::Public => status::get;
     get "/api/v1/openapi.json" Access::Public => openapi::get;
 }

@@ -198,7 +198,7 @@ fn refused(checked: &Checked<'_>, error: &OrderError) -> WebError {
     }
 }
 
-async fn find(state: &AppState, customer: &Customer, id: OrderId) -> Result<OrderView, WebError> {
+pub(super) async fn find(state: &AppState, customer: &Customer, id: OrderId) -> Result<OrderView, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let order = billing::find_owned_order(tx.conn(), customer.account, id).await?.ok_or(WebError::NotFound)?;
     let instance = instance::find_owned(tx.conn(), customer.account, order.instance_id).await?.ok_or(WebError::NotFound)?;

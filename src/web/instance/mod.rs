@@ -5,6 +5,7 @@ pub(in crate::web) mod live;
 mod mail;
 pub(in crate::web) mod own_mail;
 pub(in crate::web) mod runs;
+pub(in crate::web) mod subscription;
 pub(in crate::web) mod time;
 mod tools;
 pub(in crate::web) mod view;
@@ -33,6 +34,7 @@ use crate::plan::Interval;
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
+    let payer = Access::Member(Role::Billing);
     let (reader, keeper) = (Access::Member(Role::Viewer), Access::Member(Role::Admin));
     routes
         .get("/instances", reader, list)
@@ -40,6 +42,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/instances/{id}/live", reader, watch)
         .get("/instances/{id}/address", reader, address::show)
         .post("/instances/{id}/address/check", keeper, address::check)
+        .get("/instances/{id}/billing", reader, subscription::show)
+        .get("/instances/{id}/billing/portal", payer, subscription::portal)
+        .get("/instances/{id}/billing/end", payer, subscription::end_form)
+        .post("/instances/{id}/billing/end", payer, subscription::end)
+        .post("/instances/{id}/billing/go-on", payer, subscription::go_on)
+        .post("/instances/{id}/billing/again", keeper, subscription::again)
         .get("/instances/{id}/tools", reader, tools::show)
         .post("/instances/{id}/tools", keeper, tools::ask)
         .get("/instances/{id}/tools/live", reader, tools::watch)
@@ -100,10 +108,15 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
 }
 
 fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
+    let kept = entry.invited_until.map(|until| words.t1("until", "time", time::moment(until)));
+    let state = match kept {
+        Some(until) => StateView::new(words, "doing", "order-state-invited", until),
+        None => StateView::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
+    };
     InstanceRow {
         href: "/waiting".to_owned(),
         address: view::readable(&entry.domain),
-        state: StateView::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
+        state,
         detail: words.t("list-waiting"),
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn open_checkout(state: &AppState, customer: &Customer, order: 
 
 /// To Stripe's page for an order, or to the order's page, which says why there is none. Nothing is lost when Stripe is away: the order
 /// keeps address and place, and its page has the button that comes here again.
-async fn to_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<Response, WebError> {
+pub(in crate::web) async fn to_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<Response, WebError> {
     let back = format!("/orders/{order}");
     match open_checkout(state, customer, order).await {
         Ok(url) => Ok(Redirect::to(&url).into_response()),

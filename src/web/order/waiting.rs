@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::with_message;
-use crate::capacity::{self, Joined};
+use crate::capacity::{self, Joined, Waiting};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::{plan_name, time, view};
@@ -21,7 +21,11 @@ struct WaitingPage {
     address: String,
     plan: String,
     joined: String,
-    /// There is a place now.
+    /// When it will probably be their turn; empty when nobody can say.
+    expected: String,
+    /// Until when a place is kept for them; empty when none is.
+    kept_until: String,
+    /// There is a place for this account now.
     room: bool,
 }
 
@@ -31,28 +35,24 @@ pages!(WaitingPage);
 pub(super) async fn show(State(state): State<AppState>, customer: Customer, mut page: PageContext) -> Result<Response, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let entry = capacity::waiting_entry(tx.conn(), customer.account).await?;
-    let room = capacity::places_left(tx.conn()).await? > 0;
+    let expected = match &entry {
+        Some(entry) => capacity::expected_at(tx.conn(), state.clock.as_ref(), entry).await?,
+        None => None,
+    };
+    let room = capacity::places_left(tx.conn(), Some(customer.account)).await? > 0;
     drop(tx);
     "instances".clone_into(&mut page.section);
-    let content = match entry {
-        Some(entry) => WaitingPage {
-            page,
-            position: entry.position.to_string(),
-            address: view::readable(&entry.domain),
-            plan: plan_name(&state, &entry.plan_code),
-            joined: time::day(entry.created_at),
-            room,
-        },
-        None => WaitingPage {
-            page,
-            position: String::new(),
-            address: String::new(),
-            plan: String::new(),
-            joined: String::new(),
-            room,
-        },
-    };
-    Ok(html(&content)?)
+    let of = |text: fn(&AppState, &Waiting) -> String| entry.as_ref().map(|entry| text(&state, entry)).unwrap_or_default();
+    Ok(html(&WaitingPage {
+        page,
+        position: of(|_, entry| entry.position.to_string()),
+        address: of(|_, entry| view::readable(&entry.domain)),
+        plan: of(|state, entry| plan_name(state, &entry.plan_code)),
+        joined: of(|_, entry| time::day(entry.created_at)),
+        expected: expected.map(time::day).unwrap_or_default(),
+        kept_until: of(|_, entry| entry.invited_until.map(time::moment).unwrap_or_default()),
+        room,
+    })?)
 }
 
 /// POST `/waiting/leave`. Leaving twice is leaving.
@@ -66,7 +66,7 @@ pub(super) async fn leave(State(state): State<AppState>, customer: Customer) -> 
 /// Puts the account on the list, unless there is a place after all: then the customer decides again, because now it costs something.
 pub(super) async fn join(state: &AppState, customer: &Customer, plan_code: &str, domain: &str) -> Result<Response, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
-    if capacity::places_left(tx.conn()).await? > 0 {
+    if capacity::places_left(tx.conn(), Some(customer.account)).await? > 0 {
         return Ok(with_message(state, "/new/review", "done", "waiting-room-now"));
     }
     let person = &customer.person;

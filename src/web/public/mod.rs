@@ -45,7 +45,7 @@ pages!(HomePage, TermsPage);
 async fn home(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
     // Two numbers without a row of anybody's: the pool of the staff pages may count across accounts.
     let mut conn = state.db.staff().acquire().await?;
-    let full = capacity::places_left(&mut conn).await? == 0;
+    let full = capacity::places_left(&mut conn, None).await? == 0;
     let cheapest = state.catalogue.offered().map(|plan| plan.monthly).min_by_key(|price| price.minor);
     Ok(html(&HomePage {
         page,

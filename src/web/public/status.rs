@@ -61,7 +61,7 @@ pub(super) async fn status(State(state): State<AppState>, page: PageContext) -> 
 pub(in crate::web) async fn look(state: &AppState) -> sqlx::Result<Facts> {
     let mut conn = state.db.staff().acquire().await?;
     Ok(Facts {
-        places_left: capacity::places_left(&mut conn).await?,
+        places_left: capacity::places_left(&mut conn, None).await?,
         unsettled_since: billing::earliest_deadline(&mut conn).await?,
         building_since: instance::building_since(&mut conn).await?,
     })

@@ -5,13 +5,14 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{DESTROYS, OPERATES, named, order_state};
+use super::extend::standing_facts;
+use super::{BILLS, DESTROYS, OPERATES, named, order_state};
 use crate::account::StaffMember;
 use crate::audit;
-use crate::billing::{self, Order, Subscription};
+use crate::billing::{self, Order, Standing, Subscription};
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::run::{self, Run};
-use crate::instance::{self, Instance, Intent, Seen};
+use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
 use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -70,11 +71,23 @@ struct StaffInstancePage {
     runs: Vec<StaffRunRow>,
     audit: Vec<AuditRow>,
     id: String,
+    /// Why it does not run.
+    holds: Vec<HoldView>,
     /// What the buttons lead to, by the intent.
     may_pause: bool,
-    may_resume: bool,
+    may_extend: bool,
     may_end: bool,
     may_remove: bool,
+}
+
+/// A reason for which it does not run.
+struct HoldView {
+    word: &'static str,
+    label: String,
+    since: String,
+    note: String,
+    /// Whether whoever looks may lift it; what follows from the subscription nobody lifts by a button.
+    may_lift: bool,
 }
 
 /// A run with the operator's own words.
@@ -127,6 +140,7 @@ pub(super) async fn show(
     let subjects: Vec<String> = std::iter::once(id.to_string()).chain(of_order).chain(of_subscription).collect();
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
     let runs = run::list_runs(&mut conn, id, RUNS).await?;
+    let holds = instance::list_holds(&mut conn, id).await?;
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
@@ -141,12 +155,24 @@ pub(super) async fn show(
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
-        may_pause: operates && instance.intent == Intent::Running,
-        may_resume: operates && matches!(instance.intent, Intent::Suspended | Intent::Archived),
-        may_end: destroys && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_extend: member.may(BILLS) && subscription.as_ref().is_some_and(|found| found.standing != Standing::Good),
+        may_end: destroys && instance.intent != Intent::Absent && !holds.iter().any(|row| row.reason == Hold::Ended),
         may_remove: destroys && instance.intent == Intent::Archived,
+        holds: holds.iter().map(|row| hold_view(&page.w, row, operates)).collect(),
         page,
     })?)
+}
+
+fn hold_view(words: &Words, row: &HoldRow, operates: bool) -> HoldView {
+    let HoldRow { reason, note, since } = row;
+    HoldView {
+        word: reason.as_str(),
+        label: words.t(&format!("hold-{}", reason.as_str())),
+        since: words.t1("since", "time", time::moment(*since)),
+        note: note.clone(),
+        may_lift: operates && Hold::STAFFS.contains(reason),
+    }
 }
 
 fn conditions(instance: &Instance) -> Vec<ConditionRow> {
@@ -218,6 +244,7 @@ fn facts(
     if let Some(subscription) = subscription {
         facts.push(fact("staff-fact-subscription", subscription.stripe_subscription_id.to_string()));
         facts.push(fact("fact-invoice", time::day(subscription.current_period_end)));
+        facts.extend(standing_facts(words, subscription));
     }
     facts.push(fact("fact-handle", format!("@{}@{}", instance.owner_username, readable(&instance.domain))));
     facts.push(fact("fact-owner-email", instance.owner_email.clone()));

@@ -1,5 +1,6 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod extend;
 mod instances;
 mod jobs;
 mod lifecycle;
@@ -18,6 +19,8 @@ use crate::ids::{AccountId, InstanceId};
 use crate::instance;
 use crate::words::Words;
 
+/// Who gives customers time.
+const BILLS: Scope = Scope::Billing;
 /// Who gives jobs their tries again, pauses servers and resumes them.
 const OPERATES: Scope = Scope::Operations;
 /// Who ends servers and has them removed.
@@ -25,13 +28,15 @@ const DESTROYS: Scope = Scope::Admin;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
-    let (operates, destroys) = (Access::Staff(OPERATES), Access::Staff(DESTROYS));
+    let (bills, operates, destroys) = (Access::Staff(BILLS), Access::Staff(OPERATES), Access::Staff(DESTROYS));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
         .get("/staff", reads, overview::show)
         .get("/staff/instances", reads, instances::list)
         .get("/staff/instances/{id}", reads, instances::show)
+        .get("/staff/instances/{id}/extend", bills, extend::show)
+        .post("/staff/instances/{id}/extend", bills, extend::submit)
         .get("/staff/instances/{id}/pause", operates, lifecycle::pause_form)
         .post("/staff/instances/{id}/pause", operates, lifecycle::pause)
         .post("/staff/instances/{id}/resume", operates, lifecycle::resume)

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::lifecycle::{href, instance};
 use crate::account::{self, StaffMember};
-use crate::instance::{self, Instance, Intent, RemovalError, RemovalRequest};
+use crate::instance::{self, Hold, Instance, Intent, RemovalError, RemovalRequest};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
@@ -57,10 +57,12 @@ async fn removal_page(
         Some(request) => account::find_staff(&mut conn, request.requested_by).await?.map(|by| by.email).unwrap_or_default(),
         None => String::new(),
     };
+    let ended = instance::list_holds(&mut conn, instance.id).await?.iter().any(|row| row.reason == Hold::Ended);
     let step = match (&request, instance.intent) {
         (Some(request), _) if request.confirmed_at.is_some() => "confirmed",
         (_, Intent::Absent | Intent::Running | Intent::Suspended) => "not-ended",
         (Some(_), Intent::Archived) => "requested",
+        (None, Intent::Archived) if !ended => "not-ended",
         (None, Intent::Archived) => "none",
     };
     let not_yet = match &request {

@@ -12,7 +12,7 @@ use paddock::account::password::Passwords;
 use paddock::audit::Actor;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
 use paddock::clock::{Clock, ManualClock, SystemClock};
-use paddock::config::Host;
+use paddock::config::{Config, Host, REFERENCE};
 use paddock::crypto::HostKey;
 use paddock::db::Db;
 use paddock::ids::{InstanceId, OrderId, RunId};
@@ -33,7 +33,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::database::{Database, block_on};
 use super::people::{self, People};
-use super::shop::Shop;
+use super::shop::{GOOD_CARD, Shop};
 use super::{Client, Identity};
 
 /// A key of age's, for tests alone.
@@ -331,6 +331,11 @@ impl TestApp {
 
     /// The customer pays an order by test card; what follows from that has not begun.
     pub async fn shop_pays(&self, customer: &Client, order: &Order) {
+        self.shop_pays_with(customer, order, GOOD_CARD).await;
+    }
+
+    /// The same with a card of the customer's choice.
+    pub async fn shop_pays_with(&self, customer: &Client, order: &Order, card: &str) {
         let (db, clock, deps) = (&self.db, self.clock.as_ref(), &self.deps);
         let (account, email) = (customer.who.account(), &customer.who.email);
         let checkouts =
@@ -338,7 +343,7 @@ impl TestApp {
         let actor = Actor::Person(customer.who.person.unwrap());
         billing::open_checkout(checkouts, actor, account, email, order.id).await.unwrap();
         let order = self.find_order(order.id).await;
-        self.shop.pay_well(&order.checkout_id.unwrap());
+        self.shop.pay(&order.checkout_id.unwrap(), card).unwrap();
     }
 
     /// A paid server that runs; its owner has been told.
@@ -481,6 +486,7 @@ fn parts(
         ipv6: vec!["2001:db8::1".parse().unwrap()],
     };
     let view: Arc<dyn Resolver> = Arc::new(resolver.clone());
+    let dates = billing::Dates::from(&Config::from_toml(REFERENCE).unwrap().standing);
     let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap() });
     let state = AppState::new(App {
         db: db.clone(),
@@ -509,6 +515,7 @@ fn parts(
         },
         urls: urls.clone(),
         checkout_minutes: 60,
+        dates: dates.clone(),
         payment_origin: shop.origin(),
         trial: true,
         nudges: Nudges::default(),
@@ -519,6 +526,8 @@ fn parts(
         stripe,
         transport: transport.clone(),
         catalogue,
+        invitation: TimeDelta::hours(48),
+        dates,
         urls,
         views: vec![Arc::clone(&view), view],
         dns_target,

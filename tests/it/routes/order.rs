@@ -340,7 +340,7 @@ async fn when_it_is_full_one_may_wait_and_leave_again() {
 async fn who_waits_may_want_something_else_and_keeps_the_position() {
     let Start { app, customer, other_customer, .. } = TestApp::start_with(Capacity(0)).await;
     for (client, name) in [(&customer, "birds"), (&other_customer, "foxes")] {
-        let review = choose(client, name, "month").await.see("look there now and then");
+        let review = choose(client, name, "month").await.see("we write to you and keep a place");
         client.submit(&review, "/orders", &[]).await.redirects_to("/waiting");
         app.advance(TimeDelta::minutes(1));
     }
