@@ -171,9 +171,11 @@ impl Seen<'_> {
         if self.now - self.last_progress() > allowed { Phase::Stuck(String::new()) } else { Phase::Preparing(under_way) }
     }
 
-    /// When a step last began or ended, or the whole began.
+    /// When a step last began or ended, the domain came to point here, or the whole began.
     pub fn last_progress(&self) -> DateTime<Utc> {
         let begun = self.instance.intent_at.or(self.paid_at).unwrap_or(self.instance.created_at);
+        // Until its domain pointed here, there was nothing for the last step to do.
+        let begun = self.instance.address_confirmed_at.map_or(begun, |confirmed| confirmed.max(begun));
         let steps = self.status().map(|status| status.steps.as_slice()).unwrap_or_default();
         steps
             .iter()

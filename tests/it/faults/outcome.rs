@@ -38,18 +38,21 @@ pub async fn assert_one_of_everything(world: &World, customer: &Customer, excuse
     mails(world, customer.email(), excuse).await.context("mails")
 }
 
-/// One bucket, and as many keys as buckets over all that these tests have made: a key that nobody uses would show.
+/// One bucket for media and one for backups, and as many keys as buckets over all that these tests have made, each world's vault among
+/// them: a key that nobody uses would show.
 fn buckets(world: &World, id: InstanceId) -> anyhow::Result<()> {
     let names: Vec<String> = std::fs::read_dir(world.rig.dir().join("s3"))?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<anyhow::Result<_>>()?;
-    let ours: Vec<&String> = names.iter().filter(|name| name.starts_with(&namespace_name(id))).collect();
-    ensure!(ours == [&namespace_name(id)], "buckets {ours:?}");
+    let ours: BTreeSet<&String> = names.iter().filter(|name| name.starts_with(&namespace_name(id))).collect();
+    let wanted = [namespace_name(id), format!("{}-backup", namespace_name(id))];
+    ensure!(ours == wanted.iter().collect(), "buckets {ours:?}");
     let users = std::fs::read_to_string(world.rig.dir().join("s3-users/users.json"))?;
     let users: serde_json::Value = serde_json::from_str(&users)?;
     let keys = users["accessAccounts"].as_object().map_or(0, serde_json::Map::len);
     let all = names.iter().filter(|name| name.starts_with("mastodon-")).count();
-    ensure!(keys == all, "{keys} keys for {all} buckets");
+    let vaults = std::fs::read_dir(world.rig.dir().join("worlds"))?.count();
+    ensure!(keys == all + vaults, "{keys} keys for {all} buckets and {vaults} vaults");
     Ok(())
 }
 

@@ -55,13 +55,18 @@ impl S3Client {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// The status alone.
-    pub async fn status(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> u16 {
+    /// One request without headers of its own; returns status and body.
+    pub async fn ask(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> (u16, String) {
         let body = body.into();
-        // Who deletes several at once must send a checksum, and is told so before who they are is looked at.
+        // Who deletes several at once or changes a bucket must send a checksum, and is told so before who they are is looked at.
         let sum = STANDARD.encode(Sha256::digest(&body));
         let sums = [("x-amz-checksum-sha256", sum.as_str())];
-        self.send(method, path, if path.ends_with("?delete") { &sums } else { &[] }, body).await.0
+        self.send(method, path, if path.contains('?') && !body.is_empty() { &sums } else { &[] }, body).await
+    }
+
+    /// The status alone.
+    pub async fn status(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> u16 {
+        self.ask(method, path, body).await.0
     }
 
     pub async fn put(&self, path: &str, body: impl Into<Vec<u8>>) {

@@ -54,7 +54,11 @@ async fn a_tool_is_asked_for_and_shown_until_it_is_over() {
         status.output = Some("Visited 12 <accounts>".to_owned());
     })
     .await;
-    let (_, over) = events.next().await.unwrap();
+    // The clock went on before: what runs may be shown once more with its new time.
+    let mut over = events.next().await.unwrap().1;
+    if !over.contains("data-end") {
+        over = events.next().await.unwrap().1;
+    }
     assert!(over.contains("data-end") && over.contains("Visited 12 &#60;accounts&#62;"), "{over}");
     assert_eq!(events.next().await, None);
     let page = customer.get(&path).await.see("Done 3 min 0 s").see("Usually takes about 3 min here");
