@@ -4,15 +4,17 @@
 //! nobody can pay for it any more. So nobody is ever charged without a place. When there is none, people wait; who is next is invited, and a
 //! place is kept for them until a deadline.
 
+mod link;
 mod store;
 mod waiting;
 
 use serde_json::json;
 use sqlx::PgConnection;
 
+pub use link::{Leaver, read_leave_link, write_leave_link};
 pub use store::{
-    ClusterRow, Invited, Joined, Waiting, confirm, free, join_waiting_list, list_clusters, ordered, reserve, vacate, waiting_entry,
-    waiting_total,
+    ClusterRow, Invited, Joined, Waiting, confirm, free, join_waiting_list, list_clusters, ordered, reserve, vacate,
+    waiting_entry, waiting_total,
 };
 pub use waiting::{KeepWaitingList, Kept, estimate, expected_at, keep_waiting_list, order_ended, stop_waiting, wait};
 
