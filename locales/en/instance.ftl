@@ -30,6 +30,7 @@ waiting-invited = A place is kept for you
 waiting-invited-until = Order until { $time }. After that the place goes to who is next.
 waiting-invited-gone = A place was kept for you and is not there any more. You stand where you stood; we write again.
 waiting-order = Order now
+waiting-leave-lead = You don’t want the place for { $address } any more? One press, and who is next has it. Nothing was charged.
 waiting-left = You left the waiting list.
 waiting-changed = This is what you wait for now, in place of what you chose before. Your position is the same.
 waiting-room-now = There is a place after all. You can order now; check what you chose.

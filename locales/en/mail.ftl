@@ -85,7 +85,7 @@ mail-invited-subject = A place is kept for you until { $until }
 mail-invited-what = It is your turn: a place for { $domain } is kept for you until { $until }.
 mail-invited-order = Order until then, on the page below. The address itself is yours once you order. Nothing is charged before that.
 mail-invited-action = Go to the waiting list
-mail-invited-leave = If you don't want it any more, leave the list on the same page: one press of a button, and who is next has it.
+mail-invited-leave = If you don't want it any more, leave the list here: one press, without logging in, and who is next has it.
 
 mail-lapsed-subject = The place for { $domain } went to who is next
 mail-lapsed-what = A place for { $domain } was kept for you, and its time is over without an order. Nothing was charged.

@@ -143,8 +143,7 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
     queue::enqueue(conn, &SettleOrder { order, early: false }, Some(expires_at + SETTLE_AFTER)).await?;
     // Whoever waited has what they waited for; if they don't pay, they have it again until the invitation ends.
     let waited = capacity::ordered(conn, order).await?;
-    let detail =
-        json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price, "waited": waited });
+    let detail = json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price, "waited": waited });
     audit::record(conn, clock, actor, Some(account), "order.placed", &order.to_string(), detail).await?;
     Ok(Placement::Placed(order))
 }

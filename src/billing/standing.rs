@@ -160,14 +160,9 @@ const LOOK_AGAIN: TimeDelta = TimeDelta::days(1);
 /// Where a subscription stands.
 pub fn course(facts: &Facts<'_>, dates: &Dates, now: DateTime<Utc>) -> Course {
     match facts.payment {
-        Payment::Settled => Course {
-            standing: Standing::Good,
-            since: None,
-            until: None,
-            tell: None,
-            review_at: None,
-            waits_for_archive: false,
-        },
+        Payment::Settled => {
+            Course { standing: Standing::Good, since: None, until: None, tell: None, review_at: None, waits_for_archive: false }
+        }
         Payment::Owed(since) => owed(facts, dates, since, now),
         Payment::Over(since) => ending(facts, dates, since, now),
     }
@@ -210,11 +205,7 @@ fn owed(facts: &Facts<'_>, dates: &Dates, since: DateTime<Utc>, now: DateTime<Ut
 }
 
 fn ending(facts: &Facts<'_>, dates: &Dates, since: DateTime<Utc>, now: DateTime<Utc>) -> Course {
-    let mut told = facts
-        .told
-        .iter()
-        .filter(|(step, at)| matches!(step, Step::Ending(_)) && *at >= since)
-        .map(|(_, at)| *at);
+    let mut told = facts.told.iter().filter(|(step, at)| matches!(step, Step::Ending(_)) && *at >= since).map(|(_, at)| *at);
     // None is left out, and there is time between any two: `next` is the first that was not written, `last` when the last will have been.
     let (mut next, mut last): (Option<(u16, DateTime<Utc>)>, Option<DateTime<Utc>>) = (None, None);
     for day in &dates.ending_mails {
@@ -324,11 +315,23 @@ mod tests {
         for hour in 0..(24 * 70) {
             life.look(&dates, at(hour));
         }
-        let told: Vec<(String, i64)> = life.told.iter().map(|(step, at)| (step.to_string(), (*at - days(0)).num_days())).collect();
-        let expected = [("owed:0", 0), ("owed:3", 3), ("owed:7", 7), ("owed:12", 12), ("suspended", 14), ("ending:0", 30), ("ending:23", 53)];
+        let told: Vec<(String, i64)> =
+            life.told.iter().map(|(step, at)| (step.to_string(), (*at - days(0)).num_days())).collect();
+        let expected = [
+            ("owed:0", 0),
+            ("owed:3", 3),
+            ("owed:7", 7),
+            ("owed:12", 12),
+            ("suspended", 14),
+            ("ending:0", 30),
+            ("ending:23", 53),
+        ];
         assert_eq!(told, expected.map(|(step, day)| (step.to_owned(), day)));
         let first = |standing| life.first(standing).map(|at| (at - days(0)).num_days());
-        assert_eq!([Standing::Grace, Standing::Suspended, Standing::Ending, Standing::Ended].map(first), [0, 14, 30, 60].map(Some));
+        assert_eq!(
+            [Standing::Grace, Standing::Suspended, Standing::Ending, Standing::Ended].map(first),
+            [0, 14, 30, 60].map(Some)
+        );
     }
 
     #[test]
@@ -388,7 +391,9 @@ mod tests {
     }
 
     fn dates() -> impl Strategy<Value = Dates> {
-        let mails = |most: u16| prop::collection::btree_set(1..most, 1..4).prop_map(|days| [0].into_iter().chain(days).collect::<Vec<u16>>());
+        let mails = |most: u16| {
+            prop::collection::btree_set(1..most, 1..4).prop_map(|days| [0].into_iter().chain(days).collect::<Vec<u16>>())
+        };
         (1..60_i64, mails(40), 0..60_i64, 1..90_i64, mails(60), 1..10_i64).prop_map(
             |(grace, grace_mails, suspended, ending, ending_mails, notice)| Dates {
                 grace: TimeDelta::days(grace),

@@ -55,7 +55,9 @@ pub enum SyncError {
         subscription: RemoteSubscriptionId,
     },
     /// Money is taken twice for one server. Staff must look.
-    #[error("Stripe takes money with {other} for the server of order {order}, which {known} pays for already: cancel one of them at Stripe")]
+    #[error(
+        "Stripe takes money with {other} for the server of order {order}, which {known} pays for already: cancel one of them at Stripe"
+    )]
     PaidTwice {
         /// The order that the other subscription names.
         order: OrderId,

@@ -4,12 +4,14 @@
 //! nobody can pay for it any more. So nobody is ever charged without a place. When there is none, people wait; who is next is invited, and a
 //! place is kept for them until a deadline.
 
+mod link;
 mod store;
 mod waiting;
 
 use serde_json::json;
 use sqlx::PgConnection;
 
+pub use link::{Leaver, read_leave_link, write_leave_link};
 pub use store::{
     ClusterRow, Invited, Joined, Waiting, confirm, free, join_waiting_list, list_clusters, nudge, ordered, reserve, waiting_entry,
     waiting_total,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ids::{InstanceId, OrderId};
+use crate::ids::{AccountId, InstanceId, OrderId, PersonId, WaitingId};
 use crate::money::{Currency, Money};
 
 /// One mail, before it has words. Kept as JSON in its row, so a variant and its fields may be added to but never renamed.
@@ -70,6 +70,12 @@ pub enum Notice {
         domain: String,
         /// Until when.
         until: DateTime<Utc>,
+        /// Whom the mail is for, for the link by which they leave.
+        person: PersonId,
+        /// Whose turn it is.
+        account: AccountId,
+        /// The entry.
+        entry: WaitingId,
     },
     /// That time is over without an order.
     WaitingListLapsed {
@@ -173,7 +179,13 @@ impl Notice {
                 owner_email: "wren@mail.example".to_owned(),
             },
             Self::WaitingListJoined { domain: domain.clone(), position: 3 },
-            Self::WaitingListInvited { domain: domain.clone(), until: at },
+            Self::WaitingListInvited {
+                domain: domain.clone(),
+                until: at,
+                person: token.into(),
+                account: token.into(),
+                entry: token.into(),
+            },
             Self::WaitingListLapsed { domain: domain.clone() },
             Self::PaymentFailed {
                 instance: token.into(),

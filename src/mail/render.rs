@@ -6,7 +6,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Letter, Notice};
-use crate::ids::{InstanceId, MailId, OrderId};
+use crate::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::words::Words;
 
 /// Where the links of a mail lead. The one who calls [`render`] knows the routes and holds the key from which tokens are made.
@@ -27,6 +27,8 @@ pub trait Links {
     fn instance(&self, instance: InstanceId) -> Url;
     /// The page of the waiting list.
     fn waiting(&self) -> Url;
+    /// Leaves it without logging in: good for this entry alone.
+    fn leave_waiting_list(&self, person: PersonId, account: AccountId, entry: WaitingId) -> Url;
     /// Where its subscription is looked after.
     fn billing(&self, instance: InstanceId) -> Url;
 }
@@ -122,7 +124,7 @@ mails! {
         = "mail/server_ready/subject.txt", "mail/server_ready/body.txt", "mail/server_ready/body.html";
     waiting_list_joined(domain, position)
         = "mail/waiting_list_joined/subject.txt", "mail/waiting_list_joined/body.txt", "mail/waiting_list_joined/body.html";
-    waiting_list_invited(link, domain, until)
+    waiting_list_invited(link, leave, domain, until)
         = "mail/waiting_list_invited/subject.txt", "mail/waiting_list_invited/body.txt", "mail/waiting_list_invited/body.html";
     waiting_list_lapsed(domain)
         = "mail/waiting_list_lapsed/subject.txt", "mail/waiting_list_lapsed/body.txt", "mail/waiting_list_lapsed/body.html";
@@ -156,8 +158,9 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
         }
         Notice::WaitingListJoined { domain, position } => waiting_list_joined(frame, domain, &position.to_string()),
-        Notice::WaitingListInvited { domain, until } => {
-            waiting_list_invited(frame, links.waiting().as_str(), domain, &moment(*until))
+        Notice::WaitingListInvited { domain, until, person, account, entry } => {
+            let leave = links.leave_waiting_list(*person, *account, *entry);
+            waiting_list_invited(frame, links.waiting().as_str(), leave.as_str(), domain, &moment(*until))
         }
         Notice::WaitingListLapsed { domain } => waiting_list_lapsed(frame, domain),
         Notice::PaymentFailed { instance, domain, amount, until } => {

@@ -300,6 +300,7 @@ fn page(
     let (way_out, label) = match (error, caller) {
         (_, Caller::Staff(_)) => ("/staff", "error-way-staff"),
         (WebError::LinkUsedUp, _) if path.starts_with("/verify/") => ("/check-mail", "error-way-check-mail"),
+        (WebError::LinkUsedUp, _) if path.starts_with("/waiting/") => ("/", "error-way-home"),
         (WebError::LinkUsedUp, _) => ("/forgot", "error-way-forgot"),
         (WebError::Unverified, _) => ("/check-mail", "error-way-check-mail"),
         (_, Caller::Customer(_)) => ("/instances", "error-way-instances"),

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::{Deps, Handle, JobError};
 use crate::account::link::{self, Purpose};
+use crate::capacity;
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::db::Db;
-use crate::ids::{InstanceId, MailId, OrderId};
+use crate::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::mail::{self, Links, SendError, SendMail, render};
 use crate::words::Words;
 
@@ -41,6 +42,11 @@ impl Links for SignedLinks<'_> {
 
     fn waiting(&self) -> Url {
         self.at("/waiting")
+    }
+
+    fn leave_waiting_list(&self, person: PersonId, account: AccountId, entry: WaitingId) -> Url {
+        let leaver = capacity::Leaver { person, account, entry };
+        self.at(&format!("/waiting/leave/{}", capacity::write_leave_link(&self.0.key, &leaver)))
     }
 
     fn billing(&self, instance: InstanceId) -> Url {

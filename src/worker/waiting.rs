@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{Deps, Handle, JobError};
-use crate::account;
+use crate::account::{self, Person};
 use crate::capacity::{self, Invited, KeepWaitingList, Kept};
 use crate::mail::{self, Notice};
 
@@ -12,18 +12,27 @@ impl Handle for KeepWaitingList {
         let mut tx = deps.db.worker().begin().await?;
         let Kept { invited, until, lapsed } = capacity::keep_waiting_list(&mut tx, deps.clock.as_ref(), deps.invitation).await?;
         for entry in &lapsed {
-            owe(&mut tx, deps, entry, &Notice::WaitingListLapsed { domain: entry.domain.clone() }).await?;
+            if let Some(person) = owner(&mut tx, entry).await? {
+                owe(&mut tx, deps, &person, &Notice::WaitingListLapsed { domain: entry.domain.clone() }).await?;
+            }
         }
         for entry in &invited {
-            owe(&mut tx, deps, entry, &Notice::WaitingListInvited { domain: entry.domain.clone(), until }).await?;
+            if let Some(person) = owner(&mut tx, entry).await? {
+                let Invited { id: entry, account_id: account, domain } = entry.clone();
+                let notice = Notice::WaitingListInvited { domain, until, person: person.id, account, entry };
+                owe(&mut tx, deps, &person, &notice).await?;
+            }
         }
         tx.commit().await?;
         Ok(())
     }
 }
 
+async fn owner(conn: &mut PgConnection, entry: &Invited) -> sqlx::Result<Option<Person>> {
+    Ok(account::list_members(conn, entry.account_id).await?.into_iter().next())
+}
+
 /// No unique key: the entry is in its new state in this very transaction.
-async fn owe(conn: &mut PgConnection, deps: &Deps, entry: &Invited, notice: &Notice) -> sqlx::Result<()> {
-    let Some(person) = account::list_members(conn, entry.account_id).await?.into_iter().next() else { return Ok(()) };
+async fn owe(conn: &mut PgConnection, deps: &Deps, person: &Person, notice: &Notice) -> sqlx::Result<()> {
     mail::owe(conn, deps.clock.as_ref(), &person.email, &person.locale, notice, None).await
 }

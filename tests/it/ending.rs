@@ -63,10 +63,11 @@ async fn a_subscription_ends_with_its_period_unless_its_customer_takes_that_back
     pass(&app, set.current_period_end - app.clock.now() + TimeDelta::minutes(1)).await;
     assert_eq!(intent(&app, server.id).await.0, Intent::Running);
     assert_eq!(app.shop.charges().len(), 2, "it goes on");
-    let trail: Vec<String> = sqlx::query_scalar("select action || ' ' || (detail->>'wish') from audit_events where action like '%.wish%' order by id")
-        .fetch_all(app.sql())
-        .await
-        .unwrap();
+    let trail: Vec<String> =
+        sqlx::query_scalar("select action || ' ' || (detail->>'wish') from audit_events where action like '%.wish%' order by id")
+            .fetch_all(app.sql())
+            .await
+            .unwrap();
     let expected = ["wish end_with_period", "wish_done end_with_period", "wish go_on", "wish_done go_on"];
     assert_eq!(trail, expected.map(|step| format!("subscription.{step}")));
 }

@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use chrono::{DateTime, Utc};
 use paddock::clock::ManualClock;
 use paddock::demo::mailbox::{Behaviour, Mailbox, MailboxSettings};
-use paddock::ids::{InstanceId, MailId, OrderId};
+use paddock::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use paddock::mail::{
     FileTransport, Letter, Links, MemoryBehaviour, MemoryTransport, Notice, Security, SendError, SmtpSettings, SmtpTransport,
     Transport, owe, render,
@@ -54,6 +54,9 @@ impl Links for FixedLinks {
     }
     fn waiting(&self) -> Url {
         url("waiting")
+    }
+    fn leave_waiting_list(&self, person: PersonId, _: AccountId, _: WaitingId) -> Url {
+        url(&format!("waiting/leave/{person}"))
     }
     fn billing(&self, instance: InstanceId) -> Url {
         url(&format!("instances/{instance}/billing"))

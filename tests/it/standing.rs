@@ -95,7 +95,10 @@ async fn a_declined_renewal_is_told_four_times_then_the_server_is_paused_and_a_p
     assert_eq!(told, [1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4], "on the days 0, 3, 7 and 12");
     assert!(subjects(&app, &customer, before).iter().all(|subject| subject.contains("did not go through")));
     let standing = subscription(&app, server.id).await;
-    assert_eq!((standing.standing, standing.standing_until), (Standing::Grace, standing.owed_since.map(|at| at + TimeDelta::days(14))));
+    assert_eq!(
+        (standing.standing, standing.standing_until),
+        (Standing::Grace, standing.owed_since.map(|at| at + TimeDelta::days(14)))
+    );
 
     pass(&app, TimeDelta::days(1)).await;
     assert_eq!(intent(&app, server.id).await, (Intent::Suspended, "unpaid".to_owned()));

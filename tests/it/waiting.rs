@@ -52,7 +52,10 @@ async fn a_place_that_is_free_is_kept_for_whoever_waits_longest() {
     let taker = stranger(&app).await;
     let taken = full(&app, &taker, &[(&customer, "birds"), (&other_customer, "foxes")]).await;
     let positions = async |client: &Client| client.api_get("/api/v1/waiting").await.json();
-    assert_eq!((positions(&customer).await["position"].clone(), positions(&other_customer).await["position"].clone()), (json!(1), json!(2)));
+    assert_eq!(
+        (positions(&customer).await["position"].clone(), positions(&other_customer).await["position"].clone()),
+        (json!(1), json!(2))
+    );
     customer.get("/waiting").await.see("nobody can say yet");
     free(&app, &taken).await;
 
@@ -110,6 +113,32 @@ async fn who_leaves_gives_the_place_to_who_is_next() {
     customer.submit(&page, "/waiting/leave", &[]).await.redirects_to("/instances");
     app.run_jobs().await;
     assert!(app.mail_to(&other_customer.who.email).subject.contains("A place is kept for you"));
+}
+
+#[tokio::test]
+async fn the_mail_has_a_link_to_leave_without_logging_in() {
+    let Start { app, customer, other_customer, anon, .. } = TestApp::start_with(Capacity(1)).await;
+    let taken = full(&app, &stranger(&app).await, &[(&customer, "birds"), (&other_customer, "foxes")]).await;
+    free(&app, &taken).await;
+    let letter = app.mail_to(&customer.who.email);
+    let mut words = letter.text.split_whitespace().filter_map(|word| word.strip_prefix(app.base()));
+    let link = words.find(|path| path.starts_with("/waiting/leave/")).unwrap().to_owned();
+    // A scanner that follows it does nothing.
+    let page = anon.get(&link).await.is(200).see("birds.meadow.social").see("One press");
+    anon.get(&format!("{}x", &link[..link.len() - 1])).await.is(410);
+    customer.get("/waiting").await.see("A place is kept for you");
+    let answer = anon.submit(&page, &link, &[]).await.redirects_to("/");
+    anon.follow(answer).await.see("You left the waiting list");
+    anon.submit(&page, &link, &[]).await.redirects_to("/");
+    anon.get(&link).await.is(410);
+    app.run_jobs().await;
+    customer.get("/waiting").await.see("not on the waiting list");
+    assert!(app.mail_to(&other_customer.who.email).subject.contains("A place is kept for you"));
+    // Who joins again does not leave by the old link.
+    customer.api_post("/api/v1/waiting", &wish("birds")).await.is(201);
+    anon.submit(&page, &link, &[]).await.redirects_to("/");
+    customer.api_get("/api/v1/waiting").await.is(200);
+    app.run_jobs().await;
 }
 
 #[tokio::test]

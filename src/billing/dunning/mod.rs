@@ -56,7 +56,8 @@ pub async fn follow_standing(conn: &mut PgConnection, clock: &dyn Clock, dates: 
     let now = clock.now();
     let Some(payment) = payment(&subscription, now) else { return Ok(()) };
     let Some(instance) = instance::find(conn, order.instance_id).await? else { return Ok(()) };
-    let gone = instance.released_at.is_some() || instance::removal_of(conn, instance.id).await?.is_some_and(|removal| removal.confirmed_at.is_some());
+    let gone = instance.released_at.is_some()
+        || instance::removal_of(conn, instance.id).await?.is_some_and(|removal| removal.confirmed_at.is_some());
     if gone {
         // What is over at Stripe and here is as it should be.
         return if subscription.status.takes_money() { Err(SyncError::PaidTooLate(order.id)) } else { Ok(()) };

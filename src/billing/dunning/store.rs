@@ -116,15 +116,17 @@ pub(super) async fn insert_extension(
     reason: &str,
     staff: StaffId,
 ) -> sqlx::Result<()> {
-    sqlx::query("insert into extensions (id, subscription_id, until, reason, staff_id, created_at) values ($1, $2, $3, $4, $5, $6)")
-        .bind(ExtensionId::new())
-        .bind(subscription)
-        .bind(until)
-        .bind(reason)
-        .bind(staff)
-        .bind(clock.now())
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query(
+        "insert into extensions (id, subscription_id, until, reason, staff_id, created_at) values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(ExtensionId::new())
+    .bind(subscription)
+    .bind(until)
+    .bind(reason)
+    .bind(staff)
+    .bind(clock.now())
+    .execute(&mut *conn)
+    .await?;
     let done = sqlx::query(
         "update subscriptions set extended_until = greatest(extended_until, $2), review_at = $3 where id = $1 and standing <> 'good'",
     )

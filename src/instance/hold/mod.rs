@@ -35,8 +35,7 @@ pub enum Hold {
 
 impl Hold {
     /// Every reason, the strongest first.
-    pub const ALL: [Self; 7] =
-        [Self::Ended, Self::Over, Self::Abuse, Self::Staff, Self::Unpaid, Self::Asked, Self::Moving];
+    pub const ALL: [Self; 7] = [Self::Ended, Self::Over, Self::Abuse, Self::Staff, Self::Unpaid, Self::Asked, Self::Moving];
 
     /// What staff set and lift. The others follow from the subscription, and no button lifts them.
     pub const STAFFS: [Self; 5] = [Self::Ended, Self::Abuse, Self::Staff, Self::Asked, Self::Moving];

@@ -113,12 +113,7 @@ fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
         Some(until) => StateView::new(words, "doing", "order-state-invited", until),
         None => StateView::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
     };
-    InstanceRow {
-        href: "/waiting".to_owned(),
-        address: view::readable(&entry.domain),
-        state,
-        detail: words.t("list-waiting"),
-    }
+    InstanceRow { href: "/waiting".to_owned(), address: view::readable(&entry.domain), state, detail: words.t("list-waiting") }
 }
 
 fn order_row(state: &AppState, words: &Words, order: &Order, instance: &Instance) -> InstanceRow {

@@ -107,9 +107,7 @@ fn text_of(state: &AppState, words: &Words, subscription: &Subscription) -> Stri
     let until = subscription.standing_until.map(time::moment).unwrap_or_default();
     match subscription.standing {
         Standing::Good => match subscription.cancel_at {
-            Some(at) => {
-                words.t2("billing-leaving-text", "time", time::day(at), "kept", time::day(at + state.dates.ending))
-            }
+            Some(at) => words.t2("billing-leaving-text", "time", time::day(at), "kept", time::day(at + state.dates.ending)),
             None => String::new(),
         },
         Standing::Grace => words.t1("billing-grace-text", "time", until),
@@ -301,7 +299,12 @@ async fn wished(state: &AppState, customer: &Customer, instance: &Instance, wish
 }
 
 /// Writes down what the customer wants, in one transaction. Pages and API end up here.
-pub(in crate::web) async fn make(state: &AppState, customer: &Customer, instance: &Instance, wish: Wish) -> Result<(), WishError> {
+pub(in crate::web) async fn make(
+    state: &AppState,
+    customer: &Customer,
+    instance: &Instance,
+    wish: Wish,
+) -> Result<(), WishError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     billing::make_wish(&mut tx, state.clock.as_ref(), customer.actor(), instance.id, wish).await?;
     Ok(tx.commit().await?)
@@ -327,7 +330,11 @@ pub(super) async fn again(
 }
 
 /// Orders the server again, in one transaction. Pages and API end up here.
-pub(in crate::web) async fn order_again(state: &AppState, customer: &Customer, instance: &Instance) -> Result<OrderId, AgainError> {
+pub(in crate::web) async fn order_again(
+    state: &AppState,
+    customer: &Customer,
+    instance: &Instance,
+) -> Result<OrderId, AgainError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let (clock, actor) = (state.clock.as_ref(), customer.actor());
     let order = billing::order_again(&mut tx, clock, actor, instance, state.checkout_minutes).await?;

@@ -2,6 +2,7 @@
 //!
 //! What happens when the process dies while an order is placed is told at [`place::place`].
 
+mod leave;
 pub(super) mod place;
 mod show;
 mod view;
@@ -31,6 +32,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/orders/{id}/cancel", pays, show::cancel)
         .get("/waiting", reads, waiting::show)
         .post("/waiting/leave", pays, waiting::leave)
+        .get("/waiting/leave/{token}", Access::Public, leave::ask)
+        .post("/waiting/leave/{token}", Access::Public, leave::leave)
 }
 
 /// A redirect with a one-time message for the next page; `kind` is `done` or `failed`, `key` a word of the locale files.
