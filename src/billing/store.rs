@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow as _, PgConnection, Row as _};
 
-use super::stripe::{CheckoutId, CustomerId, EventHint, PriceId, RemoteSubscription, RemoteSubscriptionId};
+use super::stripe::{CheckoutId, CustomerId, PriceId, RemoteSubscription, RemoteSubscriptionId};
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{AccountId, InstanceId, OrderId, SubscriptionId};
@@ -386,21 +386,6 @@ pub(super) async fn put_subscription(
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// Keeps a webhook as it came. `false`: it came before.
-pub async fn event_received(conn: &mut PgConnection, clock: &dyn Clock, event: &EventHint, raw: &[u8]) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "insert into stripe_events (id, kind, api_version, payload, received_at) values ($1, $2, $3, $4, $5) on conflict (id) do nothing",
-    )
-    .bind(&event.id)
-    .bind(&event.kind)
-    .bind(event.api_version.as_deref().unwrap_or_default())
-    .bind(raw)
-    .bind(clock.now())
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
 }
 
 /// Forgets webhooks of more than 90 days ago: Stripe itself shows events for 30. Returns how many.

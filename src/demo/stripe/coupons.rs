@@ -19,7 +19,10 @@ pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
     let percent = percent.as_deref().map(read_percent).transpose()?;
     match (&percent, amount) {
         (Some(_), Some(_)) => {
-            return Err(ApiError::refused("amount_off", "You may only specify one of these parameters: amount_off, percent_off."));
+            return Err(ApiError::refused(
+                "amount_off",
+                "You may only specify one of these parameters: amount_off, percent_off.",
+            ));
         }
         (None, None) => return Err(ApiError::missing_parameter("percent_off")),
         (None, Some(amount)) if amount < 1 => {
