@@ -90,7 +90,21 @@ impl Job for CarryWish {
     }
 }
 
-/// Compares everything with Stripe, for the webhooks that never came.
+/// Reads Stripe's list of events from where it was last read, for the webhooks that did not come.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CatchUpEvents {}
+
+impl Job for CatchUpEvents {
+    const NAME: &'static str = "catch_up_events";
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+    fn lane(&self) -> Option<String> {
+        Some("stripe_events".to_owned())
+    }
+}
+
+/// Compares everything with Stripe, for what neither webhooks nor the list of events told of.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SweepStripe {}
 
@@ -98,6 +112,10 @@ impl Job for SweepStripe {
     const NAME: &'static str = "sweep_stripe";
     fn key(&self) -> Option<String> {
         Some("all".to_owned())
+    }
+    /// One at a time: two would take each other's findings for gone.
+    fn lane(&self) -> Option<String> {
+        Some("sweep_stripe".to_owned())
     }
 }
 

@@ -1,12 +1,15 @@
 //! Orders, subscriptions and the port to Stripe.
 //!
 //! `order` reserves address and place in one transaction. `checkout` then opens Stripe's page for it. `sync` is the only function
-//! that turns Stripe's state into ours; webhooks, return page, sweep and settling all end there. `standing` says where a subscription stands by
-//! that and by the time, `dunning` makes mails and pauses follow from it. `wish` is what customers want of a subscription.
+//! that turns Stripe's state into ours; webhooks, return page, sweep and settling all end there. `inbox` keeps Stripe's events and hands
+//! them on, `difference` compares everything. `standing` says where a subscription stands by that and by the time, `dunning` makes mails
+//! and pauses follow from it. `wish` is what customers want of a subscription.
 
 mod again;
 mod checkout;
+pub mod difference;
 mod dunning;
+pub mod inbox;
 pub mod jobs;
 mod keep;
 mod order;
@@ -25,7 +28,7 @@ pub use order::{MOST_UNPAID, NewOrder, OrderError, Placement, give_up, place};
 pub use settle::{SettleError, settle};
 pub use standing::{Dates, Standing};
 pub use store::{
-    Order, OrderState, Subscription, customer_of, earliest_deadline, event_received, find_order, find_order_of, find_owned_order,
+    Order, OrderState, Subscription, customer_of, earliest_deadline, find_order, find_order_of, find_owned_order,
     find_subscription, find_subscription_by_id, forget_old_events, known_price, list_orders, list_owned_orders, orders_to_sweep,
     waiting_orders,
 };

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow as _, PgConnection, Row as _};
 
 use super::standing::Standing;
-use super::stripe::{CheckoutId, CustomerId, EventHint, PriceId, RemoteSubscription, RemoteSubscriptionId};
+use super::stripe::{CheckoutId, CustomerId, PriceId, RemoteSubscription, RemoteSubscriptionId};
 use super::wish::Wish;
 use crate::clock::Clock;
 use crate::db::exactly_one;
@@ -466,22 +466,6 @@ pub(super) async fn clear_wish(conn: &mut PgConnection, id: SubscriptionId, wish
         .await?;
     Ok(done.rows_affected() == 1)
 }
-
-/// Keeps a webhook as it came. `false`: it came before.
-pub async fn event_received(conn: &mut PgConnection, clock: &dyn Clock, event: &EventHint, raw: &[u8]) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "insert into stripe_events (id, kind, api_version, payload, received_at) values ($1, $2, $3, $4, $5) on conflict (id) do nothing",
-    )
-    .bind(&event.id)
-    .bind(&event.kind)
-    .bind(event.api_version.as_deref().unwrap_or_default())
-    .bind(raw)
-    .bind(clock.now())
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 /// Forgets webhooks of more than 90 days ago: Stripe itself shows events for 30. Returns how many.
 pub async fn forget_old_events(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
     let oldest = clock.now() - TimeDelta::days(90);

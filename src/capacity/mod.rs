@@ -13,8 +13,8 @@ use sqlx::PgConnection;
 
 pub use link::{Leaver, read_leave_link, write_leave_link};
 pub use store::{
-    ClusterRow, Invited, Joined, Waiting, confirm, free, join_waiting_list, list_clusters, nudge, ordered, reserve, waiting_entry,
-    waiting_total,
+    ClusterRow, Invited, Joined, Waiting, confirm, free, join_waiting_list, list_clusters, nudge, ordered, reserve,
+    waiting_entry, waiting_total,
 };
 pub use waiting::{KeepWaitingList, Kept, estimate, expected_at, keep_waiting_list, order_ended, stop_waiting, wait};
 

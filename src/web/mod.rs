@@ -45,19 +45,27 @@ use crate::sealing::Recipient;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
-pub struct AppState(Arc<App>);
+pub struct AppState {
+    app: Arc<App>,
+    inbox: Arc<hooks::Inbox>,
+}
 
 impl AppState {
     /// For the router.
     pub fn new(app: App) -> Self {
-        Self(Arc::new(app))
+        Self { app: Arc::new(app), inbox: Arc::default() }
+    }
+
+    /// Where webhooks are kept.
+    fn inbox(&self) -> &Arc<hooks::Inbox> {
+        &self.inbox
     }
 }
 
 impl std::ops::Deref for AppState {
     type Target = App;
     fn deref(&self) -> &App {
-        &self.0
+        &self.app
     }
 }
 

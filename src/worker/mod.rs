@@ -4,7 +4,9 @@
 //! (a person must look: staff see the job until then).
 
 mod claim;
+mod compare;
 mod deliver;
+mod inbox;
 mod measure;
 mod stripe;
 mod sweep;
@@ -18,7 +20,9 @@ use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerO
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::billing::jobs::{CarryWish, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{
+    CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription,
+};
 use crate::billing::{self, stripe::Stripe};
 use crate::capacity::KeepWaitingList;
 use crate::clock::SharedClock;
@@ -162,6 +166,7 @@ async fn build(
         .define_job::<Task<CarryWish>>()
         .define_job::<Task<KeepWaitingList>>()
         .define_job::<Task<SweepStripe>>()
+        .define_job::<Task<CatchUpEvents>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
         .define_job::<Task<sweep::Tidy>>();
@@ -177,6 +182,7 @@ async fn build(
 /// Works the queue off until `shutdown`; a job that is running then gets ten seconds.
 pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let schedules = tokio::spawn(sweep::schedule(Arc::clone(&deps), settings.sweep_every, shutdown.clone()));
+    let events = tokio::spawn(inbox::run(Arc::clone(&deps), shutdown.clone()));
     let figures = tokio::spawn(measure::measure(Arc::clone(&deps), shutdown.clone()));
     // Postgres may be away when we start, and may go away while we run: neither ends this process.
     while !shutdown.is_cancelled() {
@@ -193,8 +199,14 @@ pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToke
         }
     }
     schedules.await?;
+    events.await?;
     figures.await?;
     Ok(())
+}
+
+/// Hands on the events of Stripe that have come, and returns; for tests.
+pub async fn hand_on_events(deps: &Deps) -> anyhow::Result<()> {
+    Ok(inbox::hand_on(deps).await?)
 }
 
 /// Runs what is due now and returns; for tests and `paddock admin`.

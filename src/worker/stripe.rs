@@ -25,7 +25,7 @@ enum SyncFailed {
     Sync(SyncError),
 }
 
-fn of_stripe(error: StripeError) -> JobError {
+pub(super) fn of_stripe(error: StripeError) -> JobError {
     if error.is_retryable() { JobError::Retry(error.into()) } else { JobError::Fail(error.into()) }
 }
 

@@ -1,4 +1,4 @@
-//! What happens without anybody asking: comparing everything with Stripe, and tidying up.
+//! What happens without anybody asking, by time alone: when it is enqueued, and tidying up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,15 @@ use tokio_util::sync::CancellationToken;
 use super::{Deps, Handle, JobError};
 use crate::account::{link, session};
 use crate::billing;
-use crate::billing::jobs::{ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
 use crate::capacity::KeepWaitingList;
 use crate::queue::{self, Job};
 use crate::{instance, mail, telemetry};
 
 /// After a start, the first comparison with Stripe.
 const SWEEP_SOON: Duration = Duration::from_mins(5);
+/// Between two readings of Stripe's list of events: so long, at most, does an event go unnoticed whose webhook does not come.
+const CATCH_UP_EVERY: Duration = Duration::from_mins(5);
 /// Between two rounds of [`Tidy`].
 const TIDY_EVERY: Duration = Duration::from_hours(6);
 
@@ -52,40 +54,14 @@ impl Handle for Tidy {
     }
 }
 
-impl Handle for SweepStripe {
-    /// Only enqueues: each object is then compared by the job that a webhook would have caused.
-    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        let mut conn = deps.db.worker().acquire().await?;
-        for order in billing::orders_to_sweep(&mut conn).await? {
-            if let Some(checkout) = order.checkout_id {
-                queue::enqueue(&mut conn, &SyncCheckout { checkout }, None).await?;
-            }
-            if order.checkout_expires_at <= deps.clock.now() {
-                queue::enqueue(&mut conn, &SettleOrder { order: order.id, early: false }, None).await?;
-            }
-        }
-        drop(conn);
-        let mut after = None;
-        loop {
-            let page = deps.stripe.list_subscriptions(after.as_ref()).await?;
-            let mut conn = deps.db.worker().acquire().await?;
-            for subscription in &page.items {
-                queue::enqueue(&mut conn, &SyncSubscription { subscription: subscription.id.clone() }, None).await?;
-            }
-            match page.items.last() {
-                Some(last) if page.more => after = Some(last.id.clone()),
-                _ => return Ok(()),
-            }
-        }
-    }
-}
-
 /// Enqueues what is due by time alone. Keys make sure that several workers enqueue one of each.
 pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: CancellationToken) {
     // Not at once: after each deployment the first payments would stand behind a comparison of everything.
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + sweep_every.min(SWEEP_SOON), sweep_every);
     let mut review = tokio::time::interval(REVIEW_EVERY);
     let mut waiting = tokio::time::interval(WAITING_EVERY);
+    let catch_up_every = sweep_every.min(CATCH_UP_EVERY);
+    let mut catch_up = tokio::time::interval_at(tokio::time::Instant::now() + catch_up_every, catch_up_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
@@ -96,6 +72,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             _ = sweep.tick() => note(enqueue(&deps, &SweepStripe {}).await),
             _ = review.tick() => note(enqueue(&deps, &ReviewStandings {}).await),
             _ = waiting.tick() => note(enqueue(&deps, &KeepWaitingList {}).await),
+            _ = catch_up.tick() => note(enqueue(&deps, &CatchUpEvents {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }

@@ -4,7 +4,12 @@
 
 mod api;
 mod bench;
+mod changes;
 mod checkout;
+mod giving_back;
+mod invoicing;
+mod raw;
 mod renewal;
 mod signature;
+mod types;
 mod webhooks;

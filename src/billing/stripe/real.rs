@@ -31,8 +31,8 @@ use stripe_product::product::{CreateProduct, RetrieveProduct};
 use url::Url;
 
 use super::{
-    Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, EventHint, EventId, Interval, Invoice, NewCustomer, Page,
-    PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode,
+    Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, EventHint, EventId, Interval, Invoice, NewCustomer, Owed,
+    Page, PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode,
     WebhookEndpoint, read,
 };
 
@@ -275,8 +275,16 @@ impl Stripe for RealStripe {
             list = list.starting_after(after.as_str());
         }
         let page = self.ask(&list).await?;
-        let items = page.data.iter().map(read::subscription).collect::<Result<_>>()?;
-        Ok(Page { items, more: page.has_more })
+        Ok(read::subscriptions(&page.data, page.has_more))
+    }
+
+    async fn list_owed(&self, after: Option<&str>) -> Result<Page<Owed>> {
+        let mut list = ListInvoice::new().status(stripe_shared::InvoiceStatus::Open).limit(PAGE);
+        if let Some(after) = after {
+            list = list.starting_after(after);
+        }
+        let page = self.ask(&list).await?;
+        read::owed(&page.data, page.has_more)
     }
 
     async fn events_since(&self, after: Option<&EventId>) -> Result<Page<EventHint>> {

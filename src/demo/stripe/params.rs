@@ -57,6 +57,40 @@ impl Params {
         }
     }
 
+    /// One of these words.
+    pub(super) fn choice(&mut self, field: &str, words: &[&str]) -> Result<Option<String>, ApiError> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(word) if words.contains(&word.as_str()) => Ok(Some(word)),
+            Some(_) => {
+                let name = self.name(field);
+                Err(ApiError::refused(&name, format!("Invalid {name}: must be one of {}", words.join(", "))))
+            }
+        }
+    }
+
+    /// How this field is called in messages.
+    pub(super) fn called(&self, field: &str) -> String {
+        self.name(field)
+    }
+
+    /// Moves everything under these names into `into`, unless that has it.
+    pub(super) fn hand_down(&mut self, names: &[&str], into: &mut Self) {
+        self.fields.retain(|name, value| {
+            let first = name.split('[').next().unwrap_or_default();
+            if !names.contains(&first) {
+                return true;
+            }
+            into.fields.entry(name.clone()).or_insert_with(|| std::mem::take(value));
+            false
+        });
+    }
+
+    /// Nothing was sent, or all of it was taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     pub(super) fn url(&mut self, field: &str) -> Result<Option<String>, ApiError> {
         let Some(text) = self.take(field) else { return Ok(None) };
         // The braces of `{CHECKOUT_SESSION_ID}` are no part of a URL; Stripe takes them.

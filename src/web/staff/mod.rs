@@ -1,5 +1,6 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod differences;
 mod extend;
 mod instances;
 mod jobs;
@@ -47,6 +48,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)
+        .get("/staff/differences", reads, differences::show)
+        .post("/staff/differences/look", reads, differences::look)
         .post("/staff/jobs/{id}/retry", operates, jobs::retry)
 }
 

@@ -80,6 +80,7 @@ struct Loaded {
     clusters: Vec<capacity::ClusterRow>,
     list: (i64, Option<DateTime<Utc>>),
     mails: i64,
+    differences: i64,
 }
 
 impl Loaded {
@@ -95,6 +96,7 @@ impl Loaded {
             clusters: capacity::list_clusters(&mut conn).await?,
             list: capacity::waiting_total(&mut conn).await?,
             mails: mail::count_troubled(&mut conn, state.clock.as_ref()).await?,
+            differences: billing::difference::count_open(&mut conn).await?,
         })
     }
 
@@ -139,6 +141,7 @@ impl Loaded {
             figure("left", left.to_string(), left == 0, ""),
             figure("list", waiting.to_string(), waiting > 0 && left > 0, ""),
             figure("list-oldest", age(first), false, ""),
+            figure("differences", self.differences.to_string(), self.differences > 0, "/staff/differences"),
             figure("mails", self.mails.to_string(), self.mails > 0, ""),
         ]
     }

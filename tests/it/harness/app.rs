@@ -217,6 +217,7 @@ impl TestApp {
     pub async fn try_run_jobs(&self) -> Vec<JobRow> {
         for _ in 0..20 {
             self.shop.webhooks_arrived().await;
+            worker::hand_on_events(&self.deps).await.unwrap();
             if due(self.sql(), self.clock.now()).await == 0 {
                 return queue::list(self.sql()).await.unwrap().into_iter().filter(|job| job.last_error.is_some()).collect();
             }
