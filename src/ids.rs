@@ -112,6 +112,8 @@ id_types! {
     OrderId = "ord_";
     /// Our mirror of a Stripe subscription.
     SubscriptionId = "sub_";
+    /// A release on its way to the servers that run an older one.
+    RolloutId = "rol_";
     /// A reserved share of a cluster.
     PlaceId = "plc_";
     /// A mail that is owed to somebody.

@@ -49,3 +49,10 @@ mail-waiting-subject = You are number { $position } on the waiting list
 mail-waiting-what = All places are taken just now. You are number { $position } in the queue for { $domain }.
 mail-waiting-nothing-charged = Nothing was charged and no card is needed. The page of your servers shows your position; look there now and then. A place that is free goes to whoever orders first.
 mail-waiting-action = Go to { $host }
+
+mail-upgrade-subject = { $domain } gets Mastodon { $version }
+mail-upgrade-what = Your server { $domain } runs Mastodon { $from }.
+mail-upgrade-when = It will be brought to { $version }, not before { $at }.
+mail-upgrade-how = A backup is made right before. The server stays reachable, apart from a few seconds. What the new version changes in the database can't be undone.
+mail-upgrade-window = You can choose the hours that suit you, and see when your turn is, here:
+mail-upgrade-action = Choose the hours

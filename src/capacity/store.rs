@@ -3,68 +3,220 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::cluster::NewCluster;
+use super::place::OpenCluster;
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{AccountId, ClusterId, InstanceId, PlaceId, WaitingId};
+use crate::plan::Amounts;
 
-/// A cluster as staff see it.
-#[derive(Debug, Clone, sqlx::FromRow)]
+/// Whether a cluster gets new servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ClusterState {
+    /// It does.
+    Open,
+    /// It runs what it has and gets nothing new.
+    Drained,
+}
+
+/// A cluster as the fleet and staff see it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct ClusterRow {
     /// Which.
     pub id: ClusterId,
-    /// Its name in the configuration.
+    /// Its name, for good.
     pub name: String,
-    /// `open` or `closed`.
-    pub state: String,
-    /// Instances it may hold.
-    pub capacity: i32,
-    /// Places that are reserved or confirmed.
-    pub taken: i64,
+    /// Where it stands.
+    pub region: String,
+    /// Name of a file in the folder of kubeconfigs; `None`: the pod's own service account.
+    pub kubeconfig: Option<String>,
+    /// Where its operator runs.
+    pub namespace: String,
+    /// Whether it gets new servers.
+    pub state: ClusterState,
+    /// What it has.
+    #[sqlx(json)]
+    pub has: Amounts,
+    /// What is reserved or in use of it.
+    #[sqlx(json)]
+    pub taken: Amounts,
+    /// Servers that have a place on it.
+    pub servers: i64,
+    /// When its API server last answered.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// Why it did not, the last time that it was asked.
+    pub trouble: Option<String>,
 }
 
-/// Which cluster it is, and its capacity before; `None` for one that was not known.
-pub(super) async fn upsert_cluster(
+macro_rules! clusters {
+    ($which:literal) => {
+        concat!(
+            "select c.id, c.name, c.region, c.kubeconfig, c.namespace, c.state, c.seen_at, c.trouble,
+               jsonb_build_object('services', c.services, 'pods', c.pods, 'custom_resources', c.custom_resources, 'memory_mib',
+                 c.memory_mib, 'cpu_milli', c.cpu_milli, 'volumes', c.volumes, 'volume_gib', c.volume_gib) as has,
+               taken.amounts as taken, taken.servers
+             from clusters c cross join lateral (
+               select count(*) as servers, jsonb_build_object('services', coalesce(sum(services), 0), 'pods', coalesce(sum(pods), 0),
+                 'custom_resources', coalesce(sum(custom_resources), 0), 'memory_mib', coalesce(sum(memory_mib), 0),
+                 'cpu_milli', coalesce(sum(cpu_milli), 0), 'volumes', coalesce(sum(volumes), 0),
+                 'volume_gib', coalesce(sum(volume_gib), 0)) as amounts
+               from places p where p.cluster_id = c.id and p.state <> 'freed') as taken ",
+            $which
+        )
+    };
+}
+
+/// All clusters with what is taken of them, by name.
+pub async fn list_clusters(conn: &mut PgConnection) -> sqlx::Result<Vec<ClusterRow>> {
+    sqlx::query_as(clusters!("order by c.name")).fetch_all(conn).await
+}
+
+/// The cluster of a name, or of an id's text.
+pub async fn find_cluster(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<ClusterRow>> {
+    let id: Option<ClusterId> = name.parse().ok();
+    sqlx::query_as(clusters!("where c.name = $1 or c.id = $2")).bind(name).bind(id).fetch_optional(conn).await
+}
+
+pub(super) async fn insert_cluster(
     conn: &mut PgConnection,
     clock: &dyn Clock,
-    name: &str,
-    capacity: i32,
-) -> sqlx::Result<(ClusterId, Option<i32>)> {
-    sqlx::query_as(
-        "with before as (select capacity from clusters where name = $2)
-         insert into clusters (id, name, state, capacity, created_at) values ($1, $2, 'open', $3, $4)
-         on conflict on constraint clusters_name_key do update set capacity = excluded.capacity
-         returning id, (select capacity from before)",
+    id: ClusterId,
+    new: &NewCluster,
+) -> sqlx::Result<()> {
+    let NewCluster { name, region, kubeconfig, namespace, has } = new;
+    let Amounts { services, pods, custom_resources, memory_mib, cpu_milli, volumes, volume_gib } = has;
+    sqlx::query(
+        "insert into clusters (id, name, region, kubeconfig, namespace, state, services, pods, custom_resources, memory_mib, cpu_milli,
+                               volumes, volume_gib, trouble, created_at)
+         values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, $12, 'the fleet has not reached it yet', $13)",
     )
-    .bind(ClusterId::new())
+    .bind(id)
     .bind(name)
-    .bind(capacity)
+    .bind(region)
+    .bind(kubeconfig)
+    .bind(namespace)
+    .bind(services)
+    .bind(pods)
+    .bind(custom_resources)
+    .bind(memory_mib)
+    .bind(cpu_milli)
+    .bind(volumes)
+    .bind(volume_gib)
     .bind(clock.now())
-    .fetch_one(conn)
-    .await
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
-/// All clusters with what is taken of them.
-pub async fn list_clusters(conn: &mut PgConnection) -> sqlx::Result<Vec<ClusterRow>> {
-    sqlx::query_as(
-        "select c.id, c.name, c.state, c.capacity, (select count(*) from places p where p.cluster_id = c.id and p.state <> 'freed') as taken
-         from clusters c order by c.name",
+/// How the fleet gets at a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct ClusterAccess {
+    /// Which.
+    pub id: ClusterId,
+    /// Its name.
+    pub name: String,
+    /// Name of a file in the folder of kubeconfigs; `None`: the pod's own service account.
+    pub kubeconfig: Option<String>,
+    /// Where its operator runs.
+    pub namespace: String,
+}
+
+/// All clusters, for the fleet.
+pub async fn list_cluster_access(conn: &mut PgConnection) -> sqlx::Result<Vec<ClusterAccess>> {
+    sqlx::query_as("select id, name, kubeconfig, namespace from clusters order by name").fetch_all(conn).await
+}
+
+/// Whether that changed anything.
+pub(super) async fn set_cluster_state(conn: &mut PgConnection, id: ClusterId, state: ClusterState) -> sqlx::Result<bool> {
+    let done =
+        sqlx::query("update clusters set state = $2 where id = $1 and state <> $2").bind(id).bind(state).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn set_cluster_capacity(conn: &mut PgConnection, id: ClusterId, has: &Amounts) -> sqlx::Result<()> {
+    let Amounts { services, pods, custom_resources, memory_mib, cpu_milli, volumes, volume_gib } = has;
+    let done = sqlx::query(
+        "update clusters set services = $2, pods = $3, custom_resources = $4, memory_mib = $5, cpu_milli = $6, volumes = $7,
+                             volume_gib = $8 where id = $1",
     )
-    .fetch_all(conn)
-    .await
+    .bind(id)
+    .bind(services)
+    .bind(pods)
+    .bind(custom_resources)
+    .bind(memory_mib)
+    .bind(cpu_milli)
+    .bind(volumes)
+    .bind(volume_gib)
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
 }
 
-/// Reserves a place on a cluster that [`super::cluster_with_room`] returned in the same transaction.
+/// The API server of a cluster has answered. For the fleet.
+pub async fn note_seen(conn: &mut PgConnection, clock: &dyn Clock, id: ClusterId) -> sqlx::Result<()> {
+    let done = sqlx::query("update clusters set seen_at = $2, trouble = null where id = $1")
+        .bind(id)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+/// The API server of a cluster has not answered. For the fleet.
+pub async fn note_trouble(conn: &mut PgConnection, id: ClusterId, why: &str) -> sqlx::Result<()> {
+    let done = sqlx::query("update clusters set trouble = $2 where id = $1").bind(id).bind(why).execute(conn).await?;
+    exactly_one(&done)
+}
+
+#[derive(sqlx::FromRow)]
+struct OpenRow {
+    id: ClusterId,
+    #[sqlx(json)]
+    has: Amounts,
+    #[sqlx(json)]
+    taken: Amounts,
+    seen_at: Option<DateTime<Utc>>,
+    trouble: Option<String>,
+}
+
+async fn open(conn: &mut PgConnection, reserving: bool) -> sqlx::Result<Vec<OpenCluster>> {
+    let rows: Vec<OpenRow> = sqlx::query_as("select * from open_clusters($1)").bind(reserving).fetch_all(conn).await?;
+    let cluster = |OpenRow { id, has, taken, seen_at, trouble }: OpenRow| OpenCluster {
+        id,
+        has,
+        taken,
+        seen_at,
+        troubled: trouble.is_some(),
+    };
+    Ok(rows.into_iter().map(cluster).collect())
+}
+
+/// The clusters that take new servers. A hint for pages; only what [`open_clusters_to_reserve`] says can be relied upon.
+pub async fn open_clusters(conn: &mut PgConnection) -> sqlx::Result<Vec<OpenCluster>> {
+    open(conn, false).await
+}
+
+/// The same, exactly: other orders wait until this transaction ends, so a place that is reserved in it exists.
+pub async fn open_clusters_to_reserve(conn: &mut PgConnection) -> sqlx::Result<Vec<OpenCluster>> {
+    open(conn, true).await
+}
+
+/// Reserves a place on a cluster that was chosen out of [`open_clusters_to_reserve`] in the same transaction.
 pub async fn reserve(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     cluster: ClusterId,
     account: AccountId,
     instance: InstanceId,
+    needs: &Amounts,
     until: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let Amounts { services, pods, custom_resources, memory_mib, cpu_milli, volumes, volume_gib } = needs;
     sqlx::query(
-        "insert into places (id, cluster_id, account_id, instance_id, state, reserved_until, created_at)
-         values ($1, $2, $3, $4, 'reserved', $5, $6)",
+        "insert into places (id, cluster_id, account_id, instance_id, state, reserved_until, created_at, services, pods,
+                             custom_resources, memory_mib, cpu_milli, volumes, volume_gib)
+         values ($1, $2, $3, $4, 'reserved', $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(PlaceId::new())
     .bind(cluster)
@@ -72,6 +224,13 @@ pub async fn reserve(
     .bind(instance)
     .bind(until)
     .bind(clock.now())
+    .bind(services)
+    .bind(pods)
+    .bind(custom_resources)
+    .bind(memory_mib)
+    .bind(cpu_milli)
+    .bind(volumes)
+    .bind(volume_gib)
     .execute(conn)
     .await?;
     Ok(())

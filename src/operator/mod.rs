@@ -4,6 +4,7 @@
 //! process. Several of them may run; a lease spares double work, and nothing goes wrong without it.
 
 pub mod bucket;
+mod catalogue;
 mod error;
 pub mod fuse;
 mod instance;
@@ -22,6 +23,7 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kube::Client;
 use kube::runtime::controller::{Error as ControllerError, ReconcileRequest};
@@ -106,9 +108,11 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
     let (wake, woken) = mpsc::unbounded_channel();
     let (wake_runs, woken_runs) = mpsc::unbounded_channel();
     let (synced, all_seen) = oneshot::channel();
-    let follower = tokio::spawn(follow(Arc::clone(context), wake, wake_runs.clone(), synced, term.clone()));
+    let follower = tokio::spawn(follow(Arc::clone(context), wake.clone(), wake_runs.clone(), synced, term.clone()));
 
     let (reader, writer) = reflector::store();
+    let (known, catalogue_known) = oneshot::channel();
+    let catalogue = tokio::spawn(catalogue::follow(Arc::clone(context), reader.clone(), wake, known, term.clone()));
     let instances = watcher(context.instances.clone(), watcher::Config::default().page_size(500))
         .default_backoff()
         .reflect(writer)
@@ -128,10 +132,11 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
     let ended = term.clone().cancelled_owned();
     let queue = stream::select(instances, woken).take_until(ended);
 
-    // Before everything has been listed, what is there would look as if it were missing.
+    // Before everything has been listed, what is there would look as if it were missing; and a release that the fleet has published as
+    // if nobody had heard of it.
     tokio::select! {
         () = term.cancelled() => {}
-        _ = all_seen => {}
+        _ = future::join(all_seen, catalogue_known) => {}
     }
     let runs = tokio::spawn(run::work(Arc::clone(context), reader.clone(), woken_runs, term.clone()));
     let config = Config::default().concurrency(context.settings.concurrency).debounce(Duration::from_millis(5));
@@ -171,6 +176,7 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
     }
     follower.abort();
     runs.abort();
+    catalogue.abort();
 }
 
 /// Follows our objects: notes what was seen and wakes whom it concerns.

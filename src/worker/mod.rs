@@ -6,6 +6,7 @@
 mod claim;
 mod deliver;
 mod measure;
+mod rollout;
 mod stripe;
 mod sweep;
 
@@ -24,8 +25,9 @@ use crate::db::Db;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::mail::{SendMail, Transport};
-use crate::plan::Catalogue;
+use crate::plan::{Catalogue, Releases};
 use crate::queue::{self, Job};
+use crate::rollout::jobs::AdvanceRollouts;
 use crate::telemetry;
 
 /// What handlers work with.
@@ -41,6 +43,8 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
+    /// The file of releases: those that the database begins with.
+    pub releases: Arc<Releases>,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// Each looks up customers' own domains by itself.
@@ -154,6 +158,7 @@ async fn build(
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
+        .define_job::<Task<AdvanceRollouts>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {
         Some(token) => {

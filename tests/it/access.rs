@@ -9,7 +9,7 @@ use std::path::Path;
 use http::Method;
 use paddock::account::{Role, Scope};
 use paddock::capacity;
-use paddock::ids::{InstanceId, OrderId, RunId};
+use paddock::ids::{ClusterId, InstanceId, OrderId, RolloutId, RunId};
 use paddock::web::{self, Access, Entry};
 
 use crate::harness::{Answer, Client, Start, TestApp};
@@ -27,6 +27,8 @@ struct Ids {
     instance: String,
     order: String,
     run: String,
+    rollout: String,
+    cluster: String,
 }
 
 impl Ids {
@@ -34,16 +36,20 @@ impl Ids {
         let instance = app.running(customer, "birds").await;
         let order = app.order(customer, "wrens").await.id.to_string();
         let run = app.ask_run(customer, &instance, &serde_json::json!({"cacheClear": {}})).await.to_string();
-        Self { instance: instance.id.to_string(), order, run }
+        let rollout = RolloutId::new().to_string();
+        Self { instance: instance.id.to_string(), order, run, rollout, cluster: ClusterId::new().to_string() }
     }
 
     /// Nobody's.
     fn nobodys() -> Self {
-        Self { instance: InstanceId::new().to_string(), order: OrderId::new().to_string(), run: RunId::new().to_string() }
+        let (instance, order, run) = (InstanceId::new().to_string(), OrderId::new().to_string(), RunId::new().to_string());
+        Self { instance, order, run, rollout: RolloutId::new().to_string(), cluster: ClusterId::new().to_string() }
     }
 
     fn malformed() -> Self {
-        Self { instance: "ins_nonsense".to_owned(), order: "%00".to_owned(), run: "run_nonsense".to_owned() }
+        let none = || "%00".to_owned();
+        let (instance, run) = ("ins_nonsense".to_owned(), "run_nonsense".to_owned());
+        Self { instance, order: none(), run, rollout: none(), cluster: none() }
     }
 
     fn path(&self, template: &str) -> String {
@@ -54,6 +60,9 @@ impl Ids {
                 ("{id}", "orders") => self.order.clone(),
                 ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
+                ("{id}", "rollouts") => self.rollout.clone(),
+                ("{id}", "clusters") => self.cluster.clone(),
+                ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),

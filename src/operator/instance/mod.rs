@@ -21,7 +21,7 @@ mod turn;
 mod upgrade;
 mod validate;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
 use super::fuse::Fuse;
 use super::seen::SeenStore;
-use super::settings::Settings;
+use super::settings::{Release, Settings};
 use super::vault::Vault;
 use crate::clock::SharedClock;
 use crate::crash;
@@ -67,8 +67,10 @@ pub struct Context {
     pub vault: Vault,
     /// The present.
     pub clock: SharedClock,
-    /// What the operator was told.
+    /// What the operator was told when it started.
     pub settings: Settings,
+    /// The same with the releases that the fleet has published.
+    current: Mutex<Arc<Settings>>,
     /// What was seen of our objects.
     pub seen: Arc<SeenStore>,
     /// Writes events.
@@ -105,11 +107,28 @@ impl Context {
             buckets,
             vault,
             clock,
+            current: Mutex::new(Arc::new(settings.clone())),
             settings,
             seen: Arc::default(),
             recorder,
             memory: Mutex::default(),
         }
+    }
+
+    /// What the operator was told, with the releases as they are known now.
+    fn current(&self) -> Arc<Settings> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these releases may run; those of the settings when there are none. Whether that changed anything.
+    pub fn set_releases(&self, releases: Option<BTreeMap<String, Release>>) -> bool {
+        let releases = releases.unwrap_or_else(|| self.settings.releases.clone());
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.releases == releases {
+            return false;
+        }
+        *current = Arc::new(Settings { releases, ..self.settings.clone() });
+        true
     }
 
     fn with_memory<T>(&self, instance: &str, act: impl FnOnce(&mut Memory) -> T) -> T {
@@ -176,7 +195,8 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
         return stall(context, &observed, data_lost(&observed.lost)).await;
     }
     let instance = Arc::clone(&observed.instance);
-    let valid = match validate(&context.settings, &instance, &observed.status, &observed.seen) {
+    let settings = context.current();
+    let valid = match validate(&settings, &instance, &observed.status, &observed.seen) {
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };

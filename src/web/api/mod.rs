@@ -18,6 +18,7 @@ mod session;
 mod status;
 mod verification;
 mod waiting;
+mod window;
 
 use super::access::{Access, Routes};
 use crate::account::Role;
@@ -78,6 +79,8 @@ operations! {
     get "/api/v1/instances/{id}/mail" Access::Member(Role::Viewer) => own_mail::get;
     post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
     delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;
+    post "/api/v1/instances/{id}/window" Access::Member(Role::Admin) => window::set;
+    delete "/api/v1/instances/{id}/window" Access::Member(Role::Admin) => window::clear;
     get "/api/v1/status" Access::Public => status::get;
     get "/api/v1/openapi.json" Access::Public => openapi::get;
 }

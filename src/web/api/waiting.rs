@@ -57,7 +57,8 @@ pub(super) async fn join(
 ) -> Result<Answer<Waiting>, WebError> {
     let checked = checked(&state, new)?;
     let mut tx = state.db.begin_account(customer.account).await?;
-    if capacity::places_left(tx.conn()).await? > 0 {
+    let clusters = capacity::open_clusters(tx.conn()).await?;
+    if capacity::room(&clusters, &checked.plan.size.footprint(), state.clock.now()) > 0 {
         let text = "there is room; POST the same body to /api/v1/orders".to_owned();
         return Err(WebError::Refused { code: "not_full", text, errors: Vec::new() });
     }

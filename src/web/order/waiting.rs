@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::with_message;
-use crate::capacity::{self, Joined};
+use crate::capacity::{self, Joined, OpenCluster};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::{plan_name, time, view};
 use crate::web::page::{PageContext, html, pages};
+use crate::web::public::room_for_any;
 use crate::web::session::Customer;
 
 #[derive(Template)]
@@ -31,7 +32,11 @@ pages!(WaitingPage);
 pub(super) async fn show(State(state): State<AppState>, customer: Customer, mut page: PageContext) -> Result<Response, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let entry = capacity::waiting_entry(tx.conn(), customer.account).await?;
-    let room = capacity::places_left(tx.conn()).await? > 0;
+    let clusters = capacity::open_clusters(tx.conn()).await?;
+    let room = match &entry {
+        Some(entry) => has_room(&state, &clusters, &entry.plan_code),
+        None => room_for_any(&state, &clusters),
+    };
     drop(tx);
     "instances".clone_into(&mut page.section);
     let content = match entry {
@@ -55,6 +60,12 @@ pub(super) async fn show(State(state): State<AppState>, customer: Customer, mut 
     Ok(html(&content)?)
 }
 
+/// Whether a server of a plan finds a place.
+fn has_room(state: &AppState, clusters: &[OpenCluster], plan_code: &str) -> bool {
+    let plan = state.catalogue.get(plan_code);
+    plan.is_some_and(|plan| capacity::room(clusters, &plan.size.footprint(), state.clock.now()) > 0)
+}
+
 /// POST `/waiting/leave`. Leaving twice is leaving.
 pub(super) async fn leave(State(state): State<AppState>, customer: Customer) -> Result<Response, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
@@ -66,7 +77,7 @@ pub(super) async fn leave(State(state): State<AppState>, customer: Customer) -> 
 /// Puts the account on the list, unless there is a place after all: then the customer decides again, because now it costs something.
 pub(super) async fn join(state: &AppState, customer: &Customer, plan_code: &str, domain: &str) -> Result<Response, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
-    if capacity::places_left(tx.conn()).await? > 0 {
+    if has_room(state, &capacity::open_clusters(tx.conn()).await?, plan_code) {
         return Ok(with_message(state, "/new/review", "done", "waiting-room-now"));
     }
     let person = &customer.person;

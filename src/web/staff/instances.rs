@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{named, order_state};
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
+use crate::capacity;
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance, Intent, Seen};
@@ -15,7 +16,8 @@ use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, inst
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::runs::{Usual, run_view};
-use crate::web::instance::view::{StepView, readable, state as state_view, steps};
+use crate::web::instance::upgrades::window_words;
+use crate::web::instance::view::{StepView, readable, state as state_view, steps, unseen};
 use crate::web::instance::{plan_name, price_of, time};
 use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::{account, words::Words};
@@ -74,6 +76,10 @@ struct StaffInstancePage {
     may_resume: bool,
     may_end: bool,
     may_remove: bool,
+    /// It gets new releases before the others.
+    canary: bool,
+    /// What nobody has seen for a while.
+    unseen: String,
 }
 
 /// A run with the operator's own words.
@@ -116,6 +122,8 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     let subscription = billing::find_subscription(&mut conn, id).await?;
     let typical = instance::typical_seconds(&mut conn).await?;
     let customer = account::account_name(&mut conn, instance.account_id).await?.unwrap_or_default();
+    let cluster = capacity::find_cluster(&mut conn, &instance.cluster_id.to_string()).await?;
+    let cluster = cluster.map(|cluster| cluster.name).unwrap_or_default();
     let of_order = order.iter().map(|order| order.id.to_string());
     let of_subscription = subscription.iter().map(|subscription| subscription.id.to_string());
     let subjects: Vec<String> = std::iter::once(id.to_string()).chain(of_order).chain(of_subscription).collect();
@@ -124,7 +132,7 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
-    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
+    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer, &cluster);
     Ok(html(&StaffInstancePage {
         address: readable(&instance.domain),
         state: state_view(&page.w, &seen),
@@ -138,6 +146,8 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         may_resume: matches!(instance.intent, Intent::Suspended | Intent::Archived),
         may_end: matches!(instance.intent, Intent::Running | Intent::Suspended),
         may_remove: instance.intent == Intent::Archived,
+        canary: instance.canary,
+        unseen: unseen(&page.w, &seen),
         page,
     })?)
 }
@@ -187,6 +197,7 @@ fn facts(
     order: Option<&Order>,
     subscription: Option<&Subscription>,
     customer: &str,
+    cluster: &str,
 ) -> Vec<Fact> {
     let fact = |key: &str, value: String| Fact::new(words, key, value);
     let intent = match &instance.intent_reason {
@@ -199,6 +210,8 @@ fn facts(
         fact("staff-fact-intent", intent),
         fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
         fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),
+        fact("staff-cluster", cluster.to_owned()),
+        fact("fact-window", window_words(words, instance.maintenance_window.as_ref().map(|window| &window.0))),
         fact("fact-version", instance.mastodon_version.clone()),
         fact("fact-plan", plan_name(state, &instance.plan_code)),
     ];

@@ -9,7 +9,7 @@ mod runs;
 mod schema;
 mod sealed;
 mod told;
-mod vault;
+pub mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Node, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Secret};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -28,7 +28,7 @@ use paddock::demo::rig::{REGION, Rig};
 use paddock::ids::InstanceId;
 use paddock::operator::{self, Settings};
 use paddock::resource::{
-    ConditionKind, MastodonInstance, StepName, condition, crds_yaml, is_true, namespace_name, resource_name,
+    CATALOGUE_NAME, ConditionKind, MastodonInstance, StepName, condition, crds_yaml, is_true, namespace_name, resource_name,
 };
 use serde_json::json;
 use tokio::sync::MutexGuard;
@@ -69,6 +69,9 @@ impl Host {
         // Without the controller that looks after nodes the taint of a new node stays.
         let nodes: Api<Node> = Api::all(client.clone());
         nodes.patch("fake-0", &PatchParams::default(), &Patch::Merge(json!({"spec": {"taints": null}}))).await.unwrap();
+        // What a fleet of another test has published.
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "paddock");
+        let _gone = maps.delete(CATALOGUE_NAME, &DeleteParams::default()).await;
         let host = Self { rig, client, _turn: turn };
         host.until("the definition is served", async || host.instances().list(&ListParams::default()).await.ok().map(|_| ()))
             .await;
