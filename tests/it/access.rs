@@ -351,8 +351,8 @@ async fn all_that_offers(start: &Start) -> [Ids; 2] {
     let fail = "update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'the moon'";
     sqlx::query(fail).execute(app.sql()).await.unwrap();
     app.leave_jobs();
-    let run = ids.run.clone();
-    [ids, Ids { instance: building, order: ended, run }]
+    let other = Ids { instance: building, order: ended, ..ids.clone() };
+    [ids, other]
 }
 
 /// Answers the questions of the order path, so that its pages are shown.

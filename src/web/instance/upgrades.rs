@@ -1,19 +1,19 @@
 //! A server's upgrades: what it runs, what it will run and when, and the hours that suit its owner.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::view::readable;
 use super::time;
+use super::view::readable;
 use crate::account::Role;
 use crate::instance::Instance;
 use crate::instance::upkeep::{self, Day, Window};
 use crate::rollout::{self, Due, ItemState};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Form;
 use crate::web::order::with_message;
 use crate::web::page::{Choice, FieldErrors, PageContext, StateView, html, pages, refused};
 use crate::web::session::{Customer, OwnedInstance};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::OPERATES;
 use crate::account::StaffMember;
 use crate::audit::Actor;
 use crate::capacity::{self, BadCluster, ClusterRow, ClusterState, NewCluster, OpenCluster, promised};
@@ -15,6 +15,7 @@ use crate::ids::ClusterId;
 use crate::plan::{Amounts, Dimension};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Form;
 use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, StateView, html, pages, refused};
@@ -25,6 +26,8 @@ use crate::words::Words;
 struct StaffClustersPage {
     page: PageContext,
     clusters: Vec<ClusterView>,
+    /// Whether whoever looks may change anything.
+    may_change: bool,
     /// What was typed into the form for a new one.
     new: NewClusterForm,
     amounts: Vec<AmountField>,
@@ -182,6 +185,7 @@ fn cluster_view(state: &AppState, words: &Words, cluster: &ClusterRow) -> Cluste
 
 async fn clusters_page(
     state: &AppState,
+    member: &StaffMember,
     page: PageContext,
     new: NewClusterForm,
     fields: &Fields,
@@ -196,6 +200,7 @@ async fn clusters_page(
     };
     Ok(StaffClustersPage {
         clusters: clusters.iter().map(|cluster| cluster_view(state, &words, cluster)).collect(),
+        may_change: member.may(OPERATES),
         new,
         amounts: Dimension::ALL.into_iter().map(amount).collect(),
         errors,
@@ -204,9 +209,9 @@ async fn clusters_page(
 }
 
 /// GET `/staff/clusters`
-pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+pub(super) async fn list(State(state): State<AppState>, member: StaffMember, page: PageContext) -> Result<Response, WebError> {
     let new = NewClusterForm { namespace: "paddock".to_owned(), ..NewClusterForm::default() };
-    Ok(html(&clusters_page(&state, page, new, &Fields::new(), FieldErrors::default()).await?)?)
+    Ok(html(&clusters_page(&state, &member, page, new, &Fields::new(), FieldErrors::default()).await?)?)
 }
 
 /// POST `/staff/clusters`: a new one. The kubeconfig itself never passes through here: it lies in the folder of kubeconfigs.
@@ -242,7 +247,7 @@ pub(super) async fn add(
     }
     if !errors.is_empty() {
         drop(tx);
-        return Ok(refused(&clusters_page(&state, page, form, &fields, errors).await?)?);
+        return Ok(refused(&clusters_page(&state, &member, page, form, &fields, errors).await?)?);
     }
     tx.commit().await?;
     Ok(with_message(&state, "/staff/clusters", "done", "cluster-added"))
@@ -293,7 +298,7 @@ pub(super) async fn set_capacity(
         Ok(has) => has,
         Err(errors) => {
             drop(tx);
-            return Ok(refused(&clusters_page(&state, page, NewClusterForm::default(), &Fields::new(), errors).await?)?);
+            return Ok(refused(&clusters_page(&state, &member, page, NewClusterForm::default(), &Fields::new(), errors).await?)?);
         }
     };
     match capacity::set_capacity(&mut tx, state.clock.as_ref(), Actor::Staff(member.id), &cluster, &has).await {

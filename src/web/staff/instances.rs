@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{named, order_state};
+use super::{DESTROYS, OPERATES, named, order_state};
+use crate::account::StaffMember;
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
 use crate::capacity;
@@ -71,12 +72,14 @@ struct StaffInstancePage {
     runs: Vec<StaffRunRow>,
     audit: Vec<AuditRow>,
     id: String,
-    /// What the buttons lead to, by the intent.
+    /// What the buttons lead to, by the intent and by who looks.
     may_pause: bool,
     may_resume: bool,
     may_end: bool,
     may_remove: bool,
-    /// It gets new releases before the others.
+    /// Whether whoever looks may say whether it gets new releases before the others.
+    may_choose: bool,
+    /// It does.
     canary: bool,
     /// What nobody has seen for a while.
     unseen: String,
@@ -114,7 +117,13 @@ const ENTRIES: i64 = 50;
 const RUNS: i64 = 20;
 
 /// GET `/staff/instances/{id}`
-pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, page: PageContext) -> Result<Response, WebError> {
+pub(super) async fn show(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+    page: PageContext,
+) -> Result<Response, WebError> {
+    let (operates, destroys) = (member.may(OPERATES), member.may(DESTROYS));
     let id: InstanceId = id.parse().map_err(|_| WebError::NotFound)?;
     let mut conn = state.db.staff().acquire().await?;
     let instance = instance::find(&mut conn, id).await?.ok_or(WebError::NotFound)?;
@@ -142,10 +151,11 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
-        may_pause: instance.intent == Intent::Running,
-        may_resume: matches!(instance.intent, Intent::Suspended | Intent::Archived),
-        may_end: matches!(instance.intent, Intent::Running | Intent::Suspended),
-        may_remove: instance.intent == Intent::Archived,
+        may_pause: operates && instance.intent == Intent::Running,
+        may_resume: operates && matches!(instance.intent, Intent::Suspended | Intent::Archived),
+        may_end: destroys && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_remove: destroys && instance.intent == Intent::Archived,
+        may_choose: operates,
         canary: instance.canary,
         unseen: unseen(&page.w, &seen),
         page,

@@ -24,10 +24,14 @@ use crate::words::Words;
 
 /// Who gives jobs their tries again.
 const RETRIES: Scope = Scope::Operations;
+/// Who changes servers, clusters, releases and rollouts.
+const OPERATES: Scope = Scope::Operations;
+/// Who ends servers and destroys what they hold.
+const DESTROYS: Scope = Scope::Admin;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
-    let (operates, destroys) = (Access::Staff(Scope::Operations), Access::Staff(Scope::Admin));
+    let (operates, destroys) = (Access::Staff(OPERATES), Access::Staff(DESTROYS));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)

@@ -1,18 +1,18 @@
 //! Releases of Mastodon: which can run, which new servers start with, and a form for the next.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::yes_or_no;
+use super::{OPERATES, yes_or_no};
 use crate::account::StaffMember;
 use crate::audit::Actor;
 use crate::plan::{self, FileError, ListedRelease, Release, Version};
 use crate::rollout::{self, BadRelease};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Form;
 use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, StateView, html, pages, refused};
@@ -23,6 +23,8 @@ use crate::words::Words;
 struct StaffReleasesPage {
     page: PageContext,
     releases: Vec<ReleaseView>,
+    /// Whether whoever looks may change anything.
+    may_change: bool,
     form: ReleaseForm,
     errors: FieldErrors,
 }
@@ -116,6 +118,7 @@ fn release_view(words: &Words, listed: &ListedRelease, running: &[(String, i64)]
 
 async fn releases_page(
     state: &AppState,
+    member: &StaffMember,
     page: PageContext,
     form: ReleaseForm,
     errors: FieldErrors,
@@ -125,12 +128,12 @@ async fn releases_page(
     let running = rollout::count_by_version(&mut conn).await?;
     let words = page.w.clone();
     let releases = releases.iter().map(|listed| release_view(&words, listed, &running)).collect();
-    Ok(StaffReleasesPage { page, releases, form, errors })
+    Ok(StaffReleasesPage { page, releases, may_change: member.may(OPERATES), form, errors })
 }
 
 /// GET `/staff/releases`
-pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
-    Ok(html(&releases_page(&state, page, ReleaseForm::default(), FieldErrors::default()).await?)?)
+pub(super) async fn list(State(state): State<AppState>, member: StaffMember, page: PageContext) -> Result<Response, WebError> {
+    Ok(html(&releases_page(&state, &member, page, ReleaseForm::default(), FieldErrors::default()).await?)?)
 }
 
 /// POST `/staff/releases`: a new one, or another in the place of one that nobody runs.
@@ -160,7 +163,7 @@ pub(super) async fn add(
         }
         Err(errors) => errors,
     };
-    Ok(refused(&releases_page(&state, page, form, errors).await?)?)
+    Ok(refused(&releases_page(&state, &member, page, form, errors).await?)?)
 }
 
 fn to_answer(state: &AppState, done: Result<(), BadRelease>, key: &str) -> Result<Response, WebError> {

@@ -1,13 +1,12 @@
 //! Rollouts: what a release would do, starting it, and watching it.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::rollout_view::{Counts, ItemRow, StepRow, item_row, progress, rollout_state, step_name, step_rows};
-use super::yes_or_no;
+use super::{OPERATES, yes_or_no};
 use crate::account::StaffMember;
 use crate::audit::Actor;
 use crate::ids::{InstanceId, RolloutId};
@@ -16,6 +15,7 @@ use crate::plan::{self, Version};
 use crate::rollout::{self, BadAct, LeftOut, Policy, Preview, Rollout, RolloutState};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::{Form, Query};
 use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::page::{Choice, Fact, FieldErrors, PageContext, StateView, html, pages, refused};
@@ -48,6 +48,8 @@ struct StaffRolloutNewPage {
     plan: Vec<StepRow>,
     left_out: Vec<String>,
     notes: String,
+    /// Whether whoever looks may begin it.
+    may_begin: bool,
     errors: FieldErrors,
 }
 
@@ -170,6 +172,7 @@ fn left_out(words: &Words, preview: &Preview) -> Vec<String> {
 /// The form with what is typed, and the plan that follows from it.
 async fn new_page(
     state: &AppState,
+    member: &StaffMember,
     page: PageContext,
     wanted: &Wanted,
     mut errors: FieldErrors,
@@ -210,6 +213,7 @@ async fn new_page(
         plan: preview.as_ref().map(|preview| planned(&words, &policy, preview)).unwrap_or_default(),
         left_out: preview.as_ref().map(|preview| left_out(&words, preview)).unwrap_or_default(),
         notes: release.map(|release| release.notes.clone()).unwrap_or_default(),
+        may_begin: member.may(OPERATES),
         errors,
         page,
     })
@@ -234,10 +238,11 @@ fn planned(words: &Words, policy: &Policy, preview: &Preview) -> Vec<StepRow> {
 /// GET `/staff/rollouts/new`: the plan of what is typed. Nothing is written.
 pub(super) async fn plan_new(
     State(state): State<AppState>,
+    member: StaffMember,
     page: PageContext,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, WebError> {
-    let content = new_page(&state, page, &wanted, FieldErrors::default()).await?;
+    let content = new_page(&state, &member, page, &wanted, FieldErrors::default()).await?;
     if content.errors.is_empty() { Ok(html(&content)?) } else { Ok(refused(&content)?) }
 }
 
@@ -264,7 +269,7 @@ pub(super) async fn begin(
     // Here all must be said: what is usual is only the form's beginning.
     let policy = Policy::read(&wanted.steps, |field| wanted.number(field));
     let (Some(version), Ok(policy)) = (version, policy) else {
-        return Ok(refused(&new_page(&state, page, &wanted, errors).await?)?);
+        return Ok(refused(&new_page(&state, &member, page, &wanted, errors).await?)?);
     };
     let mut tx = state.db.staff().begin().await?;
     let id = rollout::begin(&mut tx, state.clock.as_ref(), member.id, version, &policy).await.map_err(refusal)?;
@@ -288,7 +293,12 @@ fn parse(id: &str) -> Result<RolloutId, WebError> {
 }
 
 /// GET `/staff/rollouts/{id}`
-pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, page: PageContext) -> Result<Response, WebError> {
+pub(super) async fn show(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+    page: PageContext,
+) -> Result<Response, WebError> {
     let id = parse(&id)?;
     let mut conn = state.db.staff().acquire().await?;
     let rollout = rollout::find_rollout(&mut conn, id).await?.ok_or(WebError::NotFound)?;
@@ -298,7 +308,9 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     drop(conn);
     let (words, counts) = (page.w.clone(), Counts::of(&counted));
     let row = |item: &rollout::Item| item_row(&words, &rollout.policy, item);
-    let is = |states: &[RolloutState]| states.contains(&rollout.state);
+    // What whoever looks may not do is not offered.
+    let may = member.may(OPERATES);
+    let is = |states: &[RolloutState]| may && states.contains(&rollout.state);
     Ok(html(&StaffRolloutPage {
         id: id.to_string(),
         version: rollout.version.to_string(),
@@ -314,7 +326,7 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         can_pause: is(&[RolloutState::Running]),
         can_resume: is(&[RolloutState::Paused]),
         can_abort: is(&[RolloutState::Running, RolloutState::Paused]),
-        can_roll_back: !is(&[RolloutState::Returning, RolloutState::Returned]) && counts.changed > 0,
+        can_roll_back: may && !is(&[RolloutState::Returning, RolloutState::Returned]) && counts.changed > 0,
         page,
     })?)
 }

@@ -11,6 +11,7 @@ use paddock::account::Scope;
 use paddock::account::password::Passwords;
 use paddock::audit::Actor;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
+use paddock::capacity;
 use paddock::clock::{Clock, ManualClock, SystemClock};
 use paddock::config::Host;
 use paddock::crypto::HostKey;
