@@ -3,6 +3,7 @@
 //! It imports `resource` and `clock` alone, neither the domain nor the database: it can run in another cluster, as another
 //! process. Several of them may run; a lease spares double work, and nothing goes wrong without it.
 
+mod additions;
 pub mod bucket;
 mod catalogue;
 mod error;
@@ -13,6 +14,7 @@ mod leader;
 mod range;
 pub mod relay;
 mod run;
+pub mod seeded;
 mod seen;
 pub mod settings;
 mod template;
@@ -50,6 +52,9 @@ use crate::resource::MastodonInstance;
 
 /// How long the passes under way have at the end.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a pass may take. One that hangs would hold its instance, and one of the places that passes share, for ever; what was done
+/// so far stays, and the next pass goes on from there.
+const PASS: Duration = Duration::from_mins(2);
 
 /// Works until `shutdown`, then ends the passes under way and returns.
 ///
@@ -143,9 +148,16 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
     let passes =
         applier(
             |instance, context| {
-                // A task of its own: building objects of several instances uses several cores.
-                let pass = tokio::spawn(instance::reconcile(instance, context));
-                Box::pin(async move { pass.await.unwrap_or(Err(Error::Crashed)) })
+                // A task of its own: building objects of several instances uses several cores, and a panic ends one pass alone.
+                let pass = instance::reconcile(Arc::clone(&instance), Arc::clone(&context));
+                let pass = tokio::spawn(tokio::time::timeout(PASS, pass));
+                Box::pin(async move {
+                    match pass.await {
+                        Ok(Ok(ended)) => ended,
+                        Ok(Err(_)) => Err(Error::TookTooLong(PASS)),
+                        Err(crash) => Err(instance::crashed(instance, &context, crash).await),
+                    }
+                })
             },
             |instance, error, context| instance::after_error(&instance, error, &context),
             Arc::clone(context),
