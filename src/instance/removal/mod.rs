@@ -1,10 +1,13 @@
 //! The removal of a server that has ended, with all its data, without a proven archive: staff may ask for it in two steps.
 
+mod store;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::store;
+pub use self::store::removal_of;
+use super::store::account_of;
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::{InstanceId, StaffId};
@@ -95,7 +98,7 @@ pub async fn request_removal(
         return Err(RemovalError::Reason);
     }
     store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
-    if store::removal_of(conn, id).await?.is_some() {
+    if removal_of(conn, id).await?.is_some() {
         return Err(RemovalError::Requested);
     }
     store::note_removal_request(conn, clock, id, staff, reason).await?;
@@ -147,13 +150,13 @@ pub async fn finish_removal(conn: &mut PgConnection, clock: &dyn Clock, id: Inst
         return Ok(false);
     }
     capacity::vacate(conn, id).await?;
-    let account = store::account_of(conn, id).await?;
+    let account = account_of(conn, id).await?;
     audit::record(conn, clock, Actor::System("fleet"), Some(account), "instance.removed", &id.to_string(), json!({})).await?;
     Ok(true)
 }
 
 async fn open_request(conn: &mut PgConnection, id: InstanceId) -> Result<RemovalRequest, RemovalError> {
-    let request = store::removal_of(conn, id).await?;
+    let request = removal_of(conn, id).await?;
     request.filter(|request| request.confirmed_at.is_none()).ok_or(RemovalError::NotOpen)
 }
 
@@ -165,6 +168,6 @@ async fn record(
     action: &str,
     detail: serde_json::Value,
 ) -> Result<(), RemovalError> {
-    let account = store::account_of(conn, id).await?;
+    let account = account_of(conn, id).await?;
     Ok(audit::record(conn, clock, Actor::Staff(staff), Some(account), action, &id.to_string(), detail).await?)
 }
