@@ -88,7 +88,9 @@ impl Error {
     /// A task that ended before its time: the words of a panic, or that the program ends.
     pub fn crashed(crash: JoinError) -> Self {
         let why = match crash.try_into_panic() {
-            Ok(panic) => panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned()),
+            Ok(panic) => {
+                panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned())
+            }
             Err(cancelled) => Some(cancelled.to_string()),
         };
         Self::Crashed(why.unwrap_or_else(|| "without a word".to_owned()))

@@ -7,8 +7,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::read::{self, Entry, Fault, FileError};
-use crate::resource::{VersionChange, plan_version_change};
 pub use crate::resource::{BadVersion, Version};
+use crate::resource::{VersionChange, plan_version_change};
 
 /// New servers start with a line that still gets security fixes.
 const OLDEST_OFFERED: Version = Version::new(4, 5, 0);

@@ -138,7 +138,9 @@ async fn images(surroundings: &Surroundings) -> Check {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let lists = match api.get_opt(IMAGES_NAME).await {
         Ok(Some(map)) => map.data.unwrap_or_default(),
-        Ok(None) => return Check::fault(name, format!("there is no ConfigMap {IMAGES_NAME} in {namespace}"), "install the chart"),
+        Ok(None) => {
+            return Check::fault(name, format!("there is no ConfigMap {IMAGES_NAME} in {namespace}"), "install the chart");
+        }
         Err(error) => return Check::warn(name, chain(&error), "look as somebody who may read ConfigMaps of the release"),
     };
     let listed: BTreeSet<&str> = lists.values().flat_map(|list| list.lines()).map(str::trim).collect();
