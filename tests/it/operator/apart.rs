@@ -1,8 +1,11 @@
 //! A control plane for tests whose operators see only what is their own: many of them can use it at once. No work is done in it: Jobs
 //! end and databases answer without any.
 
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, Patch, PatchParams};
 use paddock::demo::rig::{Rig, RigError, Work};
 use paddock::resource::crds_yaml;
+use serde_json::json;
 use tokio::sync::{OnceCell, RwLock};
 
 /// Whoever takes a server of it down writes; all others read.
@@ -18,7 +21,13 @@ pub async fn apart() -> Result<&'static Rig, RigError> {
             settings.work = Work::Skipped;
             settings
         });
-        settings.await.map_err(|error| error.to_string())
+        let rig = settings.await.map_err(|error| error.to_string())?;
+        // Without the controller that looks after nodes the taint of a new node stays.
+        let client = rig.cluster().client().await.map_err(|error| error.to_string())?;
+        let clean = Patch::Merge(json!({"spec": {"taints": null}}));
+        let cleaned = Api::<Node>::all(client).patch("fake-0", &PatchParams::default(), &clean).await;
+        cleaned.map_err(|error| error.to_string())?;
+        Ok(rig)
     };
     RIG.get_or_init(start).await.as_ref().map_err(|error| RigError::Shared(error.clone()))
 }

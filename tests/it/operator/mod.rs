@@ -80,11 +80,6 @@ fn settings_for(rig: &Rig) -> Settings {
     .unwrap()
 }
 
-/// The order of a server.
-fn order_of(id: InstanceId) -> serde_json::Value {
-    Host::wanted(&resource_name(id))
-}
-
 /// A running operator.
 struct Operator {
     stop: CancellationToken,

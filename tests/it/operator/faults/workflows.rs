@@ -5,7 +5,7 @@ use paddock::operator::Settings;
 use paddock::resource::{ConditionKind, MastodonInstance, condition, is_true, resource_name};
 use serde_json::{Value, json};
 
-use super::super::order_of;
+use super::super::Host;
 use super::super::wire::GROUP;
 
 /// A state in which a server stays by itself.
@@ -74,7 +74,7 @@ impl Round {
 impl State {
     /// What the fleet asks for in this state; nothing when the custom resource is to go.
     pub fn wanted(self, id: InstanceId) -> Option<Value> {
-        let mut order = order_of(id);
+        let mut order = Host::wanted(&resource_name(id));
         order["metadata"]["labels"][GROUP] = resource_name(id).into();
         let spec = &mut order["spec"];
         match self {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::ResourceQuota;
+use k8s_openapi::api::core::v1::{Node, ResourceQuota};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use paddock::ids::InstanceId;
-use paddock::operator::bucket::MemoryBuckets;
 use paddock::resource::{ConditionKind, condition, is_true, namespace_name, resource_name};
 use serde_json::json;
 
@@ -61,25 +60,29 @@ async fn a_quota_that_is_used_up_is_told_and_it_goes_on_when_there_is_more() {
 
 #[tokio::test]
 async fn pods_that_fit_nowhere_and_a_volume_that_nobody_provides_are_told() {
-    let mut scene = Scene::new(2).await;
+    // The one node of the control plane takes nothing for a while.
+    let mut scene = Scene::alone(2).await;
     let (large, other) = (scene.ids[0], scene.ids[1]);
+    let nodes: Api<Node> = Api::all(scene.client());
+    let taint = async |taints: serde_json::Value| {
+        nodes.patch("fake-0", &PatchParams::default(), &Patch::Merge(json!({"spec": {"taints": taints}}))).await.unwrap();
+    };
+    taint(json!([{"key": "paddock.test/full", "effect": "NoSchedule"}])).await;
     scene.start();
-    // More than the one node has.
-    scene.order(large, |wanted| wanted["spec"]["size"]["web"]["cpuMilli"] = 200_000_000.into()).await;
-    let told = scene.until_reason(large, ConditionKind::WebReady, "Unschedulable").await;
-    assert!(told.contains("0/1 nodes are available") && told.contains("Insufficient cpu"), "{told}");
+    scene.order(large, |_| {}).await;
+    let told = scene.until_reason(large, ConditionKind::CacheReady, "Unschedulable").await;
+    assert!(told.contains("0/1 nodes are available") && told.contains("taint"), "{told}");
     let status = scene.host.get(large).await.status.unwrap();
     let ready = condition(&status.conditions, ConditionKind::Ready).unwrap();
-    assert_eq!((ready.reason.as_str(), &ready.message), ("WebReady", &told), "the page says why, too");
-    assert!(is_true(&status.conditions, ConditionKind::StreamingReady), "the rest runs");
-    scene.order(large, |_| {}).await;
+    assert_eq!((ready.reason.as_str(), &ready.message), ("CacheReady", &told), "the page says why, too");
+    taint(serde_json::Value::Null).await;
     scene.until_condition(large, ConditionKind::Ready, "True").await;
     scene.stop().await;
 
     let class = format!("test-{}", resource_name(other));
     let mut settings = scene.settings();
     settings.storage_class = Some(class.clone());
-    scene.start_with(settings, Arc::<MemoryBuckets>::default());
+    scene.start_with(settings, Arc::clone(&scene.buckets));
     scene.order(other, |_| {}).await;
     let told = scene.until_reason(other, ConditionKind::CacheReady, "VolumePending").await;
     assert!(told.contains("the volume cache") && told.contains(&class), "{told}");

@@ -26,13 +26,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::apart::{ALONE, apart};
 use super::wire::{Act, Call, GROUP, Group, Wire};
-use super::{Host, order_of, settings_for};
+use super::{Host, settings_for};
 
 /// Servers, and an operator that sees no others.
 struct Scene {
     host: Host,
     ids: Vec<InstanceId>,
     wire: Wire,
+    /// What the object store holds, whichever operator asks.
+    buckets: Arc<MemoryBuckets>,
     operator: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
@@ -54,7 +56,7 @@ impl Scene {
         let ids: Vec<InstanceId> = (0..count).map(|_| InstanceId::new()).collect();
         let members: Vec<String> = ids.iter().copied().map(resource_name).collect();
         let wire = Wire::new(rig, Group { name: members[0].clone(), members }).await;
-        Self { host, ids, wire, operator: None }
+        Self { host, ids, wire, buckets: Arc::default(), operator: None }
     }
 
     /// Servers that are ready, and an operator at rest.
@@ -73,7 +75,7 @@ impl Scene {
 
     fn start(&mut self) {
         let settings = self.settings();
-        self.start_with(settings, Arc::new(MemoryBuckets::default()));
+        self.start_with(settings, Arc::clone(&self.buckets));
     }
 
     fn start_with(&mut self, settings: Settings, buckets: Arc<impl Buckets + 'static>) {
@@ -100,7 +102,7 @@ impl Scene {
 
     /// What the fleet does.
     async fn order(&self, id: InstanceId, change: impl FnOnce(&mut Value)) {
-        let mut wanted = order_of(id);
+        let mut wanted = Host::wanted(&resource_name(id));
         wanted["metadata"]["labels"][GROUP] = resource_name(self.ids[0]).into();
         change(&mut wanted);
         let fleet = PatchParams::apply("fleet").force();

@@ -41,7 +41,7 @@ fn stateless() -> Vec<(&'static str, &'static str, Value, &'static str)> {
 }
 
 /// What is put right when it is changed, and never made anew.
-const KEPT: [&str; 9] = [
+const KEPT: [&str; 10] = [
     "Cluster/db-1",
     "Job/owner-4-5-20",
     "Job/prepare-4-5-20",
@@ -49,6 +49,7 @@ const KEPT: [&str; 9] = [
     "Namespace/the one",
     "PersistentVolumeClaim/cache",
     "Secret/cache-password",
+    "Secret/mastodon-backup",
     "Secret/mastodon-identity",
     "Secret/mastodon-media",
 ];
