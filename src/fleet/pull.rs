@@ -82,7 +82,7 @@ pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: Clu
         // One that can't be written does not stand in the way of the others.
         for (id, said) in std::mem::take(&mut unwritten) {
             let written = match write(&db, &clock, cluster, id, &said).await {
-                Ok(()) => finish_removal(&db, &clock, &api, id, &said).await,
+                Ok(()) => finish_removal(&db, &clock, &api, cluster, id, &said).await,
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = written {
@@ -181,6 +181,7 @@ async fn finish_removal(
     db: &Db,
     clock: &SharedClock,
     api: &Api<MastodonInstance>,
+    cluster: ClusterId,
     id: InstanceId,
     said: &Said,
 ) -> anyhow::Result<()> {
@@ -188,6 +189,10 @@ async fn finish_removal(
         return Ok(());
     }
     let mut tx = db.fleet().begin().await?;
+    // What another cluster says of it is not about it.
+    if instance::find(&mut tx, id).await?.is_none_or(|instance| instance.cluster_id != cluster) {
+        return Ok(());
+    }
     if instance::finish_removal(&mut tx, clock.as_ref(), id).await? {
         tracing::info!(instance.id = %id, "is removed; its address and its place are free");
     }
