@@ -15,6 +15,8 @@ const LANES: usize = 10;
 /// How many workflows one server goes through.
 const TURNS: usize = 12;
 
+/// Servers that can go through a round at once: it was learnt from them.
+pub type Ready<'a> = Vec<(&'static Round, Server<'a>)>;
 /// The references of all workflows that are needed.
 pub type References = Vec<(&'static Workflow, Reference)>;
 
@@ -48,24 +50,36 @@ pub type Told<'a> = &'a (dyn Fn(Option<&Plan>, Outcome) -> bool + Sync);
 /// Carries out all plans. `thorough`: servers that are done with are cleared away, and each workflow begins with an operator that has just
 /// started and remembers nothing; else it goes on with the one that led the server there, unless that has died. A start costs two dozen
 /// lists and as many applies.
-pub async fn carry_out(world: &World, references: &References, plans: Vec<Plan>, thorough: bool, told: Told<'_>) {
-    let lanes = Lanes { world, references, waiting: Waiting::new(plans), thorough, told };
+pub async fn carry_out<'a>(
+    world: &'a World,
+    references: &'a References,
+    ready: Ready<'a>,
+    plans: Vec<Plan>,
+    thorough: bool,
+    told: Told<'a>,
+) {
+    let lanes = Lanes { world, references, ready: Mutex::new(ready), waiting: Waiting::new(plans), thorough, told };
     join_all((0..LANES).map(|_| lanes.one())).await;
 }
 
 struct Lanes<'a> {
     world: &'a World,
     references: &'a References,
+    ready: Mutex<Ready<'a>>,
     waiting: Waiting,
     thorough: bool,
     told: Told<'a>,
 }
 
-impl Lanes<'_> {
+impl<'a> Lanes<'a> {
     /// One lane: server after server, until no plan is left.
     async fn one(&self) {
         while let Some(round) = self.waiting.round() {
-            let go_on = match Server::new(self.world, round.start).await {
+            let server = match self.ready_for(round) {
+                Some(server) => Ok(server),
+                None => Server::new(self.world, round.start).await,
+            };
+            let go_on = match server {
                 Ok(server) => self.lead(server, round).await,
                 Err(error) => (self.told)(None, Outcome::of::<()>(Err(error))),
             };
@@ -75,8 +89,14 @@ impl Lanes<'_> {
         }
     }
 
+    fn ready_for(&self, round: &Round) -> Option<Server<'a>> {
+        let mut ready = self.ready.lock().unwrap();
+        let place = ready.iter().position(|(one, _)| *one == round)?;
+        Some(ready.swap_remove(place).1)
+    }
+
     /// One server, workflow after workflow, as long as all goes well. Returns whether to go on.
-    async fn lead(&self, mut server: Server<'_>, round: &'static Round) -> bool {
+    async fn lead(&self, mut server: Server<'a>, round: &'static Round) -> bool {
         // A plan whose request is to be delivered once more when the next workflow is over.
         let mut late: Option<Plan> = None;
         for (turn, workflow) in round.workflows().cycle().enumerate() {

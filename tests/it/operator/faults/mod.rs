@@ -19,9 +19,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use futures::future::join_all;
+use futures::future::try_join_all;
 
-use self::lanes::{Outcome, References, carry_out};
+use self::lanes::{Outcome, Ready, References, carry_out};
 use self::plan::{Asked, Plan};
 use self::reference::Reference;
 use self::workflows::{ROUNDS, Workflow};
@@ -63,10 +63,12 @@ fn choice() -> anyhow::Result<Choice> {
     })
 }
 
-async fn references(world: &World, needed: impl Fn(&Workflow) -> bool) -> anyhow::Result<References> {
+/// How all workflows go that are needed, and servers that are ready for more.
+async fn learn(world: &World, needed: impl Fn(&Workflow) -> bool) -> anyhow::Result<(References, Ready<'_>)> {
     let rounds = ROUNDS.iter().filter(|round| round.workflows().any(&needed));
-    let learnt = join_all(rounds.map(|round| reference::learn(world, round))).await;
-    Ok(learnt.into_iter().collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
+    let learnt = try_join_all(rounds.map(|round| reference::learn(world, round))).await?;
+    let (references, servers): (Vec<_>, Vec<_>) = learnt.into_iter().map(|one| (one.references, one.servers)).unzip();
+    Ok((references.into_iter().flatten().collect(), servers.into_iter().flatten().collect()))
 }
 
 fn plans(choice: &Choice, references: &References) -> anyhow::Result<Vec<Plan>> {
@@ -124,7 +126,7 @@ async fn whatever_goes_wrong_at_a_request_the_end_is_the_same() {
         Choice::One(asked) => asked.workflow == workflow,
         Choice::Sample(_) | Choice::All | Choice::List | Choice::Prove => true,
     };
-    let references = references(&world, needed).await.unwrap();
+    let (references, mut ready) = learn(&world, needed).await.unwrap();
     for (workflow, Reference { boundaries, likeness, .. }) in &references {
         let (compared, masked) = likeness.fields();
         println!("{}: {} requests; {compared} fields are compared, {masked} differ by chance", workflow.name, boundaries.len());
@@ -161,7 +163,10 @@ async fn whatever_goes_wrong_at_a_request_the_end_is_the_same() {
         true
     };
     let thorough = !matches!(choice, Choice::Sample(_));
-    carry_out(&world, &references, plans, thorough, &told).await;
+    if thorough {
+        ready.clear();
+    }
+    carry_out(&world, &references, ready, plans, thorough, &told).await;
     let (took, used) = (begun.elapsed().as_secs_f64(), processor_seconds(&world).await - used);
     let (failed, not_met) = (failed.into_inner().unwrap(), not_met.into_inner().unwrap());
     println!(

@@ -50,7 +50,7 @@ impl Reference {
 ///
 /// Each comes from three servers, of which two go through the round once and the third twice: so it is learnt as well what differs on
 /// the way (generations, revisions).
-pub async fn learn(world: &World, round: &Round) -> anyhow::Result<Vec<(&'static Workflow, Reference)>> {
+pub async fn learn<'a>(world: &'a World, round: &'static Round) -> anyhow::Result<Learnt<'a>> {
     let servers = RUNS.into_iter().map(|times| async move {
         let mut server = Server::new(world, round.start).await?;
         let mut runs = Vec::new();
@@ -61,12 +61,23 @@ pub async fn learn(world: &World, round: &Round) -> anyhow::Result<Vec<(&'static
                 server.forget();
             }
         }
-        anyhow::Ok(runs)
+        anyhow::Ok((server, runs))
     });
-    let mut of_servers: Vec<std::vec::IntoIter<Run>> = try_join_all(servers).await?.into_iter().map(Vec::into_iter).collect();
+    let (servers, runs): (Vec<Server<'a>>, Vec<Vec<Run>>) = try_join_all(servers).await?.into_iter().unzip();
+    let mut of_servers: Vec<std::vec::IntoIter<Run>> = runs.into_iter().map(Vec::into_iter).collect();
     let references = round.workflows().map(|workflow| {
         let runs: Vec<Run> = of_servers.iter_mut().filter_map(Iterator::next).collect();
         Ok((workflow, Reference::learn(&runs).context(workflow.name)?))
     });
-    references.collect()
+    let references = references.collect::<anyhow::Result<_>>()?;
+    let servers = servers.into_iter().filter(|_| round.again).map(|server| (round, server)).collect();
+    Ok(Learnt { references, servers })
+}
+
+/// What was learnt of a round.
+pub struct Learnt<'a> {
+    /// How each of its workflows goes.
+    pub references: Vec<(&'static Workflow, Reference)>,
+    /// The servers that it was learnt from, where they can go through the round again.
+    pub servers: Vec<(&'static Round, Server<'a>)>,
 }
