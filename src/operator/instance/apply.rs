@@ -146,9 +146,10 @@ async fn ensure_all(context: &Context, valid: &Valid<'_>, observed: &Observed, o
 pub async fn ensure(context: &Context, instance: &str, observed: &Observed, object: &Object) -> Result<(), Error> {
     let key = object.key();
     let found = observed.seen.get(&key);
-    // Once a server has come up, what is missing was taken away by somebody.
     let once = matches!(object.kind, Kind::Job | Kind::Backup);
-    let mut repairs = found.is_none() && observed.status.version.is_some() && !once;
+    // Once a server has come up, what is missing was taken away by somebody: by us, where a pause or a smaller size does without it.
+    let ours = || context.with_memory(instance, |memory| memory.contests.was_let_go(&key));
+    let mut repairs = found.is_none() && observed.status.version.is_some() && !once && !ours();
     if let Some(found) = found {
         // What is done once can't be changed; one that is being deleted is made again once it is gone.
         if found.deleting || once {
@@ -225,6 +226,7 @@ async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: 
         let namespace = park.map_or(&valid.namespace, |park| &park.namespace);
         let exactly = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
         remove::delete_exactly(context, *kind, Some(namespace), name, exactly).await?;
+        context.with_memory(&valid.name, |memory| memory.contests.let_go(key));
     }
     Ok(())
 }

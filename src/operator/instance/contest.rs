@@ -1,7 +1,7 @@
 //! Who else writes what we write. What others change is put right; when they change it again and again, only so often, and a
 //! person is told: two controllers that fight over a field would keep the API server busy and get nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kube::api::{Api, DynamicObject};
@@ -17,7 +17,11 @@ const WITHIN: Duration = Duration::from_mins(1);
 
 /// The objects of an instance that were put right of late.
 #[derive(Debug, Default)]
-pub struct Contests(BTreeMap<Key, Contest>);
+pub struct Contests {
+    met: BTreeMap<Key, Contest>,
+    /// What we have deleted ourselves: that it is missing is nobody's doing.
+    let_go: BTreeSet<Key>,
+}
 
 #[derive(Debug, Default)]
 struct Contest {
@@ -43,7 +47,7 @@ impl Contests {
     /// Asks whether an object may be put right, and notes that it is.
     pub fn ask(&mut self, key: &Key, now: Instant) -> Leave {
         self.forget(now);
-        let contest = self.0.entry(key.clone()).or_default();
+        let contest = self.met.entry(key.clone()).or_default();
         if contest.writes.len() >= AT_MOST {
             return Leave::Refused { first: contest.rival.is_none() };
         }
@@ -53,18 +57,29 @@ impl Contests {
 
     /// Notes a write more that putting right took.
     pub fn wrote(&mut self, key: &Key, now: Instant) {
-        self.0.entry(key.clone()).or_default().writes.push(now);
+        self.met.entry(key.clone()).or_default().writes.push(now);
+    }
+
+    /// Notes that we have deleted an object.
+    pub fn let_go(&mut self, key: &Key) {
+        self.let_go.insert(key.clone());
+    }
+
+    /// Whether a missing object is one that we have deleted; asked once, for then it is made again.
+    pub fn was_let_go(&mut self, key: &Key) -> bool {
+        self.let_go.remove(key)
     }
 
     /// Notes who the other is.
     pub fn meet(&mut self, key: &Key, rival: String) {
-        self.0.entry(key.clone()).or_default().rival = Some(rival);
+        self.met.entry(key.clone()).or_default().rival = Some(rival);
     }
 
     /// What a person is told, and when to look again; nothing while there is peace.
     pub fn told(&mut self, now: Instant) -> Option<(String, Duration)> {
         self.forget(now);
-        let contested = self.0.iter().filter_map(|(key, contest)| Some((key, contest.rival.as_ref()?, contest.writes.first()?)));
+        let contested =
+            self.met.iter().filter_map(|(key, contest)| Some((key, contest.rival.as_ref()?, contest.writes.first()?)));
         let (mut lines, mut wait) = (Vec::new(), WITHIN);
         for ((kind, name), rival, oldest) in contested {
             lines.push(format!("{} {name} is changed by {rival} again and again", kind.as_str()));
@@ -77,7 +92,7 @@ impl Contests {
 
     /// Forgets writes of more than a minute ago, and with the last of them the contest.
     fn forget(&mut self, now: Instant) {
-        self.0.retain(|_, contest| {
+        self.met.retain(|_, contest| {
             contest.writes.retain(|at| now.saturating_duration_since(*at) < WITHIN);
             !contest.writes.is_empty()
         });
@@ -139,6 +154,15 @@ mod tests {
         assert_eq!(contests.ask(&web, at(61)), Leave::Refused { first: false });
         assert_eq!(contests.told(at(62)).unwrap().0, told);
         assert_eq!(contests.told(at(122)), None, "a minute without a write is peace");
+    }
+
+    #[test]
+    fn what_we_delete_ourselves_is_no_contest_when_it_comes_back() {
+        let (budget, mut contests) = ((Kind::PodDisruptionBudget, "web".to_owned()), Contests::default());
+        assert!(!contests.was_let_go(&budget));
+        contests.let_go(&budget);
+        assert!(contests.was_let_go(&budget));
+        assert!(!contests.was_let_go(&budget), "the next time it was somebody else");
     }
 
     #[test]
