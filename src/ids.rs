@@ -114,6 +114,8 @@ id_types! {
     SubscriptionId = "sub_";
     /// Time that staff have given a customer.
     ExtensionId = "ext_";
+    /// A release on its way to the servers that run an older one.
+    RolloutId = "rol_";
     /// A reserved share of a cluster.
     PlaceId = "plc_";
     /// A mail that is owed to somebody.

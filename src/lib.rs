@@ -33,6 +33,7 @@ pub mod billing;
 pub mod capacity;
 pub mod instance;
 pub mod plan;
+pub mod rollout;
 
 // edges: may use domain and base, never each other
 pub mod demo;

@@ -91,3 +91,10 @@ mail-lapsed-subject = The place for { $domain } went to who is next
 mail-lapsed-what = A place for { $domain } was kept for you, and its time is over without an order. Nothing was charged.
 mail-lapsed-again = If you still want a server, you can join the waiting list again:
 mail-lapsed-action = Go to { $host }
+
+mail-upgrade-subject = { $domain } gets Mastodon { $version }
+mail-upgrade-what = Your server { $domain } runs Mastodon { $from }.
+mail-upgrade-when = It will be brought to { $version }, not before { $at }.
+mail-upgrade-how = A backup is made right before. The server stays reachable, apart from a few seconds. What the new version changes in the database can't be undone.
+mail-upgrade-window = You can choose the hours that suit you, and see when your turn is, here:
+mail-upgrade-action = Choose the hours

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::db::{AccountTx, violates};
 use crate::ids::{InstanceId, OrderId};
 use crate::instance::{self, NewInstance};
-use crate::plan::{Interval, Plan};
+use crate::plan::{self, Interval, Plan};
 use crate::queue;
 
 /// Unpaid orders an account may have at a time: more would keep places from others for nothing.
@@ -41,8 +41,6 @@ pub struct NewOrder<'a> {
     pub owner_email: &'a str,
     /// Language.
     pub locale: &'a str,
-    /// Release to begin with.
-    pub version: &'a str,
     /// How long Stripe's page stays open.
     pub checkout_minutes: i64,
 }
@@ -71,6 +69,9 @@ pub enum OrderError {
     /// Other orders of the account wait for their payment.
     #[error("too many orders wait for payment")]
     TooManyUnpaid,
+    /// The host offers no release of Mastodon to start with.
+    #[error("no release of Mastodon is offered to new servers")]
+    NoRelease,
     /// The database.
     #[error("the order could not be written")]
     Database(#[from] sqlx::Error),
@@ -94,7 +95,9 @@ pub(super) fn deadline(clock: &dyn Clock, checkout_minutes: i64) -> DateTime<Utc
 pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &NewOrder<'_>) -> Result<Placement, OrderError> {
     let account = tx.account();
     let conn = tx.conn();
-    let Some(cluster) = capacity::cluster_with_room(conn, account).await? else { return Ok(Placement::Full) };
+    let needs = new.plan.size.footprint();
+    let clusters = capacity::open_clusters_to_reserve(conn, clock, account).await?;
+    let Some(cluster) = capacity::choose(&clusters, &needs, clock.now()) else { return Ok(Placement::Full) };
     // Only from here on other orders wait for this one: looked at earlier, many at once would all find room, and one order's domain
     // could be another's web domain (no index compares the two).
     if let Some(conflict) = instance::conflict(conn, new.domain, new.web_domain, new.skeleton, new.hosted).await? {
@@ -108,6 +111,7 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
         return Err(OrderError::TooManyUnpaid);
     }
 
+    let version = plan::newest_offered(conn).await?.ok_or(OrderError::NoRelease)?;
     let (order, instance) = (OrderId::new(), InstanceId::new());
     let expires_at = deadline(clock, new.checkout_minutes);
     let price = new.plan.price(new.interval);
@@ -125,7 +129,7 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
         plan_code: &new.plan.code,
         size: &new.plan.size,
         media_gib: new.plan.limits.media_gib,
-        version: new.version,
+        version: &version.to_string(),
     };
     instance::insert(conn, clock, &row).await.map_err(|error| {
         if violates(&error, "instances_domain_key") {
@@ -138,7 +142,7 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
             error.into()
         }
     })?;
-    capacity::reserve(conn, clock, cluster, account, instance, expires_at).await?;
+    capacity::reserve(conn, clock, cluster, account, instance, &needs, expires_at).await?;
     store::insert_order(conn, clock, order, account, instance, &new.plan.code, new.interval, price, expires_at).await?;
     queue::enqueue(conn, &SettleOrder { order, early: false }, Some(expires_at + SETTLE_AFTER)).await?;
     // Whoever waited has what they waited for; if they don't pay, they have it again until the invitation ends.

@@ -3,70 +3,258 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::cluster::NewCluster;
+use super::place::{Ahead, OpenCluster, besides};
 use super::waiting::KeepWaitingList;
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{AccountId, ClusterId, InstanceId, OrderId, PlaceId, WaitingId};
+use crate::plan::Amounts;
 use crate::queue;
 
-/// A cluster as staff see it.
-#[derive(Debug, Clone, sqlx::FromRow)]
+/// Whether a cluster gets new servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum ClusterState {
+    /// It does.
+    Open,
+    /// It runs what it has and gets nothing new.
+    Drained,
+}
+
+/// A cluster as the fleet and staff see it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct ClusterRow {
     /// Which.
     pub id: ClusterId,
-    /// Its name in the configuration.
+    /// Its name, for good.
     pub name: String,
-    /// `open` or `closed`.
-    pub state: String,
-    /// Instances it may hold.
-    pub capacity: i32,
-    /// Places that are reserved or confirmed.
-    pub taken: i64,
+    /// Where it stands.
+    pub region: String,
+    /// Name of a file in the folder of kubeconfigs; `None`: the pod's own service account.
+    pub kubeconfig: Option<String>,
+    /// Where its operator runs.
+    pub namespace: String,
+    /// Whether it gets new servers.
+    pub state: ClusterState,
+    /// What it has.
+    #[sqlx(json)]
+    pub has: Amounts,
+    /// What is reserved or in use of it.
+    #[sqlx(json)]
+    pub taken: Amounts,
+    /// Servers that have a place on it.
+    pub servers: i64,
+    /// When its API server last answered.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// Why it did not, the last time that it was asked.
+    pub trouble: Option<String>,
 }
 
-/// Which cluster it is, and its capacity before; `None` for one that was not known.
-pub(super) async fn upsert_cluster(
+macro_rules! clusters {
+    ($which:literal) => {
+        concat!(
+            "select c.id, c.name, c.region, c.kubeconfig, c.namespace, c.state, c.seen_at, c.trouble,
+               jsonb_build_object('services', c.services, 'pods', c.pods, 'custom_resources', c.custom_resources, 'memory_mib',
+                 c.memory_mib, 'cpu_milli', c.cpu_milli, 'volumes', c.volumes, 'volume_gib', c.volume_gib) as has,
+               taken.amounts as taken, taken.servers
+             from clusters c cross join lateral (
+               select count(*) as servers, jsonb_build_object('services', coalesce(sum(services), 0), 'pods', coalesce(sum(pods), 0),
+                 'custom_resources', coalesce(sum(custom_resources), 0), 'memory_mib', coalesce(sum(memory_mib), 0),
+                 'cpu_milli', coalesce(sum(cpu_milli), 0), 'volumes', coalesce(sum(volumes), 0),
+                 'volume_gib', coalesce(sum(volume_gib), 0)) as amounts
+               from places p where p.cluster_id = c.id and p.state <> 'freed') as taken ",
+            $which
+        )
+    };
+}
+
+/// All clusters with what is taken of them, by name.
+pub async fn list_clusters(conn: &mut PgConnection) -> sqlx::Result<Vec<ClusterRow>> {
+    sqlx::query_as(clusters!("order by c.name")).fetch_all(conn).await
+}
+
+/// The cluster of a name, or of an id's text.
+pub async fn find_cluster(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<ClusterRow>> {
+    let id: Option<ClusterId> = name.parse().ok();
+    sqlx::query_as(clusters!("where c.name = $1 or c.id = $2")).bind(name).bind(id).fetch_optional(conn).await
+}
+
+pub(super) async fn insert_cluster(
     conn: &mut PgConnection,
     clock: &dyn Clock,
-    name: &str,
-    capacity: i32,
-) -> sqlx::Result<(ClusterId, Option<i32>)> {
-    sqlx::query_as(
-        "with before as (select capacity from clusters where name = $2)
-         insert into clusters (id, name, state, capacity, created_at) values ($1, $2, 'open', $3, $4)
-         on conflict on constraint clusters_name_key do update set capacity = excluded.capacity
-         returning id, (select capacity from before)",
+    id: ClusterId,
+    new: &NewCluster,
+) -> sqlx::Result<()> {
+    let NewCluster { name, region, kubeconfig, namespace, has } = new;
+    let Amounts { services, pods, custom_resources, memory_mib, cpu_milli, volumes, volume_gib } = has;
+    sqlx::query(
+        "insert into clusters (id, name, region, kubeconfig, namespace, state, services, pods, custom_resources, memory_mib, cpu_milli,
+                               volumes, volume_gib, trouble, created_at)
+         values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, $12, 'the fleet has not reached it yet', $13)",
     )
-    .bind(ClusterId::new())
+    .bind(id)
     .bind(name)
-    .bind(capacity)
+    .bind(region)
+    .bind(kubeconfig)
+    .bind(namespace)
+    .bind(services)
+    .bind(pods)
+    .bind(custom_resources)
+    .bind(memory_mib)
+    .bind(cpu_milli)
+    .bind(volumes)
+    .bind(volume_gib)
     .bind(clock.now())
-    .fetch_one(conn)
-    .await
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
-/// All clusters with what is taken of them.
-pub async fn list_clusters(conn: &mut PgConnection) -> sqlx::Result<Vec<ClusterRow>> {
-    sqlx::query_as(
-        "select c.id, c.name, c.state, c.capacity, (select count(*) from places p where p.cluster_id = c.id and p.state <> 'freed') as taken
-         from clusters c order by c.name",
+/// How the fleet gets at a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct ClusterAccess {
+    /// Which.
+    pub id: ClusterId,
+    /// Its name.
+    pub name: String,
+    /// Name of a file in the folder of kubeconfigs; `None`: the pod's own service account.
+    pub kubeconfig: Option<String>,
+    /// Where its operator runs.
+    pub namespace: String,
+}
+
+/// All clusters, for the fleet.
+pub async fn list_cluster_access(conn: &mut PgConnection) -> sqlx::Result<Vec<ClusterAccess>> {
+    sqlx::query_as("select id, name, kubeconfig, namespace from clusters order by name").fetch_all(conn).await
+}
+
+/// Whether that changed anything.
+pub(super) async fn set_cluster_state(conn: &mut PgConnection, id: ClusterId, state: ClusterState) -> sqlx::Result<bool> {
+    let done =
+        sqlx::query("update clusters set state = $2 where id = $1 and state <> $2").bind(id).bind(state).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn set_cluster_capacity(conn: &mut PgConnection, id: ClusterId, has: &Amounts) -> sqlx::Result<()> {
+    let Amounts { services, pods, custom_resources, memory_mib, cpu_milli, volumes, volume_gib } = has;
+    let done = sqlx::query(
+        "update clusters set services = $2, pods = $3, custom_resources = $4, memory_mib = $5, cpu_milli = $6, volumes = $7,
+                             volume_gib = $8 where id = $1",
     )
-    .fetch_all(conn)
-    .await
+    .bind(id)
+    .bind(services)
+    .bind(pods)
+    .bind(custom_resources)
+    .bind(memory_mib)
+    .bind(cpu_milli)
+    .bind(volumes)
+    .bind(volume_gib)
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
 }
 
-/// Reserves a place on a cluster that [`super::cluster_with_room`] returned in the same transaction.
+/// The API server of a cluster has answered. For the fleet.
+pub async fn note_seen(conn: &mut PgConnection, clock: &dyn Clock, id: ClusterId) -> sqlx::Result<()> {
+    let done = sqlx::query("update clusters set seen_at = $2, trouble = null where id = $1")
+        .bind(id)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+/// The API server of a cluster has not answered. For the fleet.
+pub async fn note_trouble(conn: &mut PgConnection, id: ClusterId, why: &str) -> sqlx::Result<()> {
+    let done = sqlx::query("update clusters set trouble = $2 where id = $1").bind(id).bind(why).execute(conn).await?;
+    exactly_one(&done)
+}
+
+#[derive(sqlx::FromRow)]
+struct OpenRow {
+    id: ClusterId,
+    #[sqlx(json)]
+    has: Amounts,
+    #[sqlx(json)]
+    taken: Amounts,
+    seen_at: Option<DateTime<Utc>>,
+    trouble: Option<String>,
+}
+
+async fn open(conn: &mut PgConnection, reserving: bool) -> sqlx::Result<Vec<OpenCluster>> {
+    let rows: Vec<OpenRow> = sqlx::query_as("select * from open_clusters($1)").bind(reserving).fetch_all(conn).await?;
+    let cluster = |OpenRow { id, has, taken, seen_at, trouble }: OpenRow| OpenCluster {
+        id,
+        has,
+        taken,
+        seen_at,
+        troubled: trouble.is_some(),
+    };
+    Ok(rows.into_iter().map(cluster).collect())
+}
+
+/// The clusters that take new servers, whoever they are for. Other orders and invitations wait until this transaction ends.
+pub(super) async fn lock_open_clusters(conn: &mut PgConnection) -> sqlx::Result<Vec<OpenCluster>> {
+    open(conn, true).await
+}
+
+#[derive(sqlx::FromRow)]
+struct AheadRow {
+    #[sqlx(json)]
+    needs: Amounts,
+    invited: bool,
+}
+
+/// Without what is kept for others, and for all who stand before the account on the waiting list.
+async fn left(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    clusters: Vec<OpenCluster>,
+    whose: Option<AccountId>,
+) -> sqlx::Result<Vec<OpenCluster>> {
+    let rows: Vec<AheadRow> = sqlx::query_as("select needs, invited from waiting_ahead($1)").bind(whose).fetch_all(conn).await?;
+    let ahead: Vec<Ahead> = rows.into_iter().map(|AheadRow { needs, invited }| Ahead { needs, invited }).collect();
+    Ok(besides(clusters, &ahead, clock.now()))
+}
+
+/// The clusters that take new servers, as far as this account may have them: what is kept for others, and for all who stand before it on the
+/// waiting list, counts as taken. Without an account: for whoever comes new. A hint for pages; only what [`open_clusters_to_reserve`] says
+/// can be relied upon.
+pub async fn open_clusters(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    whose: Option<AccountId>,
+) -> sqlx::Result<Vec<OpenCluster>> {
+    let clusters = open(conn, false).await?;
+    left(conn, clock, clusters, whose).await
+}
+
+/// The same, exactly: other orders and invitations wait until this transaction ends, so a place that is reserved in it exists.
+pub async fn open_clusters_to_reserve(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    whose: AccountId,
+) -> sqlx::Result<Vec<OpenCluster>> {
+    let clusters = open(conn, true).await?;
+    left(conn, clock, clusters, Some(whose)).await
+}
+
+/// Reserves a place on a cluster that was chosen out of [`open_clusters_to_reserve`] in the same transaction.
 pub async fn reserve(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     cluster: ClusterId,
     account: AccountId,
     instance: InstanceId,
+    needs: &Amounts,
     until: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let Amounts { services, pods, custom_resources, memory_mib, cpu_milli, volumes, volume_gib } = needs;
     sqlx::query(
-        "insert into places (id, cluster_id, account_id, instance_id, state, reserved_until, created_at)
-         values ($1, $2, $3, $4, 'reserved', $5, $6)",
+        "insert into places (id, cluster_id, account_id, instance_id, state, reserved_until, created_at, services, pods,
+                             custom_resources, memory_mib, cpu_milli, volumes, volume_gib)
+         values ($1, $2, $3, $4, 'reserved', $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(PlaceId::new())
     .bind(cluster)
@@ -74,6 +262,13 @@ pub async fn reserve(
     .bind(instance)
     .bind(until)
     .bind(clock.now())
+    .bind(services)
+    .bind(pods)
+    .bind(custom_resources)
+    .bind(memory_mib)
+    .bind(cpu_milli)
+    .bind(volumes)
+    .bind(volume_gib)
     .execute(conn)
     .await?;
     Ok(())
@@ -152,12 +347,14 @@ pub async fn join_waiting_list(
     clock: &dyn Clock,
     account: AccountId,
     plan_code: &str,
+    needs: &Amounts,
     domain: &str,
 ) -> sqlx::Result<Joined> {
     let same: Option<bool> = sqlx::query_scalar(
         "with before as (select plan_code = $3 and domain = $4 as same from waiting_list where account_id = $2 and state in ('waiting', 'invited'))
-         insert into waiting_list (id, account_id, plan_code, domain, state, created_at) values ($1, $2, $3, $4, 'waiting', $5)
-         on conflict (account_id) where state in ('waiting', 'invited') do update set plan_code = excluded.plan_code, domain = excluded.domain
+         insert into waiting_list (id, account_id, plan_code, domain, state, created_at, needs) values ($1, $2, $3, $4, 'waiting', $5, $6)
+         on conflict (account_id) where state in ('waiting', 'invited')
+           do update set plan_code = excluded.plan_code, domain = excluded.domain, needs = excluded.needs
          returning (select same from before)",
     )
     .bind(WaitingId::new())
@@ -165,6 +362,7 @@ pub async fn join_waiting_list(
     .bind(plan_code)
     .bind(domain)
     .bind(clock.now())
+    .bind(sqlx::types::Json(needs))
     .fetch_one(conn)
     .await?;
     Ok(match same {
@@ -198,15 +396,22 @@ pub(super) async fn invite_again(conn: &mut PgConnection, order: OrderId, now: D
     .await
 }
 
-/// Orders wait until this transaction ends.
-pub(super) async fn lock_places(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query("select pg_advisory_xact_lock(hashtext('paddock.places'))").execute(conn).await?;
-    Ok(())
+/// An entry that waits, or for which a place is kept.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct OnList {
+    pub id: WaitingId,
+    #[sqlx(json)]
+    pub needs: Amounts,
+    pub invited: bool,
 }
 
-/// Places that nobody has, and how many of them are kept for people who were invited.
-pub(super) async fn room(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
-    sqlx::query_as("select places_left(), (select count(*) from waiting_list where state = 'invited')").fetch_one(conn).await
+/// Those who wait or are invited, whoever has waited longest in front.
+pub(super) async fn on_list(conn: &mut PgConnection) -> sqlx::Result<Vec<OnList>> {
+    sqlx::query_as(
+        "select id, needs, state = 'invited' as invited from waiting_list where state in ('waiting', 'invited') order by created_at, id",
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// Somebody for whom a place is kept, or no longer.
@@ -231,33 +436,32 @@ pub(super) async fn lapse(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::
     .await
 }
 
-/// Takes invitations back for which there is no place any more, the newest entries first: they wait again, where they stood.
-pub(super) async fn take_back(conn: &mut PgConnection, count: i64) -> sqlx::Result<Vec<Invited>> {
+/// Takes invitations back: these wait again, where they stood.
+pub(super) async fn take_back(conn: &mut PgConnection, entries: &[WaitingId]) -> sqlx::Result<Vec<Invited>> {
     sqlx::query_as(
-        "update waiting_list set state = 'waiting', invited_until = null
-         where id in (select id from waiting_list where state = 'invited' order by created_at desc, id desc limit $1)
+        "update waiting_list set state = 'waiting', invited_until = null where id = any($1) and state = 'invited'
          returning id, account_id, domain",
     )
-    .bind(count)
+    .bind(entries)
     .fetch_all(conn)
     .await
 }
 
-/// Invites those who have waited longest.
+/// Invites these.
 pub(super) async fn invite(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-    count: i64,
+    entries: &[WaitingId],
 ) -> sqlx::Result<Vec<Invited>> {
     sqlx::query_as(
-        "update waiting_list set state = 'invited', invited_at = coalesce(invited_at, $1), invited_until = $2
-         where id in (select id from waiting_list where state = 'waiting' order by created_at, id limit $3)
+        "update waiting_list set state = 'invited', invited_at = coalesce(invited_at, $2), invited_until = $3
+         where id = any($1) and state = 'waiting'
          returning id, account_id, domain",
     )
+    .bind(entries)
     .bind(now)
     .bind(until)
-    .bind(count)
     .fetch_all(conn)
     .await
 }

@@ -1,19 +1,22 @@
 //! Waiting for a place: no charge, one entry for each account, an honest position, an invitation with a deadline.
 //!
 //! Who is next is invited, in the order of joining, as soon as a place is free, and the place is kept until the deadline. Those who come new find
-//! only what is left after all who wait. The list is one for all plans: every place fits every plan, so it is in order for each of them.
+//! only what is left after all who wait. The list is one for all plans, and in order: who waits for a large server is not overtaken by those who
+//! wait for small ones.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
 
+use super::place::take;
 use super::store::{self, Invited, Joined, Waiting, join_waiting_list, waiting_entry};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::db::AccountTx;
 use crate::ids::{OrderId, WaitingId};
 use crate::mail::{self, Notice};
+use crate::plan::Plan;
 use crate::queue::Job;
 
 /// Puts the account on the waiting list and owes a mail that says so to `email`, in the caller's transaction. An account that waits
@@ -24,12 +27,12 @@ pub async fn wait(
     actor: Actor,
     email: &str,
     locale: &str,
-    plan_code: &str,
+    plan: &Plan,
     domain: &str,
 ) -> sqlx::Result<(Waiting, Joined)> {
     let account = tx.account();
     let conn = tx.conn();
-    let joined = join_waiting_list(conn, clock, account, plan_code, domain).await?;
+    let joined = join_waiting_list(conn, clock, account, &plan.code, &plan.size.footprint(), domain).await?;
     let entry = waiting_entry(conn, account).await?.ok_or(sqlx::Error::RowNotFound)?;
     let action = match joined {
         Joined::New => "waiting.joined",
@@ -42,7 +45,7 @@ pub async fn wait(
         // No unique key: the entry is new in this very transaction.
         mail::owe(conn, clock, email, locale, &notice, None).await?;
     }
-    let detail = json!({ "plan": plan_code, "domain": domain });
+    let detail = json!({ "plan": plan.code, "domain": domain });
     audit::record(conn, clock, actor, Some(account), action, &entry.id.to_string(), detail).await?;
     Ok((entry, joined))
 }
@@ -84,19 +87,26 @@ const ACTOR: Actor = Actor::System("capacity");
 /// Ends invitations whose time is over, and keeps the places that are free for those who have waited longest, `lifetime` long. Orders wait
 /// meanwhile, so no place is promised twice.
 pub async fn keep_waiting_list(conn: &mut PgConnection, clock: &dyn Clock, lifetime: TimeDelta) -> sqlx::Result<Kept> {
-    store::lock_places(conn).await?;
+    let open = store::lock_open_clusters(conn).await?;
     let now = clock.now();
     // A cluster that was closed, or made smaller, takes promised places with it: nobody loses an invitation that they could not have used.
-    let (room, kept) = store::room(conn).await?;
-    if room < kept {
-        let taken_back = store::take_back(conn, kept - room).await?;
-        record(conn, clock, "waiting.taken_back", &taken_back).await?;
-    }
+    let mut clusters = open.clone();
+    let list = store::on_list(conn).await?;
+    let gone: Vec<WaitingId> =
+        list.iter().filter(|entry| entry.invited && !take(&mut clusters, &entry.needs, now)).map(|entry| entry.id).collect();
+    let taken_back = store::take_back(conn, &gone).await?;
+    record(conn, clock, "waiting.taken_back", &taken_back).await?;
     let lapsed = store::lapse(conn, now).await?;
     record(conn, clock, "waiting.lapsed", &lapsed).await?;
-    let (room, kept) = store::room(conn).await?;
+    let mut clusters = open;
+    let (kept, waiting): (Vec<_>, Vec<_>) = store::on_list(conn).await?.into_iter().partition(|entry| entry.invited);
+    for entry in kept {
+        take(&mut clusters, &entry.needs, now);
+    }
+    let next: Vec<WaitingId> =
+        waiting.iter().take_while(|entry| take(&mut clusters, &entry.needs, now)).map(|entry| entry.id).collect();
     let until = now + lifetime;
-    let invited = if room > kept { store::invite(conn, now, until, room - kept).await? } else { Vec::new() };
+    let invited = store::invite(conn, now, until, &next).await?;
     record(conn, clock, "waiting.invited", &invited).await?;
     Ok(Kept { invited, until, lapsed })
 }

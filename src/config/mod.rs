@@ -53,8 +53,8 @@ pub struct Config {
     pub mail: Mail,
     /// What is sold and which releases there are.
     pub catalogue: Catalogue,
-    /// Where servers run.
-    pub clusters: Vec<Cluster>,
+    /// Folder of the kubeconfigs of clusters. Which clusters there are stands in the database.
+    pub kubeconfigs: Option<PathBuf>,
     /// Names that customers' own domains must point to.
     pub dns: Dns,
     /// Where backups go.
@@ -153,17 +153,6 @@ pub struct Catalogue {
     pub plans: PathBuf,
     /// File of Mastodon releases.
     pub releases: PathBuf,
-}
-
-/// A cluster.
-#[derive(Debug, Clone)]
-pub struct Cluster {
-    /// Its name, for good.
-    pub name: String,
-    /// File with access to it; the service account of the pod when missing.
-    pub kubeconfig: Option<PathBuf>,
-    /// Instances that it may hold.
-    pub capacity: i32,
 }
 
 /// What customers' own domains must point to, and whom we ask.
@@ -288,7 +277,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         plans: catalogue.path("plans", "catalogue/plans.toml"),
         releases: catalogue.path("releases", "catalogue/releases.toml"),
     });
-    let clusters = read_clusters(root);
+    let kubeconfigs = root.section("clusters", |clusters| clusters.optional_text("kubeconfigs").map(PathBuf::from));
     let dns = root.section("dns", read_dns);
     let backup = if root.has("backup") { root.section("backup", read_backup) } else { None };
     let sealing = root.section("sealing", |sealing| {
@@ -308,7 +297,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         invitation_hours,
         mail: mail?,
         catalogue,
-        clusters,
+        kubeconfigs,
         dns,
         backup,
         sealing,
@@ -398,24 +387,6 @@ fn read_mail(mail: &mut Reader<'_>) -> Option<Mail> {
         }
     };
     transport.map(|transport| Mail { from, transport })
-}
-
-fn read_clusters(root: &mut Reader<'_>) -> Vec<Cluster> {
-    let clusters = root.sections("cluster", |cluster| Cluster {
-        name: cluster.text("name", "first"),
-        kubeconfig: cluster.optional_text("kubeconfig").map(PathBuf::from),
-        capacity: i32::try_from(cluster.number("capacity", 100, 0, 2500)).unwrap_or(0),
-    });
-    if clusters.is_empty() {
-        root.fault("cluster", "is missing; name at least one: [[cluster]] with name and capacity");
-    }
-    let mut names: Vec<_> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.array_windows().find_map(|[one, other]| (one == other && !one.is_empty()).then_some(*one)) {
-        let message = format!("two clusters are called \"{twice}\"; names must differ");
-        root.fault("cluster", message);
-    }
-    clusters
 }
 
 fn read_dns(dns: &mut Reader<'_>) -> Dns {

@@ -220,30 +220,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads each section of a list: `[[key]]`.
-    pub fn sections<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Reader<'_>) -> T) -> Vec<T> {
-        let path = self.name(key);
-        let values = match self.value(key) {
-            None => return Vec::new(),
-            Some(Value::Array(values)) => values,
-            Some(_) => {
-                self.fault(key, format!("must be a list of sections: a line [[{path}]] before each"));
-                return Vec::new();
-            }
-        };
-        let mut all = Vec::new();
-        for (number, value) in values.iter().enumerate() {
-            let Value::Table(table) = value else {
-                self.fault(key, format!("must be a list of sections: a line [[{path}]] before each"));
-                continue;
-            };
-            let mut below = Reader::new(&format!("{path}[{number}]"), table, self.faults);
-            all.push(read(&mut below));
-            below.finish();
-        }
-        all
-    }
-
     /// Notes every setting that nobody asked for: a misspelt name would otherwise be silently without effect.
     pub fn finish(self) {
         for key in self.table.keys().filter(|key| !self.asked.contains(key.as_str())) {

@@ -57,6 +57,21 @@ pub enum Notice {
         /// The address to which the server sends the link for the owner's password.
         owner_email: String,
     },
+    /// The server gets a new minor of Mastodon, for which there is no way back.
+    UpgradePlanned {
+        /// The server.
+        instance: InstanceId,
+        /// What stands behind the second `@` of its handles.
+        domain: String,
+        /// What it runs.
+        from: String,
+        /// What it gets.
+        version: String,
+        /// Not before this.
+        not_before: DateTime<Utc>,
+        /// What changes, in the host's words; may be empty.
+        changes: String,
+    },
     /// No place is free: a place in the queue.
     WaitingListJoined {
         /// The server that is waited for.
@@ -148,6 +163,7 @@ impl Notice {
             Self::PasswordChanged { .. } => "password_changed",
             Self::OrderExpired { .. } => "order_expired",
             Self::ServerReady { .. } => "server_ready",
+            Self::UpgradePlanned { .. } => "upgrade_planned",
             Self::WaitingListJoined { .. } => "waiting_list_joined",
             Self::WaitingListInvited { .. } => "waiting_list_invited",
             Self::WaitingListLapsed { .. } => "waiting_list_lapsed",
@@ -196,7 +212,15 @@ impl Notice {
             Self::ServerPaused { instance: token.into(), domain: domain.clone(), until: at },
             Self::ServerEnding { instance: token.into(), domain: domain.clone(), until: at, unpaid: true, last: true },
             Self::PaymentReceived { instance: token.into(), domain: domain.clone(), runs: true },
-            Self::CancellationNoted { instance: token.into(), domain, at, kept_until: at },
+            Self::CancellationNoted { instance: token.into(), domain: domain.clone(), at, kept_until: at },
+            Self::UpgradePlanned {
+                instance: token.into(),
+                domain,
+                from: "4.6.9".to_owned(),
+                version: "4.7.4".to_owned(),
+                not_before: at,
+                changes: "Somebody who logs in after a long time away gets a mail with a code first.".to_owned(),
+            },
         ]
     }
 }

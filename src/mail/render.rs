@@ -31,6 +31,8 @@ pub trait Links {
     fn leave_waiting_list(&self, person: PersonId, account: AccountId, entry: WaitingId) -> Url;
     /// Where its subscription is looked after.
     fn billing(&self, instance: InstanceId) -> Url;
+    /// The page of a server's upgrades.
+    fn upgrades(&self, instance: InstanceId) -> Url;
 }
 
 /// The parts of a mail.
@@ -122,6 +124,8 @@ mails! {
     order_expired(link, domain) = "mail/order_expired/subject.txt", "mail/order_expired/body.txt", "mail/order_expired/body.html";
     server_ready(link, server, password, handle, email)
         = "mail/server_ready/subject.txt", "mail/server_ready/body.txt", "mail/server_ready/body.html";
+    upgrade_planned(link, domain, from, version, at, changes)
+        = "mail/upgrade_planned/subject.txt", "mail/upgrade_planned/body.txt", "mail/upgrade_planned/body.html";
     waiting_list_joined(domain, position)
         = "mail/waiting_list_joined/subject.txt", "mail/waiting_list_joined/body.txt", "mail/waiting_list_joined/body.html";
     waiting_list_invited(link, leave, domain, until)
@@ -156,6 +160,9 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             let password = format!("{server}auth/password/new");
             let handle = format!("@{owner_username}@{domain}");
             server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
+        }
+        Notice::UpgradePlanned { instance, domain, from, version, not_before, changes } => {
+            upgrade_planned(frame, links.upgrades(*instance).as_str(), domain, from, version, &moment(*not_before), changes)
         }
         Notice::WaitingListJoined { domain, position } => waiting_list_joined(frame, domain, &position.to_string()),
         Notice::WaitingListInvited { domain, until, person, account, entry } => {

@@ -40,7 +40,7 @@ use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::instance::sites::Sites;
 use crate::mail::probe::Prober;
-use crate::plan::{Catalogue, Releases};
+use crate::plan::Catalogue;
 use crate::sealing::Recipient;
 
 /// What handlers work with. Cheap to clone.
@@ -85,8 +85,6 @@ pub struct App {
     pub webhook_secrets: Vec<secrecy::SecretString>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
-    /// Which releases of Mastodon there are.
-    pub releases: Arc<Releases>,
     /// Looks up customers' own domains.
     pub resolver: Arc<dyn Resolver>,
     /// What they must point to.

@@ -53,6 +53,10 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/instances/{instance}/billing"))
     }
 
+    fn upgrades(&self, instance: InstanceId) -> Url {
+        self.at(&format!("/instances/{instance}/upgrades"))
+    }
+
     fn order(&self, order: OrderId) -> Url {
         self.at(&format!("/orders/{order}"))
     }

@@ -8,6 +8,7 @@ mod compare;
 mod deliver;
 mod inbox;
 mod measure;
+mod rollout;
 mod stripe;
 mod sweep;
 mod waiting;
@@ -31,8 +32,9 @@ use crate::db::Db;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::mail::{SendMail, Transport};
-use crate::plan::Catalogue;
+use crate::plan::{Catalogue, Releases};
 use crate::queue::{self, Job};
+use crate::rollout::jobs::AdvanceRollouts;
 use crate::telemetry;
 
 /// What handlers work with.
@@ -52,6 +54,8 @@ pub struct Deps {
     pub dates: billing::Dates,
     /// How long a place is kept for whoever is next on the waiting list.
     pub invitation: TimeDelta,
+    /// The file of releases: those that the database begins with.
+    pub releases: Arc<Releases>,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// Each looks up customers' own domains by itself.
@@ -169,6 +173,7 @@ async fn build(
         .define_job::<Task<CatchUpEvents>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
+        .define_job::<Task<AdvanceRollouts>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {
         Some(token) => {

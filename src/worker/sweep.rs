@@ -11,7 +11,9 @@ use crate::account::{link, session};
 use crate::billing;
 use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
 use crate::capacity::KeepWaitingList;
+use crate::plan;
 use crate::queue::{self, Job};
+use crate::rollout::jobs::AdvanceRollouts;
 use crate::{instance, mail, telemetry};
 
 /// After a start, the first comparison with Stripe.
@@ -29,6 +31,9 @@ const WAITING_EVERY: Duration = Duration::from_mins(1);
 
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two looks at rollouts without a nudge.
+const ROLLOUTS_EVERY: Duration = Duration::from_secs(15);
 
 /// Forgets what is over or old: sessions, links, mails, webhooks, times of steps. What was done, and who did it, stays (`audit`).
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +69,14 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     let mut catch_up = tokio::time::interval_at(tokio::time::Instant::now() + catch_up_every, catch_up_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
+    let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
+    while let Err(error) = bring_in_releases(&deps).await {
+        tracing::warn!(error = telemetry::chain(&error), "the releases of the catalogue could not be brought in; trying again");
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
     // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
     note(enqueue(&deps, &SyncPrices {}).await);
     loop {
@@ -74,9 +87,19 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             _ = waiting.tick() => note(enqueue(&deps, &KeepWaitingList {}).await),
             _ = catch_up.tick() => note(enqueue(&deps, &CatchUpEvents {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
+            _ = rollouts.tick() => note(enqueue(&deps, &AdvanceRollouts {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }
     }
+}
+
+/// The file may have releases that the database does not: at the very first start it has none at all.
+async fn bring_in_releases(deps: &Deps) -> sqlx::Result<()> {
+    let mut tx = deps.db.worker().begin().await?;
+    for version in plan::seed_releases(&mut tx, deps.clock.as_ref(), &deps.releases).await? {
+        tracing::info!(release.version = %version, "a release of the catalogue was brought in");
+    }
+    tx.commit().await
 }
 
 async fn enqueue<J: Job>(deps: &Deps, job: &J) -> sqlx::Result<()> {

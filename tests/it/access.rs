@@ -9,7 +9,7 @@ use std::path::Path;
 use http::Method;
 use paddock::account::{Role, Scope};
 use paddock::capacity;
-use paddock::ids::{InstanceId, OrderId, RunId};
+use paddock::ids::{ClusterId, InstanceId, OrderId, RolloutId, RunId};
 use paddock::web::{self, Access, Entry};
 
 use crate::harness::{Answer, Client, Start, TestApp};
@@ -27,6 +27,8 @@ struct Ids {
     instance: String,
     order: String,
     run: String,
+    rollout: String,
+    cluster: String,
 }
 
 impl Ids {
@@ -34,16 +36,20 @@ impl Ids {
         let instance = app.running(customer, "birds").await;
         let order = app.order(customer, "wrens").await.id.to_string();
         let run = app.ask_run(customer, &instance, &serde_json::json!({"cacheClear": {}})).await.to_string();
-        Self { instance: instance.id.to_string(), order, run }
+        let rollout = RolloutId::new().to_string();
+        Self { instance: instance.id.to_string(), order, run, rollout, cluster: ClusterId::new().to_string() }
     }
 
     /// Nobody's.
     fn nobodys() -> Self {
-        Self { instance: InstanceId::new().to_string(), order: OrderId::new().to_string(), run: RunId::new().to_string() }
+        let (instance, order, run) = (InstanceId::new().to_string(), OrderId::new().to_string(), RunId::new().to_string());
+        Self { instance, order, run, rollout: RolloutId::new().to_string(), cluster: ClusterId::new().to_string() }
     }
 
     fn malformed() -> Self {
-        Self { instance: "ins_nonsense".to_owned(), order: "%00".to_owned(), run: "run_nonsense".to_owned() }
+        let none = || "%00".to_owned();
+        let (instance, run) = ("ins_nonsense".to_owned(), "run_nonsense".to_owned());
+        Self { instance, order: none(), run, rollout: none(), cluster: none() }
     }
 
     fn path(&self, template: &str) -> String {
@@ -54,6 +60,9 @@ impl Ids {
                 ("{id}", "orders") => self.order.clone(),
                 ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
+                ("{id}", "rollouts") => self.rollout.clone(),
+                ("{id}", "clusters") => self.cluster.clone(),
+                ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),
@@ -337,13 +346,14 @@ async fn all_that_offers(start: &Start) -> [Ids; 2] {
     let ids = Ids::of_customer(app, customer).await;
     let account = customer.who.account();
     let mut tx = app.db.begin_account(account).await.unwrap();
-    capacity::join_waiting_list(tx.conn(), app.clock.as_ref(), account, "family", "herons").await.unwrap();
+    let needs = app.state.catalogue.get("family").unwrap().size.footprint();
+    capacity::join_waiting_list(tx.conn(), app.clock.as_ref(), account, "family", &needs, "herons").await.unwrap();
     tx.commit().await.unwrap();
     let fail = "update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'the moon'";
     sqlx::query(fail).execute(app.sql()).await.unwrap();
     app.leave_jobs();
-    let run = ids.run.clone();
-    [ids, Ids { instance: building, order: ended, run }]
+    let other = Ids { instance: building, order: ended, ..ids.clone() };
+    [ids, other]
 }
 
 /// Answers the questions of the order path, so that its pages are shown.

@@ -23,7 +23,7 @@ fn faults(text: &str) -> Vec<String> {
 fn the_documented_example_is_good_and_a_trial() {
     let config = Config::from_toml(REFERENCE).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.mode, Mode::Trial);
-    assert_eq!(config.clusters.len(), 1);
+    assert!(config.kubeconfigs.is_some());
     assert!(config.backup.is_some() && config.metrics.is_some());
 }
 
@@ -129,15 +129,9 @@ fn each_fault_names_its_setting_and_the_remedy() {
         ),
         ("smtp = \"smtp+plain://127.0.0.1:1025\"", "", "mail.smtp:", "is missing; write for example smtp = \"smtps://"),
         ("# folder = \"mails\"", "folder = \"mails\"", "mail.folder:", "stands beside mail.smtp; keep one of them"),
-        ("[[cluster]]", "[cluster]", "cluster:", "must be a list of sections: a line [[cluster]] before each"),
-        ("name = \"first\"", "", "cluster[0].name:", "is missing; write for example name = \"first\""),
-        ("capacity = 100", "capacity = -1", "cluster[0].capacity:", "is -1; it must lie between 0 and 2500"),
-        (
-            "[[cluster]]",
-            "[[cluster]]\nname = \"first\"\n[[cluster]]",
-            "cluster:",
-            "two clusters are called \"first\"; names must differ",
-        ),
+        ("[clusters]\n", "[[clusters]]\n", "clusters:", "must be a section: a line [clusters] with its settings below"),
+        ("kubeconfigs = \"kubeconfigs\"", "kubeconfigs = 1", "clusters.kubeconfigs:", "must be a text in quotes, not integer"),
+        ("[clusters]\n", "[[cluster]]\nname = \"first\"\n[clusters]\n", "cluster:", "is not a setting here; known are:"),
         ("target = \"gate.meadow.social\"", "", "dns.target:", "is missing; write for example target = \""),
         ("addresses = [\"192.0.2.1\", \"2001:db8::1\"]", "", "dns.addresses:", "is missing; write the gateway's addresses"),
         ("addresses = [\"192.0.2.1\"", "addresses = [\"192.0.2.256\"", "dns.addresses:", "\"192.0.2.256\" is not an IP address"),
@@ -198,7 +192,6 @@ fn nothing_at_all_names_everything_that_must_be_there() {
         "stripe.webhook_secrets",
         "mail.from",
         "mail.smtp",
-        "cluster",
         "dns.target",
         "dns.addresses",
     ] {

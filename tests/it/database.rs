@@ -9,11 +9,13 @@ use paddock::capacity;
 use paddock::db::Db;
 use paddock::ids::{AccountId, PersonId};
 use paddock::instance::{self, Hold};
+use paddock::plan::{Amounts, Dimension};
 use paddock::resource::{RunPhase, Standing};
+use paddock::rollout::{self, Policy};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::harness::{Capacity, Client, Database, Identity, Start, TestApp};
+use crate::harness::{Capacity, Client, Database, Identity, NEWEST, Start, TestApp, add_cluster};
 
 /// Postgres' code for "may not": by rights or by row security.
 const MAY_NOT: &str = "42501";
@@ -41,23 +43,39 @@ async fn tables_of_accounts(app: &TestApp) -> Vec<(String, &'static str)> {
     names.into_iter().map(|name| (name, "account_id")).chain([("accounts".to_owned(), "id")]).collect()
 }
 
+/// What a server of the plan that most people buy takes.
+fn family(app: &TestApp) -> Amounts {
+    app.state.catalogue.get("family").unwrap().size.footprint()
+}
+
 /// Two accounts that have a row in every table.
 async fn two_accounts() -> Start {
     let start = TestApp::start().await;
+    let mut servers = Vec::new();
     for (client, name) in [(&start.customer, "birds"), (&start.other_customer, "foxes")] {
         let server = start.app.running(client, name).await;
         start.app.ask_run(client, &server, &json!({"cacheClear": {}})).await;
         let over = start.app.ask_run(client, &server, &json!({"recount": {"what": "accounts"}})).await;
         start.app.observe_run(over, Standing::new(RunPhase::Succeeded, "Succeeded", "done"), |_| {}).await;
         start.app.order(client, &format!("{name}-too")).await;
-        let mut conn = start.app.db.staff().acquire().await.unwrap();
-        let (clock, actor) = (start.app.clock.as_ref(), Actor::System("test"));
-        instance::hold(&mut conn, clock, actor, server.id, Hold::Asked, "").await.unwrap();
-        drop(conn);
+        servers.push(server.id);
         let mut tx = start.app.db.begin_account(client.who.account()).await.unwrap();
-        capacity::join_waiting_list(tx.conn(), start.app.clock.as_ref(), client.who.account(), "family", name).await.unwrap();
+        let (clock, account, needs) = (start.app.clock.as_ref(), client.who.account(), family(&start.app));
+        capacity::join_waiting_list(tx.conn(), clock, account, "family", &needs, name).await.unwrap();
         tx.commit().await.unwrap();
     }
+    // A rollout has a server of each.
+    let older = "update instances set mastodon_version = '4.6.9' where intent = 'running'";
+    sqlx::query(older).execute(start.app.sql()).await.unwrap();
+    let mut tx = start.app.db.staff().begin().await.unwrap();
+    let (clock, policy) = (start.app.clock.as_ref(), Policy::usual(false));
+    rollout::begin(&mut tx, clock, start.staff.who.staff.unwrap(), NEWEST, &policy).await.unwrap();
+    // And each has a reason for which it does not run.
+    for server in servers {
+        instance::hold(&mut tx, clock, Actor::System("test"), server, Hold::Asked, "").await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    start.app.run_jobs().await;
     start
 }
 
@@ -216,6 +234,22 @@ async fn each_role_may_do_its_own_work_and_no_more() {
         ("paddock_worker", "select email from staff"),
         ("paddock_worker", "delete from audit_events"),
         ("paddock_worker", "delete from instances"),
+        ("paddock_web", "update instances set canary = true"),
+        ("paddock_web", "update instances set mastodon_version = '4.7.4'"),
+        ("paddock_web", "select reason from rollouts"),
+        ("paddock_web", "update rollout_items set state = 'done'"),
+        ("paddock_web", "insert into releases select * from releases"),
+        ("paddock_web", "update clusters set services = 1"),
+        ("paddock_fleet", "update clusters set services = 1"),
+        ("paddock_fleet", "update clusters set state = 'open'"),
+        ("paddock_fleet", "update rollout_items set state = 'done'"),
+        ("paddock_fleet", "update instances set mastodon_version = '4.7.4'"),
+        ("paddock_worker", "update releases set web = streaming"),
+        ("paddock_worker", "update clusters set state = 'open'"),
+        ("paddock_auth", "select version from releases"),
+        ("paddock_staff", "update instances set mastodon_version = '4.7.4'"),
+        ("paddock_staff", "update clusters set kubeconfig = 'other'"),
+        ("paddock_staff", "delete from releases"),
     ];
     let may = [
         ("paddock_auth", "select password_hash from people"),
@@ -304,26 +338,49 @@ async fn strangers(app: &TestApp, count: usize) -> Vec<Client> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_orders_at_once_for_a_hundred_places_fill_a_hundred() {
-    let Start { app, .. } = TestApp::start_with(Capacity(100)).await;
+async fn five_hundred_orders_at_once_for_a_hundred_places_in_two_clusters_fill_a_hundred() {
+    let Start { app, .. } = TestApp::start_with(Capacity(63)).await;
+    add_cluster(&app.db, app.clock.as_ref(), "second", 37).await;
     let app = Arc::new(app);
     let all = strangers(&app, 500).await;
     let orders = all.clone().into_iter().enumerate().map(|(number, client)| {
         let app = Arc::clone(&app);
-        tokio::spawn(async move { app.try_order(&client, &format!("garden{number}")).await.unwrap() })
+        tokio::spawn(async move {
+            loop {
+                match app.try_order(&client, &format!("garden{number}")).await {
+                    // On a busy machine the last of them wait for longer than a visitor would be let wait.
+                    Err(OrderError::Database(sqlx::Error::PoolTimedOut)) => {}
+                    outcome => break outcome.unwrap(),
+                }
+            }
+        })
     });
     let placed: Vec<Placement> = join_all(orders).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(placed.iter().filter(|placement| matches!(placement, Placement::Placed(_))).count(), 100);
     assert_eq!(placed.iter().filter(|placement| **placement == Placement::Full).count(), 400);
     let rows = app.rows().await;
     assert_eq!((rows["orders"], rows["places"], rows["instances"], rows["_private_jobs"]), (100, 100, 100, 100));
+    let clusters = capacity::list_clusters(&mut app.sql().acquire().await.unwrap()).await.unwrap();
+    assert_eq!(clusters.iter().map(|cluster| cluster.servers).collect::<Vec<_>>(), [63, 37]);
+    for cluster in clusters {
+        for dimension in Dimension::ALL {
+            assert!(
+                cluster.taken.of(dimension) <= capacity::promised(cluster.has.of(dimension)),
+                "{} {dimension:?}",
+                cluster.name
+            );
+        }
+    }
     // Those who got none all wait, each at a position of their own, and nobody was charged.
     let full = all.iter().zip(&placed).filter(|(_, placement)| **placement == Placement::Full);
     let waits = full.map(|(client, _)| {
         let (app, account) = (Arc::clone(&app), client.who.account());
         tokio::spawn(async move {
             let mut tx = app.db.begin_account(account).await.unwrap();
-            capacity::join_waiting_list(tx.conn(), app.clock.as_ref(), account, "family", "garden.example").await.unwrap();
+            let needs = family(&app);
+            capacity::join_waiting_list(tx.conn(), app.clock.as_ref(), account, "family", &needs, "garden.example")
+                .await
+                .unwrap();
             tx.commit().await.unwrap();
             account
         })
@@ -333,7 +390,8 @@ async fn five_hundred_orders_at_once_for_a_hundred_places_fill_a_hundred() {
     for account in waiting {
         let mut tx = app.db.begin_account(account).await.unwrap();
         positions.push(capacity::waiting_entry(tx.conn(), account).await.unwrap().unwrap().position);
-        assert_eq!(capacity::places_left(tx.conn(), Some(account)).await.unwrap(), 0);
+        let left = capacity::open_clusters(tx.conn(), app.clock.as_ref(), Some(account)).await.unwrap();
+        assert_eq!(capacity::room(&left, &family(&app), app.clock.now()), 0);
     }
     positions.sort_unstable();
     assert_eq!(positions, (1..=400).collect::<Vec<_>>());

@@ -49,6 +49,9 @@ impl Links for FixedLinks {
     fn order(&self, order: OrderId) -> Url {
         url(&format!("orders/{order}"))
     }
+    fn upgrades(&self, instance: InstanceId) -> Url {
+        url(&format!("instances/{instance}/upgrades"))
+    }
     fn instance(&self, instance: InstanceId) -> Url {
         url(&format!("instances/{instance}"))
     }

@@ -1,6 +1,7 @@
 //! The waiting list: in order, honest, and with a place that is kept for whoever is next.
 
 use chrono::TimeDelta;
+use paddock::audit::Actor;
 use paddock::billing::{Order, Placement};
 use paddock::capacity;
 use paddock::clock::Clock as _;
@@ -163,9 +164,12 @@ async fn a_place_that_is_not_there_any_more_costs_nobody_their_turn() {
     let Start { app, customer, other_customer, .. } = TestApp::start_with(Capacity(1)).await;
     let taken = full(&app, &stranger(&app).await, &[(&customer, "birds"), (&other_customer, "foxes")]).await;
     free(&app, &taken).await;
-    let resize = async |places: i32| {
-        let mut tx = app.db.fleet().begin().await.unwrap();
-        capacity::put_cluster(&mut tx, app.clock.as_ref(), "first", places).await.unwrap();
+    let family = app.state.catalogue.get("family").unwrap().size.footprint();
+    let resize = async |places: i64| {
+        let mut tx = app.db.staff().begin().await.unwrap();
+        let cluster = capacity::find_cluster(&mut tx, "first").await.unwrap().unwrap();
+        let (has, actor) = (capacity::enough_for(&family, places), Actor::System("test"));
+        capacity::set_capacity(&mut tx, app.clock.as_ref(), actor, &cluster, &has).await.unwrap();
         tx.commit().await.unwrap();
         let keep = "select enqueue_job('keep_waiting_list', '{}', 'keep_waiting_list:all', null, null)";
         sqlx::query(keep).execute(app.sql()).await.unwrap();

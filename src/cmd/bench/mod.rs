@@ -7,6 +7,7 @@ mod operator;
 mod orders;
 mod provision;
 mod sides;
+mod waves;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -24,13 +25,15 @@ enum Name {
     Provision,
     /// The operator alone: many servers, drift, restart, idleness.
     Operator,
+    /// The plan of a rollout.
+    Waves,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
     /// Which measurement.
     name: Name,
-    /// How many servers: 200 for provision and 1000 for operator, unless it is said.
+    /// How many servers: 200 for provision, 1000 for operator and 10,000 for waves, unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10000))]
     instances: Option<u32>,
     /// For operator: no controller makes pods.
@@ -66,6 +69,7 @@ async fn measure(bench: &Bench, dir: &Path) -> anyhow::Result<String> {
     match bench.name {
         Name::Provision => Box::pin(provision::measure(dir, bench.instances.unwrap_or(200))).await,
         Name::Operator => Box::pin(operator::measure(dir, bench.instances.unwrap_or(1000), !bench.without_pods)).await,
+        Name::Waves => waves::measure(bench.instances.unwrap_or(10_000)),
     }
 }
 

@@ -19,6 +19,7 @@ mod status;
 mod subscription;
 mod verification;
 mod waiting;
+mod window;
 
 use super::access::{Access, Routes};
 use crate::account::Role;
@@ -83,6 +84,8 @@ operations! {
     post "/api/v1/instances/{id}/billing/end" Access::Member(Role::Billing) => subscription::end;
     post "/api/v1/instances/{id}/billing/go-on" Access::Member(Role::Billing) => subscription::go_on;
     post "/api/v1/instances/{id}/billing/again" Access::Member(Role::Admin) => subscription::again;
+    post "/api/v1/instances/{id}/window" Access::Member(Role::Admin) => window::set;
+    delete "/api/v1/instances/{id}/window" Access::Member(Role::Admin) => window::clear;
     get "/api/v1/status" Access::Public => status::get;
     get "/api/v1/openapi.json" Access::Public => openapi::get;
 }

@@ -194,7 +194,7 @@ fn refused(checked: &Checked<'_>, error: &OrderError) -> WebError {
             text: "other orders of this account wait for their payment; pay or cancel one of them first".to_owned(),
             errors: Vec::new(),
         },
-        OrderError::Database(error) => WebError::Internal(telemetry::chain(error)),
+        OrderError::NoRelease | OrderError::Database(_) => WebError::Internal(telemetry::chain(error)),
     }
 }
 

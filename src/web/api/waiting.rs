@@ -64,11 +64,12 @@ pub(super) async fn join(
 ) -> Result<Answer<Waiting>, WebError> {
     let checked = checked(&state, new)?;
     let mut tx = state.db.begin_account(customer.account).await?;
-    if capacity::places_left(tx.conn(), Some(customer.account)).await? > 0 {
+    let clusters = capacity::open_clusters(tx.conn(), state.clock.as_ref(), Some(customer.account)).await?;
+    if capacity::room(&clusters, &checked.plan.size.footprint(), state.clock.now()) > 0 {
         let text = "there is room; POST the same body to /api/v1/orders".to_owned();
         return Err(WebError::Refused { code: "not_full", text, errors: Vec::new() });
     }
-    let (plan, domain) = (&checked.plan.code, checked.address.domain());
+    let (plan, domain) = (checked.plan, checked.address.domain());
     let clock = state.clock.as_ref();
     let person = &customer.person;
     let (entry, joined) = capacity::wait(&mut tx, clock, customer.actor(), &person.email, &person.locale, plan, domain).await?;

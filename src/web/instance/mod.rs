@@ -8,6 +8,7 @@ pub(in crate::web) mod runs;
 pub(in crate::web) mod subscription;
 pub(in crate::web) mod time;
 mod tools;
+pub(in crate::web) mod upgrades;
 pub(in crate::web) mod view;
 
 #[cfg(test)]
@@ -55,6 +56,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/instances/{id}/mail", reader, mail::show)
         .post("/instances/{id}/mail", keeper, mail::submit)
         .post("/instances/{id}/mail/remove", keeper, mail::remove)
+        .get("/instances/{id}/upgrades", reader, upgrades::show)
+        .post("/instances/{id}/upgrades", keeper, upgrades::choose)
 }
 
 #[derive(Template)]
@@ -132,7 +135,10 @@ fn instance_row(state: &AppState, words: &Words, instance: &Instance, typical: &
         href: format!("/instances/{}", instance.id),
         address: view::readable(&instance.domain),
         state: view::state(words, &seen),
-        detail: plan_name(state, &instance.plan_code),
+        detail: match view::unseen(words, &seen) {
+            unseen if unseen.is_empty() => plan_name(state, &instance.plan_code),
+            unseen => unseen,
+        },
     }
 }
 
@@ -203,7 +209,10 @@ impl Loaded {
         if let Some(subscription) = &self.subscription {
             facts.push(Fact::new(words, "fact-invoice", time::day(subscription.current_period_end)));
         }
-        facts.push(Fact::new(words, "fact-version", &instance.mastodon_version));
+        let upgrades = format!("/instances/{}/upgrades", instance.id);
+        facts.push(Fact { href: upgrades.clone(), ..Fact::new(words, "fact-version", &instance.mastodon_version) });
+        let window = instance.maintenance_window.as_ref().map(|window| &window.0);
+        facts.push(Fact { change: upgrades, ..Fact::new(words, "fact-window", upgrades::window_words(words, window)) });
         facts.push(Fact::new(words, "fact-handle", format!("@{}@{}", instance.owner_username, view::readable(&instance.domain))));
         facts.push(Fact::new(words, "fact-owner-email", &instance.owner_email));
         facts.push(Fact::new(words, "fact-ordered", time::day(instance.created_at)));

@@ -12,7 +12,7 @@ use super::AppState;
 use super::access::{Access, Routes};
 use super::error::WebError;
 use super::page::{PageContext, html, pages};
-use crate::capacity;
+use crate::capacity::{self, OpenCluster};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -45,7 +45,7 @@ pages!(HomePage, TermsPage);
 async fn home(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
     // Two numbers without a row of anybody's: the pool of the staff pages may count across accounts.
     let mut conn = state.db.staff().acquire().await?;
-    let full = capacity::places_left(&mut conn, None).await? == 0;
+    let full = !room_for_any(&state, &capacity::open_clusters(&mut conn, state.clock.as_ref(), None).await?);
     let cheapest = state.catalogue.offered().map(|plan| plan.monthly).min_by_key(|price| price.minor);
     Ok(html(&HomePage {
         page,
@@ -53,6 +53,12 @@ async fn home(State(state): State<AppState>, page: PageContext) -> Result<Respon
         host_domain: state.host.domain.clone(),
         full,
     })?)
+}
+
+/// Whether a server of any plan that is sold finds a place.
+pub(super) fn room_for_any(state: &AppState, clusters: &[OpenCluster]) -> bool {
+    let now = state.clock.now();
+    state.catalogue.offered().any(|plan| capacity::room(clusters, &plan.size.footprint(), now) > 0)
 }
 
 /// GET `/terms`

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::room_for_any;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::page::{PageContext, StateView, html, pages};
@@ -37,7 +38,7 @@ pages!(StatusPage);
 
 /// What was found in the database.
 pub(in crate::web) struct Facts {
-    places_left: i64,
+    room: bool,
     /// The earliest deadline of the orders that wait for their payment.
     unsettled_since: Option<DateTime<Utc>>,
     /// Since when the oldest unfinished server is being built.
@@ -61,7 +62,7 @@ pub(super) async fn status(State(state): State<AppState>, page: PageContext) -> 
 pub(in crate::web) async fn look(state: &AppState) -> sqlx::Result<Facts> {
     let mut conn = state.db.staff().acquire().await?;
     Ok(Facts {
-        places_left: capacity::places_left(&mut conn, None).await?,
+        room: room_for_any(state, &capacity::open_clusters(&mut conn, state.clock.as_ref(), None).await?),
         unsettled_since: billing::earliest_deadline(&mut conn).await?,
         building_since: instance::building_since(&mut conn).await?,
     })
@@ -76,7 +77,7 @@ pub(in crate::web) fn parts(words: &Words, facts: &Facts, now: DateTime<Utc>) ->
     };
     let since = |at: DateTime<Utc>| words.t1("status-since", "time", at.format("%-H:%M UTC, %-d %B"));
     let pages = part("pages", "done", "status-working", String::new());
-    let orders = if facts.places_left > 0 {
+    let orders = if facts.room {
         part("orders", "done", "status-open", String::new())
     } else {
         part("orders", "waiting", "status-full", words.t("status-full-text"))
@@ -105,9 +106,9 @@ mod tests {
     fn what_is_late_is_said() {
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         let minutes_ago = |minutes| Some(now - TimeDelta::minutes(minutes));
-        let well = Facts { places_left: 3, unsettled_since: minutes_ago(-20), building_since: minutes_ago(2) };
+        let well = Facts { room: true, unsettled_since: minutes_ago(-20), building_since: minutes_ago(2) };
         assert_eq!(kinds(&well, now), ["done"; 4]);
-        let late = Facts { places_left: 0, unsettled_since: minutes_ago(11), building_since: minutes_ago(31) };
+        let late = Facts { room: false, unsettled_since: minutes_ago(11), building_since: minutes_ago(31) };
         assert_eq!(kinds(&late, now), ["done", "waiting", "failed", "failed"]);
     }
 }

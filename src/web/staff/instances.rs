@@ -10,6 +10,7 @@ use super::{BILLS, DESTROYS, OPERATES, named, order_state};
 use crate::account::StaffMember;
 use crate::audit;
 use crate::billing::{self, Order, Standing, Subscription};
+use crate::capacity;
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
@@ -17,7 +18,8 @@ use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, inst
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::runs::{Usual, run_view};
-use crate::web::instance::view::{StepView, readable, state as state_view, steps};
+use crate::web::instance::upgrades::window_words;
+use crate::web::instance::view::{StepView, readable, state as state_view, steps, unseen};
 use crate::web::instance::{plan_name, price_of, time};
 use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::{account, words::Words};
@@ -73,11 +75,17 @@ struct StaffInstancePage {
     id: String,
     /// Why it does not run.
     holds: Vec<HoldView>,
-    /// What the buttons lead to, by the intent.
+    /// What the buttons lead to, by the intent and by who looks.
     may_pause: bool,
     may_extend: bool,
     may_end: bool,
     may_remove: bool,
+    /// Whether whoever looks may say whether it gets new releases before the others.
+    may_choose: bool,
+    /// It does.
+    canary: bool,
+    /// What nobody has seen for a while.
+    unseen: String,
 }
 
 /// A reason for which it does not run.
@@ -128,6 +136,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     page: PageContext,
 ) -> Result<Response, WebError> {
+    let (operates, destroys) = (member.may(OPERATES), member.may(DESTROYS));
     let id: InstanceId = id.parse().map_err(|_| WebError::NotFound)?;
     let mut conn = state.db.staff().acquire().await?;
     let instance = instance::find(&mut conn, id).await?.ok_or(WebError::NotFound)?;
@@ -135,6 +144,8 @@ pub(super) async fn show(
     let subscription = billing::find_subscription(&mut conn, id).await?;
     let typical = instance::typical_seconds(&mut conn).await?;
     let customer = account::account_name(&mut conn, instance.account_id).await?.unwrap_or_default();
+    let cluster = capacity::find_cluster(&mut conn, &instance.cluster_id.to_string()).await?;
+    let cluster = cluster.map(|cluster| cluster.name).unwrap_or_default();
     let of_order = order.iter().map(|order| order.id.to_string());
     let of_subscription = subscription.iter().map(|subscription| subscription.id.to_string());
     let subjects: Vec<String> = std::iter::once(id.to_string()).chain(of_order).chain(of_subscription).collect();
@@ -144,8 +155,7 @@ pub(super) async fn show(
     drop(conn);
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
-    let (operates, destroys) = (member.may(OPERATES), member.may(DESTROYS));
-    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
+    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer, &cluster);
     Ok(html(&StaffInstancePage {
         address: readable(&instance.domain),
         state: state_view(&page.w, &seen),
@@ -160,6 +170,9 @@ pub(super) async fn show(
         may_end: destroys && instance.intent != Intent::Absent && !holds.iter().any(|row| row.reason == Hold::Ended),
         may_remove: destroys && instance.intent == Intent::Archived,
         holds: holds.iter().map(|row| hold_view(&page.w, row, operates)).collect(),
+        may_choose: operates,
+        canary: instance.canary,
+        unseen: unseen(&page.w, &seen),
         page,
     })?)
 }
@@ -220,6 +233,7 @@ fn facts(
     order: Option<&Order>,
     subscription: Option<&Subscription>,
     customer: &str,
+    cluster: &str,
 ) -> Vec<Fact> {
     let fact = |key: &str, value: String| Fact::new(words, key, value);
     let intent = match &instance.intent_reason {
@@ -232,6 +246,8 @@ fn facts(
         fact("staff-fact-intent", intent),
         fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
         fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),
+        fact("staff-cluster", cluster.to_owned()),
+        fact("fact-window", window_words(words, instance.maintenance_window.as_ref().map(|window| &window.0))),
         fact("fact-version", instance.mastodon_version.clone()),
         fact("fact-plan", plan_name(state, &instance.plan_code)),
     ];

@@ -1,5 +1,6 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod clusters;
 mod differences;
 mod extend;
 mod instances;
@@ -8,7 +9,10 @@ mod lifecycle;
 mod log_in;
 mod orders;
 mod overview;
+mod releases;
 mod removal;
+mod rollout_view;
+mod rollouts;
 
 use super::access::{Access, Routes};
 use super::instance::{time, view::readable};
@@ -22,9 +26,9 @@ use crate::words::Words;
 
 /// Who gives customers time.
 const BILLS: Scope = Scope::Billing;
-/// Who gives jobs their tries again, pauses servers and resumes them.
+/// Who gives jobs their tries again, and changes servers, clusters, releases and rollouts.
 const OPERATES: Scope = Scope::Operations;
-/// Who ends servers and has them removed.
+/// Who ends servers and destroys what they hold.
 const DESTROYS: Scope = Scope::Admin;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -51,6 +55,34 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/differences", reads, differences::show)
         .post("/staff/differences/look", reads, differences::look)
         .post("/staff/jobs/{id}/retry", operates, jobs::retry)
+        .post("/staff/instances/{id}/canary", operates, rollouts::set_canary)
+        .get("/staff/releases", reads, releases::list)
+        .post("/staff/releases", operates, releases::add)
+        .post("/staff/releases/{version}/offer", operates, releases::offer)
+        .post("/staff/releases/{version}/withdraw", operates, releases::withdraw)
+        .get("/staff/rollouts", reads, rollouts::list)
+        .post("/staff/rollouts", operates, rollouts::begin)
+        .get("/staff/rollouts/new", reads, rollouts::plan_new)
+        .get("/staff/rollouts/{id}", reads, rollouts::show)
+        .post("/staff/rollouts/{id}/pause", operates, rollouts::pause)
+        .post("/staff/rollouts/{id}/resume", operates, rollouts::resume)
+        .post("/staff/rollouts/{id}/abort", operates, rollouts::abort)
+        .post("/staff/rollouts/{id}/roll-back", operates, rollouts::roll_back)
+        .post("/staff/rollouts/{id}/leave-out", operates, rollouts::leave_out)
+        .get("/staff/clusters", reads, clusters::list)
+        .post("/staff/clusters", operates, clusters::add)
+        .post("/staff/clusters/{id}/drain", operates, clusters::drain)
+        .post("/staff/clusters/{id}/undrain", operates, clusters::undrain)
+        .post("/staff/clusters/{id}/capacity", operates, clusters::set_capacity)
+}
+
+/// What the hidden field of a button says.
+fn yes_or_no(word: &str) -> Option<bool> {
+    match word {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 /// A row of a table of orders.

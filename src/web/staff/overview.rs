@@ -5,13 +5,15 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{OPERATES, OrderRow, order_rows};
+use super::{OPERATES, OrderRow, clusters, order_rows};
 use crate::account::StaffMember;
 use crate::billing::{self, Order};
-use crate::capacity;
+use crate::capacity::{self, ClusterRow, ClusterState};
 use crate::instance::{self, Instance, Intent, Phase, Seen, claim};
 use crate::mail;
+use crate::plan::Amounts;
 use crate::queue::{self, JobRow as Job};
+use crate::rollout;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::time;
@@ -46,8 +48,9 @@ struct Figure {
 struct ClusterView {
     name: String,
     state: StateView,
-    places: String,
-    used: String,
+    seen: StateView,
+    servers: String,
+    fullest: String,
     left: String,
 }
 
@@ -78,6 +81,7 @@ struct Loaded {
     not_ready: Vec<Instance>,
     typical: Vec<(String, f64)>,
     clusters: Vec<capacity::ClusterRow>,
+    paused: i64,
     list: (i64, Option<DateTime<Utc>>),
     mails: i64,
     differences: i64,
@@ -94,6 +98,7 @@ impl Loaded {
             not_ready: instance::list_not_ready(&mut conn).await?,
             typical: instance::typical_seconds(&mut conn).await?,
             clusters: capacity::list_clusters(&mut conn).await?,
+            paused: rollout::count_paused(&mut conn).await?,
             list: capacity::waiting_total(&mut conn).await?,
             mails: mail::count_troubled(&mut conn, state.clock.as_ref()).await?,
             differences: billing::difference::count_open(&mut conn).await?,
@@ -114,7 +119,29 @@ impl Loaded {
         seen.phase() == Phase::AwaitingRecords && self.now - since > claim::PATIENCE
     }
 
-    fn figures(&self, words: &Words) -> Vec<Figure> {
+    /// How many more servers of the plan that needs least fit into a cluster.
+    fn left(&self, smallest: &Amounts, cluster: &ClusterRow) -> i64 {
+        match cluster.state {
+            ClusterState::Open => clusters::open(cluster).room(smallest, self.now),
+            ClusterState::Drained => 0,
+        }
+    }
+
+    fn cluster_view(&self, words: &Words, smallest: &Amounts, cluster: &ClusterRow) -> ClusterView {
+        let left = self.left(smallest, cluster);
+        let (most, share) = clusters::fullest(cluster);
+        let most = words.t(&format!("amount-{}", most.word()));
+        ClusterView {
+            name: cluster.name.clone(),
+            state: clusters::state(words, cluster, left > 0),
+            seen: clusters::seen(words, cluster, self.now),
+            servers: cluster.servers.to_string(),
+            fullest: words.t2("staff-fullest", "amount", most, "n", share),
+            left: left.to_string(),
+        }
+    }
+
+    fn figures(&self, words: &Words, smallest: &Amounts) -> Vec<Figure> {
         let figure = |key: &str, value: String, alarm: bool, href: &str| Figure {
             label: words.t(&format!("staff-figure-{key}")),
             value,
@@ -125,7 +152,8 @@ impl Loaded {
         let oldest = self.unpaid.first().map(|order| order.created_at);
         let overdue = self.unpaid.iter().any(|order| self.now - order.checkout_expires_at > SETTLED_BY);
         let dead = self.jobs.iter().filter(|job| job.is_dead()).count();
-        let left: i64 = self.clusters.iter().filter(|cluster| cluster.state == "open").map(left).sum();
+        let left: i64 = self.clusters.iter().map(|cluster| self.left(smallest, cluster)).sum();
+        let away = self.clusters.iter().filter(|cluster| clusters::seen(words, cluster, self.now).kind == "failed").count();
         let (stuck, claims) = (self.count("stuck"), self.count("awaiting-records"));
         let unwell = self.needing_somebody().count() - stuck;
         let forgotten = self.not_ready.iter().any(|instance| self.is_forgotten(&self.seen(instance)));
@@ -138,7 +166,9 @@ impl Loaded {
             figure("stuck", stuck.to_string(), stuck > 0, ""),
             figure("unwell", unwell.to_string(), unwell > 0, ""),
             figure("claims", claims.to_string(), forgotten, "/staff/instances"),
-            figure("left", left.to_string(), left == 0, ""),
+            figure("left", left.to_string(), left == 0, "/staff/clusters"),
+            figure("away", away.to_string(), away > 0, "/staff/clusters"),
+            figure("paused", self.paused.to_string(), self.paused > 0, "/staff/rollouts"),
             figure("list", waiting.to_string(), waiting > 0 && left > 0, ""),
             figure("list-oldest", age(first), false, ""),
             figure("differences", self.differences.to_string(), self.differences > 0, "/staff/differences"),
@@ -188,26 +218,6 @@ fn needs_somebody(seen: &Seen<'_>) -> bool {
     matches!(seen.phase(), Phase::Stuck(_) | Phase::Degraded(_)) || seen.stalled()
 }
 
-fn left(cluster: &capacity::ClusterRow) -> i64 {
-    (i64::from(cluster.capacity) - cluster.taken).max(0)
-}
-
-fn cluster_view(words: &Words, cluster: &capacity::ClusterRow) -> ClusterView {
-    let left = left(cluster);
-    let state = match (cluster.state.as_str(), left) {
-        ("open", 0) => StateView::new(words, "failed", "staff-cluster-full", ""),
-        ("open", _) => StateView::new(words, "done", "staff-cluster-open", ""),
-        _ => StateView::new(words, "waiting", "staff-cluster-closed", ""),
-    };
-    ClusterView {
-        name: cluster.name.clone(),
-        state,
-        places: cluster.capacity.to_string(),
-        used: cluster.taken.to_string(),
-        left: left.to_string(),
-    }
-}
-
 fn job_view(words: &Words, job: &Job) -> JobView {
     let ids = job.payload.as_object().into_iter().flat_map(serde_json::Map::values).filter_map(serde_json::Value::as_str);
     JobView {
@@ -228,11 +238,13 @@ fn job_view(words: &Words, job: &Job) -> JobView {
 pub(super) async fn show(State(state): State<AppState>, member: StaffMember, page: PageContext) -> Result<Response, WebError> {
     let loaded = Loaded::load(&state).await?;
     let words = page.w.clone();
+    let sizes: Vec<Amounts> = state.catalogue.offered().map(|plan| plan.size.footprint()).collect();
+    let smallest = Amounts::each(|dimension| sizes.iter().map(|size| size.of(dimension)).min().unwrap_or(0));
     let content = StaffOverviewPage {
         page,
-        figures: loaded.figures(&words),
+        figures: loaded.figures(&words, &smallest),
         phases: loaded.phases(&words),
-        clusters: loaded.clusters.iter().map(|cluster| cluster_view(&words, cluster)).collect(),
+        clusters: loaded.clusters.iter().map(|cluster| loaded.cluster_view(&words, &smallest, cluster)).collect(),
         failed_jobs: loaded.jobs.iter().map(|job| job_view(&words, job)).collect(),
         may_retry: member.may(OPERATES),
         unwell: loaded.unwell(&words),

@@ -25,8 +25,14 @@ async fn from_sign_up_to_a_running_server() -> anyhow::Result<()> {
         rig.cluster().apply(&yaml).await?;
     }
     let dir = rig.dir().join("browser");
-    let settings =
-        StageSettings { dir: dir.clone(), database: "browser".to_owned(), ports: [0; 3], sweep_seconds: 3600, capacity: 10 };
+    let settings = StageSettings {
+        dir: dir.clone(),
+        database: "browser".to_owned(),
+        ports: [0; 3],
+        sweep_seconds: 3600,
+        capacity: 10,
+        identity: "admin".to_owned(),
+    };
     let stage = Stage::open(rig, &settings).await?;
     let mut program = Program::start(&stage, &dir).await?;
     let journey = Journey {

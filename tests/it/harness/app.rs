@@ -11,6 +11,7 @@ use paddock::account::Scope;
 use paddock::account::password::Passwords;
 use paddock::audit::Actor;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
+use paddock::capacity;
 use paddock::clock::{Clock, ManualClock, SystemClock};
 use paddock::config::{Config, Host, REFERENCE};
 use paddock::crypto::HostKey;
@@ -22,12 +23,12 @@ use paddock::instance::sites::ScriptedSites;
 use paddock::instance::{self, Instance, run};
 use paddock::mail::probe::Prober;
 use paddock::mail::{Letter, MemoryTransport};
-use paddock::plan::{Catalogue, Interval, Releases};
+use paddock::plan::{Catalogue, Interval, Releases, Version};
 use paddock::queue::{self, JobRow};
 use paddock::resource::{Action, ConditionKind, Finding, InstanceStatus, RunStatus, Standing, StepName, conditions, steps};
 use paddock::sealing::Key;
 use paddock::web::{App, AppState, Nudges};
-use paddock::{capacity, fleet, web, worker};
+use paddock::{fleet, web, worker};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -41,9 +42,12 @@ pub const OPERATOR_KEY: &str = "AGE-SECRET-KEY-12Q2XDS5335FWGSVLMZL2XQJMZMTLA7XT
 /// Below it customers choose names.
 pub const HOSTS_DOMAIN: &str = "meadow.social";
 
-/// Places of the one cluster.
+/// The release that new servers start with: the newest of the file that is offered.
+pub const NEWEST: Version = Version::new(4, 7, 4);
+
+/// Places of the one cluster, for servers of the first plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Capacity(pub i32);
+pub struct Capacity(pub i64);
 
 /// The program and those who call it.
 pub struct Start {
@@ -106,9 +110,7 @@ impl TestApp {
         let (web_state, jobs) = parts(&db, &clock, &base, &till, (&resolver, &sites), &transport);
         tokio::spawn(web::serve(listener, web_state.clone(), stop.clone()));
         tokio::spawn(web_state.nudges.clone().listen(db.clone(), stop.clone()));
-        let mut conn = db.fleet().acquire().await.unwrap();
-        capacity::put_cluster(&mut conn, clock.as_ref(), "first", places.0).await.unwrap();
-        drop(conn);
+        people::add_cluster(&db, clock.as_ref(), "first", places.0).await;
         let leave_jobs = AtomicBool::new(false);
         let stop = stop.drop_guard();
         let app = Self {
@@ -173,6 +175,14 @@ impl TestApp {
     /// Where its pages are.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// How many more servers of the first plan find a place.
+    pub async fn places_left(&self) -> i64 {
+        let clusters =
+            capacity::open_clusters(&mut self.sql().acquire().await.unwrap(), self.clock.as_ref(), None).await.unwrap();
+        let needs = self.state.catalogue.offered().next().unwrap().size.footprint();
+        capacity::room(&clusters, &needs, self.clock.now())
     }
 
     /// The database as its log-in user: for looking at rows.
@@ -301,7 +311,6 @@ impl TestApp {
             owner_username: "wren",
             owner_email: &customer.who.email,
             locale: "en",
-            version: &self.state.releases.newest_offered().version.to_string(),
             checkout_minutes: self.state.checkout_minutes,
         };
         let actor = Actor::Person(customer.who.person.unwrap());
@@ -375,7 +384,7 @@ impl TestApp {
             Finding::waits(ConditionKind::Ready, "not yet")
         });
         let conditions = conditions(&[], &found, 1, now);
-        let version = ready.then(|| self.state.releases.newest_offered().version.to_string());
+        let version = ready.then(|| NEWEST.to_string());
         InstanceStatus {
             observed_generation: Some(1),
             version,
@@ -390,7 +399,7 @@ impl TestApp {
         let instance = self.find_instance(id).await;
         let mut tx = self.db.fleet().begin().await.unwrap();
         instance::mark_pushed(&mut tx, id, instance.generation).await.unwrap();
-        fleet::take_in(&mut tx, self.clock.as_ref(), id, instance.generation, status).await.unwrap();
+        fleet::take_in(&mut tx, self.clock.as_ref(), instance.cluster_id, id, instance.generation, status).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -480,7 +489,6 @@ fn parts(
 ) -> (AppState, Arc<worker::Deps>) {
     let (clock, stripe): (Arc<dyn Clock>, Arc<dyn Stripe>) = (clock.clone(), shop.stripe());
     let catalogue = Arc::new(Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap());
-    let releases = Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap());
     let dns_target = DnsTarget {
         host: format!("gate.{HOSTS_DOMAIN}"),
         ipv4: vec![Ipv4Addr::new(192, 0, 2, 1)],
@@ -497,7 +505,6 @@ fn parts(
         stripe: Arc::clone(&stripe),
         webhook_secrets: vec![Shop::secret()],
         catalogue: Arc::clone(&catalogue),
-        releases,
         resolver: Arc::new(resolver.clone()),
         dns_target: dns_target.clone(),
         sites: Arc::new(sites.clone()),
@@ -529,6 +536,7 @@ fn parts(
         catalogue,
         invitation: TimeDelta::hours(48),
         dates,
+        releases: Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap()),
         urls,
         views: vec![Arc::clone(&view), view],
         dns_target,

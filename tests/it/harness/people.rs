@@ -4,9 +4,12 @@ use paddock::account::email::EmailAddress;
 use paddock::account::password::Passwords;
 use paddock::account::session::{self, Kind, Subject};
 use paddock::account::{self, Scope};
+use paddock::audit::Actor;
+use paddock::capacity::{self, NewCluster};
 use paddock::clock::{Clock, SystemClock};
 use paddock::db::Db;
-use paddock::ids::{AccountId, PersonId, StaffId};
+use paddock::ids::{AccountId, ClusterId, PersonId, StaffId};
+use paddock::plan::{self, Catalogue, Releases};
 use sqlx::PgConnection;
 
 /// Everybody's.
@@ -51,9 +54,24 @@ pub struct People {
     pub staff: Vec<(Scope, Identity)>,
 }
 
+/// A cluster that answers, with room for so many servers of the first plan. The file of releases is in the database as well.
+pub async fn add_cluster(db: &Db, clock: &dyn Clock, name: &str, places: i64) -> ClusterId {
+    let catalogue = Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap();
+    let has = capacity::enough_for(&catalogue.offered().next().unwrap().size.footprint(), places);
+    let new = NewCluster { name: name.to_owned(), region: String::new(), kubeconfig: None, namespace: "paddock".to_owned(), has };
+    let mut conn = db.owner().acquire().await.unwrap();
+    let id = capacity::add_cluster(&mut conn, clock, Actor::System("tests"), &new).await.unwrap();
+    capacity::note_seen(&mut conn, clock, id).await.unwrap();
+    // Nobody asks it here, so nobody concludes anything from when that was last.
+    sqlx::query("update clusters set seen_at = null where id = $1").bind(id).execute(&mut *conn).await.unwrap();
+    id
+}
+
 pub async fn create(db: &Db) -> People {
     let clock = SystemClock;
     let mut conn = db.owner().acquire().await.unwrap();
+    let releases = Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap();
+    plan::seed_releases(&mut conn, &clock, &releases).await.unwrap();
     let hash = Passwords::new(1).hash(PASSWORD.into()).await.unwrap();
     let mut customers = Vec::new();
     for name in ["customer", "other", "unverified"] {

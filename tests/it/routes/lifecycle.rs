@@ -144,7 +144,7 @@ async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
     assert_eq!((push.removal_requested_by, push.removal_confirmed_by), (staff.who.staff, other.who.staff));
 
     // When nothing is left, the address and the place are free.
-    let room = async || -> i64 { sqlx::query_scalar("select places_left()").fetch_one(app.sql()).await.unwrap() };
+    let room = async || app.places_left().await;
     let before = room().await;
     assert!(instance::finish_removal(&mut conn, app.clock.as_ref(), instance.id).await.unwrap());
     assert!(!instance::finish_removal(&mut conn, app.clock.as_ref(), instance.id).await.unwrap(), "once");
