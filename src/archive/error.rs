@@ -99,9 +99,9 @@ pub enum Damage {
     /// A file that the manifest lists is not there.
     #[error("{0} is missing")]
     Missing(String),
-    /// A file that is no part of it lies among its files.
-    #[error("{0} is no part of it")]
-    Stray(String),
+    /// Something that is no file has the name of one.
+    #[error("{0} is no ordinary file")]
+    NoFile(String),
     /// The signature.
     #[error("{SIGNATURE}: {0}")]
     Signature(#[from] BadSignature),

@@ -25,11 +25,6 @@ impl<T> Counted<T> {
         Self { inner, bytes: 0, hash: Sha256::new() }
     }
 
-    /// How many bytes went through.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// The stream, how much went through, and its SHA-256 in hexadecimal digits.
     pub fn finish(self) -> (T, u64, String) {
         (self.inner, self.bytes, hex::encode(self.hash.finalize()))
@@ -61,6 +56,27 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
+/// Counts what is written, and no more.
+#[derive(Debug)]
+pub struct Length<W> {
+    /// Where it goes.
+    pub inner: W,
+    /// How many bytes went there.
+    pub bytes: u64,
+}
+
+impl<W: Write> Write for Length<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.bytes += u64::try_from(written).unwrap_or(u64::MAX);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// Why a limited stream ended in an error. Found again with [`too_long`].
 #[derive(Debug, thiserror::Error)]
 #[error("there is more in it than the {0} bytes that are announced")]
@@ -85,9 +101,9 @@ impl<R: Read> Limited<R> {
         Self { inner, most, left: most }
     }
 
-    /// What is inside.
-    pub fn into_inner(self) -> R {
-        self.inner
+    /// How much went through.
+    pub fn passed(&self) -> u64 {
+        self.most - self.left
     }
 }
 
