@@ -39,10 +39,10 @@ fn filled(text: &str, facts: &Facts<'_>) -> Vec<u8> {
     let secrets = if completeness.secrets { "in `secrets.age`, encrypted" } else { "not in this archive: bring your own `.env.production`" };
     let newest = migrations.last().map_or("", String::as_str);
     let values = [
-        ("{{domain}}", domain.clone()),
-        ("{{web_domain}}", web_domain.clone()),
-        ("{{release}}", mastodon.clone().unwrap_or_else(|| "unknown".to_owned())),
-        ("{{newest_migration}}", newest.to_owned()),
+        ("{{domain}}", plain(domain)),
+        ("{{web_domain}}", plain(web_domain)),
+        ("{{release}}", mastodon.as_deref().map_or_else(|| "unknown".to_owned(), plain)),
+        ("{{newest_migration}}", plain(newest)),
         ("{{postgres}}", (database.server / 10_000).max(database.client).to_string()),
         ("{{snapshot}}", snapshot.to_rfc3339()),
         ("{{accounts}}", rows("accounts")),
@@ -53,11 +53,14 @@ fn filled(text: &str, facts: &Facts<'_>) -> Vec<u8> {
     ];
     let mut text = text.to_owned();
     for (mark, value) in values {
-        // Domains and versions end up in a script: nothing but what such words are made of.
-        let plain: String = value.chars().filter(|letter| letter.is_alphanumeric() || " -_.,:;()+`/'".contains(*letter)).collect();
-        text = text.replace(mark, &plain.replace('\'', "\u{2019}"));
+        text = text.replace(mark, &value);
     }
     text.into_bytes()
+}
+
+/// Domains and versions end up in a script: nothing but what such words are made of.
+fn plain(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric() || "-._:".contains(*letter)).collect()
 }
 
 #[cfg(test)]
@@ -68,7 +71,7 @@ mod tests {
     #[test]
     fn every_mark_is_filled_and_nothing_is_smuggled_into_the_script() {
         let mut manifest = sample();
-        manifest.source.domain = "birds.example$(id)\"\n'".into();
+        manifest.source.domain = "birds.example$(id)\"\n`'".into();
         let facts = Facts {
             source: &manifest.source,
             database: &manifest.database,
@@ -78,7 +81,7 @@ mod tests {
         for (name, text) in all(&facts) {
             let text = String::from_utf8(text).unwrap();
             assert!(!text.contains("{{") && text.ends_with('\n'), "{name}");
-            assert!(!text.contains("$(id)") && text.contains("birds.example"), "{name}");
+            assert!(!text.contains("$(id)") && text.contains("birds.exampleid"), "{name}");
         }
     }
 }
