@@ -165,7 +165,7 @@ impl Archive {
                 if previous.as_ref().is_some_and(|previous| *previous >= found) {
                     return Err(differs(format!("{found} is in it twice or out of order")));
                 }
-                let mut body = Counted::new(files.by_ref().take(size));
+                let mut body = Counted::new((&mut *files).take(size));
                 visit(&found, size, &sha256, &mut body).map_err(Inner::Archive)?;
                 // What the visitor left.
                 copy_told(&mut body, watch, &mut |_| {})?;

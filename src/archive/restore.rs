@@ -50,11 +50,11 @@ pub struct Compared {
 pub fn foreign_entries(list: &[String]) -> Vec<String> {
     let fits = |entry: &str| {
         let of_kind = |kind: &&str| {
-            let rest = entry.strip_prefix(**kind).and_then(|rest| rest.strip_prefix(' '));
+            let rest = entry.strip_prefix(*kind).and_then(|rest| rest.strip_prefix(' '));
             rest.is_some_and(|rest| rest.starts_with("public ") || rest.starts_with("- "))
         };
         let function = format!("FUNCTION public {FUNCTION} ");
-        entry.starts_with(&function) || (KINDS.iter().any(|kind| of_kind(&kind)) && !entry.starts_with("SCHEMA public"))
+        entry.starts_with(&function) || KINDS.iter().any(of_kind)
     };
     list.iter()
         // `213; 1259 16390 TABLE public accounts owner`

@@ -84,7 +84,7 @@ impl Bucket {
         let signable = SignableRequest::new(method.as_str(), url.as_str(), named(), payload);
         let signable = signable.map_err(|error| unmade(error.to_string()))?;
         let (instructions, _) = sign(signable, &params).map_err(|error| unmade(error.to_string()))?.into_parts();
-        let mut request = self.http.request(method.clone(), url);
+        let mut request = self.http.request(method.clone(), url.clone());
         for (name, value) in named().chain(instructions.headers()) {
             request = request.header(name, value);
         }
