@@ -78,14 +78,14 @@ impl ArchiveError {
     /// The exit code of a command that ended so. The table is in `docs/archive.md`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::File { .. } | Self::Media(_) | Self::Database { .. } | Self::Program(_) => 1,
             Self::Given(_) | Self::Key(_) => 2,
             Self::Damaged(_) => 3,
             Self::Locked(_) => 4,
-            Self::Occupied(_) => 5,
+            Self::Occupied(_) | Self::Media(MediaError::Taken(_)) => 5,
             Self::Refused(_) => 6,
             Self::Differs(_) => 7,
             Self::Stopped => 130,
+            Self::File { .. } | Self::Media(_) | Self::Database { .. } | Self::Program(_) => 1,
         }
     }
 }
