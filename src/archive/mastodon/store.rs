@@ -295,6 +295,10 @@ const FOREIGN: &str = "\
     union all select 'inheritance of ' || inhrelid::regclass::text from pg_catalog.pg_inherits where inhrelid >= 16384 \
     union all select 'generated column ' || attrelid::regclass::text || '.' || attname from pg_catalog.pg_attribute \
         where attrelid >= 16384 and attgenerated <> '' \
+    union all select 'name with control characters ' || pg_catalog.regexp_replace(relname::text, '[[:cntrl:]]', '?', 'g') \
+        from pg_catalog.pg_class where oid >= 16384 and relname::text ~ '[[:cntrl:]]' \
+    union all select 'name with control characters ' || pg_catalog.regexp_replace(attname::text, '[[:cntrl:]]', '?', 'g') \
+        from pg_catalog.pg_attribute where attrelid >= 16384 and attname::text ~ '[[:cntrl:]]' \
     union all select 'exclusion constraint ' || conname from pg_catalog.pg_constraint where oid >= 16384 and contype = 'x'";
 
 /// Expressions that run when rows are written or read.

@@ -44,7 +44,7 @@ async fn relations(url: &str) -> i64 {
 }
 
 /// What is put into the database, and what must be named.
-const HOSTILE: [(&str, &str); 22] = [
+const HOSTILE: &[(&str, &str)] = &[
     ("create function evil() returns int language sql as 'select 1'", "FUNCTION public evil()"),
     ("create function timestamp_id(a text, b text) returns int language sql as 'select 1'", "FUNCTION public timestamp_id(text, text)"),
     (
@@ -77,6 +77,9 @@ const HOSTILE: [(&str, &str); 22] = [
         "create function op(int, int) returns int language sql as 'select 1'; create operator public.#### (leftarg = int, rightarg = int, function = op)",
         "OPERATOR public ####",
     ),
+    // Names with line breaks are what psql was once made to run.
+    ("create table \"t\n\\! touch canary\" (id int)", "name with control characters t?"),
+    ("alter table settings add column \"c\nselect\" int", "name with control characters c?select"),
     ("create table heir () inherits (settings)", "inheritance of"),
     ("insert into schema_migrations values ('20171210213213')", "it is a database of glitch-soc"),
 ];
@@ -84,7 +87,7 @@ const HOSTILE: [(&str, &str); 22] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_could_run_once_more_is_refused_by_name_and_taken_away() {
     let folder = Folder::new("hostile");
-    for (at, (sql, named)) in HOSTILE.into_iter().enumerate() {
+    for (at, (sql, named)) in HOSTILE.iter().enumerate() {
         let source = Owned::mastodon().await;
         run(&source.url, sql).await;
         let archive = archive_of(&source, &folder.join(&at.to_string())).await;
@@ -119,9 +122,6 @@ async fn rows_that_look_like_commands_are_rows() {
             .await
             .unwrap();
     }
-    // Names with line breaks are what psql was once made to run.
-    let named = format!("create table \"t\n\\! touch {}\" (id int)", canary.display());
-    run(&source.url, &named).await;
     let archive = archive_of(&source, &folder.join("archive")).await;
     let target = Owned::new().await;
     restored(archive, &target).await.unwrap();
@@ -132,10 +132,9 @@ async fn rows_that_look_like_commands_are_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_a_superuser_may_do_fails_and_leaves_nothing() {
+async fn what_only_a_superuser_could_have_made_is_refused_as_well() {
     let folder = Folder::new("superuser");
     let source = Owned::mastodon().await;
-    // Made by a superuser, who may; restored by a role that may not.
     let leaky = "create function l() returns int language c strict as '$libdir/plpgsql', 'plpgsql_call_handler'";
     run(&source.admin, leaky).await;
     let archive = archive_of(&source, &folder.join("archive")).await;
