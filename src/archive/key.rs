@@ -62,11 +62,6 @@ impl MediaKey {
     pub fn to_path(&self) -> PathBuf {
         self.0.split('/').collect()
     }
-
-    /// Whether it is a copy of another server's file.
-    pub fn is_cache(&self) -> bool {
-        self.0.starts_with(CACHE)
-    }
 }
 
 impl std::fmt::Display for MediaKey {
@@ -91,7 +86,6 @@ mod tests {
             assert!(MediaKey::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(MediaKey::new(&"a/".repeat(520)), Err(BadKey::Length));
-        assert!(MediaKey::new("cache/accounts/x.png").unwrap().is_cache() && !MediaKey::new("cached/x").unwrap().is_cache());
     }
 
     proptest! {

@@ -142,8 +142,8 @@ impl Unlock {
 /// A value can't be written, or there is nobody to seal to.
 pub fn seal(secrets: &Secrets, lock: Lock) -> Result<Vec<u8>, ArchiveError> {
     let text = secrets.to_env()?;
-    let encryptor = match &lock {
-        Lock::Passphrase(passphrase) => Encryptor::with_user_passphrase(passphrase.clone()),
+    let encryptor = match lock {
+        Lock::Passphrase(passphrase) => Encryptor::with_user_passphrase(passphrase),
         Lock::Recipients(recipients) => {
             let recipients = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
             Encryptor::with_recipients(recipients).map_err(|error| ArchiveError::Given(format!("could not seal: {error}")))?

@@ -34,18 +34,16 @@ pub fn write_header(out: &mut impl Write, key: &MediaKey, size: u64) -> io::Resu
         return Err(io::Error::other(format!("{key} is larger than 8 GiB")));
     }
     let name = key.as_str().as_bytes();
-    let (prefix, name) = match split(name) {
-        Some(halves) => halves,
-        None => {
-            let record = pax_record(key.as_str());
-            let length = u64::try_from(record.len()).map_err(io::Error::other)?;
-            out.write_all(&header(b"", b"pax", length, PAX))?;
-            out.write_all(&record)?;
-            out.write_all(padding(length))?;
-            // Programs that don't know pax headers get at least some name.
-            (&b""[..], &name[name.len() - NAME.len()..])
-        }
-    };
+    if let Some((prefix, name)) = split(name) {
+        return out.write_all(&header(prefix, name, size, FILE));
+    }
+    let record = pax_record(key.as_str());
+    let length = u64::try_from(record.len()).map_err(io::Error::other)?;
+    out.write_all(&header(b"", b"pax", length, PAX))?;
+    out.write_all(&record)?;
+    out.write_all(padding(length))?;
+    // Programs that don't know pax headers get at least some name.
+    let (prefix, name) = (&b""[..], &name[name.len() - NAME.len()..]);
     out.write_all(&header(prefix, name, size, FILE))
 }
 

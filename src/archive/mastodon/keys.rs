@@ -63,12 +63,11 @@ pub fn check(pair: &Pair, key: Option<&RailsKey>) -> Result<(), BadPair> {
 
 fn fits(private: &str, public: &str) -> Result<(), BadPair> {
     let pem = private.as_bytes();
-    let pair = match PrivatePkcs1KeyDer::from_pem_slice(pem) {
-        Ok(der) => KeyPair::from_der(der.secret_pkcs1_der()),
-        Err(_) => {
-            let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| BadPair::Garbled)?;
-            KeyPair::from_pkcs8(der.secret_pkcs8_der())
-        }
+    let pair = if let Ok(der) = PrivatePkcs1KeyDer::from_pem_slice(pem) {
+        KeyPair::from_der(der.secret_pkcs1_der())
+    } else {
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| BadPair::Garbled)?;
+        KeyPair::from_pkcs8(der.secret_pkcs8_der())
     };
     let pair = pair.map_err(|_| BadPair::Garbled)?;
     let derived: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| BadPair::Garbled)?;

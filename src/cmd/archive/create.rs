@@ -106,7 +106,7 @@ impl Create {
     }
 }
 
-pub fn run(create: Create, handle: &Handle, teller: &Teller) -> Result<(), ArchiveError> {
+pub fn run(create: &Create, handle: &Handle, teller: &Teller) -> Result<(), ArchiveError> {
     let variables = create.env.as_deref().map(|path| Ok::<_, ArchiveError>(env::parse(&read_text(path)?))).transpose()?.unwrap_or_default();
     let Plan { address, domain, web_domain, secrets, signing } = create.plan(&variables)?;
     let scope = if create.database_only { MediaScope::None } else { MediaScope::WithoutCache };

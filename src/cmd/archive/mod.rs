@@ -38,7 +38,7 @@ pub(super) async fn run(command: ArchiveCommand, stop: CancellationToken) -> any
     let (handle, teller) = (Handle::current(), Teller::new(stop));
     match command {
         ArchiveCommand::Verify(verify) if verify.restores() => restore::verify_by_restoring(verify, teller).await,
-        ArchiveCommand::Create(create) => blocking(move || create::run(create, &handle, &teller)).await,
+        ArchiveCommand::Create(create) => blocking(move || create::run(&create, &handle, &teller)).await,
         ArchiveCommand::Inspect(inspect) => blocking(move || restore::inspect(&inspect)).await,
         ArchiveCommand::Verify(verify) => blocking(move || restore::verify(&verify, &teller)).await,
         ArchiveCommand::Restore(restore) => blocking(move || restore::restore(restore, &handle, &teller)).await,

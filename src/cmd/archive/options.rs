@@ -70,7 +70,7 @@ pub struct ArchiveOptions {
 }
 
 impl ArchiveOptions {
-    /// The key of [`Self::signer`].
+    /// The key that `--signer` names.
     pub fn signer(&self) -> Result<Option<SignerKey>, ArchiveError> {
         Ok(self.signer.as_deref().map(str::parse).transpose()?)
     }
@@ -109,13 +109,9 @@ impl MediaOptions {
             let missing = || ArchiveError::Given(format!("--s3-bucket is given, and {name} is not in the environment"));
             std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(missing)
         };
-        let endpoint = match s3_endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => {
-                let text = format!("https://s3.{s3_region}.amazonaws.com");
-                text.parse().map_err(|error| ArchiveError::Given(format!("--s3-region: {error}")))?
-            }
-        };
+        let amazon = || format!("https://s3.{s3_region}.amazonaws.com").parse();
+        let endpoint = s3_endpoint.clone().map_or_else(amazon, Ok);
+        let endpoint = endpoint.map_err(|error: url::ParseError| ArchiveError::Given(format!("--s3-region: {error}")))?;
         let prefix = s3_prefix.trim_matches('/');
         Ok(Some(MediaPlace::Bucket(S3Address {
             endpoint,
