@@ -2,7 +2,7 @@
 //! which parts there are, and the signature comes last.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,8 @@ pub struct Wanted {
 pub struct Draft {
     folder: PathBuf,
     journal: Journal,
+    /// Held as long as this lives, so that nobody else writes into the folder. It ends with the process, however that ends.
+    _lock: File,
 }
 
 /// A file that is being written under a name that is not its last.
@@ -151,6 +153,12 @@ impl Draft {
         let Wanted { domain, scope, program, now } = wanted;
         fs::create_dir_all(folder).map_err(ArchiveError::file("make", folder))?;
         let occupied = |why: &str| ArchiveError::Occupied(format!("{} {why}", folder.display()));
+        let lock = File::open(folder).map_err(ArchiveError::file("open", folder))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(occupied("is being written into by another process")),
+            Err(TryLockError::Error(error)) => return Err(ArchiveError::file("lock", folder)(error)),
+        }
         let entries = fs::read_dir(folder).map_err(ArchiveError::file("list", folder))?;
         let names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         let has = |name: &str| names.iter().any(|found| found == name);
@@ -177,7 +185,7 @@ impl Draft {
                 return Err(occupied(&format!("lacks {} as it was written: remove it to begin anew", part.name)));
             }
         }
-        let draft = Self { folder: folder.to_owned(), journal };
+        let draft = Self { folder: folder.to_owned(), journal, _lock: lock };
         draft.keep()?;
         Ok(draft)
     }
@@ -309,7 +317,7 @@ impl Draft {
         now: DateTime<Utc>,
         watch: &dyn Watch,
     ) -> Result<Archive, ArchiveError> {
-        let Self { folder, journal } = self;
+        let Self { folder, journal, _lock } = self;
         let Journal { program, domain, scope, began, database, mut parts, media } = journal;
         let kept = database.ok_or_else(|| ArchiveError::Given("the database is not written yet".into()))?;
         let Kept { snapshot, database, migrations, identity } = kept;
@@ -352,6 +360,12 @@ impl Draft {
         verify(&archive, watch)?;
         write_at_once(&folder, MANIFEST, &bytes)?;
         write_at_once(&folder, SIGNATURE, signing.sign(&bytes).as_bytes())?;
+        // What an interruption left is of no use any more.
+        for entry in fs::read_dir(&folder).map_err(ArchiveError::file("list", &folder))?.flatten() {
+            if entry.file_name().as_encoded_bytes().ends_with(UNFINISHED.as_bytes()) {
+                fs::remove_file(entry.path()).map_err(ArchiveError::file("remove", entry.path()))?;
+            }
+        }
         fs::remove_file(folder.join(JOURNAL)).map_err(ArchiveError::file("remove", folder.join(JOURNAL)))?;
         Ok(archive)
     }

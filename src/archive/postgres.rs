@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -144,9 +145,10 @@ impl Program {
     pub fn find(name: &str, major: u32, folder: Option<&Path>) -> Result<Self, ArchiveError> {
         let mut folders: Vec<PathBuf> = folder.map(Path::to_owned).into_iter().collect();
         if folders.is_empty() {
-            folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+            // Before the PATH, where Debian has a wrapper that chooses a version by itself.
             let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
             folders.extend(debian.map(|entry| entry.path().join("bin")));
+            folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
         }
         let all = folders.into_iter().map(|folder| folder.join(name)).filter(|path| path.exists());
         let all = all.filter_map(|path| Some(Self { major: version(&path)?, path }));
@@ -163,7 +165,8 @@ impl Program {
     fn command(&self, address: &Address) -> Command {
         let mut command = Command::new(&self.path);
         address.environment(&mut command);
-        command.current_dir("/").stderr(Stdio::piped());
+        // A group of its own: Ctrl-C reaches us alone, and we say what it means for the program.
+        command.current_dir("/").stderr(Stdio::piped()).process_group(0);
         command
     }
 

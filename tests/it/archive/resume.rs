@@ -112,6 +112,9 @@ fn what_was_begun_for_another_server_or_has_lost_a_part_is_not_gone_on_with() {
     let place = folder.join("archive");
     let mut draft = Draft::open(&place, wanted("a.example")).unwrap();
     draft.write_media(&mut FolderSource::new(folder.join("media")), 1000, &Nobody).unwrap();
+    let said = Draft::open(&place, wanted("a.example")).unwrap_err().to_string();
+    assert!(said.contains("by another process"), "{said}");
+    drop(draft);
     let said = Draft::open(&place, wanted("b.example")).unwrap_err().to_string();
     assert!(said.contains("holds an archive of a.example"), "{said}");
     fs::remove_file(place.join("media-00002.tar.zst")).unwrap();
