@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::pbkdf2;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
@@ -129,6 +131,34 @@ impl Owned {
         owned
     }
 
+    /// As 4.7 has it: keys in a table of their own, encrypted, those of other servers among them.
+    async fn moves_its_keys(&self) {
+        run(
+            &self.url,
+            "create table keypairs (id bigserial primary key, account_id bigint not null references accounts, type integer not null default 0,
+                local_fragment varchar, uri varchar, public_key text not null, private_key text);
+             insert into keypairs (account_id, uri, public_key) select id, uri || '#main-key', 'remote' from accounts where domain is not null;
+             insert into schema_migrations values ('20260611150940'), ('20260805130216')",
+        )
+        .await;
+        let mut database = PgConnection::connect(&self.url).await.unwrap();
+        let rows: Vec<(i64, String, String)> =
+            sqlx::query_as("select id, public_key, private_key from accounts where domain is null and public_key <> ''")
+                .fetch_all(&mut database)
+                .await
+                .unwrap();
+        for (account, public, private) in rows {
+            sqlx::query("insert into keypairs (account_id, local_fragment, public_key, private_key) values ($1, '#main-key', $2, $3)")
+                .bind(account)
+                .bind(public)
+                .bind(encrypted(&private))
+                .execute(&mut database)
+                .await
+                .unwrap();
+        }
+        run(&self.url, "update accounts set public_key = '', private_key = null where domain is null").await;
+    }
+
     /// Each table with a checksum over all that is in it.
     async fn content(&self) -> Vec<(String, Option<String>)> {
         let mut database = PgConnection::connect(&self.url).await.unwrap();
@@ -170,6 +200,22 @@ fn key_pair() -> (String, String) {
     let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
     let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
     (pem("PUBLIC KEY", public.as_ref()), pem("PRIVATE KEY", private.as_ref()))
+}
+
+/// A text as Active Record encrypts it with [`AR_KEYS`]: deflated, for it is long.
+fn encrypted(text: &str) -> String {
+    use std::io::Write as _;
+    let mut key = [0; 32];
+    let rounds = std::num::NonZeroU32::new(65_536).unwrap();
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, AR_KEYS[2].1.as_bytes(), AR_KEYS[0].1.as_bytes(), &mut key);
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).unwrap());
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    let mut sealed = packer.finish().unwrap();
+    let iv = paddock::crypto::random::<12>();
+    let tag = key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(iv), Aad::empty(), &mut sealed).unwrap();
+    let [p, iv, at] = [sealed.as_slice(), &iv, tag.as_ref()].map(|bytes| STANDARD.encode(bytes));
+    serde_json::json!({"p": p, "h": {"iv": iv, "at": at, "c": true, "e": "QVNDSUktOEJJVA=="}}).to_string()
 }
 
 /// Runs `paddock archive …` to its end.

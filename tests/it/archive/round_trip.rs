@@ -136,6 +136,35 @@ async fn from_folder_to_folder_and_proven_by_restoring() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_that_4_7_has_moved_and_encrypted_are_the_same_keys() {
+    let folder = Folder::new("moved");
+    let source = Owned::mastodon().await;
+    let (env, passphrase) = (folder.write("env", &source.env("")), folder.write("passphrase", PASSPHRASE));
+    let passphrase = passphrase.to_str().unwrap();
+    let create = |path: &std::path::Path| {
+        let arguments = ["create", path.to_str().unwrap(), "--env", env.to_str().unwrap(), "--passphrase-file", passphrase, "--database-only"];
+        ends(&paddock(&arguments), 0);
+        manifest(path)
+    };
+    let before = create(&folder.join("before"));
+    source.moves_its_keys().await;
+    let path = folder.join("after");
+    let after = create(&path);
+    assert_eq!((before.source.mastodon.as_deref(), after.source.mastodon.as_deref()), (Some("4.5"), Some("4.7")));
+    assert_eq!((after.identity.actors, &before.identity), (2, &after.identity));
+
+    let restore = |target: &Owned, more: &[&str]| {
+        let arguments = ["restore", path.to_str().unwrap(), "--database-url", &target.url];
+        ends(&paddock(&[&arguments[..], more].concat()), 0).0
+    };
+    let restored = restore(&Owned::new().await, &["--passphrase-file", passphrase]);
+    assert_eq!(restored["compared"]["pairs"].as_u64(), Some(2), "{restored}");
+    // Without the secrets, nothing can be said of them.
+    let restored = restore(&Owned::new().await, &[]);
+    assert_eq!((restored["compared"]["pairs"].as_u64(), restored["compared"]["actors"].as_u64()), (Some(0), Some(2)), "{restored}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_that_do_not_fit_and_rows_that_are_missing_are_said() {
     let folder = Folder::new("differs");
     let source = Owned::mastodon().await;
