@@ -190,6 +190,24 @@ fn number(field: &[u8]) -> Result<u64, BadTar> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_could_have_been_written(at in 0..3 * BLOCK, byte: u8, name in "[a-z/\u{fc}]{1,130}", size in 0..LARGEST) {
+            let Ok(key) = MediaKey::new(&name) else { return Ok(()) };
+            let mut tar = Vec::new();
+            write_header(&mut tar, &key, size).unwrap();
+            let end = tar.len();
+            tar[at % end] = byte;
+            let mut rest = &tar[..];
+            if let Ok(Some((key, size))) = read_header(&mut rest) {
+                let mut again = Vec::new();
+                write_header(&mut again, &key, size).unwrap();
+                prop_assert_eq!(&again, &tar[..end - rest.len()]);
+            }
+        }
+    }
 
     fn written(key: &str, size: u64) -> Vec<u8> {
         let mut out = Vec::new();
