@@ -92,8 +92,9 @@ mod tests {
         #[test]
         fn a_path_made_of_a_name_stays_below(text in "[./a\\\\\u{0}é-]{0,12}") {
             if let Ok(key) = MediaKey::new(&text) {
-                prop_assert!(key.to_path().components().all(|piece| matches!(piece, Component::Normal(_))));
-                prop_assert_eq!(key.to_path().to_str().unwrap(), text);
+                let path = key.to_path();
+                prop_assert!(path.components().all(|piece| matches!(piece, Component::Normal(_))));
+                prop_assert_eq!(path.to_str().unwrap(), text);
             }
         }
     }
