@@ -29,6 +29,7 @@ pub mod words;
 
 // domain: types, pure rules, SQL; no axum, no kube
 pub mod account;
+pub mod archive;
 pub mod billing;
 pub mod capacity;
 pub mod instance;

@@ -1,6 +1,7 @@
 //! Composition roots, one file per subcommand: configuration → pools → clients → run → shut down in order.
 
 mod admin;
+mod archive;
 mod bench;
 mod demo;
 mod generate;
@@ -97,6 +98,9 @@ enum Command {
         #[arg(long, env = "PADDOCK_PARK_LISTEN", default_value = "127.0.0.1:8083")]
         listen: std::net::SocketAddr,
     },
+    /// Everything of one Mastodon in one folder: make it, look at it, prove it, restore it. Needs no control plane.
+    #[command(subcommand)]
+    Archive(archive::ArchiveCommand),
     /// Things that only the host's own people do.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -108,7 +112,7 @@ enum Command {
     Bench(bench::Bench),
 }
 
-/// Runs a subcommand to its end. Everything that went wrong is printed; 1 then, 0 otherwise.
+/// Runs a subcommand to its end. Everything that went wrong is printed; 1 then (`archive` has a table of its own), 0 otherwise.
 pub fn run(cli: Cli) -> ExitCode {
     // With no provider installed rustls panics at the first connection. A second installation is no error.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -126,13 +130,13 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("paddock: {error:#}");
-            ExitCode::FAILURE
+            archive::exit_code(&error)
         }
     }
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<()> {
-    telemetry::start_logging(matches!(command, Command::Demo(_) | Command::Bench(_)));
+    telemetry::start_logging(matches!(command, Command::Demo(_) | Command::Bench(_) | Command::Archive(_)));
     let nowhere = OperatorOf::Kubeconfig(None);
     let part =
         |file: ConfigFile, selection, of| async move { serve::run(file.parts()?, selection, of, false, terminated()).await };
@@ -154,6 +158,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Preflight(preflight) => Box::pin(preflight::run(preflight)).await,
         Command::Park { listen } => park::run(listen, terminated()).await,
+        Command::Archive(archive) => Box::pin(archive::run(archive, terminated())).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
         Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,

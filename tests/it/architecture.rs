@@ -24,7 +24,7 @@ const BASE: [&str; 15] = [
     "words",
 ];
 /// From the bottom to the top: each may import those before its own row.
-const DOMAIN: [&[&str]; 4] = [&["plan", "account"], &["capacity"], &["instance"], &["billing", "rollout"]];
+const DOMAIN: [&[&str]; 4] = [&["archive", "plan", "account"], &["capacity"], &["instance"], &["billing", "rollout"]];
 const EDGES: [&str; 6] = ["web", "worker", "fleet", "operator", "park", "demo"];
 const TOP: [&str; 1] = ["cmd"];
 
@@ -353,6 +353,18 @@ fn the_operator_could_run_in_another_cluster() {
         broken,
         &[],
     );
+}
+
+#[test]
+fn the_archive_is_a_library_without_any_of_our_services() {
+    let may = ["clock", "crypto", "ids"];
+    let broken = sources().into_iter().filter(|source| source.module() == "archive").flat_map(|source| {
+        let imports = source.imports().into_iter().filter(|import| !may.contains(&import.as_str())).collect::<Vec<_>>();
+        let crates = ["kube::", "axum::", "askama::", "graphile_worker::"].into_iter().filter(|name| source.names(name));
+        let all: Vec<_> = imports.into_iter().chain(crates.map(str::to_owned)).collect();
+        all.into_iter().map(move |import| format!("{} imports {import}", source.path))
+    });
+    holds("archive knows clock, crypto and ids, and nothing else of ours", broken, &[]);
 }
 
 #[test]

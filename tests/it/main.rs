@@ -5,6 +5,7 @@
 mod access;
 mod address;
 mod architecture;
+mod archive;
 mod audit;
 mod bad_input;
 mod browser;
