@@ -114,6 +114,8 @@ id_types! {
     SubscriptionId = "sub_";
     /// A reserved share of a cluster.
     PlaceId = "plc_";
+    /// Somebody who was asked to join an account.
+    InvitationId = "inv_";
     /// A mail that is owed to somebody.
     MailId = "mail_";
     /// A Kubernetes cluster.

@@ -5,6 +5,7 @@
 
 pub mod email;
 pub mod link;
+pub mod member;
 pub mod password;
 pub mod session;
 mod store;
@@ -218,9 +219,14 @@ pub async fn credentials(conn: &mut PgConnection, email: &EmailAddress) -> Resul
     Ok(store::find_credentials(conn, email).await?)
 }
 
-/// The account that `person` acts for, and as what: until somebody is a member of several, the first.
+/// The account that `person` acts for after a log-in, and as what: the first that they were a member of.
 pub async fn membership(conn: &mut PgConnection, person: PersonId) -> Result<Option<(AccountId, Role)>, AccountError> {
     Ok(store::first_membership(conn, person).await?)
+}
+
+/// What `person` may do in an account; `None` where they are no member.
+pub async fn role_in(conn: &mut PgConnection, person: PersonId, account: AccountId) -> sqlx::Result<Option<Role>> {
+    store::find_role(conn, person, account).await
 }
 
 /// The same for staff as [`credentials`].

@@ -7,12 +7,15 @@ use sqlx::PgConnection;
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::crypto;
+use crate::db::exactly_one;
 use crate::ids::{AccountId, PersonId, StaffId};
 
 /// A browser that is not used for this long is signed out.
 const IDLE: TimeDelta = TimeDelta::days(14);
 /// Staff are signed out sooner.
 const STAFF_IDLE: TimeDelta = TimeDelta::hours(12);
+/// For how long somebody who has shown who they are may do what asks for that: ASVS 5.0 wants it anew before such acts.
+pub const PROVEN_FOR: TimeDelta = TimeDelta::minutes(10);
 /// How often "last seen" is written at the most: a page view should not cost a write.
 const SEEN_EVERY: TimeDelta = TimeDelta::minutes(10);
 
@@ -47,6 +50,15 @@ pub enum Subject {
     },
     /// One of the host's people.
     Staff(StaffId),
+}
+
+/// A session that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Who is signed in.
+    pub subject: Subject,
+    /// When they last showed who they are: by logging in, or by confirming it again.
+    pub proven_at: DateTime<Utc>,
 }
 
 /// How a session is carried; one kind is never good for the other.
@@ -87,8 +99,8 @@ pub async fn begin(
     };
     let user_agent: String = user_agent.chars().take(200).collect();
     sqlx::query(
-        "insert into sessions (id_hash, person_id, account_id, staff_id, kind, created_at, last_seen_at, expires_at, user_agent)
-         values ($1, $2, $3, $4, $5, $6, $6, $7, $8)",
+        "insert into sessions (id_hash, person_id, account_id, staff_id, kind, created_at, last_seen_at, proven_at, expires_at, user_agent)
+         values ($1, $2, $3, $4, $5, $6, $6, $6, $7, $8)",
     )
     .bind(crypto::sha256(secret.as_bytes()).as_slice())
     .bind(person)
@@ -105,19 +117,20 @@ pub async fn begin(
 }
 
 /// Whose session this is, if it is one and not over. Being used prolongs it.
-pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind: Kind) -> sqlx::Result<Option<Subject>> {
-    type Row = (Option<PersonId>, Option<AccountId>, Option<StaffId>, DateTime<Utc>);
+pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind: Kind) -> sqlx::Result<Option<Session>> {
+    type Row = (Option<PersonId>, Option<AccountId>, Option<StaffId>, DateTime<Utc>, DateTime<Utc>);
     let hash = crypto::sha256(secret.as_bytes());
     let now = clock.now();
     let row: Option<Row> = sqlx::query_as(
-        "select person_id, account_id, staff_id, last_seen_at from sessions where id_hash = $1 and kind = $2 and expires_at > $3",
+        "select person_id, account_id, staff_id, last_seen_at, proven_at from sessions
+         where id_hash = $1 and kind = $2 and expires_at > $3",
     )
     .bind(hash.as_slice())
     .bind(kind)
     .bind(now)
     .fetch_optional(&mut *conn)
     .await?;
-    let Some((person, account, staff, seen)) = row else { return Ok(None) };
+    let Some((person, account, staff, seen, proven_at)) = row else { return Ok(None) };
     let Some(subject) = Subject::of(person, account, staff) else { return Ok(None) };
     if now - seen > SEEN_EVERY {
         let idle = if matches!(subject, Subject::Staff(_)) { STAFF_IDLE } else { IDLE };
@@ -128,7 +141,27 @@ pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind
             .execute(conn)
             .await?;
     }
-    Ok(Some(subject))
+    Ok(Some(Session { subject, proven_at }))
+}
+
+/// Notes that whoever has this session has just shown again who they are.
+pub async fn prove(conn: &mut PgConnection, clock: &dyn Clock, secret: &str) -> sqlx::Result<()> {
+    let done = sqlx::query("update sessions set proven_at = $2 where id_hash = $1")
+        .bind(crypto::sha256(secret.as_bytes()).as_slice())
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+/// From now on the session acts for another account. That its person is a member there, the caller has asked.
+pub async fn act_for(conn: &mut PgConnection, secret: &str, account: AccountId) -> sqlx::Result<()> {
+    let done = sqlx::query("update sessions set account_id = $2 where id_hash = $1 and person_id is not null")
+        .bind(crypto::sha256(secret.as_bytes()).as_slice())
+        .bind(account)
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
 }
 
 /// Ends a session, and writes that into the audit log. One that is over already, or never was, is no error and leaves no entry.
