@@ -35,6 +35,7 @@ error-way-home = Go to the first page
 error-way-instances = Go to your servers
 error-way-forgot = Ask for a new link
 error-way-check-mail = Get a new link
+error-way-security = Go to password and sessions
 error-way-staff = Go to the overview
 
 # Forms: each names the field and the remedy; those of address.ftl come on top. Chosen in code.
@@ -48,3 +49,11 @@ form-address-changed = This address was taken a moment ago. Choose another.
 form-plan-missing = Choose a plan.
 form-period-missing = Choose between paying by the month and by the year.
 form-draft-missing = Choose an address first.
+
+# What can't be done with members
+member-refused-already-member = They are a member of this account already. Change their role in the list of members.
+member-refused-owner-stays = The owner of an account can't leave it, lose their role or get another one. Hand the account over first.
+member-refused-member-unproven = This member has not confirmed their e-mail address yet. They get a link at “Check your mail” when they log in.
+member-refused-too-many-invitations = This account has sent as many invitations as it may in a day. Try again tomorrow.
+member-refused-not-the-contact = You are not the second contact of this account. Only the owner can name one.
+member-refused-not-due = The time in which the owner can stop it has not passed yet. The members’ page says from when on you can take over.

@@ -14,6 +14,7 @@ use tower_http::request_id::RequestId;
 use super::AppState;
 use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
+use crate::account::member::MemberError;
 use crate::telemetry;
 use crate::words::Words;
 
@@ -35,6 +36,15 @@ pub enum WebError {
     /// A page that is for staff.
     #[error("the visitor is not logged in as staff")]
     StaffLogIn,
+    /// A form that wants to know again who sends it: to the page that asks for it, and back.
+    #[error("the visitor has to confirm who they are")]
+    StepUp {
+        /// Path to come back to.
+        back_to: String,
+    },
+    /// The same for the API.
+    #[error("confirm who you are with POST /api/v1/sessions/current/proof; then the call is answered for ten minutes")]
+    Stale,
     /// Known, but not allowed to.
     #[error("the caller may not do this")]
     Forbidden,
@@ -108,8 +118,8 @@ impl WebError {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unauthenticated | Self::WrongCredentials => StatusCode::UNAUTHORIZED,
-            Self::LogIn { .. } | Self::StaffLogIn => StatusCode::SEE_OTHER,
-            Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
+            Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } => StatusCode::SEE_OTHER,
+            Self::Stale | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LinkUsedUp => StatusCode::GONE,
@@ -127,6 +137,7 @@ impl WebError {
             Self::NotFound => "not_found",
             Self::Unauthenticated | Self::LogIn { .. } | Self::StaffLogIn => "unauthenticated",
             Self::WrongCredentials => "wrong_credentials",
+            Self::StepUp { .. } | Self::Stale => "proof_required",
             Self::Forbidden => "forbidden",
             Self::Unverified => "unverified",
             Self::Forged => "forged",
@@ -151,6 +162,10 @@ impl IntoResponse for WebError {
                 let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
                 return Redirect::to(&format!("/log-in?{query}")).into_response();
             }
+            Self::StepUp { back_to } => {
+                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
+                return Redirect::to(&format!("/step-up?{query}")).into_response();
+            }
             Self::StaffLogIn => return Redirect::to("/staff/log-in").into_response(),
             _ => self.status().into_response(),
         };
@@ -170,6 +185,27 @@ impl From<crate::account::AccountError> for WebError {
         match error {
             crate::account::AccountError::Link => Self::LinkUsedUp,
             crate::account::AccountError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<MemberError> for WebError {
+    fn from(error: MemberError) -> Self {
+        let refused = |code: &'static str| Self::Refused {
+            text: Words::english().t(&format!("member-refused-{}", code.replace('_', "-"))),
+            code,
+            errors: Vec::new(),
+        };
+        match error {
+            MemberError::Missing => Self::NotFound,
+            MemberError::Link => Self::LinkUsedUp,
+            MemberError::Already => refused("already_member"),
+            MemberError::Owner => refused("owner_stays"),
+            MemberError::Unproven => refused("member_unproven"),
+            MemberError::TooMany => refused("too_many_invitations"),
+            MemberError::NotTheContact => refused("not_the_contact"),
+            MemberError::NotDue => refused("not_due"),
+            MemberError::Database(_) => Self::Internal(telemetry::chain(&error)),
         }
     }
 }
@@ -300,6 +336,8 @@ fn page(
     let (way_out, label) = match (error, caller) {
         (_, Caller::Staff(_)) => ("/staff", "error-way-staff"),
         (WebError::LinkUsedUp, _) if path.starts_with("/verify/") => ("/check-mail", "error-way-check-mail"),
+        (WebError::LinkUsedUp, _) if path.starts_with("/join/") => ("/", "error-way-home"),
+        (WebError::LinkUsedUp, _) if path.starts_with("/address/") => ("/account/security", "error-way-security"),
         (WebError::LinkUsedUp, _) => ("/forgot", "error-way-forgot"),
         (WebError::Unverified, _) => ("/check-mail", "error-way-check-mail"),
         (_, Caller::Customer(_)) => ("/instances", "error-way-instances"),

@@ -7,12 +7,13 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use cookie::{Cookie, SameSite};
 
 use super::access::Access;
 use super::error::WebError;
 use super::{AppState, csrf};
-use crate::account::session::{self, Kind, SessionSecret, Subject};
+use crate::account::session::{self, Kind, PROVEN_FOR, SessionSecret, Subject};
 use crate::account::{self, Person, Role, StaffMember};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
@@ -40,12 +41,19 @@ pub(super) struct Customer {
     pub account: AccountId,
     /// As what.
     pub role: Role,
+    /// When they last showed who they are.
+    pub proven_at: DateTime<Utc>,
 }
 
 impl Customer {
     /// For the audit log.
     pub fn actor(&self) -> Actor {
         Actor::Person(self.person.id)
+    }
+
+    /// Whether they may do what asks for having shown who they are a short while ago.
+    pub fn is_fresh(&self, state: &AppState) -> bool {
+        state.clock.now() - self.proven_at < PROVEN_FOR
     }
 }
 
@@ -65,6 +73,7 @@ pub(super) async fn guard(
     let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
     let back_to = asked.map_or("/instances", PathAndQuery::as_str);
     allow(access, &caller, api, back_to)?;
+    fresh(&state, access, &caller, &request, api)?;
     if !api {
         request = csrf::check(&state, request).await?;
     }
@@ -76,14 +85,14 @@ fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<()
     let sign_in = || if api { WebError::Unauthenticated } else { WebError::LogIn { back_to: back_to.to_owned() } };
     match (access, caller) {
         (Access::Public | Access::Webhook, _) | (Access::SignedIn, Caller::Customer(_)) => Ok(()),
-        (Access::Member(least), Caller::Customer(customer)) => {
+        (Access::Member(least) | Access::Fresh(least), Caller::Customer(customer)) => {
             if customer.role >= least {
                 Ok(())
             } else {
                 Err(WebError::Forbidden)
             }
         }
-        (Access::SignedIn | Access::Member(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
+        (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
         (Access::Staff(scope), Caller::Staff(member)) => {
             if member.may(scope) {
                 Ok(())
@@ -97,21 +106,49 @@ fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<()
     }
 }
 
+/// Where a route asks for it, whoever calls has shown who they are a short while ago. From the page that does that they come back to the one
+/// that they were on: a form that was sent can't be sent again by a link.
+fn fresh(state: &AppState, access: Access, caller: &Caller, request: &Request, api: bool) -> Result<(), WebError> {
+    match (access, caller) {
+        (Access::Fresh(_), Caller::Customer(customer)) if !customer.is_fresh(state) => {
+            if api {
+                return Err(WebError::Stale);
+            }
+            let back_to = page_before(state, request.headers()).unwrap_or_else(|| "/instances".to_owned());
+            Err(WebError::StepUp { back_to })
+        }
+        (
+            Access::Public
+            | Access::SignedIn
+            | Access::Member(_)
+            | Access::Fresh(_)
+            | Access::Staff(_)
+            | Access::Webhook,
+            Caller::Nobody | Caller::Customer(_) | Caller::Staff(_),
+        ) => Ok(()),
+    }
+}
+
+/// The page of ours that a form was on, by what the browser says.
+fn page_before(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    let url: url::Url = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    (url.origin() == state.host.base_url.origin()).then(|| url.path().to_owned())
+}
+
 /// Who calls, by cookie or, for the API, by bearer token.
 pub(super) async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Caller, WebError> {
     let (secret, kind) = if api { (bearer(headers), Kind::Api) } else { (session_cookie(state, headers), Kind::Browser) };
     let Some(secret) = secret else { return Ok(Caller::Nobody) };
     let mut conn = state.db.auth().acquire().await?;
-    let Some(subject) = session::find(&mut conn, state.clock.as_ref(), &secret, kind).await? else { return Ok(Caller::Nobody) };
-    Ok(match subject {
+    let Some(session) = session::find(&mut conn, state.clock.as_ref(), &secret, kind).await? else { return Ok(Caller::Nobody) };
+    Ok(match session.subject {
         Subject::Person { person, account } => {
             let found = account::find_person(&mut conn, person).await?;
-            let membership = account::membership(&mut conn, person).await?;
-            match (found, membership) {
-                (Some(person), Some((member_of, role))) if member_of == account => {
-                    Caller::Customer(Customer { person, account, role })
+            match (found, account::role_in(&mut conn, person, account).await?) {
+                (Some(person), Some(role)) => {
+                    Caller::Customer(Customer { person, account, role, proven_at: session.proven_at })
                 }
-                _ => Caller::Nobody,
+                (Some(_) | None, _) => Caller::Nobody,
             }
         }
         Subject::Staff(id) => account::find_staff(&mut conn, id).await?.map_or(Caller::Nobody, Caller::Staff),

@@ -1,11 +1,15 @@
-//! Signing up, in and out, proving an address, and choosing a new password.
+//! Signing up, in and out, proving an address, choosing a new password; the members of an account.
 //!
 //! Known and unknown addresses get the same pages in the same time (`discreet`); what differs is the mail that their owner gets.
 
+pub(super) mod acts;
 pub(super) mod discreet;
+mod join;
 mod log_in;
+mod members;
 mod password;
 mod sign_up;
+pub(super) mod step_up;
 pub(super) mod verify;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,11 +18,35 @@ use secrecy::SecretString;
 use super::access::{Access, Routes};
 use super::page::FieldErrors;
 use super::{AppState, signed};
+use crate::account::Role;
 use crate::account::email::EmailAddress;
 use crate::account::password::{BadPassword, LENGTH, check};
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
+    let routes = signing_in(routes);
+    let (looks, owns, anew) = (Access::Member(Role::Viewer), Access::Member(Role::Owner), Access::Fresh(Role::Owner));
+    routes
+        .get("/step-up", Access::SignedIn, step_up::form)
+        .post("/step-up", Access::SignedIn, step_up::submit)
+        .get("/join/{token}", Access::Public, join::ask)
+        .post("/join/{token}", Access::Public, join::submit)
+        .post("/account/switch", Access::SignedIn, members::switch)
+        .get("/account/members", looks, members::show)
+        .post("/account/members/invite", anew, members::invite)
+        .post("/account/members/leave", looks, members::leave)
+        .post("/account/members/invitations/{invitation}/withdraw", owns, members::withdraw)
+        .post("/account/members/{person}/role", anew, members::set_role)
+        .post("/account/members/{person}/remove", anew, members::remove)
+        .post("/account/members/{person}/hand-over", anew, members::hand_over)
+        .post("/account/members/{person}/nominate", anew, members::nominate)
+        .post("/account/contact/dismiss", anew, members::dismiss)
+        .post("/account/contact/take-over", Access::Fresh(Role::Viewer), members::ask_take_over)
+        .post("/account/contact/stop", owns, members::stop_take_over)
+        .post("/account/contact/finish", Access::Fresh(Role::Viewer), members::finish_take_over)
+}
+
+fn signing_in(routes: Routes) -> Routes {
     routes
         .get("/sign-up", Access::Public, sign_up::form)
         .post("/sign-up", Access::Public, sign_up::submit)

@@ -10,10 +10,12 @@ use utoipa::ToSchema;
 use super::json::{Answer, JsonBody};
 use crate::account;
 use crate::account::session::{self as sessions, Kind, Subject};
+use crate::ids::AccountId;
 use crate::web::AppState;
 use crate::web::account::discreet::who;
+use crate::web::account::{acts, step_up};
 use crate::web::error::WebError;
-use crate::web::session::bearer_token;
+use crate::web::session::{Customer, bearer_token};
 
 /// Who signs in.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -66,5 +68,64 @@ pub(super) async fn end(State(state): State<AppState>, headers: HeaderMap) -> Re
     let mut tx = state.db.auth().begin().await?;
     sessions::end(&mut tx, state.clock.as_ref(), &token).await?;
     tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who one is, once more.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proof {
+    /// The password.
+    #[serde(default)]
+    #[schema(required, value_type = String, format = Password)]
+    password: SecretString,
+}
+
+/// Confirm who I am
+///
+/// For ten minutes this session may then call what otherwise answers 403 with `proof_required`.
+#[utoipa::path(post, path = "/api/v1/sessions/current/proof", tag = "account", operation_id = "prove", request_body = Proof,
+    responses((status = 204, description = "It is you")))]
+pub(super) async fn prove(
+    State(state): State<AppState>,
+    customer: Customer,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<Proof>,
+) -> Result<StatusCode, WebError> {
+    let token = bearer_token(&headers).ok_or(WebError::Unauthenticated)?;
+    let proven = step_up::prove(&state, &customer, &token, body.password).await?;
+    if proven { Ok(StatusCode::NO_CONTENT) } else { Err(WebError::WrongCredentials) }
+}
+
+/// An account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    /// The account's id.
+    #[serde(default)]
+    #[schema(required, example = "acc_01kanyg7c3e8ht2w9c5m1r4q6z")]
+    account: String,
+}
+
+impl Which {
+    /// The id; what is none is not there.
+    pub fn id(&self) -> Result<AccountId, WebError> {
+        self.account.parse().map_err(|_| WebError::NotFound)
+    }
+}
+
+/// Act for another account
+///
+/// One of those of `GET /api/v1/accounts`.
+#[utoipa::path(post, path = "/api/v1/sessions/current/account", tag = "account", operation_id = "act_for", request_body = Which,
+    responses((status = 204, description = "This session acts for it")))]
+pub(super) async fn act_for(
+    State(state): State<AppState>,
+    customer: Customer,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<Which>,
+) -> Result<StatusCode, WebError> {
+    let token = bearer_token(&headers).ok_or(WebError::Unauthenticated)?;
+    acts::act_for(&state, &customer, &token, body.id()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
