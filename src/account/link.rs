@@ -121,6 +121,16 @@ pub(super) async fn take(
     Ok(person)
 }
 
+/// Uses up all links that a person was sent: what they were good for has changed.
+pub(super) async fn use_up(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId) -> sqlx::Result<()> {
+    sqlx::query("update mail_tokens set used_at = $2 where person_id = $1 and used_at is null")
+        .bind(person)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Forgets links that can't be used any more. Returns how many.
 pub async fn forget_old(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
     let month_ago = clock.now() - TimeDelta::days(30);

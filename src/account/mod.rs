@@ -3,9 +3,13 @@
 //! Signing up, proving an address, signing in and out, and choosing a new password. Whatever depends on whether an address is
 //! known ends in the same page: what differs is the mail that its owner gets.
 
+pub mod attempt;
+pub mod device;
 pub mod email;
+pub mod factor;
 pub mod link;
 pub mod member;
+pub mod move_address;
 pub mod password;
 pub mod session;
 mod store;
@@ -194,7 +198,7 @@ pub async fn request_reset(
 }
 
 /// Takes a reset link and sets the new password. Every session of the person ends, and they are told by mail. Following the
-/// link also proves the address.
+/// link also proves the address. A second factor stays what it was: the log-in that follows asks for it.
 pub async fn reset_password(
     conn: &mut PgConnection,
     clock: &dyn Clock,
@@ -205,12 +209,29 @@ pub async fn reset_password(
     store::set_password(conn, id, hash).await?;
     prove(conn, clock, id).await?;
     session::end_all(conn, id).await?;
+    device::forget_all(conn, id).await?;
     if let Some(person) = store::find_person(conn, id).await? {
         let notice = Notice::PasswordChanged { at: clock.now() };
         mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("password-changed:{token}"))).await?;
     }
     record(conn, clock, Actor::Person(id), id, "person.password_reset").await?;
     Ok(id)
+}
+
+/// Sets another password for somebody who knows the present one. All sessions but the one that is kept end, and they are told by mail.
+pub async fn change_password(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    person: &Person,
+    hash: &PasswordHash,
+    kept: &str,
+) -> Result<(), AccountError> {
+    store::set_password(conn, person.id, hash).await?;
+    session::end_others(conn, person.id, kept).await?;
+    link::use_up(conn, clock, person.id).await?;
+    let notice = Notice::PasswordChanged { at: clock.now() };
+    mail::owe(conn, clock, &person.email, &person.locale, &notice, None).await?;
+    record(conn, clock, Actor::Person(person.id), person.id, "person.password_changed").await
 }
 
 /// Who signs in with this address and what their password must match; `None` for unknown addresses (the caller then checks

@@ -195,6 +195,7 @@ impl Parts {
             checkout_minutes: config.stripe.checkout_minutes,
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
+            trusted_proxies: config.http.trusted_proxies.clone(),
             nudges,
         })
     }

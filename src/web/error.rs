@@ -14,6 +14,7 @@ use tower_http::request_id::RequestId;
 use super::AppState;
 use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
+use crate::account::factor::FactorError;
 use crate::account::member::MemberError;
 use crate::telemetry;
 use crate::words::Words;
@@ -63,6 +64,18 @@ pub enum WebError {
     /// The API's log-in: address and password do not belong together. Which of them is wrong is not said.
     #[error("the e-mail address and the password do not belong together; check both")]
     WrongCredentials,
+    /// The API's log-in: the password is right, and a code is wanted too.
+    #[error("this account has a second factor; send the field code as well: six digits of the app, or a recovery code")]
+    CodeRequired,
+    /// The code is not the app's of this moment, and no recovery code that is left.
+    #[error("the code is not right, or was used already; wait for the app's next one")]
+    WrongCode,
+    /// Too many wrong passwords or codes.
+    #[error("there were too many attempts; wait {seconds} seconds, or set a new password by mail, which works at once")]
+    TooManyAttempts {
+        /// Until the next one.
+        seconds: i64,
+    },
     /// A body over the limit.
     #[error("the body is larger than {most} bytes")]
     TooLarge {
@@ -117,7 +130,8 @@ impl WebError {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Unauthenticated | Self::WrongCredentials => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated | Self::WrongCredentials | Self::CodeRequired | Self::WrongCode => StatusCode::UNAUTHORIZED,
+            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } => StatusCode::SEE_OTHER,
             Self::Stale | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -137,6 +151,9 @@ impl WebError {
             Self::NotFound => "not_found",
             Self::Unauthenticated | Self::LogIn { .. } | Self::StaffLogIn => "unauthenticated",
             Self::WrongCredentials => "wrong_credentials",
+            Self::CodeRequired => "code_required",
+            Self::WrongCode => "wrong_code",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::StepUp { .. } | Self::Stale => "proof_required",
             Self::Forbidden => "forbidden",
             Self::Unverified => "unverified",
@@ -206,6 +223,23 @@ impl From<MemberError> for WebError {
             MemberError::NotTheContact => refused("not_the_contact"),
             MemberError::NotDue => refused("not_due"),
             MemberError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<FactorError> for WebError {
+    fn from(error: FactorError) -> Self {
+        let refused = |code: &'static str| Self::Refused {
+            text: Words::english().t(&format!("factor-refused-{}", code.replace('_', "-"))),
+            code,
+            errors: Vec::new(),
+        };
+        match error {
+            FactorError::Already => refused("second_factor_on"),
+            FactorError::None => refused("second_factor_off"),
+            FactorError::Wrong => Self::WrongCode,
+            FactorError::Unwritable => Self::Internal(telemetry::chain(&error)),
+            FactorError::Account(error) => error.into(),
         }
     }
 }
@@ -284,6 +318,9 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
         let caller = session::find(&state, &headers, false).await.unwrap_or(Caller::Nobody);
         page(&state, &error, status, &path, &headers, &caller, request_id)
     };
+    if let WebError::TooManyAttempts { seconds } = &error {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
     if let Some(allow) = response.headers().get(header::ALLOW) {
         answer.headers_mut().insert(header::ALLOW, allow.clone());
     }
@@ -339,6 +376,7 @@ fn page(
         (WebError::LinkUsedUp, _) if path.starts_with("/join/") => ("/", "error-way-home"),
         (WebError::LinkUsedUp, _) if path.starts_with("/address/") => ("/account/security", "error-way-security"),
         (WebError::LinkUsedUp, _) => ("/forgot", "error-way-forgot"),
+        (WebError::TooManyAttempts { .. }, Caller::Nobody) => ("/forgot", "error-way-reset"),
         (WebError::Unverified, _) => ("/check-mail", "error-way-check-mail"),
         (_, Caller::Customer(_)) => ("/instances", "error-way-instances"),
         (_, Caller::Nobody) => ("/", "error-way-home"),
@@ -350,6 +388,7 @@ fn page(
             (words.t("error-forbidden-title"), words.t("error-forbidden-staff"))
         }
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
+        WebError::TooManyAttempts { seconds } => (words.t("error-429-title"), words.t1("error-429-text", "minutes", (seconds + 59) / 60)),
         WebError::TooLarge { most } => (words.t("error-413-title"), words.t1("error-413-text", "kib", most / 1024)),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {

@@ -14,6 +14,7 @@ mod hooks;
 mod instance;
 mod new;
 mod order;
+mod origin;
 mod page;
 mod public;
 mod records;
@@ -22,9 +23,9 @@ mod session;
 mod signed;
 mod staff;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Entry};
@@ -99,6 +100,8 @@ pub struct App {
     pub payment_origin: String,
     /// Whether names that only exist in trials (`.test`) may be used, and cookies may travel over plain http.
     pub trial: bool,
+    /// Ranges of addresses of the proxies in front, whose word about who calls is taken.
+    pub trusted_proxies: Vec<String>,
     /// Wakes pages that watch an instance.
     pub nudges: Nudges,
 }
@@ -142,7 +145,7 @@ impl Nudges {
 
 /// Serves until `shutdown`; requests that are being answered then get ten seconds.
 pub async fn serve(listener: tokio::net::TcpListener, state: AppState, shutdown: CancellationToken) -> std::io::Result<()> {
-    let app: Router = router(state);
+    let app = router(state).into_make_service_with_connect_info::<SocketAddr>();
     let stop = shutdown.clone();
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await });
     tokio::select! {

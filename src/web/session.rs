@@ -114,7 +114,9 @@ fn fresh(state: &AppState, access: Access, caller: &Caller, request: &Request, a
             if api {
                 return Err(WebError::Stale);
             }
-            let back_to = page_before(state, request.headers()).unwrap_or_else(|| "/instances".to_owned());
+            let here = || request.uri().path().to_owned();
+            let before = || page_before(state, request.headers()).unwrap_or_else(|| "/instances".to_owned());
+            let back_to = if request.method() == Method::GET { here() } else { before() };
             Err(WebError::StepUp { back_to })
         }
         (

@@ -7,13 +7,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::discreet::who;
+use super::discreet::{is_code_of, who};
 use super::log_in::local_path;
-use crate::account::session;
+use crate::account::{factor, session};
 use crate::audit;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::{Form, Query};
+use crate::web::origin::Origin;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{Customer, session_cookie};
 
@@ -22,6 +23,8 @@ use crate::web::session::{Customer, session_cookie};
 struct StepUpPage {
     page: PageContext,
     next: String,
+    /// Whether a code of the second factor is asked for, in the place of the password.
+    code: bool,
     errors: FieldErrors,
 }
 
@@ -39,13 +42,24 @@ pub(super) struct Next {
 #[serde(default)]
 pub(super) struct StepUpForm {
     password: SecretString,
+    code: String,
     next: String,
 }
 
+async fn has_second_factor(state: &AppState, customer: &Customer) -> Result<bool, WebError> {
+    Ok(factor::is_on(&mut *state.db.auth().acquire().await?, customer.person.id).await?)
+}
+
 /// GET `/step-up`
-pub(super) async fn form(page: PageContext, _: Customer, Query(query): Query<Next>) -> Result<Response, WebError> {
+pub(super) async fn form(
+    State(state): State<AppState>,
+    page: PageContext,
+    customer: Customer,
+    Query(query): Query<Next>,
+) -> Result<Response, WebError> {
     let next = local_path(&query.next).unwrap_or_default().to_owned();
-    Ok(html(&StepUpPage { page, next, errors: FieldErrors::default() })?)
+    let code = has_second_factor(&state, &customer).await?;
+    Ok(html(&StepUpPage { page, next, code, errors: FieldErrors::default() })?)
 }
 
 /// POST `/step-up`
@@ -54,27 +68,37 @@ pub(super) async fn submit(
     page: PageContext,
     customer: Customer,
     headers: HeaderMap,
+    origin: Origin,
     Form(form): Form<StepUpForm>,
 ) -> Result<Response, WebError> {
     let next = local_path(&form.next).unwrap_or_default().to_owned();
     let secret = session_cookie(&state, &headers).ok_or(WebError::NotFound)?;
-    if prove(&state, &customer, &secret, form.password).await? {
-        return Ok(Redirect::to(if next.is_empty() { "/account/members" } else { &next }).into_response());
+    if prove(&state, &origin, &customer, &secret, form.password, &form.code).await? {
+        return Ok(Redirect::to(if next.is_empty() { "/account/security" } else { &next }).into_response());
     }
+    let code = has_second_factor(&state, &customer).await?;
+    let (field, key) = if code { ("code", "code-wrong") } else { ("password", "step-up-wrong") };
     let mut errors = FieldErrors::default();
-    errors.add("password", page.w.t("step-up-wrong"));
-    Ok(refused(&StepUpPage { page, next, errors })?)
+    errors.add(field, page.w.t(key));
+    Ok(refused(&StepUpPage { page, next, code, errors })?)
 }
 
-/// Whether it is them; then the session is as good as a new one.
+/// Whether it is them; then the session is as good as a new one. Who has a second factor shows that one: what an open browser has not got.
 pub(in crate::web) async fn prove(
     state: &AppState,
+    origin: &Origin,
     customer: &Customer,
     secret: &str,
     password: SecretString,
+    code: &str,
 ) -> Result<bool, WebError> {
-    let found = who(state, &customer.person.email, password).await?;
-    if found.is_none_or(|person| person.id != customer.person.id) {
+    let right = if has_second_factor(state, customer).await? {
+        is_code_of(state, origin, &customer.person, code).await?
+    } else {
+        let found = who(state, origin, &customer.person.email, password).await?;
+        found.is_some_and(|person| person.id == customer.person.id)
+    };
+    if !right {
         return Ok(false);
     }
     let mut tx = state.db.auth().begin().await?;

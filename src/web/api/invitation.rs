@@ -111,18 +111,27 @@ pub(super) async fn withdraw(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The token of an invitation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accepted {
+    /// What stands behind the last slash of the mail's link.
+    #[serde(default)]
+    #[schema(required)]
+    token: String,
+}
+
 /// Accept an invitation
 ///
 /// For whoever signs in with the address that it was sent to. `POST /api/v1/sessions/current/account` then acts for the account.
-#[utoipa::path(post, path = "/api/v1/invitations/{token}/accept", tag = "account", operation_id = "accept_invitation",
-    params(("token" = String, Path, description = "What stands behind the last slash of the mail's link")),
-    responses((status = 204, description = "The caller is a member")))]
+#[utoipa::path(post, path = "/api/v1/invitations/accept", tag = "account", operation_id = "accept_invitation",
+    request_body = Accepted, responses((status = 204, description = "The caller is a member")))]
 pub(super) async fn accept(
     State(state): State<AppState>,
     customer: Customer,
-    Path(token): Path<String>,
+    JsonBody(body): JsonBody<Accepted>,
 ) -> Result<StatusCode, WebError> {
-    let id: InvitationId = link::read(&state.key, &token, Purpose::Join).ok_or(WebError::LinkUsedUp)?.into();
+    let id: InvitationId = link::read(&state.key, &body.token, Purpose::Join).ok_or(WebError::LinkUsedUp)?.into();
     let mut conn = state.db.auth().acquire().await?;
     let invitation = member::look(&mut conn, state.clock.as_ref(), id).await?;
     drop(conn);

@@ -55,6 +55,9 @@ operations! {
     post "/api/v1/verifications/resend" Access::Public => verification::resend;
     post "/api/v1/sessions" Access::Public => session::create;
     delete "/api/v1/sessions/current" Access::SignedIn => session::end;
+    get "/api/v1/sessions" Access::SignedIn => session::list;
+    delete "/api/v1/sessions/{session}" Access::SignedIn => session::end_one;
+    post "/api/v1/sessions/end-others" Access::SignedIn => session::end_others;
     post "/api/v1/sessions/current/proof" Access::SignedIn => session::prove;
     post "/api/v1/sessions/current/account" Access::SignedIn => session::act_for;
     get "/api/v1/me" Access::SignedIn => account::me;
@@ -72,7 +75,7 @@ operations! {
     get "/api/v1/invitations" Access::Member(Role::Owner) => invitation::list;
     post "/api/v1/invitations" Access::Fresh(Role::Owner) => invitation::create;
     delete "/api/v1/invitations/{invitation}" Access::Member(Role::Owner) => invitation::withdraw;
-    post "/api/v1/invitations/{token}/accept" Access::SignedIn => invitation::accept;
+    post "/api/v1/invitations/accept" Access::SignedIn => invitation::accept;
     post "/api/v1/password-resets" Access::Public => password_reset::create;
     post "/api/v1/password-resets/{token}" Access::Public => password_reset::finish;
     get "/api/v1/plans" Access::Public => plan::list;
