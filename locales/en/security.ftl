@@ -44,11 +44,11 @@ sessions-current = this one
 sessions-when = Begun { $began }, last used { $seen }
 sessions-end = Log out there
 sessions-end-others = Log out everywhere else
-address-title = Another e-mail address
-address-lead = The account is to have the address { $email }. Both addresses have to agree.
-address-button = I agree
-address-waits = You have agreed. Now the other address has to: look into its mail.
-address-changed = The address is changed. Log in with it from now on.
+move-address-title = Another e-mail address
+move-address-lead = The account is to have the address { $email }. Both addresses have to agree.
+move-address-button = I agree
+move-address-waits = You have agreed. Now the other address has to: look into its mail.
+move-address-changed = The address is changed. Log in with it from now on.
 
 # One-time messages, chosen in code
 flash-password-changed = Your password is changed, and you are logged out everywhere else.

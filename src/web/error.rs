@@ -388,7 +388,7 @@ fn page(
             (words.t("error-forbidden-title"), words.t("error-forbidden-staff"))
         }
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
-        WebError::TooManyAttempts { seconds } => (words.t("error-429-title"), words.t1("error-429-text", "minutes", (seconds + 59) / 60)),
+        WebError::TooManyAttempts { seconds } => (words.t("error-attempts-title"), words.t1("error-attempts-text", "minutes", (seconds + 59) / 60)),
         WebError::TooLarge { most } => (words.t("error-413-title"), words.t1("error-413-text", "kib", most / 1024)),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {

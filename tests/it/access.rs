@@ -9,7 +9,7 @@ use std::path::Path;
 use http::Method;
 use paddock::account::{Role, Scope};
 use paddock::capacity;
-use paddock::ids::{InstanceId, OrderId, RunId};
+use paddock::ids::{InstanceId, InvitationId, OrderId, PersonId, RunId};
 use paddock::web::{self, Access, Entry};
 
 use crate::harness::{Answer, Client, Start, TestApp};
@@ -55,6 +55,10 @@ impl Ids {
                 ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
+                // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.
+                ("{person}", _) => PersonId::new().to_string(),
+                ("{invitation}", _) => InvitationId::new().to_string(),
+                ("{session}", _) => uuid::Uuid::from_u128(7).to_string(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),
                 (part, _) => part.to_owned(),
@@ -89,9 +93,10 @@ async fn call(client: &Client, entry: &Entry, ids: &Ids) -> Answer {
     }
 }
 
-fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
+/// Everybody, with sessions that have just begun: some routes want that.
+async fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
     let [viewer, payer] = start.app.members();
-    vec![
+    let all = [
         ("nobody", start.anon.clone()),
         ("unverified", start.app.unverified()),
         ("customer", start.customer.clone()),
@@ -102,14 +107,20 @@ fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
         ("billing", start.app.staff_with(Scope::Billing)),
         ("operations", start.app.staff_with(Scope::Operations)),
         ("admin", start.staff.clone()),
-    ]
+    ];
+    let mut fresh = Vec::new();
+    for (name, client) in all {
+        fresh.push((name, start.app.sign_in_again(&client).await));
+    }
+    fresh
 }
 
 /// Somebody who may call the route.
-fn allowed(start: &Start, access: Access) -> Client {
+async fn allowed(start: &Start, access: Access) -> Client {
     match access {
         Access::Public | Access::Webhook => start.anon.clone(),
         Access::SignedIn | Access::Member(_) => start.customer.clone(),
+        Access::Fresh(_) => start.app.sign_in_again(&start.customer).await,
         Access::Staff(_) => start.staff.clone(),
     }
 }
@@ -119,7 +130,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
     let start = TestApp::start().await;
     let ids = Ids::of_customer(&start.app, &start.customer).await;
     let table = web::table(start.app.state.clone());
-    let everybody = everybody(&start);
+    let everybody = everybody(&start).await;
     let columns = everybody.iter().map(|(_, client)| async {
         let mut column = Vec::new();
         for entry in &table {
@@ -227,7 +238,7 @@ async fn what_is_somebody_elses_looks_like_what_does_not_exist() {
     other_customer.get("/").await;
     let mut seen = 0;
     for entry in web::table(app.state.clone()) {
-        let mine = matches!(entry.access, Access::SignedIn | Access::Member(_));
+        let mine = matches!(entry.access, Access::SignedIn | Access::Member(_) | Access::Fresh(_));
         if !mine || !entry.path.contains("{id}") {
             continue;
         }
@@ -254,7 +265,7 @@ async fn forged_forms_are_refused_by_every_page() {
     let foreign_token = stranger.csrf_token().await;
     let mut seen = BTreeSet::new();
     for entry in web::table(start.app.state.clone()).iter().filter(|entry| is_page(entry) && entry.method != Method::GET) {
-        let (client, path) = (allowed(&start, entry.access), ids.path(entry.path));
+        let (client, path) = (allowed(&start, entry.access).await, ids.path(entry.path));
         let token = client.csrf_token().await;
         let rows = start.app.rows().await;
         let post = || client.request(Method::POST, &path);
@@ -291,9 +302,11 @@ impl Who {
     fn may(self, access: Access) -> bool {
         match (access, self) {
             (Access::Public | Access::Webhook, Self::Member(_) | Self::Staff(_)) | (Access::SignedIn, Self::Member(_)) => true,
-            (Access::Member(least), Self::Member(role)) => role >= least,
+            (Access::Member(least) | Access::Fresh(least), Self::Member(role)) => role >= least,
             (Access::Staff(wanted), Self::Staff(held)) => held.includes(wanted),
-            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_), Self::Staff(_)) => false,
+            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Self::Staff(_)) => {
+                false
+            }
         }
     }
 }
@@ -370,6 +383,8 @@ async fn nobody_is_offered_what_they_may_not_do() {
     let scopes = [Scope::Support, Scope::Billing, Scope::Operations, Scope::Admin];
     everybody.extend(scopes.map(|scope| (Who::Staff(scope), start.app.staff_with(scope))));
     for (who, client) in everybody {
+        // What wants a session that has just begun is offered to none that has not.
+        let client = start.app.sign_in_again(&client).await;
         if who.may(Access::Member(Role::Admin)) {
             answer_questions(&client).await;
         }
@@ -397,6 +412,9 @@ async fn nobody_is_offered_what_they_may_not_do() {
             ("/orders/{id}/pay", Access::Member(Role::Billing)),
             ("/orders/{id}/cancel", Access::Member(Role::Billing)),
             ("/waiting/leave", Access::Member(Role::Billing)),
+            ("/account/members/invite", Access::Fresh(Role::Owner)),
+            ("/account/members/{person}/remove", Access::Fresh(Role::Owner)),
+            ("/account/security/authenticator", Access::Fresh(Role::Viewer)),
             ("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations)),
         ] {
             assert_eq!(sent.contains(path), who.may(access), "POST {path} for {who:?}: {sent:?}");

@@ -30,10 +30,10 @@ struct SecurityPage {
     page: PageContext,
     /// Whether the one who looks has shown a short while ago who they are, so that forms that ask for it are taken.
     fresh: bool,
-    /// Whether logging in takes a code, since when, and recovery codes that are left.
+    /// Whether logging in takes a code, since when, and how many recovery codes are left.
     second: bool,
     since: String,
-    codes_left: i64,
+    codes: String,
     sessions: Vec<SessionRow>,
     /// What was typed as another address.
     email: String,
@@ -85,7 +85,7 @@ async fn load(
         fresh: customer.is_fresh(state),
         second: since.is_some(),
         since: since.map(super::members::day).unwrap_or_default(),
-        codes_left,
+        codes: words.count("factor-codes-left", "n", codes_left),
         sessions: sessions.into_iter().map(|listed| row(&words, listed)).collect(),
         email,
         errors,

@@ -161,8 +161,10 @@ pub(super) struct Sessions {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionView {
     /// For ending it. Not the token.
-    id: uuid::Uuid,
+    #[schema(example = "0d0a3c36-4b0e-4d5f-9c55-3d1f7a5f1b7e")]
+    id: String,
     /// `browser` or `api`.
+    #[schema(value_type = String, example = "browser")]
     kind: Kind,
     /// When it began.
     began: DateTime<Utc>,
@@ -188,7 +190,7 @@ pub(super) async fn list(
     let mut conn = state.db.auth().acquire().await?;
     let all = sessions::list(&mut conn, state.clock.as_ref(), customer.person.id, &token).await?;
     let view = |one: sessions::Listed| SessionView {
-        id: one.id,
+        id: one.id.to_string(),
         kind: one.kind,
         began: one.created_at,
         seen: one.last_seen_at,

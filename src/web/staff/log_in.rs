@@ -78,7 +78,8 @@ async fn check(
 ) -> Result<Option<StaffMember>, WebError> {
     let parsed = EmailAddress::parse(email).ok();
     // Staff and customers have doors of their own, and bounds of their own.
-    let address = format!("staff {}", parsed.as_ref().map(EmailAddress::canonical).unwrap_or_default());
+    let nobodys = || format!("from {}", origin.network);
+    let address = format!("staff {}", parsed.as_ref().map_or_else(nobodys, EmailAddress::canonical));
     bounded(state, origin, &address, async {
         let found = match &parsed {
             Some(email) => account::staff_credentials(&mut *state.db.auth().acquire().await?, email).await?,
