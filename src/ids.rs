@@ -116,6 +116,8 @@ id_types! {
     PlaceId = "plc_";
     /// Somebody who was asked to join an account.
     InvitationId = "inv_";
+    /// A token of the JSON API; not its text.
+    TokenId = "tok_";
     /// A mail that is owed to somebody.
     MailId = "mail_";
     /// A Kubernetes cluster.

@@ -13,6 +13,7 @@ pub mod move_address;
 pub mod password;
 pub mod session;
 mod store;
+pub mod token;
 
 use serde_json::json;
 use sqlx::PgConnection;
@@ -197,7 +198,7 @@ pub async fn request_reset(
     record(conn, clock, VISITOR, person.id, "person.reset_asked").await
 }
 
-/// Takes a reset link and sets the new password. Every session of the person ends, and they are told by mail. Following the
+/// Takes a reset link and sets the new password. Every session and token of the person ends, and they are told by mail. Following the
 /// link also proves the address. A second factor stays what it was: the log-in that follows asks for it.
 pub async fn reset_password(
     conn: &mut PgConnection,
@@ -210,6 +211,7 @@ pub async fn reset_password(
     prove(conn, clock, id).await?;
     session::end_all(conn, id).await?;
     device::forget_all(conn, id).await?;
+    token::revoke_all(conn, id).await?;
     if let Some(person) = store::find_person(conn, id).await? {
         let notice = Notice::PasswordChanged { at: clock.now() };
         mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("password-changed:{token}"))).await?;

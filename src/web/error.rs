@@ -16,6 +16,7 @@ use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
 use crate::account::factor::FactorError;
 use crate::account::member::MemberError;
+use crate::account::token::TokenError;
 use crate::telemetry;
 use crate::words::Words;
 
@@ -49,6 +50,9 @@ pub enum WebError {
     /// Known, but not allowed to.
     #[error("the caller may not do this")]
     Forbidden,
+    /// A program's token is not good for this.
+    #[error("this token is not good for that; use one with another scope, or sign in")]
+    OutOfReach,
     /// The address has to be proven first.
     #[error("the caller's address is not proven yet")]
     Unverified,
@@ -133,7 +137,7 @@ impl WebError {
             Self::Unauthenticated | Self::WrongCredentials | Self::CodeRequired | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } => StatusCode::SEE_OTHER,
-            Self::Stale | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
+            Self::Stale | Self::OutOfReach | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LinkUsedUp => StatusCode::GONE,
@@ -156,6 +160,7 @@ impl WebError {
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::StepUp { .. } | Self::Stale => "proof_required",
             Self::Forbidden => "forbidden",
+            Self::OutOfReach => "out_of_reach",
             Self::Unverified => "unverified",
             Self::Forged => "forged",
             Self::NotAForm | Self::NotJson => "unsupported_media_type",
@@ -223,6 +228,21 @@ impl From<MemberError> for WebError {
             MemberError::NotTheContact => refused("not_the_contact"),
             MemberError::NotDue => refused("not_due"),
             MemberError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<TokenError> for WebError {
+    fn from(error: TokenError) -> Self {
+        let wrong = |field: &str, key: &str| {
+            Self::Invalid(vec![FieldError { field: field.to_owned(), text: Words::english().t(key) }])
+        };
+        match error {
+            TokenError::Name => wrong("name", "tokens-name-wrong"),
+            TokenError::Days => wrong("days", "tokens-days-wrong"),
+            TokenError::Instance => wrong("instance", "tokens-instance-wrong"),
+            TokenError::TooMany => wrong("name", "tokens-too-many"),
+            TokenError::Database(_) => Self::Internal(telemetry::chain(&error)),
         }
     }
 }

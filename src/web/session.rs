@@ -14,7 +14,8 @@ use super::access::Access;
 use super::error::WebError;
 use super::{AppState, csrf};
 use crate::account::session::{self, Kind, PROVEN_FOR, SessionSecret, Subject};
-use crate::account::{self, Person, Role, StaffMember};
+use crate::account::token::{Bearer, TokenScope};
+use crate::account::{self, Person, Role, StaffMember, token};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
 use crate::ids::{AccountId, InstanceId, OrderId, RunId};
@@ -41,8 +42,8 @@ pub(super) struct Customer {
     pub account: AccountId,
     /// As what.
     pub role: Role,
-    /// When they last showed who they are.
-    pub proven_at: DateTime<Utc>,
+    /// When they last showed who they are. A program never does.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 impl Customer {
@@ -53,7 +54,7 @@ impl Customer {
 
     /// Whether they may do what asks for having shown who they are a short while ago.
     pub fn is_fresh(&self, state: &AppState) -> bool {
-        state.clock.now() - self.proven_at < PROVEN_FOR
+        self.proven_at.is_some_and(|at| state.clock.now() - at < PROVEN_FOR)
     }
 }
 
@@ -67,7 +68,13 @@ pub(super) async fn guard(
     if access == Access::Webhook {
         return Ok(next.run(request).await);
     }
-    let caller = find(&state, request.headers(), api).await?;
+    let (caller, reach) = match token(&state, request.headers(), api).await? {
+        Some((customer, bearer)) => (Caller::Customer(customer), Some(bearer)),
+        None => (find(&state, request.headers(), api).await?, None),
+    };
+    if let Some(bearer) = reach {
+        reaches(access, &bearer, request.method(), request.uri().path())?;
+    }
     // Whoever has to log in first comes back to the page, with what its address says behind the question mark: that they have paid, say.
     // A form that was sent can't be sent again by a link.
     let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
@@ -131,6 +138,40 @@ fn fresh(state: &AppState, access: Access, caller: &Caller, request: &Request, a
     }
 }
 
+/// The customer for whom a program calls with a token, and what the token is good for.
+async fn token(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Option<(Customer, Bearer)>, WebError> {
+    let Some(text) = bearer(headers).filter(|text| api && text.starts_with(token::PREFIX)) else { return Ok(None) };
+    let mut conn = state.db.auth().acquire().await?;
+    let Some(bearer) = token::find(&mut conn, state.clock.as_ref(), &text).await? else { return Ok(None) };
+    let person = account::find_person(&mut conn, bearer.person).await?;
+    let role = account::role_in(&mut conn, bearer.person, bearer.account).await?;
+    let (Some(person), Some(role)) = (person, role) else { return Ok(None) };
+    // What concerns the account itself is for people.
+    let role = role.min(Role::Admin);
+    Ok(Some((Customer { person, account: bearer.account, role, proven_at: None }, bearer)))
+}
+
+/// Below these somebody's own affairs are, which are nothing to a program.
+const PERSONAL: [&str; 2] = ["/api/v1/sessions", "/api/v1/tokens"];
+
+/// Whether a token is good for a route. The role of its person is asked for besides, as that of everybody.
+fn reaches(access: Access, bearer: &Bearer, method: &Method, path: &str) -> Result<(), WebError> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let personal = PERSONAL.iter().any(|below| path.starts_with(below));
+    // A token for one server opens nothing but what is below that server.
+    let here = bearer.instance.is_none_or(|instance| {
+        let named = path.strip_prefix("/api/v1/instances/").and_then(|rest| rest.split('/').next());
+        named.and_then(|text| text.parse().ok()) == Some(instance)
+    });
+    let may = match access {
+        Access::Public | Access::Webhook => true,
+        Access::SignedIn => reads && !personal && here,
+        Access::Member(_) => (reads || bearer.scope >= TokenScope::Manage) && here,
+        Access::Fresh(_) | Access::Staff(_) => false,
+    };
+    if may { Ok(()) } else { Err(WebError::OutOfReach) }
+}
+
 /// The page of ours that a form was on, by what the browser says.
 fn page_before(state: &AppState, headers: &HeaderMap) -> Option<String> {
     let url: url::Url = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
@@ -148,7 +189,7 @@ pub(super) async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Re
             let found = account::find_person(&mut conn, person).await?;
             match (found, account::role_in(&mut conn, person, account).await?) {
                 (Some(person), Some(role)) => {
-                    Caller::Customer(Customer { person, account, role, proven_at: session.proven_at })
+                    Caller::Customer(Customer { person, account, role, proven_at: Some(session.proven_at) })
                 }
                 (Some(_) | None, _) => Caller::Nobody,
             }

@@ -29,17 +29,17 @@ pub(super) async fn put(
         .bind(person)
         .fetch_one(&mut *conn)
         .await?;
-    let first: DateTime<Utc> = sqlx::query_scalar(
+    // A row that was there has been locked to be updated; one that is new has not.
+    let new: bool = sqlx::query_scalar(
         "insert into devices (secret_hash, person_id, first_seen_at, last_seen_at) values ($1, $2, $3, $3)
-         on conflict (secret_hash, person_id) do update set last_seen_at = $3 returning first_seen_at",
+         on conflict (secret_hash, person_id) do update set last_seen_at = $3 returning xmax = 0",
     )
     .bind(device)
     .bind(person)
     .bind(clock.now())
     .fetch_one(conn)
     .await?;
-    // Postgres keeps microseconds.
-    Ok((first.timestamp_micros() == clock.now().timestamp_micros(), had))
+    Ok((new, had))
 }
 
 pub(super) async fn forget_all(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<()> {

@@ -15,6 +15,7 @@ mod password;
 pub(super) mod security;
 mod sign_up;
 pub(super) mod step_up;
+pub(super) mod tokens;
 pub(super) mod verify;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -39,7 +40,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/account/switch", Access::SignedIn, members::switch)
         .get("/account/members", looks, members::show)
         .post("/account/members/invite", anew, members::invite)
-        .post("/account/members/leave", looks, members::leave)
+        .post("/account/members/leave", Access::Fresh(Role::Viewer), members::leave)
         .post("/account/members/invitations/{invitation}/withdraw", owns, members::withdraw)
         .post("/account/members/{person}/role", anew, members::set_role)
         .post("/account/members/{person}/remove", anew, members::remove)
@@ -65,6 +66,9 @@ fn own(routes: Routes) -> Routes {
         .post("/account/security/authenticator/confirm", anew, authenticator::confirm)
         .post("/account/security/authenticator/off", anew, authenticator::turn_off)
         .post("/account/security/codes", anew, authenticator::renew_codes)
+        .get("/account/tokens", Access::SignedIn, tokens::show)
+        .post("/account/tokens", anew, tokens::make)
+        .post("/account/tokens/{token}/end", Access::SignedIn, tokens::revoke)
         .get("/address/agreed", Access::Public, move_address::agreed)
         .get("/address/{token}", Access::Public, move_address::ask)
         .post("/address/{token}", Access::Public, move_address::agree)

@@ -18,6 +18,7 @@ mod plan;
 mod run;
 mod session;
 mod status;
+mod token;
 mod verification;
 mod waiting;
 
@@ -61,9 +62,12 @@ operations! {
     post "/api/v1/sessions/current/proof" Access::SignedIn => session::prove;
     post "/api/v1/sessions/current/account" Access::SignedIn => session::act_for;
     get "/api/v1/me" Access::SignedIn => account::me;
+    get "/api/v1/tokens" Access::SignedIn => token::list;
+    post "/api/v1/tokens" Access::Fresh(Role::Viewer) => token::create;
+    delete "/api/v1/tokens/{token}" Access::SignedIn => token::end;
     get "/api/v1/accounts" Access::SignedIn => account::list;
     get "/api/v1/members" Access::Member(Role::Viewer) => member::list;
-    post "/api/v1/members/leave" Access::Member(Role::Viewer) => member::leave;
+    post "/api/v1/members/leave" Access::Fresh(Role::Viewer) => member::leave;
     post "/api/v1/members/{person}" Access::Fresh(Role::Owner) => member::set_role;
     delete "/api/v1/members/{person}" Access::Fresh(Role::Owner) => member::remove;
     post "/api/v1/members/{person}/hand-over" Access::Fresh(Role::Owner) => member::hand_over;
