@@ -234,9 +234,8 @@ impl From<MemberError> for WebError {
 
 impl From<TokenError> for WebError {
     fn from(error: TokenError) -> Self {
-        let wrong = |field: &str, key: &str| {
-            Self::Invalid(vec![FieldError { field: field.to_owned(), text: Words::english().t(key) }])
-        };
+        let wrong =
+            |field: &str, key: &str| Self::Invalid(vec![FieldError { field: field.to_owned(), text: Words::english().t(key) }]);
         match error {
             TokenError::Name => wrong("name", "tokens-name-wrong"),
             TokenError::Days => wrong("days", "tokens-days-wrong"),
@@ -408,7 +407,9 @@ fn page(
             (words.t("error-forbidden-title"), words.t("error-forbidden-staff"))
         }
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
-        WebError::TooManyAttempts { seconds } => (words.t("error-attempts-title"), words.t1("error-attempts-text", "minutes", (seconds + 59) / 60)),
+        WebError::TooManyAttempts { seconds } => {
+            (words.t("error-attempts-title"), words.t1("error-attempts-text", "minutes", (seconds + 59) / 60))
+        }
         WebError::TooLarge { most } => (words.t("error-413-title"), words.t1("error-413-text", "kib", most / 1024)),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {

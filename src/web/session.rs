@@ -127,12 +127,7 @@ fn fresh(state: &AppState, access: Access, caller: &Caller, request: &Request, a
             Err(WebError::StepUp { back_to })
         }
         (
-            Access::Public
-            | Access::SignedIn
-            | Access::Member(_)
-            | Access::Fresh(_)
-            | Access::Staff(_)
-            | Access::Webhook,
+            Access::Public | Access::SignedIn | Access::Member(_) | Access::Fresh(_) | Access::Staff(_) | Access::Webhook,
             Caller::Nobody | Caller::Customer(_) | Caller::Staff(_),
         ) => Ok(()),
     }

@@ -7,17 +7,20 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use http::Method;
-use paddock::account::{Role, Scope};
+use paddock::account::token::{NewToken, TokenScope};
+use paddock::account::{Role, Scope, token};
 use paddock::capacity;
 use paddock::ids::{InstanceId, InvitationId, OrderId, PersonId, RunId};
 use paddock::web::{self, Access, Entry};
+use secrecy::ExposeSecret as _;
 
-use crate::harness::{Answer, Client, Start, TestApp};
+use crate::harness::{Answer, Client, Identity, Start, TestApp};
 
 const TABLE: &str = "tests/it/access.txt";
 const HEAD: &str = "\
 # Who gets which answer from which route, for the ids of the customer's own server and order. `customer` owns the account, `viewer` and
-# `payer` are members of it, `other` owns another account, `unverified` has not proven their address. Forms are sent empty, with a good
+# `payer` are members of it, `other` owns another account, `unverified` has not proven their address. `reads` is a program with
+# a token of the customer's, `manages` one with a token of the other's. Sessions have just begun. Forms are sent empty, with a good
 # token. Written by `UPDATE=1 ./dev test access`. 303 leads to a log-in or on to a page; 422 is what a good form would not get.
 ";
 
@@ -112,7 +115,20 @@ async fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
     for (name, client) in all {
         fresh.push((name, start.app.sign_in_again(&client).await));
     }
+    fresh.push(("reads", program(&start.app, &start.customer, TokenScope::Read).await));
+    fresh.push(("manages", program(&start.app, &start.other_customer, TokenScope::Manage).await));
     fresh
+}
+
+/// A program with a token of somebody's and nothing else.
+async fn program(app: &TestApp, of: &Client, scope: TokenScope) -> Client {
+    let mut tx = app.db.auth().begin().await.unwrap();
+    let new = NewToken { name: "a program", scope, instance: None, days: 1 };
+    let (person, account) = (of.who.person.unwrap(), of.who.account());
+    let (_, text) = token::create(&mut tx, app.clock.as_ref(), person, account, new).await.unwrap();
+    tx.commit().await.unwrap();
+    let email = format!("a program of {}", of.who.email);
+    app.client(Identity { email, api: Some(text.expose_secret().to_owned()), ..Identity::default() })
 }
 
 /// Somebody who may call the route.

@@ -55,6 +55,8 @@ async fn two_accounts() -> Start {
             "insert into invitations (id, account_id, email, email_canonical, role, invited_by, state, expires_at, created_at)
              values (gen_random_uuid(), $1, 'owl@mail.example', 'owl@mail.example', 'viewer', $2, 'open', now() + interval '1 day', now())",
             "insert into second_contacts (account_id, person_id, nominated_at) values ($1, $2, now())",
+            "insert into api_tokens (id, account_id, person_id, name, token_hash, scope, expires_at, created_at)
+             values (gen_random_uuid(), $1, $2, 'a script', uuid_send(gen_random_uuid()), 'read', now() + interval '1 day', now())",
         ];
         for insert in members {
             let query = sqlx::query(insert).bind(client.who.account()).bind(client.who.person.unwrap());
@@ -197,6 +199,9 @@ async fn each_role_may_do_its_own_work_and_no_more() {
         ("paddock_auth", "delete from people"),
         ("paddock_auth", "delete from audit_events"),
         ("paddock_auth", "select detail from audit_events"),
+        ("paddock_web", "select token_hash from api_tokens"),
+        ("paddock_staff", "select token_hash from api_tokens"),
+        ("paddock_worker", "select token_hash from api_tokens"),
         ("paddock_web", "select seed from authenticators"),
         ("paddock_web", "select code_hash from recovery_codes"),
         ("paddock_web", "select secret_hash from devices"),

@@ -102,7 +102,9 @@ mod tests {
         let key = HostKey::new([1; 32]);
         let stranger = Attempt { address: "a@b.example", network: "192.0.2.1".parse().unwrap(), known_device: None };
         let known = Attempt { known_device: Some(b"device"), ..stranger };
-        let of = |attempt: &Attempt<'_>| attempt.buckets(&key).into_iter().map(|(scope, bucket, _)| (scope, bucket)).collect::<Vec<_>>();
+        let of = |attempt: &Attempt<'_>| {
+            attempt.buckets(&key).into_iter().map(|(scope, bucket, _)| (scope, bucket)).collect::<Vec<_>>()
+        };
         assert!(of(&stranger).iter().all(|bucket| !of(&known).contains(bucket)));
         let other = Attempt { address: "c@d.example", ..stranger };
         assert_eq!(of(&stranger)[0], of(&other)[0]);

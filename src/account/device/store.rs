@@ -25,10 +25,8 @@ pub(super) async fn put(
     device: &[u8],
     person: PersonId,
 ) -> sqlx::Result<(bool, bool)> {
-    let had: bool = sqlx::query_scalar("select exists (select from devices where person_id = $1)")
-        .bind(person)
-        .fetch_one(&mut *conn)
-        .await?;
+    let had: bool =
+        sqlx::query_scalar("select exists (select from devices where person_id = $1)").bind(person).fetch_one(&mut *conn).await?;
     // A row that was there has been locked to be updated; one that is new has not.
     let new: bool = sqlx::query_scalar(
         "insert into devices (secret_hash, person_id, first_seen_at, last_seen_at) values ($1, $2, $3, $3)

@@ -101,12 +101,7 @@ pub async fn begin(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId)
 }
 
 /// The secret that is being set up. One that is in use is never shown again.
-pub async fn offered(
-    conn: &mut PgConnection,
-    key: &HostKey,
-    person: &Person,
-    issuer: &str,
-) -> Result<Secret, FactorError> {
+pub async fn offered(conn: &mut PgConnection, key: &HostKey, person: &Person, issuer: &str) -> Result<Secret, FactorError> {
     let row = store::find(conn, person.id).await?.ok_or(FactorError::None)?;
     if row.confirmed_at.is_some() {
         return Err(FactorError::Already);
@@ -243,8 +238,10 @@ mod tests {
     #[test]
     fn the_codes_are_those_of_rfc_6238_for_a_secret_under_our_key() {
         let key = HostKey::new([1; 32]);
-        let person = Person { id: PersonId::new(), email: "wren@mail.example".to_owned(), locale: "en".to_owned(), verified_at: None };
-        let (one, other) = (app(&key, &person, b"seed", "A: B").unwrap(), app(&HostKey::new([2; 32]), &person, b"seed", "").unwrap());
+        let person =
+            Person { id: PersonId::new(), email: "wren@mail.example".to_owned(), locale: "en".to_owned(), verified_at: None };
+        let (one, other) =
+            (app(&key, &person, b"seed", "A: B").unwrap(), app(&HostKey::new([2; 32]), &person, b"seed", "").unwrap());
         assert_ne!(one.secret().to_base32(), other.secret().to_base32());
         let url = one.to_url().unwrap();
         assert!(url.starts_with("otpauth://totp/") && url.contains("issuer=A%20%20B"), "{url}");

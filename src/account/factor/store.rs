@@ -19,12 +19,7 @@ pub(super) async fn find(conn: &mut PgConnection, person: PersonId) -> sqlx::Res
 }
 
 /// Whether it was written: one that is in use stays.
-pub(super) async fn put_seed(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    person: PersonId,
-    seed: &[u8],
-) -> sqlx::Result<bool> {
+pub(super) async fn put_seed(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId, seed: &[u8]) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "insert into authenticators (person_id, seed, created_at) values ($1, $2, $3)
          on conflict (person_id) do update set seed = $2, last_step = 0, created_at = $3 where authenticators.confirmed_at is null",
@@ -80,13 +75,12 @@ pub(super) async fn put_codes(conn: &mut PgConnection, person: PersonId, hashes:
 
 /// Uses a code up, if it is one that is left.
 pub(super) async fn take_code(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId, hash: &[u8]) -> sqlx::Result<bool> {
-    let done =
-        sqlx::query("update recovery_codes set used_at = $3 where person_id = $1 and code_hash = $2 and used_at is null")
-            .bind(person)
-            .bind(hash)
-            .bind(clock.now())
-            .execute(conn)
-            .await?;
+    let done = sqlx::query("update recovery_codes set used_at = $3 where person_id = $1 and code_hash = $2 and used_at is null")
+        .bind(person)
+        .bind(hash)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -48,12 +48,7 @@ pub async fn nominate(
 }
 
 /// The account has no second contact any more, and what they had asked for ends.
-pub async fn dismiss(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    actor: Actor,
-    account: AccountId,
-) -> Result<(), MemberError> {
+pub async fn dismiss(conn: &mut PgConnection, clock: &dyn Clock, actor: Actor, account: AccountId) -> Result<(), MemberError> {
     let Some(before) = store::find_contact(conn, account).await? else { return Ok(()) };
     if store::delete_contact(conn, account).await? {
         note(conn, clock, actor, account, "contact.dismissed", (before.person.to_string(), json!({}))).await?;

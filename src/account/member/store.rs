@@ -57,11 +57,7 @@ pub(super) async fn remove(conn: &mut PgConnection, account: AccountId, person: 
         .execute(&mut *conn)
         .await?;
     exactly_one(&done)?;
-    sqlx::query("delete from sessions where account_id = $1 and person_id = $2")
-        .bind(account)
-        .bind(person)
-        .execute(conn)
-        .await?;
+    sqlx::query("delete from sessions where account_id = $1 and person_id = $2").bind(account).bind(person).execute(conn).await?;
     Ok(())
 }
 
@@ -120,15 +116,14 @@ pub(super) async fn end_invitation(
     (id, account): (InvitationId, AccountId),
     state: &str,
 ) -> sqlx::Result<()> {
-    let done = sqlx::query(
-        "update invitations set state = $3 where id = $1 and account_id = $2 and state = 'open' and expires_at > $4",
-    )
-    .bind(id)
-    .bind(account)
-    .bind(state)
-    .bind(clock.now())
-    .execute(conn)
-    .await?;
+    let done =
+        sqlx::query("update invitations set state = $3 where id = $1 and account_id = $2 and state = 'open' and expires_at > $4")
+            .bind(id)
+            .bind(account)
+            .bind(state)
+            .bind(clock.now())
+            .execute(conn)
+            .await?;
     exactly_one(&done)
 }
 
@@ -196,11 +191,10 @@ pub(super) async fn ask_take_over(
 
 /// Whether there was something to stop.
 pub(super) async fn stop_take_over(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<bool> {
-    let done =
-        sqlx::query("update second_contacts set take_over_due = null where account_id = $1 and take_over_due is not null")
-            .bind(account)
-            .execute(conn)
-            .await?;
+    let done = sqlx::query("update second_contacts set take_over_due = null where account_id = $1 and take_over_due is not null")
+        .bind(account)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -87,12 +87,7 @@ pub(super) async fn find(
 type Row = (PersonId, AccountId, super::TokenScope, Option<crate::ids::InstanceId>, Option<DateTime<Utc>>);
 
 /// Whether there was one of theirs.
-pub(super) async fn delete(
-    conn: &mut PgConnection,
-    person: PersonId,
-    account: AccountId,
-    id: TokenId,
-) -> sqlx::Result<bool> {
+pub(super) async fn delete(conn: &mut PgConnection, person: PersonId, account: AccountId, id: TokenId) -> sqlx::Result<bool> {
     let done = sqlx::query("delete from api_tokens where id = $1 and person_id = $2 and account_id = $3")
         .bind(id)
         .bind(person)

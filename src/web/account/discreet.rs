@@ -76,12 +76,7 @@ pub(in crate::web) async fn who(
 }
 
 /// Whether a code is somebody's, of their app or for recovery. As bounded as passwords are: six digits are soon guessed.
-pub(in crate::web) async fn is_code_of(
-    state: &AppState,
-    origin: &Origin,
-    person: &Person,
-    code: &str,
-) -> Result<bool, WebError> {
+pub(in crate::web) async fn is_code_of(state: &AppState, origin: &Origin, person: &Person, code: &str) -> Result<bool, WebError> {
     let address = EmailAddress::parse(&person.email).map(|email| email.canonical()).unwrap_or_default();
     let right = bounded(state, origin, &address, async {
         let mut tx = state.db.auth().begin().await?;

@@ -118,7 +118,8 @@ pub(super) async fn submit(
         }
         Who::Stranger => Err(WebError::Forbidden),
         Who::Known => {
-            let next = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &format!("/join/{token}")).finish();
+            let next =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &format!("/join/{token}")).finish();
             Ok(Redirect::to(&format!("/log-in?{next}")).into_response())
         }
         Who::New => {

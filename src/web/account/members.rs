@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::acts::{self, Act, GIVEN, read_role, role_word};
 use super::read_email;
-use crate::account::member::{self, Invitation, Member, MemberError, SecondContact};
 use crate::account::Role;
+use crate::account::member::{self, Invitation, Member, MemberError, SecondContact};
 use crate::ids::AccountId;
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -111,7 +111,14 @@ impl Loaded {
         })
     }
 
-    fn page(self, state: &AppState, page: PageContext, customer: &Customer, typed: (String, &str), errors: FieldErrors) -> MembersPage {
+    fn page(
+        self,
+        state: &AppState,
+        page: PageContext,
+        customer: &Customer,
+        typed: (String, &str),
+        errors: FieldErrors,
+    ) -> MembersPage {
         let (words, now) = (page.w.clone(), state.clock.now());
         let role = |role: Role| words.t(&format!("role-{}", role_word(role)));
         let row = |member: Member| MemberRow {

@@ -125,7 +125,9 @@ pub(super) async fn set_password(
         errors.add("current", page.w.t("security-current-missing"));
     }
     let password = read_new_password(&page.w, form.password, &mut errors);
-    if errors.is_empty() && let Some(password) = password {
+    if errors.is_empty()
+        && let Some(password) = password
+    {
         let known = who(&state, &origin, &customer.person.email, form.current.into()).await?;
         if known.is_some_and(|person| person.id == customer.person.id) {
             let hash = state.passwords.hash(password).await?;

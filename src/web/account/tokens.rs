@@ -91,7 +91,8 @@ async fn load(
     let mut tx = state.db.begin_account(customer.account).await?;
     let servers = instance::list_owned(tx.conn(), customer.account).await?;
     let words = page.w.clone();
-    let name_of = |id: InstanceId| servers.iter().find(|server| server.id == id).map_or_else(String::new, |server| server.domain.clone());
+    let name_of =
+        |id: InstanceId| servers.iter().find(|server| server.id == id).map_or_else(String::new, |server| server.domain.clone());
     let row = |token: Token| TokenRow {
         id: token.id.to_string(),
         name: token.name,

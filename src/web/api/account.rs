@@ -121,7 +121,11 @@ pub(super) struct AccountView {
 pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Accounts>, WebError> {
     let mut conn = state.db.auth().acquire().await?;
     let all = member::accounts_of(&mut conn, customer.person.id).await?;
-    let view =
-        |(id, name, role): (AccountId, String, Role)| AccountView { id: id.to_string(), name, role, current: id == customer.account };
+    let view = |(id, name, role): (AccountId, String, Role)| AccountView {
+        id: id.to_string(),
+        name,
+        role,
+        current: id == customer.account,
+    };
     Ok(Answer(StatusCode::OK, Accounts { accounts: all.into_iter().map(view).collect() }))
 }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
 use super::session::Which;
-use crate::account::member::{self, Member};
 use crate::account::Role;
+use crate::account::member::{self, Member};
 use crate::ids::PersonId;
 use crate::web::AppState;
 use crate::web::account::acts::{self, Act, read_role};

@@ -96,9 +96,8 @@ pub(super) async fn create(
     customer: Customer,
     JsonBody(body): JsonBody<Wanted>,
 ) -> Result<Answer<Made>, WebError> {
-    let wrong = |field: &str, key: &str| {
-        WebError::Invalid(vec![FieldError { field: field.to_owned(), text: Words::english().t(key) }])
-    };
+    let wrong =
+        |field: &str, key: &str| WebError::Invalid(vec![FieldError { field: field.to_owned(), text: Words::english().t(key) }]);
     let scope = read_scope(&body.scope).ok_or_else(|| wrong("scope", "tokens-scope-wrong"))?;
     let instance: Option<InstanceId> =
         body.instance.as_deref().map(str::parse).transpose().map_err(|_| wrong("instance", "tokens-instance-wrong"))?;

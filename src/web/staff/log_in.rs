@@ -70,12 +70,7 @@ pub(super) async fn submit(
 }
 
 /// Who this is; `None` for unknown addresses and wrong passwords alike, after the same time.
-async fn check(
-    state: &AppState,
-    origin: &Origin,
-    email: &str,
-    password: SecretString,
-) -> Result<Option<StaffMember>, WebError> {
+async fn check(state: &AppState, origin: &Origin, email: &str, password: SecretString) -> Result<Option<StaffMember>, WebError> {
     let parsed = EmailAddress::parse(email).ok();
     // Staff and customers have doors of their own, and bounds of their own.
     let nobodys = || format!("from {}", origin.network);

@@ -14,7 +14,8 @@ use super::{Answer, Identity};
 /// An address of the internet that no other caller of this process has: each has a network of its own, as a proxy in front would say it.
 fn address() -> String {
     static CALLERS: AtomicU32 = AtomicU32::new(0);
-    std::net::Ipv4Addr::from_bits(u32::from(std::net::Ipv4Addr::new(198, 18, 0, 1)) + CALLERS.fetch_add(1, Ordering::Relaxed)).to_string()
+    std::net::Ipv4Addr::from_bits(u32::from(std::net::Ipv4Addr::new(198, 18, 0, 1)) + CALLERS.fetch_add(1, Ordering::Relaxed))
+        .to_string()
 }
 
 /// Somebody who calls. Clones share cookies and address.
@@ -33,7 +34,14 @@ impl Client {
     /// `http` is shared by all callers of an app: making one costs more than many requests.
     pub(super) fn new(http: reqwest::Client, base: &str, who: Identity) -> Self {
         let cookies = who.browser.iter().map(|secret| ("paddock_session".to_owned(), secret.clone())).collect();
-        Self { http, base: base.to_owned(), cookies: Arc::new(Mutex::new(cookies)), csrf: Arc::default(), address: address(), who }
+        Self {
+            http,
+            base: base.to_owned(),
+            cookies: Arc::new(Mutex::new(cookies)),
+            csrf: Arc::default(),
+            address: address(),
+            who,
+        }
     }
 
     /// What all callers of an app send with: no redirect is followed, no cookie kept.

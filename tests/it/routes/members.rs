@@ -365,13 +365,17 @@ async fn a_second_contact_who_is_dismissed_or_removed_takes_nothing_over() {
 async fn what_an_open_browser_is_not_enough_for_asks_again_who_one_is() {
     let team = team().await;
     team.app.advance(PROVEN_FOR);
-    let page = team.owner.get("/account/members").await.is(200).see("confirm first that it is you").not_see("Send the invitation");
+    let page =
+        team.owner.get("/account/members").await.is(200).see("confirm first that it is you").not_see("Send the invitation");
     assert_eq!(page.attributes("main .note a", "href"), ["/step-up?next=%2Faccount%2Fmembers"]);
     let rows = team.app.rows().await;
     team.on(&team.owner, &team.viewer, "remove", &[]).await.redirects_to("/step-up?next=%2Finstances");
     let referred = team.owner.request(reqwest::Method::POST, "/account/members/invite");
     let referred = referred.header("referer", format!("{}/account/members", team.app.base()));
-    team.owner.send(referred.form(&[("csrf", team.owner.csrf_token().await)])).await.redirects_to("/step-up?next=%2Faccount%2Fmembers");
+    team.owner
+        .send(referred.form(&[("csrf", team.owner.csrf_token().await)]))
+        .await
+        .redirects_to("/step-up?next=%2Faccount%2Fmembers");
     let elsewhere = team.owner.request(reqwest::Method::POST, "/account/members/invite");
     let elsewhere = elsewhere.header("referer", "https://evil.example/trap").form(&[("csrf", team.owner.csrf_token().await)]);
     team.owner.send(elsewhere).await.redirects_to("/step-up?next=%2Finstances");

@@ -12,4 +12,5 @@ mod order;
 mod public;
 mod security;
 mod staff;
+mod tokens;
 mod tools;

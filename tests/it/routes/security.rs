@@ -29,7 +29,8 @@ impl App {
 /// Sets one up as the page has it. Returns it with the recovery codes.
 async fn set_up(app: &TestApp, client: &Client) -> (App, Vec<String>) {
     let page = client.get(HERE).await.is(200).see("Logging in takes your password alone");
-    let begun = client.submit(&page, "/account/security/authenticator", &[]).await.redirects_to("/account/security/authenticator");
+    let begun =
+        client.submit(&page, "/account/security/authenticator", &[]).await.redirects_to("/account/security/authenticator");
     let page = client.follow(begun).await.is(200);
     let secret = page.all("main code").remove(0).replace(' ', "");
     let secret = totp_rs::Secret::try_from_base32(&secret).unwrap();
@@ -171,7 +172,10 @@ async fn turning_it_off_takes_a_code_and_is_told() {
     customer.submit(&page, "/step-up", &[("code", ""), ("password", PASSWORD)]).await.is(422);
     let code = authenticator.code(&app);
     customer.submit(&page, "/step-up", &[("code", &code)]).await.redirects_to(HERE);
-    assert_eq!(customer.api_post("/api/v1/sessions/current/proof", &json!({ "code": code })).await.is(401).json()["code"], "wrong_credentials");
+    assert_eq!(
+        customer.api_post("/api/v1/sessions/current/proof", &json!({ "code": code })).await.is(401).json()["code"],
+        "wrong_credentials"
+    );
     let page = customer.get(HERE).await;
     customer.submit(&page, off, &[]).await.redirects_to(HERE);
     app.run_jobs().await;
@@ -193,7 +197,8 @@ async fn sessions_are_listed_and_ended() {
     let sessions = customer.api_get("/api/v1/sessions").await.is(200).json();
     let sessions = sessions["sessions"].as_array().unwrap().clone();
     assert_eq!(sessions.iter().filter(|session| session["current"] == true).count(), 1);
-    let of = |address: &str| sessions.iter().find(|session| session["network"] == address).unwrap()["id"].as_str().unwrap().to_owned();
+    let of =
+        |address: &str| sessions.iter().find(|session| session["network"] == address).unwrap()["id"].as_str().unwrap().to_owned();
     // Somebody else's is as one that is not there.
     for id in [of(two.address()), uuid::Uuid::from_u128(1).to_string(), "nonsense".to_owned()] {
         other_customer.post(&format!("{HERE}/sessions/{id}/end"), &[]).await.is(404);
@@ -267,7 +272,10 @@ async fn strangers_are_bounded_and_lock_nobody_out() {
         assert_eq!(refused.attributes("main a.button", "href"), ["/forgot"]);
         let body = json!({ "email": address, "password": PASSWORD });
         let refused = stranger.api_post("/api/v1/sessions", &body).await.is(429);
-        assert_eq!((refused.json()["code"].as_str(), refused.header("retry-after").is_empty()), (Some("too_many_attempts"), false));
+        assert_eq!(
+            (refused.json()["code"].as_str(), refused.header("retry-after").is_empty()),
+            (Some("too_many_attempts"), false)
+        );
     }
     // The owner's browser is known, wherever it is.
     log_in(&browser.moved_to("203.0.113.8"), &email, PASSWORD).await.redirects_to("/instances");
