@@ -12,6 +12,7 @@ use serde::Serialize;
 use tower_http::request_id::RequestId;
 
 use super::AppState;
+use super::limit;
 use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
 use crate::account::factor::FactorError;
@@ -80,6 +81,12 @@ pub enum WebError {
         /// Until the next one.
         seconds: i64,
     },
+    /// The API was called too often in a minute.
+    #[error("there were too many calls; wait {seconds} seconds")]
+    TooOften {
+        /// Until the next one.
+        seconds: i64,
+    },
     /// A body over the limit.
     #[error("the body is larger than {most} bytes")]
     TooLarge {
@@ -135,7 +142,7 @@ impl WebError {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unauthenticated | Self::WrongCredentials | Self::CodeRequired | Self::WrongCode => StatusCode::UNAUTHORIZED,
-            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } => StatusCode::SEE_OTHER,
             Self::Stale | Self::OutOfReach | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -158,6 +165,7 @@ impl WebError {
             Self::CodeRequired => "code_required",
             Self::WrongCode => "wrong_code",
             Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::TooOften { .. } => "too_many_calls",
             Self::StepUp { .. } | Self::Stale => "proof_required",
             Self::Forbidden => "forbidden",
             Self::OutOfReach => "out_of_reach",
@@ -337,11 +345,14 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
         let caller = session::find(&state, &headers, false).await.unwrap_or(Caller::Nobody);
         page(&state, &error, status, &path, &headers, &caller, request_id)
     };
-    if let WebError::TooManyAttempts { seconds } = &error {
+    if let WebError::TooManyAttempts { seconds } | WebError::TooOften { seconds } = &error {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
     }
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    let [policy, standing] = limit::headers();
+    for kept in [header::ALLOW, policy, standing] {
+        if let Some(value) = response.headers().get(&kept) {
+            answer.headers_mut().insert(kept, value.clone());
+        }
     }
     answer
 }

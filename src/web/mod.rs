@@ -12,6 +12,7 @@ mod error;
 mod form;
 mod hooks;
 mod instance;
+mod limit;
 mod new;
 mod order;
 mod origin;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Entry};
 pub use api::openapi;
+pub use limit::{CALLS, Limits, WINDOW};
 pub use routes::{router, table};
 
 use crate::account::password::Passwords;
@@ -102,6 +104,8 @@ pub struct App {
     pub trial: bool,
     /// Ranges of addresses of the proxies in front, whose word about who calls is taken.
     pub trusted_proxies: Vec<String>,
+    /// Counts calls of the API.
+    pub limits: Limits,
     /// Wakes pages that watch an instance.
     pub nudges: Nudges,
 }

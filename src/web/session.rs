@@ -6,18 +6,21 @@ use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use cookie::{Cookie, SameSite};
 
 use super::access::Access;
 use super::error::WebError;
+use super::limit::Standing;
+use super::origin::Origin;
 use super::{AppState, csrf};
 use crate::account::session::{self, Kind, PROVEN_FOR, SessionSecret, Subject};
 use crate::account::token::{Bearer, TokenScope};
 use crate::account::{self, Person, Role, StaffMember, token};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
+use crate::crypto;
 use crate::ids::{AccountId, InstanceId, OrderId, RunId};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance};
@@ -72,6 +75,44 @@ pub(super) async fn guard(
         Some((customer, bearer)) => (Caller::Customer(customer), Some(bearer)),
         None => (find(&state, request.headers(), api).await?, None),
     };
+    if !api {
+        return admit(&state, access, caller, reach, request, next).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let standing = limited(&state, &mut parts, &caller).await?;
+    request = Request::from_parts(parts, body);
+    let answer = match standing.left {
+        Some(_) => admit(&state, access, caller, reach, request, next).await,
+        None => Err(WebError::TooOften { seconds: standing.seconds }),
+    };
+    let mut answer = answer.unwrap_or_else(WebError::into_response);
+    standing.write(answer.headers_mut());
+    Ok(answer)
+}
+
+/// Counts a call of the API: for whom we know by what they showed, for others by their network.
+async fn limited(state: &AppState, parts: &mut Parts, caller: &Caller) -> Result<Standing, WebError> {
+    let known = match caller {
+        Caller::Customer(_) | Caller::Staff(_) => bearer(&parts.headers),
+        Caller::Nobody => None,
+    };
+    let who = match known {
+        Some(secret) => secret,
+        None => Origin::from_request_parts(parts, state).await?.network.to_string(),
+    };
+    Ok(state.limits.take(crypto::sha256(who.as_bytes()), state.clock.now()))
+}
+
+/// Lets those in who may come in.
+async fn admit(
+    state: &AppState,
+    access: Access,
+    caller: Caller,
+    reach: Option<Bearer>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, WebError> {
+    let api = request.uri().path().starts_with("/api/");
     if let Some(bearer) = reach {
         reaches(access, &bearer, request.method(), request.uri().path())?;
     }
@@ -80,9 +121,9 @@ pub(super) async fn guard(
     let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
     let back_to = asked.map_or("/instances", PathAndQuery::as_str);
     allow(access, &caller, api, back_to)?;
-    fresh(&state, access, &caller, &request, api)?;
+    fresh(state, access, &caller, &request, api)?;
     if !api {
-        request = csrf::check(&state, request).await?;
+        request = csrf::check(state, request).await?;
     }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)

@@ -17,6 +17,9 @@ use crate::db::violates;
 use crate::ids::PersonId;
 use crate::mail::{self, Notice};
 
+/// Changes that a person may ask for in a day: each sends a mail to an address that they name.
+pub const ASKED_A_DAY: i64 = 5;
+
 /// A change that both have not agreed to yet.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Change {
@@ -51,13 +54,16 @@ pub enum Agreed {
 }
 
 /// Asks both addresses. Whether somebody else has the new one is not said: its owner is told that they have an account instead.
-/// `false`: a mail can't be sent there now, as [`mail::asked_key`] has it.
+/// `false`: a mail can't be sent there now, as [`mail::asked_key`] has it, or the person has asked for [`ASKED_A_DAY`] changes today.
 pub async fn ask(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     person: &Person,
     email: &EmailAddress,
 ) -> Result<bool, AccountError> {
+    if store::count(conn, person.id, clock.now() - TimeDelta::days(1)).await? >= ASKED_A_DAY {
+        return Ok(false);
+    }
     let Some(key) = mail::asked_key(conn, clock, &email.canonical()).await? else { return Ok(false) };
     let id = uuid::Builder::from_random_bytes(crypto::random()).into_uuid();
     let until = clock.now() + Purpose::TakeAddress.lifetime();

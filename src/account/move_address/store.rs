@@ -38,6 +38,15 @@ pub(super) async fn put(
     Ok(())
 }
 
+/// Changes that a person has asked for since then.
+pub(super) async fn count(conn: &mut PgConnection, person: PersonId, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select count(*) from address_changes where person_id = $1 and created_at > $2")
+        .bind(person)
+        .bind(since)
+        .fetch_one(conn)
+        .await
+}
+
 /// The change, if it is open, and kept so until the transaction ends.
 pub(super) async fn find(conn: &mut PgConnection, clock: &dyn Clock, id: Uuid) -> sqlx::Result<Option<Change>> {
     sqlx::query_as(

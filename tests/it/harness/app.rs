@@ -514,6 +514,7 @@ fn parts(
         payment_origin: shop.origin(),
         trial: true,
         trusted_proxies: vec!["127.0.0.0/8".to_owned()],
+        limits: web::Limits::default(),
         nudges: Nudges::default(),
     });
     let deps = worker::Deps {

@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 use paddock::account::attempt::{FOR_AN_ADDRESS, FROM_A_NETWORK, WINDOW};
 use paddock::account::factor::CODES;
+use paddock::account::move_address::ASKED_A_DAY;
 use paddock::account::session::PROVEN_FOR;
 use serde_json::json;
 
@@ -436,5 +437,12 @@ async fn an_address_that_is_somebody_elses_old_or_asked_for_anew_is_not_taken() 
     app.advance(TimeDelta::days(1));
     anon.post(&old, &[]).await.is(410);
     anon.get(&new).await.is(410);
+    // Nobody writes to strangers this way without end.
+    let customer = app.sign_in_again(&customer).await;
+    for number in 0..ASKED_A_DAY {
+        customer.post(path, &[("email", &format!("stranger{number}@mail.example"))]).await.redirects_to(HERE);
+    }
+    customer.post(path, &[("email", "one-more@mail.example")]).await.is(422);
     app.run_jobs().await;
+    assert!(app.mails_to("one-more@mail.example").is_empty());
 }

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use paddock::account::token::MOST;
+use paddock::web::{CALLS, WINDOW};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Identity, Start, TestApp};
@@ -194,4 +195,34 @@ async fn nobody_has_tokens_without_end() {
     let wanted = json!({ "name": "one more", "scope": "read", "days": 30 });
     let refused = customer.api_post("/api/v1/tokens", &wanted).await.is(422).json();
     assert!(refused["errors"][0]["text"].as_str().unwrap().contains("as many tokens"), "{refused}");
+}
+
+#[tokio::test]
+async fn every_answer_of_the_api_says_how_many_calls_are_left() {
+    let Start { app, customer, anon, .. } = TestApp::start().await;
+    let customer = app.sign_in_again(&customer).await;
+    let (program, other) = (make(&app, &customer, "read", None).await, make(&app, &customer, "read", None).await);
+    let left = |answer: &crate::harness::Answer| {
+        assert_eq!(answer.header("ratelimit-policy"), format!("\"calls\";q={CALLS};w=60"), "{}", answer.asked);
+        let text = answer.header("ratelimit").to_owned();
+        text.split(';').find_map(|part| part.strip_prefix("r=")).unwrap().parse::<u32>().unwrap()
+    };
+    // Answers, refusals and problems alike.
+    assert_eq!(left(&program.api_get("/api/v1/me").await.is(200)), CALLS - 1);
+    assert_eq!(left(&program.api_post("/api/v1/tokens", &json!({})).await.is(403)), CALLS - 2);
+    assert_eq!(left(&program.api_get(&format!("/api/v1/instances/{}", paddock::ids::InstanceId::new())).await.is(404)), CALLS - 3);
+    for _ in 3..CALLS {
+        program.api_get("/api/v1/plans").await.is(200);
+    }
+    let refused = program.api_get("/api/v1/plans").await.is(429);
+    assert_eq!((left(&refused), refused.header("retry-after"), code(&refused)), (0, "60", "too_many_calls".to_owned()));
+    // Others of the same person, and strangers, go on.
+    assert_eq!(left(&other.api_get("/api/v1/me").await.is(200)), CALLS - 1);
+    assert_eq!(left(&anon.api_get("/api/v1/plans").await.is(200)), CALLS - 1);
+    let neighbour = app.client(Identity::default()).moved_to(anon.address());
+    assert_eq!(left(&neighbour.api_get("/api/v1/me").await.is(401)), CALLS - 2);
+    app.advance(WINDOW);
+    program.api_get("/api/v1/plans").await.is(200);
+    // Pages are not counted.
+    assert_eq!(customer.get("/instances").await.is(200).header("ratelimit"), "");
 }
