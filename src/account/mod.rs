@@ -4,6 +4,7 @@
 //! known ends in the same page: what differs is the mail that its owner gets.
 
 pub mod attempt;
+pub mod call;
 pub mod device;
 pub mod email;
 pub mod factor;

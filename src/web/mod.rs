@@ -14,6 +14,7 @@ mod hooks;
 mod instance;
 mod limit;
 mod new;
+mod once;
 mod order;
 mod origin;
 mod page;

@@ -14,7 +14,7 @@ use super::access::Access;
 use super::error::WebError;
 use super::limit::Standing;
 use super::origin::Origin;
-use super::{AppState, csrf};
+use super::{AppState, csrf, once};
 use crate::account::session::{self, Kind, PROVEN_FOR, SessionSecret, Subject};
 use crate::account::token::{Bearer, TokenScope};
 use crate::account::{self, Person, Role, StaffMember, token};
@@ -125,8 +125,8 @@ async fn admit(
     if !api {
         request = csrf::check(state, request).await?;
     }
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(caller.clone());
+    if api { once::run(state, access, &caller, request, next).await } else { Ok(next.run(request).await) }
 }
 
 fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<(), WebError> {
@@ -190,10 +190,15 @@ async fn token(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Optio
 /// Below these somebody's own affairs are, which are nothing to a program.
 const PERSONAL: [&str; 2] = ["/api/v1/sessions", "/api/v1/tokens"];
 
+/// Whether a path is one of those.
+pub(super) fn is_personal(path: &str) -> bool {
+    PERSONAL.iter().any(|below| path.starts_with(below))
+}
+
 /// Whether a token is good for a route. The role of its person is asked for besides, as that of everybody.
 fn reaches(access: Access, bearer: &Bearer, method: &Method, path: &str) -> Result<(), WebError> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    let personal = PERSONAL.iter().any(|below| path.starts_with(below));
+    let personal = is_personal(path);
     // A token for one server opens nothing but what is below that server.
     let here = bearer.instance.is_none_or(|instance| {
         let named = path.strip_prefix("/api/v1/instances/").and_then(|rest| rest.split('/').next());

@@ -202,6 +202,8 @@ async fn each_role_may_do_its_own_work_and_no_more() {
         ("paddock_web", "select token_hash from api_tokens"),
         ("paddock_staff", "select token_hash from api_tokens"),
         ("paddock_worker", "select token_hash from api_tokens"),
+        ("paddock_web", "select body from calls_once"),
+        ("paddock_worker", "select body from calls_once"),
         ("paddock_web", "select seed from authenticators"),
         ("paddock_web", "select code_hash from recovery_codes"),
         ("paddock_web", "select secret_hash from devices"),

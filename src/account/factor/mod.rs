@@ -145,10 +145,8 @@ async fn take_code_of_app(
     let digits: String = code.chars().filter(|letter| !letter.is_whitespace()).collect();
     // What the app calls itself makes no difference to its codes.
     let step = app(key, person, seed, "")?.check(&digits, seconds(clock)).and_then(|step| i64::try_from(step).ok());
-    match step {
-        Some(step) => Ok(store::take_step(conn, person.id, step).await?),
-        None => Ok(false),
-    }
+    let Some(step) = step else { return Ok(false) };
+    Ok(store::take_step(conn, person.id, step).await?)
 }
 
 /// Whether a code is the app's of this moment, or a recovery code that is left; either is used up by it. Whoever uses a recovery code is

@@ -54,12 +54,12 @@ pub(super) async fn take_step(conn: &mut PgConnection, person: PersonId, step: i
 /// Whether there was one in use.
 pub(super) async fn delete(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<bool> {
     sqlx::query("delete from recovery_codes where person_id = $1").bind(person).execute(&mut *conn).await?;
-    let was: Option<Option<DateTime<Utc>>> =
-        sqlx::query_scalar("delete from authenticators where person_id = $1 returning confirmed_at")
+    let was: Option<bool> =
+        sqlx::query_scalar("delete from authenticators where person_id = $1 returning confirmed_at is not null")
             .bind(person)
             .fetch_optional(conn)
             .await?;
-    Ok(was.flatten().is_some())
+    Ok(was == Some(true))
 }
 
 /// New codes; the old ones are good for nothing any more.

@@ -64,10 +64,10 @@ async fn load(
 
 /// GET `/account/security/authenticator`
 pub(super) async fn show(State(state): State<AppState>, page: PageContext, customer: Customer) -> Result<Response, WebError> {
-    match load(&state, page, &customer, FieldErrors::default()).await? {
-        Some(page) => Ok(html(&page)?),
-        None => Ok(Redirect::to(HERE).into_response()),
-    }
+    let Some(page) = load(&state, page, &customer, FieldErrors::default()).await? else {
+        return Ok(Redirect::to(HERE).into_response());
+    };
+    Ok(html(&page)?)
 }
 
 /// Field of the form.
@@ -93,10 +93,10 @@ pub(super) async fn confirm(
         Err(FactorError::Wrong) => {
             let mut errors = FieldErrors::default();
             errors.add("code", page.w.t("code-wrong"));
-            match load(&state, page, &customer, errors).await? {
-                Some(page) => Ok(refused(&page)?),
-                None => Ok(Redirect::to(HERE).into_response()),
-            }
+            let Some(page) = load(&state, page, &customer, errors).await? else {
+                return Ok(Redirect::to(HERE).into_response());
+            };
+            Ok(refused(&page)?)
         }
         Err(other) => Err(other.into()),
     }

@@ -8,6 +8,7 @@ mod lifecycle;
 mod mail;
 mod members;
 mod new;
+mod once;
 mod order;
 mod public;
 mod security;

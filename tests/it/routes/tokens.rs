@@ -210,7 +210,10 @@ async fn every_answer_of_the_api_says_how_many_calls_are_left() {
     // Answers, refusals and problems alike.
     assert_eq!(left(&program.api_get("/api/v1/me").await.is(200)), CALLS - 1);
     assert_eq!(left(&program.api_post("/api/v1/tokens", &json!({})).await.is(403)), CALLS - 2);
-    assert_eq!(left(&program.api_get(&format!("/api/v1/instances/{}", paddock::ids::InstanceId::new())).await.is(404)), CALLS - 3);
+    assert_eq!(
+        left(&program.api_get(&format!("/api/v1/instances/{}", paddock::ids::InstanceId::new())).await.is(404)),
+        CALLS - 3
+    );
     for _ in 3..CALLS {
         program.api_get("/api/v1/plans").await.is(200);
     }
