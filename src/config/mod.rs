@@ -424,6 +424,13 @@ fn production_faults(config: &Config) -> Vec<Fault> {
              use a separate domain",
         );
     }
+    if config.http.trusted_proxies.is_empty() {
+        fault(
+            "http.trusted_proxies",
+            "names none; the gateway in front is then taken for every visitor, and a few wrong passwords close the log-in to all: \
+             trusted_proxies = [\"10.0.0.0/8\"]",
+        );
+    }
     if config.key.is_default() {
         fault("secrets.key", "is the example's; make your own with: openssl rand -hex 32");
     }
