@@ -105,6 +105,14 @@ impl Db {
         Ok(AccountTx { tx, account })
     }
 
+    /// A transaction of the role `paddock_auth` that may change the members of one account; any other transaction of that role finds none
+    /// to change.
+    pub async fn begin_members(&self, account: AccountId) -> sqlx::Result<Tx> {
+        let mut tx = self.auth.begin().await?;
+        sqlx::query("select set_config('paddock.account', $1, true)").bind(account.uuid().to_string()).execute(&mut *tx).await?;
+        Ok(tx)
+    }
+
     /// Brings the database up to date. Safe to run from several processes at once and on an up-to-date database.
     pub async fn migrate(&self) -> Result<(), DbError> {
         graphile_worker::WorkerOptions::default()

@@ -118,6 +118,10 @@ id_types! {
     RolloutId = "rol_";
     /// A reserved share of a cluster.
     PlaceId = "plc_";
+    /// Somebody who was asked to join an account.
+    InvitationId = "inv_";
+    /// A token of the JSON API; not its text.
+    TokenId = "tok_";
     /// A mail that is owed to somebody.
     MailId = "mail_";
     /// A Kubernetes cluster.

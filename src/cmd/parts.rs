@@ -169,6 +169,8 @@ impl Parts {
             dates: billing::Dates::from(&config.standing),
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            limits: web::Limits::default(),
             nudges,
         })
     }

@@ -16,6 +16,7 @@ pub use reader::Fault;
 use reader::Reader;
 
 use crate::crypto::HostKey;
+use crate::internet;
 use crate::sealing::{self, Recipient};
 
 /// The example that documents every setting; `paddock generate` puts it into docs/configuration.md, and a test reads it.
@@ -85,6 +86,8 @@ pub struct Host {
 pub struct Http {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Ranges of addresses of the proxies in front, whose word about who calls is taken. Nobody else's is.
+    pub trusted_proxies: Vec<String>,
 }
 
 /// The database.
@@ -263,7 +266,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         }
     };
     let host = root.section("host", read_host);
-    let http = root.section("http", |http| Http { listen: http.socket("listen", "127.0.0.1:8080") });
+    let http = root.section("http", read_http);
     let database = root.section("database", |database| Database {
         url: database.secret("url", "write url = \"postgres://user:password@host/paddock\""),
         connections: u32::try_from(database.number("connections", 10, 2, 200)).unwrap_or(10),
@@ -315,6 +318,18 @@ fn read_host(host: &mut Reader<'_>) -> Option<Host> {
     }
     let support = host.text("support", "help@paddock.example");
     Some(Host { name, base_url: base_url?, domain, support })
+}
+
+fn read_http(http: &mut Reader<'_>) -> Http {
+    let listen = http.socket("listen", "127.0.0.1:8080");
+    let trusted_proxies = http.list("trusted_proxies");
+    for range in &trusted_proxies {
+        let base = range.split_once('/').and_then(|(base, _)| base.parse().ok());
+        if !base.is_some_and(|base| internet::contains(range, base)) {
+            http.fault("trusted_proxies", format!("\"{range}\" is not a range of addresses such as 10.0.0.0/8 or fd00::/8"));
+        }
+    }
+    Http { listen, trusted_proxies }
 }
 
 fn read_key(secrets: &mut Reader<'_>) -> HostKey {
@@ -430,6 +445,13 @@ fn production_faults(config: &Config) -> Vec<Fault> {
             "host.domain",
             "belongs to the same registered domain as the pages (host.base_url): customers' servers could set cookies for them; \
              use a separate domain",
+        );
+    }
+    if config.http.trusted_proxies.is_empty() {
+        fault(
+            "http.trusted_proxies",
+            "names none; the gateway in front is then taken for every visitor, and a few wrong passwords close the log-in to all: \
+             trusted_proxies = [\"10.0.0.0/8\"]",
         );
     }
     if config.key.is_default() {

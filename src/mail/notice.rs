@@ -150,6 +150,108 @@ pub enum Notice {
         /// Until then everything on it is kept.
         kept_until: DateTime<Utc>,
     },
+    /// Somebody is asked to join an account.
+    Invitation {
+        /// The invitation's row.
+        token: Uuid,
+        /// What the account is called.
+        account: String,
+        /// Address of who asks.
+        by: String,
+        /// When the link stops working.
+        until: DateTime<Utc>,
+    },
+    /// To the owner: an invitation was accepted.
+    MemberJoined {
+        /// What the account is called.
+        account: String,
+        /// Address of who joined.
+        member: String,
+    },
+    /// To who was a member and is none any more.
+    MembershipEnded {
+        /// What the account is called.
+        account: String,
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// To all members: the account has another owner.
+    OwnerChanged {
+        /// What the account is called.
+        account: String,
+        /// Address of the owner.
+        owner: String,
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// To whoever was nominated as second contact.
+    SecondContact {
+        /// What the account is called.
+        account: String,
+    },
+    /// To all members: the second contact asks to take over.
+    TakeOverAsked {
+        /// What the account is called.
+        account: String,
+        /// Address of the second contact.
+        contact: String,
+        /// From when on they may, if nobody stops it.
+        due: DateTime<Utc>,
+    },
+    /// To all members: the owner has stopped it.
+    TakeOverStopped {
+        /// What the account is called.
+        account: String,
+    },
+    /// Somebody logged in from a browser or program that was not seen with the person before.
+    NewDevice {
+        /// What it calls itself.
+        agent: String,
+        /// From where.
+        network: String,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// To the present address: confirm that another one takes its place.
+    ChangeAddressOld {
+        /// The change's row.
+        token: Uuid,
+        /// The address that is to be.
+        address: String,
+        /// When the link stops working.
+        until: DateTime<Utc>,
+    },
+    /// To the address that is to be: confirm that it is wanted.
+    ChangeAddressNew {
+        /// The change's row.
+        token: Uuid,
+        /// When the link stops working.
+        until: DateTime<Utc>,
+    },
+    /// To both: the address was changed.
+    AddressChanged {
+        /// The address that is now.
+        address: String,
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// Logging in takes a second factor now.
+    SecondFactorOn {
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// Logging in takes no second factor any more.
+    SecondFactorOff {
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// A recovery code was used.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: u32,
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 impl Notice {
@@ -172,6 +274,20 @@ impl Notice {
             Self::ServerEnding { .. } => "server_ending",
             Self::PaymentReceived { .. } => "payment_received",
             Self::CancellationNoted { .. } => "cancellation_noted",
+            Self::Invitation { .. } => "invitation",
+            Self::MemberJoined { .. } => "member_joined",
+            Self::MembershipEnded { .. } => "membership_ended",
+            Self::OwnerChanged { .. } => "owner_changed",
+            Self::SecondContact { .. } => "second_contact",
+            Self::TakeOverAsked { .. } => "take_over_asked",
+            Self::TakeOverStopped { .. } => "take_over_stopped",
+            Self::NewDevice { .. } => "new_device",
+            Self::ChangeAddressOld { .. } => "change_address_old",
+            Self::ChangeAddressNew { .. } => "change_address_new",
+            Self::AddressChanged { .. } => "address_changed",
+            Self::SecondFactorOn { .. } => "second_factor_on",
+            Self::SecondFactorOff { .. } => "second_factor_off",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
         }
     }
 
@@ -180,7 +296,7 @@ impl Notice {
         let token = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
         let at = DateTime::from_timestamp(1_795_503_600, 0).unwrap_or_default();
         let domain = "birds.social.example".to_owned();
-        vec![
+        let mut all = vec![
             Self::VerifyAddress { token, until: at },
             Self::AlreadyRegistered {},
             Self::ResetPassword { token, until: at },
@@ -221,6 +337,28 @@ impl Notice {
                 not_before: at,
                 changes: "Somebody who logs in after a long time away gets a mail with a code first.".to_owned(),
             },
+        ];
+        all.extend(Self::samples_of_people(token, at));
+        all
+    }
+
+    fn samples_of_people(token: Uuid, at: DateTime<Utc>) -> Vec<Self> {
+        let (account, wren) = ("Birds & Friends".to_owned(), "wren@mail.example".to_owned());
+        vec![
+            Self::Invitation { token, account: account.clone(), by: wren.clone(), until: at },
+            Self::MemberJoined { account: account.clone(), member: wren.clone() },
+            Self::MembershipEnded { account: account.clone(), at },
+            Self::OwnerChanged { account: account.clone(), owner: wren.clone(), at },
+            Self::SecondContact { account: account.clone() },
+            Self::TakeOverAsked { account: account.clone(), contact: wren.clone(), due: at },
+            Self::TakeOverStopped { account },
+            Self::NewDevice { agent: "Mozilla/5.0 (X11; Linux)".to_owned(), network: "192.0.2.7".to_owned(), at },
+            Self::ChangeAddressOld { token, address: wren.clone(), until: at },
+            Self::ChangeAddressNew { token, until: at },
+            Self::AddressChanged { address: wren, at },
+            Self::SecondFactorOn { at },
+            Self::SecondFactorOff { at },
+            Self::RecoveryCodeUsed { left: 9, at },
         ]
     }
 }

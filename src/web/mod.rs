@@ -12,8 +12,11 @@ mod error;
 mod form;
 mod hooks;
 mod instance;
+mod limit;
 mod new;
+mod once;
 mod order;
+mod origin;
 mod page;
 mod public;
 mod records;
@@ -22,13 +25,14 @@ mod session;
 mod signed;
 mod staff;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Entry};
 pub use api::openapi;
+pub use limit::{CALLS, Limits, WINDOW};
 pub use routes::{router, table};
 
 use crate::account::password::Passwords;
@@ -107,6 +111,10 @@ pub struct App {
     pub payment_origin: String,
     /// Whether names that only exist in trials (`.test`) may be used, and cookies may travel over plain http.
     pub trial: bool,
+    /// Ranges of addresses of the proxies in front, whose word about who calls is taken.
+    pub trusted_proxies: Vec<String>,
+    /// Counts calls of the API.
+    pub limits: Limits,
     /// Wakes pages that watch an instance.
     pub nudges: Nudges,
 }
@@ -150,7 +158,7 @@ impl Nudges {
 
 /// Serves until `shutdown`; requests that are being answered then get ten seconds.
 pub async fn serve(listener: tokio::net::TcpListener, state: AppState, shutdown: CancellationToken) -> std::io::Result<()> {
-    let app: Router = router(state);
+    let app = router(state).into_make_service_with_connect_info::<SocketAddr>();
     let stop = shutdown.clone();
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await });
     tokio::select! {

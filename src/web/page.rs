@@ -112,6 +112,7 @@ fn section(path: &str) -> &'static str {
         ["status"] => "status",
         ["instances" | "orders", ..] => "instances",
         ["new", ..] => "new",
+        ["account", ..] => "account",
         ["log-in"] => "log_in",
         ["sign-up"] => "sign_up",
         ["staff"] => "staff",

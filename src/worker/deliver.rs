@@ -36,6 +36,26 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/reset/{}", link::write(&self.0.key, token, Purpose::Reset)))
     }
 
+    fn join(&self, invitation: Uuid) -> Url {
+        self.at(&format!("/join/{}", link::write(&self.0.key, invitation, Purpose::Join)))
+    }
+
+    fn leave_address(&self, change: Uuid) -> Url {
+        self.at(&format!("/address/{}", link::write(&self.0.key, change, Purpose::LeaveAddress)))
+    }
+
+    fn take_address(&self, change: Uuid) -> Url {
+        self.at(&format!("/address/{}", link::write(&self.0.key, change, Purpose::TakeAddress)))
+    }
+
+    fn members(&self) -> Url {
+        self.at("/account/members")
+    }
+
+    fn security(&self) -> Url {
+        self.at("/account/security")
+    }
+
     fn instance(&self, instance: InstanceId) -> Url {
         self.at(&format!("/instances/{instance}"))
     }

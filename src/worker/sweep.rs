@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{Deps, Handle, JobError};
-use crate::account::{link, session};
+use crate::account::{attempt, call, device, link, move_address, session, token};
 use crate::billing;
 use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
 use crate::capacity::KeepWaitingList;
@@ -51,10 +51,15 @@ impl Handle for Tidy {
         let (mut conn, clock) = (deps.db.worker().acquire().await?, deps.clock.as_ref());
         let sessions = session::forget_old(&mut conn, clock).await?;
         let links = link::forget_old(&mut conn, clock).await?;
+        let attempts = attempt::forget_old(&mut conn, clock).await?;
+        let devices = device::forget_old(&mut conn, clock).await?;
+        let changes = move_address::forget_old(&mut conn, clock).await?;
+        let tokens = token::forget_old(&mut conn, clock).await?;
+        let calls = call::forget_old(&mut conn, clock).await?;
         let mails = mail::forget_old(&mut conn, clock).await?;
         let events = billing::forget_old_events(&mut conn, clock).await?;
         let steps = instance::forget_old_steps(&mut conn).await?;
-        tracing::info!(sessions, links, mails, events, steps, "tidied up");
+        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, "tidied up");
         Ok(())
     }
 }

@@ -7,17 +7,20 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use http::Method;
-use paddock::account::{Role, Scope};
+use paddock::account::token::{NewToken, TokenScope};
+use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{ClusterId, InstanceId, OrderId, RolloutId, RunId};
+use paddock::ids::{ClusterId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
 use paddock::web::{self, Access, Entry};
+use secrecy::ExposeSecret as _;
 
-use crate::harness::{Answer, Client, Start, TestApp};
+use crate::harness::{Answer, Client, Identity, Start, TestApp};
 
 const TABLE: &str = "tests/it/access.txt";
 const HEAD: &str = "\
 # Who gets which answer from which route, for the ids of the customer's own server and order. `customer` owns the account, `viewer` and
-# `payer` are members of it, `other` owns another account, `unverified` has not proven their address. Forms are sent empty, with a good
+# `payer` are members of it, `other` owns another account, `unverified` has not proven their address. `reads` is a program with
+# a token of the customer's, `manages` one with a token of the other's. Sessions have just begun. Forms are sent empty, with a good
 # token. Written by `UPDATE=1 ./dev test access`. 303 leads to a log-in or on to a page; 422 is what a good form would not get.
 ";
 
@@ -64,6 +67,10 @@ impl Ids {
                 ("{id}", "clusters") => self.cluster.clone(),
                 ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
+                // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.
+                ("{person}", _) => PersonId::new().to_string(),
+                ("{invitation}", _) => InvitationId::new().to_string(),
+                ("{session}", _) => uuid::Uuid::from_u128(7).to_string(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),
                 (part, _) => part.to_owned(),
@@ -98,9 +105,10 @@ async fn call(client: &Client, entry: &Entry, ids: &Ids) -> Answer {
     }
 }
 
-fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
+/// Everybody, with sessions that have just begun: some routes want that.
+async fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
     let [viewer, payer] = start.app.members();
-    vec![
+    let all = [
         ("nobody", start.anon.clone()),
         ("unverified", start.app.unverified()),
         ("customer", start.customer.clone()),
@@ -111,14 +119,33 @@ fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
         ("billing", start.app.staff_with(Scope::Billing)),
         ("operations", start.app.staff_with(Scope::Operations)),
         ("admin", start.staff.clone()),
-    ]
+    ];
+    let mut fresh = Vec::new();
+    for (name, client) in all {
+        fresh.push((name, start.app.sign_in_again(&client).await));
+    }
+    fresh.push(("reads", program(&start.app, &start.customer, TokenScope::Read).await));
+    fresh.push(("manages", program(&start.app, &start.other_customer, TokenScope::Manage).await));
+    fresh
+}
+
+/// A program with a token of somebody's and nothing else.
+async fn program(app: &TestApp, of: &Client, scope: TokenScope) -> Client {
+    let mut tx = app.db.auth().begin().await.unwrap();
+    let new = NewToken { name: "a program", scope, instance: None, days: 1 };
+    let (person, account) = (of.who.person.unwrap(), of.who.account());
+    let (_, text) = token::create(&mut tx, app.clock.as_ref(), person, account, new).await.unwrap();
+    tx.commit().await.unwrap();
+    let email = format!("a program of {}", of.who.email);
+    app.client(Identity { email, api: Some(text.expose_secret().to_owned()), ..Identity::default() })
 }
 
 /// Somebody who may call the route.
-fn allowed(start: &Start, access: Access) -> Client {
+async fn allowed(start: &Start, access: Access) -> Client {
     match access {
         Access::Public | Access::Webhook => start.anon.clone(),
         Access::SignedIn | Access::Member(_) => start.customer.clone(),
+        Access::Fresh(_) => start.app.sign_in_again(&start.customer).await,
         Access::Staff(_) => start.staff.clone(),
     }
 }
@@ -128,7 +155,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
     let start = TestApp::start().await;
     let ids = Ids::of_customer(&start.app, &start.customer).await;
     let table = web::table(start.app.state.clone());
-    let everybody = everybody(&start);
+    let everybody = everybody(&start).await;
     let columns = everybody.iter().map(|(_, client)| async {
         let mut column = Vec::new();
         for entry in &table {
@@ -236,7 +263,7 @@ async fn what_is_somebody_elses_looks_like_what_does_not_exist() {
     other_customer.get("/").await;
     let mut seen = 0;
     for entry in web::table(app.state.clone()) {
-        let mine = matches!(entry.access, Access::SignedIn | Access::Member(_));
+        let mine = matches!(entry.access, Access::SignedIn | Access::Member(_) | Access::Fresh(_));
         if !mine || !entry.path.contains("{id}") {
             continue;
         }
@@ -263,7 +290,7 @@ async fn forged_forms_are_refused_by_every_page() {
     let foreign_token = stranger.csrf_token().await;
     let mut seen = BTreeSet::new();
     for entry in web::table(start.app.state.clone()).iter().filter(|entry| is_page(entry) && entry.method != Method::GET) {
-        let (client, path) = (allowed(&start, entry.access), ids.path(entry.path));
+        let (client, path) = (allowed(&start, entry.access).await, ids.path(entry.path));
         let token = client.csrf_token().await;
         let rows = start.app.rows().await;
         let post = || client.request(Method::POST, &path);
@@ -300,9 +327,11 @@ impl Who {
     fn may(self, access: Access) -> bool {
         match (access, self) {
             (Access::Public | Access::Webhook, Self::Member(_) | Self::Staff(_)) | (Access::SignedIn, Self::Member(_)) => true,
-            (Access::Member(least), Self::Member(role)) => role >= least,
+            (Access::Member(least) | Access::Fresh(least), Self::Member(role)) => role >= least,
             (Access::Staff(wanted), Self::Staff(held)) => held.includes(wanted),
-            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_), Self::Staff(_)) => false,
+            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Self::Staff(_)) => {
+                false
+            }
         }
     }
 }
@@ -380,6 +409,8 @@ async fn nobody_is_offered_what_they_may_not_do() {
     let scopes = [Scope::Support, Scope::Billing, Scope::Operations, Scope::Admin];
     everybody.extend(scopes.map(|scope| (Who::Staff(scope), start.app.staff_with(scope))));
     for (who, client) in everybody {
+        // What wants a session that has just begun is offered to none that has not.
+        let client = start.app.sign_in_again(&client).await;
         if who.may(Access::Member(Role::Admin)) {
             answer_questions(&client).await;
         }
@@ -407,6 +438,9 @@ async fn nobody_is_offered_what_they_may_not_do() {
             ("/orders/{id}/pay", Access::Member(Role::Billing)),
             ("/orders/{id}/cancel", Access::Member(Role::Billing)),
             ("/waiting/leave", Access::Member(Role::Billing)),
+            ("/account/members/invite", Access::Fresh(Role::Owner)),
+            ("/account/members/{person}/remove", Access::Fresh(Role::Owner)),
+            ("/account/security/authenticator", Access::Fresh(Role::Viewer)),
             ("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations)),
         ] {
             assert_eq!(sent.contains(path), who.may(access), "POST {path} for {who:?}: {sent:?}");

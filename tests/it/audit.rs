@@ -135,6 +135,9 @@ async fn sessions_begin_and_end() {
     app.advance(chrono::TimeDelta::days(15));
     customer.post("/log-out", &[]).await.is(303);
     Log::is(&log.next(&app).await, "", &[]);
+    // A program besides the browser is told.
+    app.run_jobs().await;
+    assert_eq!(app.mail_to(&customer.who.email).subject, "New log-in to Meadow Hosting");
 }
 
 #[tokio::test]

@@ -98,6 +98,12 @@ fn each_fault_names_its_setting_and_the_remedy() {
             "http.listen:",
             "is not an address and port, such as",
         ),
+        (
+            "trusted_proxies = [\"10.0.0.0/8\"]",
+            "trusted_proxies = [\"10.0.0.0/33\"]",
+            "http.trusted_proxies:",
+            "is not a range of addresses such as",
+        ),
         ("url = \"postgres://paddock@127.0.0.1/paddock\"", "", "database.url:", "is missing; write url = \"postgres://"),
         ("connections = 10", "connections = 1", "database.connections:", "is 1; it must lie between 2 and 200"),
         ("connections = 10", "connections = \"many\"", "database.connections:", "\"many\" is not a whole number"),
@@ -216,12 +222,14 @@ fn production_refuses_what_is_for_trials_all_at_once() {
     let text = REFERENCE
         .replacen("mode = \"trial\"", "mode = \"production\"", 1)
         .replacen("http://127.0.0.1:8080", "http://pages.meadow.social", 1)
+        .replacen("trusted_proxies = [\"10.0.0.0/8\"]", "", 1)
         .replacen("resolvers = [\"9.9.9.9:53\", ", "resolvers = [", 1)
         .replacen("[backup]\nendpoint = \"https://s3.example\"\nbucket = \"paddock-backup\"", "", 1);
     let found = faults(&text);
     let expected = [
         ("host.base_url:", "https://"),
         ("host.domain:", "use a separate domain"),
+        ("http.trusted_proxies:", "close the log-in to all"),
         ("secrets.key:", "openssl rand -hex 32"),
         ("stripe.api_url:", "take it out"),
         ("stripe.api_key:", "is not a live key"),

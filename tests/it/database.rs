@@ -63,6 +63,17 @@ async fn two_accounts() -> Start {
         let (clock, account, needs) = (start.app.clock.as_ref(), client.who.account(), family(&start.app));
         capacity::join_waiting_list(tx.conn(), clock, account, "family", &needs, name).await.unwrap();
         tx.commit().await.unwrap();
+        let members = [
+            "insert into invitations (id, account_id, email, email_canonical, role, invited_by, state, expires_at, created_at)
+             values (gen_random_uuid(), $1, 'owl@mail.example', 'owl@mail.example', 'viewer', $2, 'open', now() + interval '1 day', now())",
+            "insert into second_contacts (account_id, person_id, nominated_at) values ($1, $2, now())",
+            "insert into api_tokens (id, account_id, person_id, name, token_hash, scope, expires_at, created_at)
+             values (gen_random_uuid(), $1, $2, 'a script', uuid_send(gen_random_uuid()), 'read', now() + interval '1 day', now())",
+        ];
+        for insert in members {
+            let query = sqlx::query(insert).bind(client.who.account()).bind(client.who.person.unwrap());
+            query.execute(start.app.sql()).await.unwrap();
+        }
     }
     // A rollout has a server of each.
     let older = "update instances set mastodon_version = '4.6.9' where intent = 'running'";
@@ -220,7 +231,28 @@ async fn each_role_may_do_its_own_work_and_no_more() {
         ("paddock_auth", "select id from places"),
         ("paddock_auth", "select payload from stripe_events"),
         ("paddock_auth", "update staff set scopes = array['admin']"),
-        ("paddock_auth", "update members set role = 'owner'"),
+        ("paddock_auth", "update members set account_id = gen_random_uuid()"),
+        ("paddock_auth", "delete from people"),
+        ("paddock_auth", "delete from audit_events"),
+        ("paddock_auth", "select detail from audit_events"),
+        ("paddock_web", "select token_hash from api_tokens"),
+        ("paddock_staff", "select token_hash from api_tokens"),
+        ("paddock_worker", "select token_hash from api_tokens"),
+        ("paddock_web", "select body from calls_once"),
+        ("paddock_worker", "select body from calls_once"),
+        ("paddock_web", "select seed from authenticators"),
+        ("paddock_web", "select code_hash from recovery_codes"),
+        ("paddock_web", "select secret_hash from devices"),
+        ("paddock_web", "select key from log_in_attempts"),
+        ("paddock_web", "select email from address_changes"),
+        ("paddock_web", "update invitations set role = 'admin'"),
+        ("paddock_web", "update members set role = 'admin'"),
+        ("paddock_worker", "select seed from authenticators"),
+        ("paddock_worker", "select code_hash from recovery_codes"),
+        ("paddock_staff", "select seed from authenticators"),
+        ("paddock_staff", "delete from authenticators"),
+        ("paddock_staff", "update members set role = 'owner'"),
+        ("paddock_fleet", "update members set role = 'owner'"),
         ("paddock_staff", "select password_hash from people"),
         ("paddock_staff", "select password_hash from staff"),
         ("paddock_staff", "select id_hash from sessions"),
@@ -319,6 +351,34 @@ async fn nobody_asks_for_work_on_somebody_elses_server() {
     assert_eq!(run(tx.conn(), &named).await, Err(MAY_NOT.to_owned()));
     let own = insert(mine).replace("domain = $1", "ready_at is not null");
     assert_eq!(run(tx.conn(), &own).await, Ok(1));
+}
+
+/// Whoever signs people in changes members too, but of one account at a time, which it has to name.
+#[tokio::test]
+async fn members_change_in_the_account_that_is_named_only() {
+    let Start { app, customer, other_customer, .. } = two_accounts().await;
+    let everything = [
+        "update members set role = 'viewer' where role <> 'owner'",
+        "update second_contacts set take_over_due = now()",
+        "update invitations set state = 'withdrawn'",
+        "delete from second_contacts",
+        "delete from members where role <> 'owner'",
+    ];
+    for sql in everything {
+        let mut tx = app.db.auth().begin().await.unwrap();
+        assert_eq!(run(&mut tx, sql).await, Ok(0), "{sql} without a name");
+    }
+    // The other account has one member, its owner; this one has four.
+    for (client, touched) in [(&other_customer, [0, 1, 1, 1, 0]), (&customer, [3, 1, 1, 1, 3])] {
+        let mut tx = app.db.begin_members(client.who.account()).await.unwrap();
+        for (sql, touched) in everything.into_iter().zip(touched) {
+            assert_eq!(run(&mut tx, sql).await, Ok(touched), "{sql} for {}", client.who.email);
+        }
+    }
+    let second = "update members set role = 'owner' where account_id = $1";
+    let mut tx = app.db.begin_members(customer.who.account()).await.unwrap();
+    let two = sqlx::query(second).bind(customer.who.account()).execute(&mut *tx).await.unwrap_err();
+    assert!(paddock::db::violates(&two, "members_one_owner"), "{two}");
 }
 
 /// Customers of accounts of their own, who can order and nothing else.

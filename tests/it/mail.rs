@@ -46,6 +46,21 @@ impl Links for FixedLinks {
     fn reset(&self, token: Uuid) -> Url {
         url(&format!("reset?a=1&token={}", token.simple()))
     }
+    fn join(&self, invitation: Uuid) -> Url {
+        url(&format!("join?a=1&token={}", invitation.simple()))
+    }
+    fn leave_address(&self, change: Uuid) -> Url {
+        url(&format!("leave-address?a=1&token={}", change.simple()))
+    }
+    fn take_address(&self, change: Uuid) -> Url {
+        url(&format!("take-address?a=1&token={}", change.simple()))
+    }
+    fn members(&self) -> Url {
+        url("members")
+    }
+    fn security(&self) -> Url {
+        url("security")
+    }
     fn order(&self, order: OrderId) -> Url {
         url(&format!("orders/{order}"))
     }

@@ -2,7 +2,7 @@
 
 use paddock::account::email::EmailAddress;
 use paddock::account::password::Passwords;
-use paddock::account::session::{self, Kind, Subject};
+use paddock::account::session::{self, Client, Kind, Subject};
 use paddock::account::{self, Scope};
 use paddock::audit::Actor;
 use paddock::capacity::{self, NewCluster};
@@ -14,6 +14,9 @@ use sqlx::PgConnection;
 
 /// Everybody's.
 pub const PASSWORD: &str = "correct horse battery staple";
+
+/// What their browsers call themselves.
+const TEST: Client<'static> = Client { agent: "test", network: "127.0.0.1" };
 
 /// Somebody with a session in a browser and a token of the API (staff have none).
 #[derive(Debug, Clone, Default)]
@@ -143,13 +146,13 @@ async fn sign_in(conn: &mut PgConnection, email: String, person: PersonId, accou
 pub async fn sign_in_again(conn: &mut PgConnection, clock: &dyn Clock, who: &Identity) -> Identity {
     let mut who = who.clone();
     if let Some(staff) = who.staff {
-        let secret = session::begin(conn, clock, Subject::Staff(staff), Kind::Browser, "test").await.unwrap();
+        let secret = session::begin(conn, clock, Subject::Staff(staff), Kind::Browser, TEST).await.unwrap();
         who.browser = Some(secret.expose().to_owned());
     }
     if let (Some(person), Some(account)) = (who.person, who.account) {
         let subject = Subject::Person { person, account };
-        let browser = session::begin(conn, clock, subject, Kind::Browser, "test").await.unwrap();
-        let api = session::begin(conn, clock, subject, Kind::Api, "test").await.unwrap();
+        let browser = session::begin(conn, clock, subject, Kind::Browser, TEST).await.unwrap();
+        let api = session::begin(conn, clock, subject, Kind::Api, TEST).await.unwrap();
         (who.browser, who.api) = (Some(browser.expose().to_owned()), Some(api.expose().to_owned()));
     }
     who
