@@ -31,6 +31,8 @@ pub mod words;
 pub mod account;
 pub mod billing;
 pub mod capacity;
+pub mod desk;
+pub mod incident;
 pub mod instance;
 pub mod plan;
 

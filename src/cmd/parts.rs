@@ -206,6 +206,7 @@ impl Parts {
             stripe: Arc::clone(&self.stripe),
             transport: Arc::clone(&self.transport),
             catalogue: Arc::clone(&self.catalogue),
+            releases: Arc::clone(&self.releases),
             urls: self.urls.clone(),
             views: self.views.clone(),
             dns_target: self.dns_target(),

@@ -96,6 +96,9 @@ macro_rules! columns {
     };
 }
 
+/// The columns of an [`Instance`], for queries that ask for more.
+pub const COLUMNS: &str = columns!();
+
 /// An instance that is being ordered.
 #[derive(Debug)]
 pub struct NewInstance<'a> {

@@ -5,6 +5,7 @@
 
 mod claim;
 mod deliver;
+mod figures;
 mod measure;
 mod stripe;
 mod sweep;
@@ -24,7 +25,7 @@ use crate::db::Db;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::mail::{SendMail, Transport};
-use crate::plan::Catalogue;
+use crate::plan::{Catalogue, Releases};
 use crate::queue::{self, Job};
 use crate::telemetry;
 
@@ -41,6 +42,8 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
+    /// Which releases of Mastodon there are.
+    pub releases: Arc<Releases>,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// Each looks up customers' own domains by itself.
@@ -154,6 +157,7 @@ async fn build(
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
+        .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {
         Some(token) => {

@@ -6,22 +6,26 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::figures::KeepFigures;
 use super::{Deps, Handle, JobError};
 use crate::account::{link, session};
 use crate::billing;
 use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::queue::{self, Job};
-use crate::{instance, mail, telemetry};
+use crate::{desk, instance, mail, telemetry};
 
 /// After a start, the first comparison with Stripe.
 const SWEEP_SOON: Duration = Duration::from_mins(5);
 /// Between two rounds of [`Tidy`].
 const TIDY_EVERY: Duration = Duration::from_hours(6);
 
+/// Between two readings of the overview's figures.
+const FIGURES_EVERY: Duration = Duration::from_hours(1);
+
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
 
-/// Forgets what is over or old: sessions, links, mails, webhooks, times of steps. What was done, and who did it, stays (`audit`).
+/// Forgets what is over or old: sessions, links, mails, webhooks, times of steps, figures. What was done, and who did it, stays (`audit`).
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tidy {}
 
@@ -40,7 +44,8 @@ impl Handle for Tidy {
         let mails = mail::forget_old(&mut conn, clock).await?;
         let events = billing::forget_old_events(&mut conn, clock).await?;
         let steps = instance::forget_old_steps(&mut conn).await?;
-        tracing::info!(sessions, links, mails, events, steps, "tidied up");
+        let figures = desk::figures::forget_old(&mut conn, clock).await?;
+        tracing::info!(sessions, links, mails, events, steps, figures, "tidied up");
         Ok(())
     }
 }
@@ -78,6 +83,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     // Not at once: after each deployment the first payments would stand behind a comparison of everything.
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + sweep_every.min(SWEEP_SOON), sweep_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut figures = tokio::time::interval(FIGURES_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
     note(enqueue(&deps, &SyncPrices {}).await);
@@ -86,6 +92,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             () = shutdown.cancelled() => return,
             _ = sweep.tick() => note(enqueue(&deps, &SweepStripe {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
+            _ = figures.tick() => note(enqueue(&deps, &KeepFigures {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }
     }
