@@ -213,11 +213,6 @@ pub async fn find(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Optio
     sqlx::query_as(concat!("select ", columns!(), " from instances where id = $1")).bind(id).fetch_optional(conn).await
 }
 
-/// Newest instances of all accounts, at most 200, for staff.
-pub async fn list_all(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
-    sqlx::query_as(concat!("select ", columns!(), " from instances order by id desc limit 200")).fetch_all(conn).await
-}
-
 /// Instances that should run and are not seen ready, or at which the operator is stuck, oldest first, at most 200, for staff.
 pub async fn list_not_ready(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
     sqlx::query_as(concat!(

@@ -1,14 +1,14 @@
-//! Servers of all accounts, and one of them with all that is known of it.
+//! A server of any account, with all that is known of it.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{named, order_state};
+use super::order_state;
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
-use crate::ids::{AccountId, InstanceId};
+use crate::ids::InstanceId;
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance, Intent, Seen};
 use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
@@ -19,42 +19,6 @@ use crate::web::instance::view::{StepView, readable, state as state_view, steps}
 use crate::web::instance::{plan_name, price_of, time};
 use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::{account, words::Words};
-
-#[derive(Template)]
-#[template(path = "pages/staff/instances.html")]
-struct StaffInstancesPage {
-    page: PageContext,
-    instances: Vec<StaffInstanceRow>,
-}
-
-struct StaffInstanceRow {
-    href: String,
-    address: String,
-    state: StateView,
-    plan: String,
-    account: String,
-    at: String,
-}
-
-/// GET `/staff/instances`: newest first.
-pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
-    let mut conn = state.db.staff().acquire().await?;
-    let all = instance::list_all(&mut conn).await?;
-    let accounts: Vec<AccountId> = all.iter().map(|instance| instance.account_id).collect();
-    let names = account::account_names(&mut conn, &accounts).await?;
-    let typical = instance::typical_seconds(&mut conn).await?;
-    drop(conn);
-    let row = |instance: &Instance| StaffInstanceRow {
-        href: format!("/staff/instances/{}", instance.id),
-        address: readable(&instance.domain),
-        state: state_view(&page.w, &Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }),
-        plan: plan_name(&state, &instance.plan_code),
-        account: named(&names, instance.account_id).unwrap_or_default().to_owned(),
-        at: time::moment(instance.created_at),
-    };
-    let instances = all.iter().map(row).collect();
-    Ok(html(&StaffInstancesPage { page, instances })?)
-}
 
 #[derive(Template)]
 #[template(path = "pages/staff/instance.html")]
@@ -93,14 +57,15 @@ struct ConditionRow {
     since: String,
 }
 
-struct AuditRow {
-    action: String,
-    at: String,
-    actor: String,
-    detail: String,
+/// An entry of the audit log.
+pub(super) struct AuditRow {
+    pub action: String,
+    pub at: String,
+    pub actor: String,
+    pub detail: String,
 }
 
-pages!(StaffInstancesPage, StaffInstancePage);
+pages!(StaffInstancePage);
 
 /// Entries of the audit log on the page.
 const ENTRIES: i64 = 50;
@@ -169,7 +134,7 @@ fn run_row(state: &AppState, words: &Words, run: &Run) -> StaffRunRow {
     }
 }
 
-fn audit_row(entry: &audit::Entry) -> AuditRow {
+pub(super) fn audit_row(entry: &audit::Entry) -> AuditRow {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let facts = entry.detail.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     AuditRow {
@@ -195,7 +160,10 @@ fn facts(
     };
     let mut facts = vec![
         fact("staff-fact-id", instance.id.to_string()),
-        fact("staff-account", format!("{customer} ({})", instance.account_id)),
+        Fact {
+            href: format!("/staff/customers/{}", instance.account_id),
+            ..fact("staff-account", format!("{customer} ({})", instance.account_id))
+        },
         fact("staff-fact-intent", intent),
         fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
         fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),
