@@ -117,6 +117,9 @@ fn section(path: &str) -> &'static str {
         ["staff"] => "staff",
         ["staff", "instances", ..] => "staff_instances",
         ["staff", "orders", ..] => "staff_orders",
+        ["staff", "customers", ..] => "staff_customers",
+        ["staff", "queue", ..] => "staff_queue",
+        ["staff", "incidents", ..] => "staff_incidents",
         _ => "",
     }
 }

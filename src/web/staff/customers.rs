@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::instances::{AuditRow, audit_row};
-use super::{OrderRow, list_filter, order_rows};
+use super::{OrderRow, show_filter, order_rows};
 use crate::account::Role;
 use crate::audit;
 use crate::desk::customers::{self, Customer, Member, Show, Sort, Wanted};
@@ -89,7 +89,7 @@ pub(super) async fn list(
         frame.sorts("customer-since", sort.word(), Sort::Oldest.word(), Sort::Newest.word()),
     ];
     let all = Show::ALL.iter().map(|one| one.word());
-    let filters = vec![list_filter(&words, "show", "list-show", "show-customer", all, show.word())];
+    let filters = vec![show_filter(&words, all, show.word(), |word| words.t(&format!("show-customer-{word}")))];
     let list = frame.view("list-find-customer", filters, heads, &slice, |row| row.id.to_string());
     let customers = slice.rows.iter().map(|customer| customer_row(&words, customer)).collect();
     Ok(html(&StaffCustomersPage { page, list, customers })?)

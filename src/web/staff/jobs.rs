@@ -6,7 +6,7 @@ use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{RETRIES, list_filter};
+use super::{RETRIES, show_filter};
 use crate::account::StaffMember;
 use crate::audit::{self, Actor};
 use crate::queue::{self, Backlog, JobRow, OfTask, Shown};
@@ -100,7 +100,7 @@ pub(super) async fn list(
     let heads = ["staff-job", "staff-subject", "staff-attempts", "staff-next-try", "staff-error", "queue-do"];
     let heads = heads.into_iter().map(|key| frame.head(key)).collect();
     let all = Shown::ALL.iter().map(|one| one.word());
-    let filters = vec![list_filter(&words, "show", "list-show", "show-job", all, shown.word())];
+    let filters = vec![show_filter(&words, all, shown.word(), |word| words.t(&format!("show-job-{word}")))];
     let list = frame.view("", filters, heads, &slice, |job| job.id.to_string());
     Ok(html(&StaffQueuePage {
         backlog: behind(&words, backlog),

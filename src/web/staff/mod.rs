@@ -1,15 +1,22 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod customers;
+mod incidents;
 mod instances;
 mod jobs;
+mod keys;
 mod lifecycle;
 mod log_in;
 mod orders;
 mod overview;
 mod removal;
+mod search;
+mod servers;
+mod styleguide;
 
 use super::access::{Access, Routes};
 use super::instance::{time, view::readable};
+use super::list::{Choice, Filter};
 use super::page::StateView;
 use super::{AppState, error::WebError};
 use crate::account::{self, Scope};
@@ -28,7 +35,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
         .get("/staff", reads, overview::show)
-        .get("/staff/instances", reads, instances::list)
+        .get("/staff/search", reads, search::show)
+        .get("/staff/keys", reads, keys::show)
+        .get("/staff/styleguide", reads, styleguide::show)
+        .get("/staff/customers", reads, customers::list)
+        .get("/staff/customers/{id}", reads, customers::show)
+        .get("/staff/instances", reads, servers::list)
         .get("/staff/instances/{id}", reads, instances::show)
         .get("/staff/instances/{id}/pause", operates, lifecycle::pause_form)
         .post("/staff/instances/{id}/pause", operates, lifecycle::pause)
@@ -40,7 +52,25 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)
+        .get("/staff/incidents", reads, incidents::list)
+        .post("/staff/incidents", Access::Staff(incidents::TELLS), incidents::open)
+        .get("/staff/incidents/new", Access::Staff(incidents::TELLS), incidents::new_form)
+        .get("/staff/incidents/{id}", reads, incidents::show)
+        .post("/staff/incidents/{id}/say", Access::Staff(incidents::TELLS), incidents::say)
+        .get("/staff/queue", reads, jobs::list)
+        .post("/staff/queue/retry", Access::Staff(RETRIES), jobs::retry_all)
         .post("/staff/jobs/{id}/retry", Access::Staff(RETRIES), jobs::retry)
+}
+
+/// The select that says which rows a list shows, over a closed set of words; `label` finds what people read for one.
+fn show_filter<'a>(
+    words: &Words,
+    all: impl Iterator<Item = &'a str>,
+    chosen: &str,
+    label: impl Fn(&str) -> String,
+) -> Filter {
+    let choice = |word: &str| Choice { value: word.to_owned(), label: label(word), chosen: word == chosen };
+    Filter { name: "show", label: words.t("list-show"), options: all.map(choice).collect() }
 }
 
 /// A row of a table of orders.

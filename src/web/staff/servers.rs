@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::list_filter;
+use super::show_filter;
 use crate::desk::servers::{self, Server, Show, Sort, Wanted};
 use crate::instance::{self, Seen};
 use crate::web::AppState;
@@ -69,7 +69,7 @@ pub(super) async fn list(
         frame.sorts("staff-at", sort.word(), Sort::Oldest.word(), Sort::Newest.word()),
     ];
     let filters = vec![
-        list_filter(&words, "show", "list-show", "show-server", Show::ALL.iter().map(|one| one.word()), show.word()),
+        show_filter(&words, Show::ALL.iter().map(|one| one.word()), show.word(), |word| words.t(&format!("show-server-{word}"))),
         versions(&state, &words, known.as_deref()),
     ];
     let list = frame.view("list-find-server", filters, heads, &slice, |row| row.instance.id.to_string());
