@@ -127,7 +127,8 @@ pub async fn open(
     new: &NewIncident<'_>,
 ) -> Result<IncidentId, IncidentError> {
     let NewIncident { title, impact, state, text, began_at } = *new;
-    let (title, text) = (fits(title, &TITLE).ok_or(IncidentError::Title)?, fits(text, &TEXT).ok_or(IncidentError::Text)?);
+    let title = fits(title, &TITLE).filter(|title| !title.contains(['\n', '\r'])).ok_or(IncidentError::Title)?;
+    let text = fits(text, &TEXT).ok_or(IncidentError::Text)?;
     if began_at > clock.now() {
         return Err(IncidentError::Future);
     }
@@ -161,10 +162,14 @@ pub async fn say(
     Ok(())
 }
 
-/// The text without what surrounds it, if it is as long as it may be and a page can show it.
+/// The text without what surrounds it, if it is as long as it may be, and pages and feeds can show it: XML takes no control characters but
+/// the ends of lines, nor the last two of the basic plane.
 fn fits<'a>(text: &'a str, length: &std::ops::RangeInclusive<usize>) -> Option<&'a str> {
     let text = text.trim();
-    let plain = text.chars().all(|letter| !letter.is_control() || letter == '\n' || letter == '\r');
+    let takes = |letter: char| {
+        matches!(letter, '\n' | '\r') || !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')
+    };
+    let plain = text.chars().all(takes);
     (plain && length.contains(&text.chars().count())).then_some(text)
 }
 
@@ -175,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_said_has_a_length_and_no_hidden_letters() {
         assert_eq!(fits("  it is slow \n", &TITLE), Some("it is slow"));
-        for text in ["", "  \n ", "ab", "a\u{0}b c", &"a".repeat(121)] {
+        for text in ["", "  \n ", "ab", "a\u{0}b c", "a\u{ffff}b c", &"a".repeat(121)] {
             assert_eq!(fits(text, &TITLE), None, "{text:?}");
         }
     }
