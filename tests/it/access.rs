@@ -9,7 +9,8 @@ use std::path::Path;
 use http::Method;
 use paddock::account::{Role, Scope};
 use paddock::capacity;
-use paddock::ids::{InstanceId, OrderId, RunId};
+use paddock::ids::{AccountId, IncidentId, InstanceId, OrderId, RunId};
+use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 
 use crate::harness::{Answer, Client, Start, TestApp};
@@ -24,9 +25,11 @@ const HEAD: &str = "\
 /// Ids to put into paths.
 #[derive(Clone)]
 struct Ids {
+    account: String,
     instance: String,
     order: String,
     run: String,
+    incident: String,
 }
 
 impl Ids {
@@ -34,16 +37,29 @@ impl Ids {
         let instance = app.running(customer, "birds").await;
         let order = app.order(customer, "wrens").await.id.to_string();
         let run = app.ask_run(customer, &instance, &serde_json::json!({"cacheClear": {}})).await.to_string();
-        Self { instance: instance.id.to_string(), order, run }
+        let incident = tell(app).await.to_string();
+        Self { account: customer.who.account().to_string(), instance: instance.id.to_string(), order, run, incident }
     }
 
     /// Nobody's.
     fn nobodys() -> Self {
-        Self { instance: InstanceId::new().to_string(), order: OrderId::new().to_string(), run: RunId::new().to_string() }
+        Self {
+            account: AccountId::new().to_string(),
+            instance: InstanceId::new().to_string(),
+            order: OrderId::new().to_string(),
+            run: RunId::new().to_string(),
+            incident: IncidentId::new().to_string(),
+        }
     }
 
     fn malformed() -> Self {
-        Self { instance: "ins_nonsense".to_owned(), order: "%00".to_owned(), run: "run_nonsense".to_owned() }
+        Self {
+            account: "acc_nonsense".to_owned(),
+            instance: "ins_nonsense".to_owned(),
+            order: "%00".to_owned(),
+            run: "run_nonsense".to_owned(),
+            incident: "inc_nonsense".to_owned(),
+        }
     }
 
     fn path(&self, template: &str) -> String {
@@ -52,6 +68,8 @@ impl Ids {
             let filled = match (part, before) {
                 ("{id}", "instances") => self.instance.clone(),
                 ("{id}", "orders") => self.order.clone(),
+                ("{id}", "customers") => self.account.clone(),
+                ("{id}", "incidents") => self.incident.clone(),
                 ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
@@ -64,6 +82,18 @@ impl Ids {
         });
         parts.collect::<Vec<_>>().join("/")
     }
+}
+
+/// An incident that is not over.
+async fn tell(app: &TestApp) -> IncidentId {
+    let staff = app.staff_with(Scope::Admin).who.staff.unwrap();
+    let began_at = app.clock_now();
+    let new =
+        NewIncident { title: "Pictures do not load", impact: Impact::Degraded, state: State::Found, text: "We mend it.", began_at };
+    let mut tx = app.db.staff().begin().await.unwrap();
+    let id = incident::open(&mut tx, app.clock.as_ref(), staff, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    id
 }
 
 fn is_api(entry: &Entry) -> bool {
@@ -342,8 +372,8 @@ async fn all_that_offers(start: &Start) -> [Ids; 2] {
     let fail = "update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'the moon'";
     sqlx::query(fail).execute(app.sql()).await.unwrap();
     app.leave_jobs();
-    let run = ids.run.clone();
-    [ids, Ids { instance: building, order: ended, run }]
+    let second = Ids { instance: building, order: ended, ..ids.clone() };
+    [ids, second]
 }
 
 /// Answers the questions of the order path, so that its pages are shown.
@@ -398,6 +428,9 @@ async fn nobody_is_offered_what_they_may_not_do() {
             ("/orders/{id}/cancel", Access::Member(Role::Billing)),
             ("/waiting/leave", Access::Member(Role::Billing)),
             ("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations)),
+            ("/staff/queue/retry", Access::Staff(Scope::Operations)),
+            ("/staff/incidents", Access::Staff(Scope::Operations)),
+            ("/staff/incidents/{id}/say", Access::Staff(Scope::Operations)),
         ] {
             assert_eq!(sent.contains(path), who.may(access), "POST {path} for {who:?}: {sent:?}");
         }

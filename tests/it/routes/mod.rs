@@ -2,9 +2,12 @@
 
 mod account;
 mod api;
+mod desk;
 mod discreet;
+mod incident;
 mod instance;
 mod lifecycle;
+mod lists;
 mod mail;
 mod new;
 mod order;
