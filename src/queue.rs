@@ -146,6 +146,21 @@ pub async fn page(owner: &PgPool, shown: Shown, start: Start<i64>) -> sqlx::Resu
     Ok(Slice::new(query.build_query_as().fetch_all(owner).await?, &start))
 }
 
+/// The newest jobs that are not done and whose payload names one of `ids`, at most 50. Takes the log-in user's pool.
+pub async fn about(owner: &PgPool, ids: &[String]) -> sqlx::Result<Vec<JobRow>> {
+    sqlx::query_as(
+        "select j.id, t.identifier as task, j.payload::jsonb as payload, j.attempts, j.max_attempts, j.last_error, j.run_at,
+                j.locked_at is not null as running
+         from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
+         where exists (select from jsonb_each_text(case jsonb_typeof(j.payload::jsonb) when 'object' then j.payload::jsonb else '{}' end) as named
+                       where named.value = any($1))
+         order by j.id desc limit 50",
+    )
+    .bind(ids)
+    .fetch_all(owner)
+    .await
+}
+
 /// How many jobs of one kind there are.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct OfTask {

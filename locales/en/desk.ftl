@@ -67,6 +67,20 @@ show-server-paused = Paused
 show-server-leaving = Leaving
 show-server-gone = Gone
 
+# Orders; the choices are made in code
+staff-orders-none-text = The first one appears when somebody chooses an address and a plan.
+show-order-all = All
+show-order-waiting = Waiting for their payment
+show-order-paid = Paid
+show-order-expired = Not paid in time
+
+# One server from inside
+inside-title = From inside
+inside-jobs = Jobs that name it
+inside-jobs-none = None is owed at the moment.
+inside-status = Status, as the operator wrote it
+inside-status-none = The operator has not reported yet.
+
 # Customers; the choices are made in code
 staff-customers-title = Customers
 staff-customers-none = No customers yet.

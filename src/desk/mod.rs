@@ -3,6 +3,7 @@
 
 pub mod customers;
 pub mod figures;
+pub mod orders;
 pub mod search;
 pub mod servers;
 

@@ -5,12 +5,14 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
 
+use super::jobs::{JobView, job_view};
 use super::order_state;
 use crate::audit;
 use crate::billing::{self, Order, Subscription};
 use crate::ids::InstanceId;
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance, Intent, Seen};
+use crate::queue;
 use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -31,6 +33,9 @@ struct StaffInstancePage {
     steps: Vec<StepView>,
     conditions: Vec<ConditionRow>,
     runs: Vec<StaffRunRow>,
+    jobs: Vec<JobView>,
+    /// The operator's status as it stands in the row, for those who look closer; empty before the first.
+    raw: String,
     audit: Vec<AuditRow>,
     id: String,
     /// What the buttons lead to, by the intent.
@@ -87,6 +92,10 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
     let runs = run::list_runs(&mut conn, id, RUNS).await?;
     drop(conn);
+    let remote = order.iter().filter_map(|order| order.checkout_id.as_ref().map(ToString::to_string));
+    let mirrored = subscription.iter().map(|subscription| subscription.stripe_subscription_id.to_string());
+    let named: Vec<String> = subjects.iter().cloned().chain(remote).chain(mirrored).collect();
+    let jobs = queue::about(state.db.owner(), &named).await?;
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
     let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
@@ -97,6 +106,8 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
         conditions: conditions(&instance),
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
+        jobs: jobs.iter().map(|job| job_view(&page.w, job)).collect(),
+        raw: instance.status().map(serde_json::to_string_pretty).transpose().unwrap_or_default().unwrap_or_default(),
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
         may_pause: instance.intent == Intent::Running,

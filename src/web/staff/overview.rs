@@ -193,7 +193,7 @@ impl Loaded {
         let forgotten = self.not_ready.iter().any(|instance| self.is_forgotten(&self.seen(instance)));
         let (waiting, first) = self.list;
         vec![
-            figure("oldest", age(oldest), false, "/staff/orders"),
+            figure("oldest", age(oldest), false, "/staff/orders?show=waiting"),
             figure("building", self.count("preparing").to_string(), false, "/staff/instances?show=building"),
             figure("stuck", stuck.to_string(), stuck > 0, "/staff/instances?show=look"),
             figure("claims", claims.to_string(), forgotten, "/staff/instances?show=building"),
@@ -238,7 +238,8 @@ impl Loaded {
 /// Where what a figure counts is shown.
 fn leads_to(figure: Figure) -> &'static str {
     match figure {
-        Figure::Waiting | Figure::Money => "/staff/orders",
+        Figure::Waiting => "/staff/orders?show=waiting",
+        Figure::Money => "/staff/orders?show=paid",
         Figure::OldestJob => "/staff/queue",
         Figure::Jobs => "/staff/queue?show=dead",
         Figure::Unwell => "/staff/instances?show=look",

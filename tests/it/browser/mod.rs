@@ -168,7 +168,7 @@ async fn look_as_staff(window: &Window, journey: &Journey) -> anyhow::Result<()>
     window.see("main", "Places left").await?;
     window.shot("9-staff").await?;
     window.go(&journey.pages.join("/staff/instances")?).await?;
-    window.click("main table a").await?;
+    window.click("main tbody a").await?;
     window.see("main", "Conditions").await?;
     window.shot("9-staff-server").await
 }

@@ -204,3 +204,45 @@ async fn support_looks_and_changes_nothing() {
     support.get(&format!("/staff/customers/{}", AccountId::new())).await.is(404);
     customer.get("/staff/customers").await.is(404);
 }
+
+#[tokio::test]
+async fn orders_are_narrowed_and_go_on() {
+    let Start { app, customer, other_customer, staff, .. } = TestApp::start_with(Capacity(100)).await;
+    app.paid(&customer, "birds").await;
+    app.order(&other_customer, "bees").await;
+    let found = async |query: &str| firsts(&staff.get(&format!("/staff/orders?{query}")).await.is(200));
+    assert_eq!(found("").await, ["bees.meadow.social", "birds.meadow.social"]);
+    assert_eq!(found("show=waiting").await, ["bees.meadow.social"]);
+    assert_eq!(found("show=paid").await, ["birds.meadow.social"]);
+    assert!(found("show=expired").await.is_empty());
+    staff.get("/staff/orders?show=expired").await.see("Nothing here fits that.");
+    many(&app, ROWS).await;
+    sqlx::query(
+        "insert into orders (id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state, checkout_expires_at, created_at)
+         select gen_random_uuid(), account_id, id, plan_code, 'month', 1900, 'eur', 'expired', created_at, created_at
+         from instances where domain like 'name%'",
+    )
+    .execute(app.sql())
+    .await
+    .unwrap();
+    let one = staff.get("/staff/orders").await.is(200);
+    let two = turn(&staff, &one, "next").await;
+    assert_eq!((firsts(&one).len(), firsts(&two).len()), (ROWS, 2));
+    assert_eq!(firsts(&turn(&staff, &two, "prev").await), firsts(&one));
+    app.leave_jobs();
+}
+
+#[tokio::test]
+async fn a_server_is_seen_from_inside() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let order = app.order(&customer, "birds").await;
+    let path = format!("/staff/instances/{}", order.instance_id);
+    staff.get(&path).await.is(200).see("settle_order").see("The operator has not reported yet.");
+    app.shop_pays(&customer, &order).await;
+    app.run_jobs().await;
+    app.observe(order.instance_id, &app.status(&[StepName::Namespace])).await;
+    let page = staff.get(&path).await.is(200);
+    let raw: serde_json::Value = serde_json::from_str(&page.all("pre").join("")).unwrap();
+    assert!(raw["conditions"].as_array().unwrap().len() > 3, "{raw}");
+    app.leave_jobs();
+}
