@@ -13,4 +13,5 @@ mod new;
 mod order;
 mod public;
 mod staff;
+mod statements;
 mod tools;
