@@ -17,7 +17,7 @@ pub use keep::keep_price;
 pub use order::{MOST_UNPAID, NewOrder, OrderError, Placement, give_up, place};
 pub use settle::{SettleError, settle};
 pub use store::{
-    ORDER_COLUMNS, Order, OrderState, Subscription, customer_of, earliest_deadline, event_received, find_order, find_order_of, find_owned_order,
-    find_subscription, forget_old_events, known_price, list_owned_orders, orders_to_sweep, waiting_orders,
+    ORDER_COLUMNS, Order, OrderState, Subscription, customer_of, earliest_deadline, event_received, find_order, find_order_of,
+    find_owned_order, find_subscription, forget_old_events, known_price, list_owned_orders, orders_to_sweep, waiting_orders,
 };
 pub use sync::{Remote, SyncError, fetch_checkout, fetch_subscription, sync};

@@ -166,9 +166,8 @@ pub async fn say(
 /// the ends of lines, nor the last two of the basic plane.
 fn fits<'a>(text: &'a str, length: &std::ops::RangeInclusive<usize>) -> Option<&'a str> {
     let text = text.trim();
-    let takes = |letter: char| {
-        matches!(letter, '\n' | '\r') || !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')
-    };
+    let takes =
+        |letter: char| matches!(letter, '\n' | '\r') || !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}');
     let plain = text.chars().all(takes);
     (plain && length.contains(&text.chars().count())).then_some(text)
 }

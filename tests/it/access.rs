@@ -88,8 +88,13 @@ impl Ids {
 async fn tell(app: &TestApp) -> IncidentId {
     let staff = app.staff_with(Scope::Admin).who.staff.unwrap();
     let began_at = app.clock_now();
-    let new =
-        NewIncident { title: "Pictures do not load", impact: Impact::Degraded, state: State::Found, text: "We mend it.", began_at };
+    let new = NewIncident {
+        title: "Pictures do not load",
+        impact: Impact::Degraded,
+        state: State::Found,
+        text: "We mend it.",
+        began_at,
+    };
     let mut tx = app.db.staff().begin().await.unwrap();
     let id = incident::open(&mut tx, app.clock.as_ref(), staff, &new).await.unwrap();
     tx.commit().await.unwrap();

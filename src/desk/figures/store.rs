@@ -24,12 +24,7 @@ pub struct Counts {
     pub money: i64,
 }
 
-pub(super) async fn count(
-    conn: &mut PgConnection,
-    newest: &str,
-    currency: Currency,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Counts> {
+pub(super) async fn count(conn: &mut PgConnection, newest: &str, currency: Currency, now: DateTime<Utc>) -> sqlx::Result<Counts> {
     sqlx::query_as(
         "select
            (select count(*) from orders where state in ('placed', 'open')) as waiting,

@@ -142,8 +142,7 @@ async fn feed(state: &AppState) -> Result<AtomFeed, WebError> {
 
 /// GET `/status.atom`
 pub(super) async fn atom(State(state): State<AppState>) -> Result<Response, WebError> {
-    let headers =
-        [(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8"), (header::CACHE_CONTROL, FOR_A_MINUTE)];
+    let headers = [(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8"), (header::CACHE_CONTROL, FOR_A_MINUTE)];
     Ok((headers, feed(&state).await?.render()?).into_response())
 }
 
@@ -164,7 +163,6 @@ pub(super) async fn json(State(state): State<AppState>) -> Result<Response, WebE
         "authors": [{ "name": author }],
         "items": items.collect::<Vec<_>>(),
     });
-    let headers =
-        [(header::CONTENT_TYPE, "application/feed+json; charset=utf-8"), (header::CACHE_CONTROL, FOR_A_MINUTE)];
+    let headers = [(header::CONTENT_TYPE, "application/feed+json; charset=utf-8"), (header::CACHE_CONTROL, FOR_A_MINUTE)];
     Ok((headers, body.to_string()).into_response())
 }

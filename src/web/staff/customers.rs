@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::instances::{AuditRow, audit_row};
-use super::{OrderRow, show_filter, order_rows};
+use super::{OrderRow, order_rows, show_filter};
 use crate::account::Role;
 use crate::audit;
 use crate::desk::customers::{self, Customer, Member, Show, Sort, Wanted};
@@ -108,9 +108,7 @@ fn customer_row(words: &Words, customer: &Customer) -> CustomerRow {
 /// Whether money is owed, as a word.
 fn money(words: &Words, customer: &Customer) -> StateView {
     match customer.unpaid_since {
-        Some(since) => {
-            StateView::new(words, "failed", "customer-past-due", words.t1("since", "time", time::moment(since)))
-        }
+        Some(since) => StateView::new(words, "failed", "customer-past-due", words.t1("since", "time", time::moment(since))),
         None if customer.stripe_customer_id.is_some() => StateView::new(words, "done", "customer-nothing-owed", ""),
         None => StateView::new(words, "waiting", "customer-never-paid", ""),
     }

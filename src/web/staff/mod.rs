@@ -63,12 +63,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 }
 
 /// The select that says which rows a list shows, over a closed set of words; `label` finds what people read for one.
-fn show_filter<'a>(
-    words: &Words,
-    all: impl Iterator<Item = &'a str>,
-    chosen: &str,
-    label: impl Fn(&str) -> String,
-) -> Filter {
+fn show_filter<'a>(words: &Words, all: impl Iterator<Item = &'a str>, chosen: &str, label: impl Fn(&str) -> String) -> Filter {
     let choice = |word: &str| Choice { value: word.to_owned(), label: label(word), chosen: word == chosen };
     Filter { name: "show", label: words.t("list-show"), options: all.map(choice).collect() }
 }

@@ -197,7 +197,12 @@ impl Loaded {
             figure("building", self.count("preparing").to_string(), false, "/staff/instances?show=building"),
             figure("stuck", stuck.to_string(), stuck > 0, "/staff/instances?show=look"),
             figure("claims", claims.to_string(), forgotten, "/staff/instances?show=building"),
-            figure("list", waiting.to_string(), waiting > 0 && self.reading.of(Figure::Left) > 0, "/staff/customers?show=waiting"),
+            figure(
+                "list",
+                waiting.to_string(),
+                waiting > 0 && self.reading.of(Figure::Left) > 0,
+                "/staff/customers?show=waiting",
+            ),
             figure("list-oldest", age(first), false, "/staff/customers?show=waiting"),
             figure("mails", self.mails.to_string(), self.mails > 0, ""),
         ]

@@ -34,11 +34,9 @@ struct HitView {
 
 fn hit_view(words: &Words, hit: Hit) -> HitView {
     match hit {
-        Hit::Server { id, domain } => HitView {
-            href: format!("/staff/instances/{id}"),
-            name: readable(&domain),
-            kind: words.t("search-server"),
-        },
+        Hit::Server { id, domain } => {
+            HitView { href: format!("/staff/instances/{id}"), name: readable(&domain), kind: words.t("search-server") }
+        }
         Hit::Customer { id, name, email } => HitView {
             href: format!("/staff/customers/{id}"),
             kind: match email.filter(|email| *email != name) {

@@ -47,7 +47,8 @@ const PATH: &str = "/staff/styleguide";
 pub(super) async fn show(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
     let words = page.w.clone();
     let begin = state.clock.now() - TimeDelta::days(1);
-    let points = [3, 4, 4, 7, 6, 9, 12].into_iter().zip(0..).map(|(value, hours)| (begin + TimeDelta::hours(hours), value)).collect();
+    let points =
+        [3, 4, 4, 7, 6, 9, 12].into_iter().zip(0..).map(|(value, hours)| (begin + TimeDelta::hours(hours), value)).collect();
     let bar = |(value, day): (i64, i64)| Bar { label: day.to_string(), value };
     Ok(html(&StaffStyleguidePage {
         errors: errors(&words),
@@ -83,11 +84,8 @@ fn errors(words: &Words) -> FieldErrors {
 }
 
 fn choices(words: &Words) -> Vec<Choice> {
-    let choice = |kind: &str| Choice {
-        value: kind.to_owned(),
-        label: words.t(&format!("guide-state-{kind}")),
-        chosen: kind == "done",
-    };
+    let choice =
+        |kind: &str| Choice { value: kind.to_owned(), label: words.t(&format!("guide-state-{kind}")), chosen: kind == "done" };
     ["waiting", "doing", "done"].into_iter().map(choice).collect()
 }
 

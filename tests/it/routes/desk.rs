@@ -18,14 +18,16 @@ async fn figures_are_kept_by_the_hour_and_shown_with_what_they_were() {
     assert!(page.all("svg.chart").is_empty(), "one value is no trend");
     keep_figures(&app).await;
     keep_figures(&app).await;
-    let kept: Vec<(String, i64)> = sqlx::query_as("select name, value from figures order by name").fetch_all(app.sql()).await.unwrap();
+    let kept: Vec<(String, i64)> =
+        sqlx::query_as("select name, value from figures order by name").fetch_all(app.sql()).await.unwrap();
     assert_eq!(kept.len(), 11, "one of each in an hour: {kept:?}");
     assert!(kept.contains(&("left".to_owned(), 9)) && kept.contains(&("money".to_owned(), 1900)), "{kept:?}");
 
     app.advance(chrono::TimeDelta::hours(25));
     let staff = app.sign_in_again(&staff).await;
     app.paid(&other_customer, "bees").await;
-    let page = staff.get("/staff").await.is(200).see("Places left 8 9 a day ago").see("Paid today for new servers €19 €19 a day ago");
+    let page =
+        staff.get("/staff").await.is(200).see("Places left 8 9 a day ago").see("Paid today for new servers €19 €19 a day ago");
     assert_eq!(page.attributes("svg.chart", "aria-label").len(), 11);
     assert!(page.attributes("svg.chart", "aria-label").contains(&"Places left over the last week".to_owned()));
 
@@ -61,7 +63,9 @@ async fn one_field_finds_everything() {
     let run = app.ask_run(&customer, &server, &serde_json::json!({"cacheClear": {}})).await;
     let account = customer.who.account();
     let (at_server, at_customer) = (format!("/staff/instances/{}", server.id), format!("/staff/customers/{account}"));
-    let one = async |query: &str| -> String { sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned())).fetch_one(app.sql()).await.unwrap() };
+    let one = async |query: &str| -> String {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned())).fetch_one(app.sql()).await.unwrap()
+    };
     let subscription = one("select stripe_subscription_id from subscriptions").await;
     let stripes_customer = one("select stripe_customer_id from accounts where stripe_customer_id is not null").await;
     let checkout = one("select checkout_id from orders where state = 'paid'").await;
@@ -155,14 +159,42 @@ async fn the_style_guide_shows_each_part_and_breaks_no_rule_of_its_pages() {
     let Start { app: _app, staff, .. } = TestApp::start().await;
     let page = staff.get("/staff/styleguide").await.is(200);
     let parts = [
-        ".swatches", ".scale", ".button", ".button.quiet", ".button.alarm", ".errors", ".field.wrong", "textarea", "select", ".state.failed",
-        ".note.failed", ".toast", ".filter", "th[aria-sort]", "th a", ".pager", ".empty", ".facts", ".steps", ".stepper", "progress",
-        ".figures", "svg.chart .line", "svg.chart .bar", "meter", ".skeleton", "dialog", ".danger",
+        ".swatches",
+        ".scale",
+        ".button",
+        ".button.quiet",
+        ".button.alarm",
+        ".errors",
+        ".field.wrong",
+        "textarea",
+        "select",
+        ".state.failed",
+        ".note.failed",
+        ".toast",
+        ".filter",
+        "th[aria-sort]",
+        "th a",
+        ".pager",
+        ".empty",
+        ".facts",
+        ".steps",
+        ".stepper",
+        "progress",
+        ".figures",
+        "svg.chart .line",
+        "svg.chart .bar",
+        "meter",
+        ".skeleton",
+        "dialog",
+        ".danger",
     ];
     for part in parts {
         assert!(!page.all(part).is_empty(), "{part} is not shown");
     }
-    assert!(page.attributes("[style]", "style").is_empty() && page.all("style").is_empty(), "no style that the policy would refuse");
+    assert!(
+        page.attributes("[style]", "style").is_empty() && page.all("style").is_empty(),
+        "no style that the policy would refuse"
+    );
     let mut ids = page.attributes("[id]", "id");
     let count = ids.len();
     ids.sort();

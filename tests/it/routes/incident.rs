@@ -37,7 +37,8 @@ async fn what_staff_tell_stands_on_the_status_page_until_it_is_over_and_then_amo
     anon.get("/status").await.is(200).see("All is well").see("Past incidents None so far.");
     let path = tell(&staff, &[]).await;
     let page = anon.get("/status").await.is(200).see("Something is not well").see("Pictures do not load");
-    let page = page.see("Looking for the cause").see("A part is slow or missing").see("We look for the cause & say more at 15:00.");
+    let page =
+        page.see("Looking for the cause").see("A part is slow or missing").see("We look for the cause & say more at 15:00.");
     page.see("None so far.");
     anon.get("/status/live").await.is(200).see("Pictures do not load").not_see("Past incidents");
 
@@ -53,7 +54,11 @@ async fn what_staff_tell_stands_on_the_status_page_until_it_is_over_and_then_amo
     assert_eq!(page.all("section.incident h3"), ["Pictures do not load"]);
     // What is over stays as it was said.
     staff.get(&path).await.is(200).see("It is over.").not_see("Say more");
-    staff.post(&format!("{path}/say"), &[("state", "found"), ("text", "And again.")]).await.is(422).see("What is new is another incident.");
+    staff
+        .post(&format!("{path}/say"), &[("state", "found"), ("text", "And again.")])
+        .await
+        .is(422)
+        .see("What is new is another incident.");
     staff.get("/staff/incidents").await.is(200).see("Pictures do not load").see("Over from");
 
     let audited: Vec<(String, String)> =
@@ -138,7 +143,12 @@ async fn what_says_nothing_is_refused_at_its_field_and_nothing_typed_is_lost() {
     let path = tell(&staff, &[("began", "2024-01-02T03:04")]).await;
     staff.get(&path).await.is(200).see("since 3:04 UTC, 2 January");
     staff.post(&format!("{path}/say"), &[("state", "found"), ("text", "")]).await.is(422).see("Write 3 to 2000 characters");
-    staff.post(&format!("{path}/say"), &[("state", "better"), ("text", "A sentence.")]).await.is(422).see("Choose one.").see("A sentence.");
+    staff
+        .post(&format!("{path}/say"), &[("state", "better"), ("text", "A sentence.")])
+        .await
+        .is(422)
+        .see("Choose one.")
+        .see("A sentence.");
 }
 
 #[tokio::test]
@@ -155,7 +165,10 @@ async fn those_who_may_not_tell_read() {
     }
     customer.get(&path).await.is(404);
     staff.get(&format!("/staff/incidents/{}", IncidentId::new())).await.is(404);
-    staff.post(&format!("/staff/incidents/{}/say", IncidentId::new()), &[("state", "over"), ("text", "It is over.")]).await.is(404);
+    staff
+        .post(&format!("/staff/incidents/{}/say", IncidentId::new()), &[("state", "over"), ("text", "It is over.")])
+        .await
+        .is(404);
 }
 
 #[tokio::test]

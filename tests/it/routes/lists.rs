@@ -47,7 +47,9 @@ async fn turn(client: &Client, page: &Answer, rel: &str) -> Answer {
 async fn servers_go_on_from_page_to_page_and_back() {
     let Start { app, staff, .. } = TestApp::start().await;
     many(&app, 2 * ROWS + 7).await;
-    for (sort, first, last) in [("address", "name000", "name106"), ("address-backwards", "name106", "name000"), ("", "name106", "name000")] {
+    for (sort, first, last) in
+        [("address", "name000", "name106"), ("address-backwards", "name106", "name000"), ("", "name106", "name000")]
+    {
         let one = staff.get(&format!("/staff/instances?sort={sort}")).await.is(200);
         assert!(one.attributes(".pager a[rel=prev]", "href").is_empty(), "{sort}: nothing is in front of the first page");
         let two = turn(&staff, &one, "next").await;
@@ -55,7 +57,10 @@ async fn servers_go_on_from_page_to_page_and_back() {
         assert!(three.attributes(".pager a[rel=next]", "href").is_empty(), "{sort}: nothing is behind the last page");
         let all: Vec<String> = [&one, &two, &three].into_iter().flat_map(firsts).collect();
         assert_eq!(all.len(), 2 * ROWS + 7, "{sort}");
-        assert_eq!((all[0].as_str(), all[all.len() - 1].as_str()), (&*format!("{first}.meadow.social"), &*format!("{last}.meadow.social")));
+        assert_eq!(
+            (all[0].as_str(), all[all.len() - 1].as_str()),
+            (&*format!("{first}.meadow.social"), &*format!("{last}.meadow.social"))
+        );
         let mut once = all.clone();
         once.sort();
         once.dedup();
@@ -95,7 +100,11 @@ async fn servers_are_found_by_how_they_begin_and_by_how_they_are() {
     let newest = app.state.releases.newest_offered().version.to_string();
     assert_eq!(found(&format!("version={newest}")).await, "bees birds fish");
     assert_eq!(found("show=behind").await, "");
-    sqlx::query("update instances set mastodon_version = '4.5.0' where id = $1").bind(building.id).execute(app.sql()).await.unwrap();
+    sqlx::query("update instances set mastodon_version = '4.5.0' where id = $1")
+        .bind(building.id)
+        .execute(app.sql())
+        .await
+        .unwrap();
     assert_eq!(found("show=behind").await, "fish");
 
     app.advance(chrono::TimeDelta::hours(49));
@@ -126,7 +135,10 @@ async fn customers_are_sorted_found_and_narrowed() {
     let one = staff.get("/staff/customers?sort=name&q=account").await.is(200);
     assert_eq!(firsts(&one)[0], "Account 000");
     let two = turn(&staff, &one, "next").await;
-    assert_eq!(firsts(&two), [format!("Account {ROWS:03}"), format!("Account {:03}", ROWS + 1), format!("Account {:03}", ROWS + 2)]);
+    assert_eq!(
+        firsts(&two),
+        [format!("Account {ROWS:03}"), format!("Account {:03}", ROWS + 1), format!("Account {:03}", ROWS + 2)]
+    );
     assert_eq!(firsts(&turn(&staff, &two, "prev").await), firsts(&one));
 
     app.running(&customer, "birds").await;
@@ -170,7 +182,16 @@ async fn what_is_empty_says_why_and_what_to_do() {
 async fn what_a_browser_or_somebody_else_sends_is_looked_for_or_left() {
     let Start { app: _app, staff, .. } = TestApp::start().await;
     let long = "a".repeat(2000);
-    for query in ["q=%00", "q=%25_%27--", "q=%F0%9F%90%9F", "after=%00&before=x", "sort=;drop", &format!("q={long}"), "version=9.9.9", "show="] {
+    for query in [
+        "q=%00",
+        "q=%25_%27--",
+        "q=%F0%9F%90%9F",
+        "after=%00&before=x",
+        "sort=;drop",
+        &format!("q={long}"),
+        "version=9.9.9",
+        "show=",
+    ] {
         for list in ["instances", "customers", "incidents", "queue", "search"] {
             staff.get(&format!("/staff/{list}?{query}")).await.is(200);
         }
@@ -183,7 +204,12 @@ async fn a_name_of_any_script_and_length_is_shown_as_text() {
     let Start { app, staff, .. } = TestApp::start().await;
     let name = format!("<b>{}</b> {}", "ש".repeat(120), "x".repeat(120));
     let id = AccountId::new();
-    sqlx::query("insert into accounts (id, name, created_at) values ($1, $2, now())").bind(id).bind(&name).execute(app.sql()).await.unwrap();
+    sqlx::query("insert into accounts (id, name, created_at) values ($1, $2, now())")
+        .bind(id)
+        .bind(&name)
+        .execute(app.sql())
+        .await
+        .unwrap();
     staff.get("/staff/customers").await.is(200).see(&name);
     staff.get(&format!("/staff/customers/{id}")).await.is(200).see(&name);
 }
@@ -194,7 +220,8 @@ async fn support_looks_and_changes_nothing() {
     let server = app.running(&customer, "birds").await;
     let support = app.staff_with(Scope::Support);
     let page = support.get(&format!("/staff/customers/{}", customer.who.account())).await.is(200);
-    let page = page.see("birds.meadow.social").see("customer@mail.example").see("Owner since").see("order.placed").see("Nothing owed");
+    let page =
+        page.see("birds.meadow.social").see("customer@mail.example").see("Owner since").see("order.placed").see("Nothing owed");
     let sent = page.attributes("main form", "action");
     assert!(sent.is_empty(), "a customer's page has no button: {sent:?}");
     assert!(page.attributes("main a", "href").contains(&format!("/staff/instances/{}", server.id)));

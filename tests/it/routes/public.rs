@@ -116,7 +116,8 @@ async fn the_first_load_is_small_and_comes_from_here_alone() {
 #[tokio::test]
 async fn pages_in_plain_words_lead_to_one_another() {
     let Start { app: _app, anon, .. } = TestApp::start().await;
-    let keeps = anon.get("/what-we-keep").await.is(200).see("a hash of your password").see("Ninety days").see("They can’t log in to it");
+    let keeps =
+        anon.get("/what-we-keep").await.is(200).see("a hash of your password").see("Ninety days").see("They can’t log in to it");
     assert!(!keeps.visible_text().contains("keep-"), "{}", keeps.visible_text());
     assert_eq!(keeps.all("tbody tr").len(), 7);
     anon.get("/plans").await.is(200).see("Prices are without tax.").see("In every plan").see("Take the smallest");

@@ -48,7 +48,13 @@ async fn fill(app: &TestApp, by: uuid::Uuid, count: usize) {
              select gen_random_uuid(), $1, $2, 'family', 'month', 1900, 'eur', 'expired', now(), now() where $3 <> ''",
         ];
         for text in texts {
-            sqlx::query(text).bind(account).bind(instance).bind(format!("{number}.meadow.social")).execute(app.sql()).await.unwrap();
+            sqlx::query(text)
+                .bind(account)
+                .bind(instance)
+                .bind(format!("{number}.meadow.social"))
+                .execute(app.sql())
+                .await
+                .unwrap();
         }
         sqlx::query(
             "insert into incidents (id, title, impact, state, began_at, over_at, created_by, created_at, updated_at)
