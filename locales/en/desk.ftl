@@ -2,6 +2,7 @@
 close = Close
 list-show = Show
 list-apply = Show
+list-narrow = Narrow this list
 list-all = Show all
 list-pages = Pages of this list
 list-newer = Previous page
@@ -158,3 +159,9 @@ guide-state-waiting = Waiting
 guide-state-doing = Under way
 guide-state-done = Done
 guide-state-failed = Failed
+
+# How far a removal is
+removal-way = How far the removal is
+removal-way-ask = Asked for
+removal-way-confirm = Confirmed
+removal-way-done = Nothing left

@@ -68,6 +68,12 @@ fn show_filter<'a>(words: &Words, all: impl Iterator<Item = &'a str>, chosen: &s
     Filter { name: "show", label: words.t("list-show"), options: all.map(choice).collect() }
 }
 
+/// A step of a way of several, for the macro `stepper`; `state` is `done`, `doing` or `waiting`.
+struct StepperView {
+    label: String,
+    state: &'static str,
+}
+
 /// A row of a table of orders.
 struct OrderRow {
     href: String,

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::TimeDelta;
 
+use super::StepperView;
 use crate::db::slice::Slice;
 use crate::web::AppState;
 use crate::web::chart::{Bar, Line, bars};
@@ -34,12 +35,6 @@ struct StaffStyleguidePage {
 }
 
 pages!(StaffStyleguidePage);
-
-/// A step of a way of several pages.
-struct StepperView {
-    label: String,
-    state: &'static str,
-}
 
 const PATH: &str = "/staff/styleguide";
 
