@@ -51,6 +51,17 @@ create index instances_to_look_at on instances (id)
   where intent <> 'absent' and released_at is null
     and (intent = 'running' and (ready_at is null or not observed @> '{"conditions": [{"type": "Ready", "status": "True"}]}')
          or observed @> '{"conditions": [{"type": "Stalled", "status": "True"}]}');
+create index instances_unwell on instances (id)
+  where released_at is null and intent = 'running' and ready_at is not null
+    and not observed @> '{"conditions": [{"type": "Ready", "status": "True"}]}';
+create index instances_stalled on instances (id)
+  where released_at is null and intent <> 'absent' and observed @> '{"conditions": [{"type": "Stalled", "status": "True"}]}';
+create index instances_unproven on instances (id) include (ready_at)
+  where released_at is null and intent = 'running'
+    and not coalesce(observed @> '{"conditions": [{"type": "RestoreProven", "status": "True"}]}', false);
+create index instances_without_certificate on instances (id)
+  where released_at is null and intent = 'running' and ready_at is not null
+    and observed @> '{"conditions": [{"type": "CertificateReady", "status": "False"}]}';
 create index instances_by_version on instances (mastodon_version, id) where released_at is null and intent in ('running', 'suspended');
 create index subscriptions_unpaid on subscriptions (account_id) where open_invoice_since is not null;
 create index subscriptions_account on subscriptions (account_id);

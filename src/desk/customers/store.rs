@@ -9,6 +9,9 @@ use crate::ids::AccountId;
 use crate::instance::{COLUMNS, Instance};
 
 const NAME: &str = r#"lower(name) collate "C""#;
+const NAME_OF: &str = r#"lower(a.name) collate "C""#;
+/// Of names and of addresses, as many that begin with what is looked for are found, the first in order.
+const MOST_FOUND: usize = 500;
 const EMAIL: &str = r#"p.email_canonical collate "C""#;
 
 const SELECT: &str = "select id, name, stripe_customer_id, created_at,
@@ -21,11 +24,14 @@ pub async fn list(conn: &mut PgConnection, wanted: Wanted<'_>) -> sqlx::Result<S
     let Wanted { begins, show, sort, start } = wanted;
     let mut query = QueryBuilder::<Postgres>::new(SELECT);
     if !begins.is_empty() {
-        query.push(" and (");
-        begins_with(&mut query, NAME, begins);
-        query.push(" or id in (select m.account_id from members m join people p on p.id = m.person_id where ");
+        // Both are read from their index up to a bound: "a" must not cost more than "ada@".
+        query.push(" and id in ((select a.id from accounts a where ");
+        begins_with(&mut query, NAME_OF, begins);
+        query.push(format_args!(" order by {NAME_OF}, a.id limit {MOST_FOUND})"));
+        query.push(" union (select m.account_id from (select p.id from people p where ");
         begins_with(&mut query, EMAIL, begins);
-        query.push("))");
+        query.push(format_args!(" order by {EMAIL}, p.id limit {MOST_FOUND}) found"));
+        query.push(" cross join lateral (select account_id from members where person_id = found.id limit 100) m))");
     }
     query.push(match show {
         Show::All => "",

@@ -24,14 +24,16 @@ pub struct Counts {
     pub money: i64,
 }
 
+/// Each from an index that holds what is counted and little else.
 pub(super) async fn count(conn: &mut PgConnection, newest: &str, currency: Currency, now: DateTime<Utc>) -> sqlx::Result<Counts> {
     sqlx::query_as(
         "select
            (select count(*) from orders where state in ('placed', 'open')) as waiting,
-           (select count(*) from instances where intent <> 'absent' and released_at is null
-              and (intent = 'running' and (ready_at is null or not observed @> '{\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}]}')
-                   or observed @> '{\"conditions\": [{\"type\": \"Stalled\", \"status\": \"True\"}]}')
-              and (ready_at is not null or observed @> '{\"conditions\": [{\"type\": \"Stalled\", \"status\": \"True\"}]}')) as unwell,
+           (select count(*) from (
+              select id from instances where released_at is null and intent = 'running' and ready_at is not null
+                and not observed @> '{\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}]}'
+              union select id from instances where released_at is null and intent <> 'absent'
+                and observed @> '{\"conditions\": [{\"type\": \"Stalled\", \"status\": \"True\"}]}') as unwell) as unwell,
            (select count(*) from subscriptions where open_invoice_since is not null) as past_due,
            (select count(*) from instances where released_at is null and intent = 'running' and ready_at < $1
               and not coalesce(observed @> '{\"conditions\": [{\"type\": \"RestoreProven\", \"status\": \"True\"}]}', false)) as unproven,
