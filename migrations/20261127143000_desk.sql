@@ -65,4 +65,7 @@ create index instances_without_certificate on instances (id)
 create index instances_by_version on instances (mastodon_version, id) where released_at is null and intent in ('running', 'suspended');
 create index subscriptions_unpaid on subscriptions (account_id) where open_invoice_since is not null;
 create index subscriptions_account on subscriptions (account_id);
+create index audit_events_subject on audit_events (subject, id);
+create index audit_events_actor on audit_events (actor_id, id);
+create index audit_events_action on audit_events (action, id);
 create index orders_paid on orders (paid_at) where paid_at is not null;

@@ -165,3 +165,13 @@ removal-way = How far the removal is
 removal-way-ask = Asked for
 removal-way-confirm = Confirmed
 removal-way-done = Nothing left
+
+# The audit log; the choices are made in code
+audit-title = Audit log
+audit-find = Whole id of what changed or of who changed it, or what was done
+audit-none = Nothing has been written down yet.
+audit-none-text = Whatever anybody changes stands here, with who it was.
+show-audit-all = Everybody
+show-audit-person = Customers
+show-audit-staff = Staff
+show-audit-system = The program

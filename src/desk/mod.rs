@@ -1,8 +1,9 @@
-//! What the host's staff look at across all accounts: lists of servers and customers, one search over everything, and the figures of
-//! the overview. Reads; nothing here changes anything but the figures' own history.
+//! What the host's staff look at across all accounts: lists of servers, customers, orders and of what was done, one search over everything,
+//! and the figures of the overview. Reads; nothing here changes anything but the figures' own history.
 
 pub mod customers;
 pub mod figures;
+pub mod log;
 pub mod orders;
 pub mod search;
 pub mod servers;

@@ -6,6 +6,7 @@ mod instances;
 mod jobs;
 mod keys;
 mod lifecycle;
+mod log;
 mod log_in;
 mod orders;
 mod overview;
@@ -57,6 +58,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/incidents/new", Access::Staff(incidents::TELLS), incidents::new_form)
         .get("/staff/incidents/{id}", reads, incidents::show)
         .post("/staff/incidents/{id}/say", Access::Staff(incidents::TELLS), incidents::say)
+        .get("/staff/audit", reads, log::list)
         .get("/staff/queue", reads, jobs::list)
         .post("/staff/queue/retry", Access::Staff(RETRIES), jobs::retry_all)
         .post("/staff/jobs/{id}/retry", Access::Staff(RETRIES), jobs::retry)

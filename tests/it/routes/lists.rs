@@ -273,3 +273,33 @@ async fn a_server_is_seen_from_inside() {
     assert!(raw["conditions"].as_array().unwrap().len() > 3, "{raw}");
     app.leave_jobs();
 }
+
+#[tokio::test]
+async fn the_audit_log_is_found_by_what_changed_and_by_who_changed_it() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let server = app.running(&customer, "birds").await;
+    staff.post(&format!("/staff/instances/{}/pause", server.id), &[("reason", "asked")]).await.is(303);
+    let found = async |query: &str| staff.get(&format!("/staff/audit?{query}")).await.is(200).all("ul.rows strong");
+    let about = found(&format!("q={}", server.id)).await;
+    assert_eq!(about[0], "instance.intent");
+    assert!(about.len() >= 2, "{about:?}");
+    assert_eq!(found(&format!("q={}&show=staff", server.id)).await, ["instance.intent"]);
+    assert_eq!(found(&format!("q={}", staff.who.staff.unwrap())).await[0], "instance.intent");
+    assert!(found("q=order.placed").await.iter().all(|action| action == "order.placed"));
+    assert!(!found("show=person").await.contains(&"order.paid".to_owned()));
+    assert!(found("q=order").await.is_empty(), "a name or an id is looked for as a whole");
+    staff.get("/staff/audit?q=order").await.see("Nothing here fits that.");
+    // What changed leads to where it is shown.
+    let page = staff.get(&format!("/staff/audit?q={}", server.id)).await;
+    let leads = page.attributes("ul.rows a", "href");
+    staff.get(&leads[0]).await.redirects_to(&format!("/staff/instances/{}", server.id));
+
+    let copy = "insert into audit_events (at, account_id, actor_kind, actor_id, action, subject, detail)
+                select now(), null, 'system', 'test', 'test.made', 'nothing', '{}' from generate_series(1, $1)";
+    sqlx::query(copy).bind(i32::try_from(ROWS).unwrap() + 1).execute(app.sql()).await.unwrap();
+    let one = staff.get("/staff/audit?q=test.made").await.is(200);
+    let two = turn(&staff, &one, "next").await;
+    assert_eq!((one.all("ul.rows strong").len(), two.all("ul.rows strong").len()), (ROWS, 1));
+    assert_eq!(turn(&staff, &two, "prev").await.all("ul.rows strong").len(), ROWS);
+    customer.get("/staff/audit").await.is(404);
+}
