@@ -30,10 +30,14 @@ pub(super) struct ListQuery {
 const LONGEST: usize = 320;
 
 impl ListQuery {
-    /// How what is looked for begins, in lower case; nothing that Postgres would not take as text.
+    /// What is looked for, as it was typed; nothing that Postgres would not take as text.
+    pub fn text(&self) -> String {
+        self.q.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST).collect()
+    }
+
+    /// How what is looked for begins, in lower case.
     pub fn begins(&self) -> String {
-        let text: String = self.q.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
-        text.to_lowercase()
+        self.text().to_lowercase()
     }
 
     /// Where the page begins. What is no id of the list's is its top.

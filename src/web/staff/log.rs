@@ -37,7 +37,7 @@ pub(super) async fn list(
     page: PageContext,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, WebError> {
-    let (names, show) = (query.begins(), Show::from_word(&query.show));
+    let (names, show) = (query.text(), Show::from_word(&query.show));
     let mut conn = state.db.staff().acquire().await?;
     let slice = log::list(&mut conn, Wanted { names: &names, show, start: query.start() }).await?;
     drop(conn);
