@@ -161,6 +161,7 @@ async fn what_is_empty_says_why_and_what_to_do() {
     staff.get("/staff/instances").await.is(200).see("No servers yet.").see("appears when somebody orders it");
     staff.get("/staff/instances?q=zebra").await.is(200).see("Nothing here fits that.").see("Show all");
     staff.get("/staff/customers?q=zebra").await.is(200).see("Nothing here fits that.");
+    staff.get("/staff/orders").await.is(200).see("No orders yet.").see("chooses an address and a plan");
     staff.get("/staff/incidents").await.is(200).see("No incidents so far.");
     app.run_jobs().await;
     staff.get("/staff/queue").await.is(200).see("All that was owed is done.");
@@ -171,6 +172,7 @@ async fn what_is_empty_says_why_and_what_to_do() {
     let page = staff.get(&format!("/staff/instances?after={}", InstanceId::new())).await.is(200).see("Nothing here fits that.");
     assert!(page.attributes("main a", "href").contains(&"/staff/instances".to_owned()));
     sqlx::query("delete from audit_events").execute(app.sql()).await.unwrap();
+    staff.get("/staff/audit").await.is(200).see("Nothing has been written down yet.");
     sqlx::query("delete from members").execute(app.sql()).await.unwrap();
     let account: AccountId = sqlx::query_scalar("select id from accounts limit 1").fetch_one(app.sql()).await.unwrap();
     let page = staff.get(&format!("/staff/customers/{account}")).await.is(200);
@@ -192,7 +194,7 @@ async fn what_a_browser_or_somebody_else_sends_is_looked_for_or_left() {
         "version=9.9.9",
         "show=",
     ] {
-        for list in ["instances", "customers", "incidents", "queue", "search"] {
+        for list in ["instances", "customers", "orders", "incidents", "queue", "audit", "search"] {
             staff.get(&format!("/staff/{list}?{query}")).await.is(200);
         }
     }
