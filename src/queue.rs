@@ -6,9 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
-
-use crate::db::slice::{Slice, Sorted, Start};
+use sqlx::{PgConnection, PgPool};
 
 /// Where the queue's own tables live.
 pub const SCHEMA: &str = "graphile_worker";
@@ -92,100 +90,6 @@ pub async fn list(owner: &PgPool) -> sqlx::Result<Vec<JobRow>> {
     .await
 }
 
-/// Which jobs staff look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// All that are not done.
-    All,
-    /// Those that have used up their tries.
-    Dead,
-    /// Those that failed and will be tried again.
-    Failing,
-    /// Those that somebody works on.
-    Running,
-}
-
-impl Shown {
-    /// All, in the order in which they are offered.
-    pub const ALL: [Self; 4] = [Self::All, Self::Dead, Self::Failing, Self::Running];
-
-    /// The word in addresses and keys of the locale files.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Dead => "dead",
-            Self::Failing => "failing",
-            Self::Running => "running",
-        }
-    }
-
-    /// The one that a word means; all when it is none.
-    pub fn from_word(word: &str) -> Self {
-        Self::ALL.into_iter().find(|one| one.word() == word).unwrap_or(Self::All)
-    }
-
-    fn condition(self) -> &'static str {
-        match self {
-            Self::All => "",
-            Self::Dead => " and attempts >= max_attempts and locked_at is null",
-            Self::Failing => " and last_error is not null and attempts < max_attempts",
-            Self::Running => " and locked_at is not null",
-        }
-    }
-}
-
-/// A page of the jobs that are not done, newest first. Takes the log-in user's pool.
-pub async fn page(owner: &PgPool, shown: Shown, start: Start<i64>) -> sqlx::Result<Slice<JobRow>> {
-    let mut query = QueryBuilder::<Postgres>::new(
-        "select id, (select t.identifier from graphile_worker._private_tasks t where t.id = task_id) as task, payload::jsonb as payload,
-                attempts, max_attempts, last_error, run_at, locked_at is not null as running
-         from graphile_worker._private_jobs where true",
-    );
-    query.push(shown.condition());
-    Sorted { table: "graphile_worker._private_jobs", by: None, downwards: true }.cut(&mut query, start);
-    Ok(Slice::new(query.build_query_as().fetch_all(owner).await?, &start))
-}
-
-/// The newest jobs that are not done and whose payload names one of `ids`, at most 50. Takes the log-in user's pool.
-pub async fn about(owner: &PgPool, ids: &[String]) -> sqlx::Result<Vec<JobRow>> {
-    sqlx::query_as(
-        "select j.id, t.identifier as task, j.payload::jsonb as payload, j.attempts, j.max_attempts, j.last_error, j.run_at,
-                j.locked_at is not null as running
-         from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
-         where exists (select from jsonb_each_text(case jsonb_typeof(j.payload::jsonb) when 'object' then j.payload::jsonb else '{}' end) as named
-                       where named.value = any($1))
-         order by j.id desc limit 50",
-    )
-    .bind(ids)
-    .fetch_all(owner)
-    .await
-}
-
-/// How many jobs of one kind there are.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct OfTask {
-    /// [`Job::NAME`].
-    pub task: String,
-    /// Not done, the dead among them.
-    pub all: i64,
-    /// Given up.
-    pub dead: i64,
-    /// When the oldest that waits for its turn was or will be due.
-    pub next: Option<DateTime<Utc>>,
-}
-
-/// The jobs that are not done by kind, the names in order. Takes the log-in user's pool.
-pub async fn by_task(owner: &PgPool) -> sqlx::Result<Vec<OfTask>> {
-    sqlx::query_as(
-        "select t.identifier as task, count(*) as \"all\", count(*) filter (where attempts >= max_attempts and locked_at is null) as dead,
-                min(run_at) filter (where attempts < max_attempts and locked_at is null) as next
-         from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
-         group by t.identifier order by t.identifier",
-    )
-    .fetch_all(owner)
-    .await
-}
-
 /// How far the queue is behind.
 #[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
 pub struct Backlog {
@@ -233,25 +137,5 @@ pub async fn retry(owner: &mut PgConnection, id: i64, now: DateTime<Utc>) -> sql
     .bind(id)
     .bind(now)
     .fetch_optional(owner)
-    .await
-}
-
-/// [`retry`] of at most this many at a time.
-const AT_ONCE: i64 = 1000;
-
-/// Gives the oldest jobs of a kind that were given up all their tries again, the first at `now`. How many. Takes a connection of the log-in
-/// user.
-pub async fn retry_dead(owner: &mut PgConnection, task: &str, now: DateTime<Utc>) -> sqlx::Result<i64> {
-    sqlx::query_scalar(
-        "select count(*) from graphile_worker.reschedule_jobs(
-           (select coalesce(array_agg(id), '{}') from
-              (select j.id from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
-               where t.identifier = $1 and j.attempts >= j.max_attempts and j.locked_at is null order by j.id limit $3) as dead)::bigint[],
-           run_at => $2, attempts => 0)",
-    )
-    .bind(task)
-    .bind(now)
-    .bind(AT_ONCE)
-    .fetch_one(owner)
     .await
 }

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{RETRIES, show_filter};
 use crate::account::StaffMember;
 use crate::audit::{self, Actor};
-use crate::queue::{self, Backlog, JobRow, OfTask, Shown};
+use crate::desk::jobs::{self, OfTask, Show};
+use crate::queue::{self, Backlog, JobRow};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::{Form, Query};
@@ -90,17 +91,17 @@ pub(super) async fn list(
     page: PageContext,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, WebError> {
-    let shown = Shown::from_word(&query.show);
+    let show = Show::from_word(&query.show);
     let owner = state.db.owner();
     let backlog = queue::backlog(owner, state.clock.now()).await?;
-    let tasks = queue::by_task(owner).await?;
-    let slice = queue::page(owner, shown, query.start()).await?;
+    let tasks = jobs::by_task(owner).await?;
+    let slice = jobs::list(owner, show, query.start()).await?;
     let words = page.w.clone();
     let frame = Frame { words: &words, path: "/staff/queue", query: &query };
     let heads = ["staff-job", "staff-subject", "staff-attempts", "staff-next-try", "staff-error", "queue-do"];
     let heads = heads.into_iter().map(|key| frame.head(key)).collect();
-    let all = Shown::ALL.iter().map(|one| one.word());
-    let filters = vec![show_filter(&words, all, shown.word(), |word| words.t(&format!("show-job-{word}")))];
+    let all = Show::ALL.iter().map(|one| one.word());
+    let filters = vec![show_filter(&words, all, show.word(), |word| words.t(&format!("show-job-{word}")))];
     let list = frame.view("", filters, heads, &slice, |job| job.id.to_string());
     Ok(html(&StaffQueuePage {
         backlog: behind(&words, backlog),
@@ -164,7 +165,7 @@ pub(super) async fn retry_all(
 ) -> Result<Response, WebError> {
     let task: String = form.task.chars().filter(|letter| !letter.is_control()).collect();
     let mut tx = state.db.owner().begin().await?;
-    let count = queue::retry_dead(&mut tx, &task, state.clock.now()).await?;
+    let count = jobs::retry_dead(&mut tx, &task, state.clock.now()).await?;
     if count == 0 {
         return Ok(with_message(&state, "/staff/queue", "failed", "queue-none-to-retry"));
     }
