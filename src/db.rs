@@ -3,6 +3,8 @@
 //! The program logs in as one user and does `set role` on every new connection. What a customer's request reads goes through an
 //! [`AccountTx`]: role `paddock_web` with row security for one account. That is the second line behind the extractors of `web`.
 
+pub mod slice;
+
 use std::str::FromStr as _;
 use std::time::Duration;
 

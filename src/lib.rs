@@ -32,6 +32,8 @@ pub mod account;
 pub mod archive;
 pub mod billing;
 pub mod capacity;
+pub mod desk;
+pub mod incident;
 pub mod instance;
 pub mod plan;
 pub mod rollout;

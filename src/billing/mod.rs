@@ -28,8 +28,8 @@ pub use order::{MOST_UNPAID, NewOrder, OrderError, Placement, give_up, place};
 pub use settle::{SettleError, settle};
 pub use standing::{Dates, Standing};
 pub use store::{
-    Order, OrderState, Subscription, customer_of, earliest_deadline, find_order, find_order_of, find_owned_order,
-    find_subscription, find_subscription_by_id, forget_old_events, known_price, list_orders, list_owned_orders, orders_to_sweep,
+    ORDER_COLUMNS, Order, OrderState, Subscription, customer_of, earliest_deadline, find_order, find_order_of, find_owned_order,
+    find_subscription, find_subscription_by_id, forget_old_events, known_price, list_owned_orders, orders_to_sweep,
     waiting_orders,
 };
 pub use sync::{Remote, SyncError, fetch_checkout, fetch_subscription, sync};

@@ -78,6 +78,9 @@ macro_rules! order_columns {
     };
 }
 
+/// The columns of an [`Order`], for other queries.
+pub const ORDER_COLUMNS: &str = order_columns!();
+
 #[expect(clippy::too_many_arguments, reason = "one for each column; called once")]
 pub(super) async fn insert_order(
     conn: &mut PgConnection,
@@ -164,11 +167,6 @@ pub async fn waiting_orders(conn: &mut PgConnection, account: AccountId) -> sqlx
     .bind(account)
     .fetch_all(conn)
     .await
-}
-
-/// Newest orders of all accounts, at most 200, for staff.
-pub async fn list_orders(conn: &mut PgConnection) -> sqlx::Result<Vec<Order>> {
-    sqlx::query_as(concat!("select ", order_columns!(), " from orders order by id desc limit 200")).fetch_all(conn).await
 }
 
 /// Orders that may have been paid or have run out without our hearing of it.

@@ -51,6 +51,21 @@ pub struct ClusterRow {
     pub trouble: Option<String>,
 }
 
+impl ClusterRow {
+    /// As placement sees it, were it open.
+    pub fn open(&self) -> OpenCluster {
+        OpenCluster { id: self.id, has: self.has, taken: self.taken, seen_at: self.seen_at, troubled: self.trouble.is_some() }
+    }
+
+    /// How many more servers that need so much it gets, whoever waits for them.
+    pub fn left(&self, needs: &Amounts, now: DateTime<Utc>) -> i64 {
+        match self.state {
+            ClusterState::Open => self.open().room(needs, now),
+            ClusterState::Drained => 0,
+        }
+    }
+}
+
 macro_rules! clusters {
     ($which:literal) => {
         concat!(

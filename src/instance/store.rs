@@ -111,6 +111,9 @@ macro_rules! columns {
     };
 }
 
+/// The columns of an [`Instance`], for queries that ask for more.
+pub const COLUMNS: &str = columns!();
+
 /// The fleet asks each cluster three times a minute whether it answers; what is older than this was missed more than once.
 pub const UNSEEN_AFTER: TimeDelta = TimeDelta::minutes(3);
 
@@ -226,11 +229,6 @@ pub async fn list_owned(conn: &mut PgConnection, account: AccountId) -> sqlx::Re
 /// Any instance, for staff and jobs.
 pub async fn find(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<Instance>> {
     sqlx::query_as(concat!("select ", columns!(), " from instances where id = $1")).bind(id).fetch_optional(conn).await
-}
-
-/// Newest instances of all accounts, at most 200, for staff.
-pub async fn list_all(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
-    sqlx::query_as(concat!("select ", columns!(), " from instances order by id desc limit 200")).fetch_all(conn).await
 }
 
 /// Instances that should run and are not seen ready, or at which the operator is stuck, oldest first, at most 200, for staff.

@@ -252,6 +252,12 @@ impl Catalogue {
     pub fn get(&self, code: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.code == code)
     }
+
+    /// What a server of the plan that needs least takes, amount by amount, of those that are sold.
+    pub fn smallest(&self) -> Amounts {
+        let sizes: Vec<Amounts> = self.offered().map(|plan| plan.size.footprint()).collect();
+        Amounts::each(|dimension| sizes.iter().map(|size| size.of(dimension)).min().unwrap_or(0))
+    }
 }
 
 fn read_currency(file: &mut Entry<'_>) -> Option<Currency> {

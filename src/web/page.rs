@@ -120,6 +120,9 @@ fn section(path: &str) -> &'static str {
         ["staff", "orders", ..] => "staff_orders",
         ["staff", "rollouts" | "releases", ..] => "staff_rollouts",
         ["staff", "clusters", ..] => "staff_clusters",
+        ["staff", "customers", ..] => "staff_customers",
+        ["staff", "queue", ..] => "staff_queue",
+        ["staff", "incidents", ..] => "staff_incidents",
         _ => "",
     }
 }

@@ -6,6 +6,7 @@
 mod claim;
 mod compare;
 mod deliver;
+mod figures;
 mod inbox;
 mod measure;
 mod rollout;
@@ -174,6 +175,7 @@ async fn build(
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
         .define_job::<Task<AdvanceRollouts>>()
+        .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {
         Some(token) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::figures::KeepFigures;
 use super::{Deps, Handle, JobError};
 use crate::account::{attempt, call, device, link, move_address, session, token};
 use crate::billing;
@@ -14,7 +15,7 @@ use crate::capacity::KeepWaitingList;
 use crate::plan;
 use crate::queue::{self, Job};
 use crate::rollout::jobs::AdvanceRollouts;
-use crate::{instance, mail, telemetry};
+use crate::{desk, instance, mail, telemetry};
 
 /// After a start, the first comparison with Stripe.
 const SWEEP_SOON: Duration = Duration::from_mins(5);
@@ -28,6 +29,8 @@ const REVIEW_EVERY: Duration = Duration::from_mins(10);
 
 /// Between two looks at the waiting list without a place that became free.
 const WAITING_EVERY: Duration = Duration::from_mins(1);
+/// Between two readings of the overview's figures.
+const FIGURES_EVERY: Duration = Duration::from_hours(1);
 
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
@@ -35,7 +38,7 @@ const REPLACED_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks at rollouts without a nudge.
 const ROLLOUTS_EVERY: Duration = Duration::from_secs(15);
 
-/// Forgets what is over or old: sessions, links, mails, webhooks, times of steps. What was done, and who did it, stays (`audit`).
+/// Forgets what is over or old: sessions, links, mails, webhooks, times of steps, figures. What was done, and who did it, stays (`audit`).
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tidy {}
 
@@ -59,7 +62,8 @@ impl Handle for Tidy {
         let mails = mail::forget_old(&mut conn, clock).await?;
         let events = billing::forget_old_events(&mut conn, clock).await?;
         let steps = instance::forget_old_steps(&mut conn).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, "tidied up");
+        let figures = desk::figures::forget_old(&mut conn, clock).await?;
+        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, "tidied up");
         Ok(())
     }
 }
@@ -73,6 +77,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     let catch_up_every = sweep_every.min(CATCH_UP_EVERY);
     let mut catch_up = tokio::time::interval_at(tokio::time::Instant::now() + catch_up_every, catch_up_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut figures = tokio::time::interval(FIGURES_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
     while let Err(error) = bring_in_releases(&deps).await {
@@ -93,6 +98,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             _ = catch_up.tick() => note(enqueue(&deps, &CatchUpEvents {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
             _ = rollouts.tick() => note(enqueue(&deps, &AdvanceRollouts {}).await),
+            _ = figures.tick() => note(enqueue(&deps, &KeepFigures {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }
     }

@@ -10,7 +10,8 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{ClusterId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::ids::{AccountId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;
 
@@ -27,11 +28,13 @@ const HEAD: &str = "\
 /// Ids to put into paths.
 #[derive(Clone)]
 struct Ids {
+    account: String,
     instance: String,
     order: String,
     run: String,
     rollout: String,
     cluster: String,
+    incident: String,
 }
 
 impl Ids {
@@ -39,20 +42,35 @@ impl Ids {
         let instance = app.running(customer, "birds").await;
         let order = app.order(customer, "wrens").await.id.to_string();
         let run = app.ask_run(customer, &instance, &serde_json::json!({"cacheClear": {}})).await.to_string();
-        let rollout = RolloutId::new().to_string();
-        Self { instance: instance.id.to_string(), order, run, rollout, cluster: ClusterId::new().to_string() }
+        let (rollout, cluster) = (RolloutId::new().to_string(), ClusterId::new().to_string());
+        let (account, incident) = (customer.who.account().to_string(), tell(app).await.to_string());
+        Self { account, instance: instance.id.to_string(), order, run, rollout, cluster, incident }
     }
 
     /// Nobody's.
     fn nobodys() -> Self {
-        let (instance, order, run) = (InstanceId::new().to_string(), OrderId::new().to_string(), RunId::new().to_string());
-        Self { instance, order, run, rollout: RolloutId::new().to_string(), cluster: ClusterId::new().to_string() }
+        Self {
+            account: AccountId::new().to_string(),
+            instance: InstanceId::new().to_string(),
+            order: OrderId::new().to_string(),
+            run: RunId::new().to_string(),
+            rollout: RolloutId::new().to_string(),
+            cluster: ClusterId::new().to_string(),
+            incident: IncidentId::new().to_string(),
+        }
     }
 
     fn malformed() -> Self {
         let none = || "%00".to_owned();
-        let (instance, run) = ("ins_nonsense".to_owned(), "run_nonsense".to_owned());
-        Self { instance, order: none(), run, rollout: none(), cluster: none() }
+        Self {
+            account: "acc_nonsense".to_owned(),
+            instance: "ins_nonsense".to_owned(),
+            order: none(),
+            run: "run_nonsense".to_owned(),
+            rollout: none(),
+            cluster: none(),
+            incident: "inc_nonsense".to_owned(),
+        }
     }
 
     fn path(&self, template: &str) -> String {
@@ -61,6 +79,8 @@ impl Ids {
             let filled = match (part, before) {
                 ("{id}", "instances") => self.instance.clone(),
                 ("{id}", "orders") => self.order.clone(),
+                ("{id}", "customers") => self.account.clone(),
+                ("{id}", "incidents") => self.incident.clone(),
                 ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
                 ("{id}", "rollouts") => self.rollout.clone(),
@@ -80,6 +100,23 @@ impl Ids {
         });
         parts.collect::<Vec<_>>().join("/")
     }
+}
+
+/// An incident that is not over.
+async fn tell(app: &TestApp) -> IncidentId {
+    let staff = app.staff_with(Scope::Admin).who.staff.unwrap();
+    let began_at = app.clock_now();
+    let new = NewIncident {
+        title: "Pictures do not load",
+        impact: Impact::Degraded,
+        state: State::Found,
+        text: "We mend it.",
+        began_at,
+    };
+    let mut tx = app.db.staff().begin().await.unwrap();
+    let id = incident::open(&mut tx, app.clock.as_ref(), staff, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    id
 }
 
 fn is_api(entry: &Entry) -> bool {
@@ -381,8 +418,8 @@ async fn all_that_offers(start: &Start) -> [Ids; 2] {
     let fail = "update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'the moon'";
     sqlx::query(fail).execute(app.sql()).await.unwrap();
     app.leave_jobs();
-    let other = Ids { instance: building, order: ended, ..ids.clone() };
-    [ids, other]
+    let second = Ids { instance: building, order: ended, ..ids.clone() };
+    [ids, second]
 }
 
 /// Answers the questions of the order path, so that its pages are shown.
@@ -442,6 +479,9 @@ async fn nobody_is_offered_what_they_may_not_do() {
             ("/account/members/{person}/remove", Access::Fresh(Role::Owner)),
             ("/account/security/authenticator", Access::Fresh(Role::Viewer)),
             ("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations)),
+            ("/staff/queue/retry", Access::Staff(Scope::Operations)),
+            ("/staff/incidents", Access::Staff(Scope::Operations)),
+            ("/staff/incidents/{id}/say", Access::Staff(Scope::Operations)),
         ] {
             assert_eq!(sent.contains(path), who.may(access), "POST {path} for {who:?}: {sent:?}");
         }

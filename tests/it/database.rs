@@ -282,6 +282,14 @@ async fn each_role_may_do_its_own_work_and_no_more() {
         ("paddock_staff", "update instances set mastodon_version = '4.7.4'"),
         ("paddock_staff", "update clusters set kubeconfig = 'other'"),
         ("paddock_staff", "delete from releases"),
+        ("paddock_web", "select id from incidents"),
+        ("paddock_auth", "select text from incident_updates"),
+        ("paddock_staff", "delete from incidents"),
+        ("paddock_staff", "update incidents set title = 'nothing'"),
+        ("paddock_staff", "update incident_updates set text = 'nothing'"),
+        ("paddock_worker", "update incidents set state = 'over'"),
+        ("paddock_web", "select value from figures"),
+        ("paddock_staff", "update figures set value = 0"),
     ];
     let may = [
         ("paddock_auth", "select password_hash from people"),

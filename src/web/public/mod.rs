@@ -1,5 +1,6 @@
 //! Pages that anybody may see: home, plans, status, terms, and health for whoever watches this process.
 
+pub(in crate::web) mod incidents;
 pub(in crate::web) mod plans;
 pub(in crate::web) mod status;
 
@@ -19,6 +20,10 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/", Access::Public, home)
         .get("/plans", Access::Public, plans::plans)
         .get("/status", Access::Public, status::status)
+        .get("/status/live", Access::Public, status::live)
+        .get("/status.atom", Access::Public, incidents::atom)
+        .get("/status.json", Access::Public, incidents::json)
+        .get("/what-we-keep", Access::Public, what_we_keep)
         .get("/terms", Access::Public, terms)
         .get("/healthz", Access::Public, healthz)
         .get("/readyz", Access::Public, readyz)
@@ -39,7 +44,13 @@ struct TermsPage {
     page: PageContext,
 }
 
-pages!(HomePage, TermsPage);
+#[derive(Template)]
+#[template(path = "pages/public/what_we_keep.html")]
+struct WhatWeKeepPage {
+    page: PageContext,
+}
+
+pages!(HomePage, TermsPage, WhatWeKeepPage);
 
 /// GET `/`
 async fn home(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
@@ -64,6 +75,11 @@ pub(super) fn room_for_any(state: &AppState, clusters: &[OpenCluster]) -> bool {
 /// GET `/terms`
 async fn terms(page: PageContext) -> Result<Response, WebError> {
     Ok(html(&TermsPage { page })?)
+}
+
+/// GET `/what-we-keep`: what is known of whom, for how long, and who can see it.
+async fn what_we_keep(page: PageContext) -> Result<Response, WebError> {
+    Ok(html(&WhatWeKeepPage { page })?)
 }
 
 /// GET `/healthz`: this process answers. Nothing else is asked, or a tired database would have every process restarted.

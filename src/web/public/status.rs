@@ -1,11 +1,13 @@
-//! Is the host well? Only what the database knows at this moment: nothing here is set by hand, and nothing is asked of anybody else.
+//! Is the host well? What the database knows at this moment, part by part, and what the host's people say of what is not.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::incidents::{self, IncidentView, incident_view};
 use super::room_for_any;
+use crate::incident::Impact;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::page::{PageContext, StateView, html, pages};
@@ -30,11 +32,23 @@ pub(in crate::web) struct StatusPart {
 struct StatusPage {
     page: PageContext,
     overall: StateView,
+    open: Vec<IncidentView>,
+    past: Vec<IncidentView>,
     parts: Vec<StatusPart>,
     checked_at: String,
 }
 
-pages!(StatusPage);
+#[derive(Template)]
+#[template(path = "pages/public/_status.html")]
+struct StatusFragment {
+    page: PageContext,
+    overall: StateView,
+    open: Vec<IncidentView>,
+    parts: Vec<StatusPart>,
+    checked_at: String,
+}
+
+pages!(StatusPage, StatusFragment);
 
 /// What was found in the database.
 pub(in crate::web) struct Facts {
@@ -47,15 +61,29 @@ pub(in crate::web) struct Facts {
 
 /// GET `/status`
 pub(super) async fn status(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+    Ok(html(&whole(&state, page).await?)?)
+}
+
+/// GET `/status/live`: the part of it that changes.
+pub(super) async fn live(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+    let StatusPage { page, overall, open, past: _, parts, checked_at } = whole(&state, page).await?;
+    Ok(html(&StatusFragment { page, overall, open, parts, checked_at })?)
+}
+
+async fn whole(state: &AppState, page: PageContext) -> Result<StatusPage, WebError> {
     let now = state.clock.now();
-    let parts = parts(&page.w, &look(&state).await?, now);
-    let (kind, key) = if parts.iter().any(|part| part.state.kind == "failed") {
+    let parts = parts(&page.w, &look(state).await?, now);
+    let (incidents, updates) = incidents::load(state).await?;
+    let told = incidents.iter().any(|incident| incident.over_at.is_none() && incident.impact != Impact::Notice);
+    let (kind, key) = if told || parts.iter().any(|part| part.state.kind == "failed") {
         ("failed", "status-some-not-well")
     } else {
         ("done", "status-all-well")
     };
     let overall = StateView::new(&page.w, kind, key, "");
-    Ok(html(&StatusPage { page, overall, parts, checked_at: now.format("%-H:%M UTC").to_string() })?)
+    let all = incidents.iter().map(|incident| incident_view(&page.w, incident, &updates));
+    let (past, open): (Vec<_>, Vec<_>) = all.partition(|incident| incident.over);
+    Ok(StatusPage { page, overall, open, past, parts, checked_at: now.format("%-H:%M UTC").to_string() })
 }
 
 /// What the database knows now.

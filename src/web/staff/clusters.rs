@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::OPERATES;
 use crate::account::StaffMember;
 use crate::audit::Actor;
-use crate::capacity::{self, BadCluster, ClusterRow, ClusterState, NewCluster, OpenCluster, promised};
+use crate::capacity::{self, BadCluster, ClusterRow, ClusterState, NewCluster, promised};
 use crate::ids::ClusterId;
 use crate::plan::{Amounts, Dimension};
 use crate::web::AppState;
@@ -127,17 +127,6 @@ pub(super) fn state(words: &Words, cluster: &ClusterRow, room: bool) -> StateVie
     }
 }
 
-/// The cluster as placement sees it.
-pub(super) fn open(cluster: &ClusterRow) -> OpenCluster {
-    OpenCluster {
-        id: cluster.id,
-        has: cluster.has,
-        taken: cluster.taken,
-        seen_at: cluster.seen_at,
-        troubled: cluster.trouble.is_some(),
-    }
-}
-
 /// The share of an amount that is taken of what is promised, in hundredths.
 fn share(cluster: &ClusterRow, dimension: Dimension) -> i64 {
     cluster.taken.of(dimension).saturating_mul(100) / promised(cluster.has.of(dimension)).max(1)
@@ -152,9 +141,8 @@ pub(super) fn fullest(cluster: &ClusterRow) -> (Dimension, i64) {
 
 fn cluster_view(state: &AppState, words: &Words, cluster: &ClusterRow) -> ClusterView {
     let now = state.clock.now();
-    let room = |needs: &Amounts| if cluster.state == ClusterState::Open { open(cluster).room(needs, now) } else { 0 };
     let rooms: Vec<(String, i64)> =
-        state.catalogue.offered().map(|plan| (plan.name.clone(), room(&plan.size.footprint()))).collect();
+        state.catalogue.offered().map(|plan| (plan.name.clone(), cluster.left(&plan.size.footprint(), now))).collect();
     let (most, _) = fullest(cluster);
     let amount = |dimension: Dimension| AmountView {
         field: dimension.word(),

@@ -1,4 +1,4 @@
-//! Servers of all accounts, and one of them with all that is known of it.
+//! A server of any account, with all that is known of it.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -6,12 +6,14 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::extend::standing_facts;
-use super::{BILLS, DESTROYS, OPERATES, named, order_state};
+use super::jobs::{JobView, job_view};
+use super::{BILLS, DESTROYS, OPERATES, order_state};
 use crate::account::StaffMember;
 use crate::audit;
 use crate::billing::{self, Order, Standing, Subscription};
 use crate::capacity;
-use crate::ids::{AccountId, InstanceId};
+use crate::desk;
+use crate::ids::InstanceId;
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
 use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
@@ -25,42 +27,6 @@ use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::{account, words::Words};
 
 #[derive(Template)]
-#[template(path = "pages/staff/instances.html")]
-struct StaffInstancesPage {
-    page: PageContext,
-    instances: Vec<StaffInstanceRow>,
-}
-
-struct StaffInstanceRow {
-    href: String,
-    address: String,
-    state: StateView,
-    plan: String,
-    account: String,
-    at: String,
-}
-
-/// GET `/staff/instances`: newest first.
-pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
-    let mut conn = state.db.staff().acquire().await?;
-    let all = instance::list_all(&mut conn).await?;
-    let accounts: Vec<AccountId> = all.iter().map(|instance| instance.account_id).collect();
-    let names = account::account_names(&mut conn, &accounts).await?;
-    let typical = instance::typical_seconds(&mut conn).await?;
-    drop(conn);
-    let row = |instance: &Instance| StaffInstanceRow {
-        href: format!("/staff/instances/{}", instance.id),
-        address: readable(&instance.domain),
-        state: state_view(&page.w, &Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }),
-        plan: plan_name(&state, &instance.plan_code),
-        account: named(&names, instance.account_id).unwrap_or_default().to_owned(),
-        at: time::moment(instance.created_at),
-    };
-    let instances = all.iter().map(row).collect();
-    Ok(html(&StaffInstancesPage { page, instances })?)
-}
-
-#[derive(Template)]
 #[template(path = "pages/staff/instance.html")]
 #[expect(clippy::struct_excessive_bools, reason = "one for each button")]
 struct StaffInstancePage {
@@ -71,6 +37,9 @@ struct StaffInstancePage {
     steps: Vec<StepView>,
     conditions: Vec<ConditionRow>,
     runs: Vec<StaffRunRow>,
+    jobs: Vec<JobView>,
+    /// The operator's status as it stands in the row, for those who look closer; empty before the first.
+    raw: String,
     audit: Vec<AuditRow>,
     id: String,
     /// Why it does not run.
@@ -115,14 +84,15 @@ struct ConditionRow {
     since: String,
 }
 
-struct AuditRow {
-    action: String,
-    at: String,
-    actor: String,
-    detail: String,
+/// An entry of the audit log.
+pub(super) struct AuditRow {
+    pub action: String,
+    pub at: String,
+    pub actor: String,
+    pub detail: String,
 }
 
-pages!(StaffInstancesPage, StaffInstancePage);
+pages!(StaffInstancePage);
 
 /// Entries of the audit log on the page.
 const ENTRIES: i64 = 50;
@@ -153,6 +123,10 @@ pub(super) async fn show(
     let runs = run::list_runs(&mut conn, id, RUNS).await?;
     let holds = instance::list_holds(&mut conn, id).await?;
     drop(conn);
+    let remote = order.iter().filter_map(|order| order.checkout_id.as_ref().map(ToString::to_string));
+    let mirrored = subscription.iter().map(|subscription| subscription.stripe_subscription_id.to_string());
+    let named: Vec<String> = subjects.iter().cloned().chain(remote).chain(mirrored).collect();
+    let jobs = desk::jobs::about(state.db.owner(), &named).await?;
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
     let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer, &cluster);
@@ -163,6 +137,8 @@ pub(super) async fn show(
         steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
         conditions: conditions(&instance),
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
+        jobs: jobs.iter().map(|job| job_view(&page.w, job)).collect(),
+        raw: instance.status().map(serde_json::to_string_pretty).transpose().unwrap_or_default().unwrap_or_default(),
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
         may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
@@ -215,7 +191,7 @@ fn run_row(state: &AppState, words: &Words, run: &Run) -> StaffRunRow {
     }
 }
 
-fn audit_row(entry: &audit::Entry) -> AuditRow {
+pub(super) fn audit_row(entry: &audit::Entry) -> AuditRow {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let facts = entry.detail.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     AuditRow {
@@ -242,7 +218,10 @@ fn facts(
     };
     let mut facts = vec![
         fact("staff-fact-id", instance.id.to_string()),
-        fact("staff-account", format!("{customer} ({})", instance.account_id)),
+        Fact {
+            href: format!("/staff/customers/{}", instance.account_id),
+            ..fact("staff-account", format!("{customer} ({})", instance.account_id))
+        },
         fact("staff-fact-intent", intent),
         fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
         fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),

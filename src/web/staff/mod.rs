@@ -1,11 +1,15 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
 mod clusters;
+mod customers;
 mod differences;
 mod extend;
+mod incidents;
 mod instances;
 mod jobs;
+mod keys;
 mod lifecycle;
+mod log;
 mod log_in;
 mod orders;
 mod overview;
@@ -13,9 +17,13 @@ mod releases;
 mod removal;
 mod rollout_view;
 mod rollouts;
+mod search;
+mod servers;
+mod styleguide;
 
 use super::access::{Access, Routes};
 use super::instance::{time, view::readable};
+use super::list::{Choice, Filter};
 use super::page::StateView;
 use super::{AppState, error::WebError};
 use crate::account::{self, Scope};
@@ -26,7 +34,7 @@ use crate::words::Words;
 
 /// Who gives customers time.
 const BILLS: Scope = Scope::Billing;
-/// Who gives jobs their tries again, and changes servers, clusters, releases and rollouts.
+/// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, and tells everybody of incidents.
 const OPERATES: Scope = Scope::Operations;
 /// Who ends servers and destroys what they hold.
 const DESTROYS: Scope = Scope::Admin;
@@ -38,7 +46,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
         .get("/staff", reads, overview::show)
-        .get("/staff/instances", reads, instances::list)
+        .get("/staff/search", reads, search::show)
+        .get("/staff/keys", reads, keys::show)
+        .get("/staff/styleguide", reads, styleguide::show)
+        .get("/staff/customers", reads, customers::list)
+        .get("/staff/customers/{id}", reads, customers::show)
+        .get("/staff/instances", reads, servers::list)
         .get("/staff/instances/{id}", reads, instances::show)
         .get("/staff/instances/{id}/extend", bills, extend::show)
         .post("/staff/instances/{id}/extend", bills, extend::submit)
@@ -52,6 +65,14 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)
+        .get("/staff/incidents", reads, incidents::list)
+        .post("/staff/incidents", operates, incidents::open)
+        .get("/staff/incidents/new", operates, incidents::new_form)
+        .get("/staff/incidents/{id}", reads, incidents::show)
+        .post("/staff/incidents/{id}/say", operates, incidents::say)
+        .get("/staff/audit", reads, log::list)
+        .get("/staff/queue", reads, jobs::list)
+        .post("/staff/queue/retry", operates, jobs::retry_all)
         .get("/staff/differences", reads, differences::show)
         .post("/staff/differences/look", reads, differences::look)
         .post("/staff/jobs/{id}/retry", operates, jobs::retry)
@@ -83,6 +104,18 @@ fn yes_or_no(word: &str) -> Option<bool> {
         "no" => Some(false),
         _ => None,
     }
+}
+
+/// The select that says which rows a list shows, over a closed set of words; `label` finds what people read for one.
+fn show_filter<'a>(words: &Words, all: impl Iterator<Item = &'a str>, chosen: &str, label: impl Fn(&str) -> String) -> Filter {
+    let choice = |word: &str| Choice { value: word.to_owned(), label: label(word), chosen: word == chosen };
+    Filter { name: "show", label: words.t("list-show"), options: all.map(choice).collect() }
+}
+
+/// A step of a way of several, for the macro `stepper`; `state` is `done`, `doing` or `waiting`.
+struct StepperView {
+    label: String,
+    state: &'static str,
 }
 
 /// A row of a table of orders.

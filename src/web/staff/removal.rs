@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::StepperView;
 use super::lifecycle::{href, instance};
 use crate::account::{self, StaffMember};
 use crate::instance::{self, Hold, Instance, Intent, RemovalError, RemovalRequest};
@@ -15,6 +16,7 @@ use crate::web::instance::time;
 use crate::web::instance::view::readable;
 use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
+use crate::words::Words;
 
 #[derive(Template)]
 #[template(path = "pages/staff/removal.html")]
@@ -24,6 +26,8 @@ struct StaffRemovalPage {
     address: String,
     /// `not-ended`, `none`, `requested` or `confirmed`.
     step: &'static str,
+    /// The ways to go: asking, confirming, and that it is done.
+    way: Vec<StepperView>,
     /// What was asked for, by whom and when.
     request: String,
     reason: String,
@@ -78,6 +82,7 @@ async fn removal_page(
         back: href(instance.id),
         address: readable(&instance.domain),
         step,
+        way: way(&page.w, step),
         request: request.as_ref().map(told).unwrap_or_default(),
         reason: typed.reason,
         typed: typed.address,
@@ -85,6 +90,20 @@ async fn removal_page(
         errors: typed.errors,
         page,
     })
+}
+
+/// How far it is.
+fn way(words: &Words, step: &str) -> Vec<StepperView> {
+    let (asked, confirmed) = match step {
+        "confirmed" => ("done", "done"),
+        "requested" => ("done", "doing"),
+        _ => ("doing", "waiting"),
+    };
+    let last = if confirmed == "done" { "doing" } else { "waiting" };
+    [("removal-way-ask", asked), ("removal-way-confirm", confirmed), ("removal-way-done", last)]
+        .into_iter()
+        .map(|(key, state)| StepperView { label: words.t(key), state })
+        .collect()
 }
 
 /// GET `/staff/instances/{id}/removal`

@@ -2,9 +2,12 @@
 
 mod account;
 mod api;
+mod desk;
 mod discreet;
+mod incident;
 mod instance;
 mod lifecycle;
+mod lists;
 mod mail;
 mod members;
 mod new;
@@ -13,5 +16,6 @@ mod order;
 mod public;
 mod security;
 mod staff;
+mod statements;
 mod tokens;
 mod tools;
