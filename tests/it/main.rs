@@ -16,6 +16,7 @@ mod config;
 mod database;
 mod demo;
 mod dev;
+mod differences;
 mod dns;
 mod faults;
 mod fleet;
