@@ -25,7 +25,7 @@ const STUBS: [(&str, &str); 13] = [
         "case $1 in
         version) echo 'go version go9.9.9 linux/amd64' ;;
         build) while [ $# -gt 1 ]; do [ \"$1\" = -o ] && : >\"$2\"; shift; done ;;
-        install) : >\"$GOBIN/versitygw\" ;;
+        install) : >\"$GOBIN/versitygw\" >\"$GOBIN/stripe-mock\" ;;
         esac",
     ),
     ("python3", ""),

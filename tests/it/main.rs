@@ -18,6 +18,7 @@ mod config;
 mod database;
 mod demo;
 mod dev;
+mod differences;
 mod dns;
 mod ending;
 mod faults;

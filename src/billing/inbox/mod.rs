@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-pub use self::store::{Reading, keep, reading};
+pub use self::store::{Reading, keep, reading, waiting};
 use super::jobs::{SyncCheckout, SyncSubscription};
 use super::stripe::{CheckoutId, EventHint, EventId, EventRefs, RemoteSubscriptionId};
 use crate::clock::Clock;

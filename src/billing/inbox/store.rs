@@ -24,6 +24,11 @@ pub async fn reading(conn: &mut PgConnection) -> sqlx::Result<Reading> {
     sqlx::query_as("select events_cursor, events_read_at, compared_at, compared from stripe_reading").fetch_one(conn).await
 }
 
+/// Events that were kept and not yet handed on.
+pub async fn waiting(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select count(*) from stripe_events where handled_at is null").fetch_one(conn).await
+}
+
 /// Keeps events as they came, in one statement; those that came before are left as they are.
 pub async fn keep(conn: &mut PgConnection, mut events: Vec<Received>) -> sqlx::Result<()> {
     // In one order everywhere: two processes that keep the same events never wait for each other crosswise.

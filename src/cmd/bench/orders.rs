@@ -19,7 +19,7 @@ use crate::plan::{Catalogue, Interval};
 /// An order that waits for its payment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
-    order: OrderId,
+    pub order: OrderId,
     pub instance: InstanceId,
 }
 

@@ -9,7 +9,7 @@ use crate::account::StaffMember;
 use crate::audit::{self, Actor};
 use crate::billing::difference::{self, DifferenceRow};
 use crate::billing::inbox;
-use crate::billing::jobs::{CatchUpEvents, SweepStripe};
+use crate::billing::jobs::SweepStripe;
 use crate::queue;
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -75,7 +75,6 @@ pub(super) async fn show(State(state): State<AppState>, page: PageContext) -> Re
 /// POST `/staff/differences/look`: everything is compared now. It repairs what it can, and destroys nothing, so whoever may look may ask.
 pub(super) async fn look(State(state): State<AppState>, member: StaffMember) -> Result<Response, WebError> {
     let mut tx = state.db.staff().begin().await?;
-    queue::enqueue(&mut tx, &CatchUpEvents {}, None).await?;
     queue::enqueue(&mut tx, &SweepStripe {}, None).await?;
     let actor = Actor::Staff(member.id);
     audit::record(&mut tx, state.clock.as_ref(), actor, None, "stripe.compared", "stripe", json!({})).await?;
