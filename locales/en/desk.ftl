@@ -43,7 +43,6 @@ keys-on = Keys work in this browser
 
 # Overview; the labels of figures are chosen in code
 staff-also = Also
-staff-taken = Taken
 figure-trend = { $figure } over the last week
 figure-before = { $value } a day ago
 staff-figure-oldest-job = Oldest job waits for
@@ -104,10 +103,6 @@ customer-no-servers = None. What was never paid is under orders.
 customer-no-people = Nobody signs in for this account.
 customer-no-orders = None.
 customer-no-audit = Nothing has been written down for this account.
-role-viewer = Viewer
-role-billing = Billing
-role-admin = Admin
-role-owner = Owner
 
 # Queue; the choices are made in code
 queue-title = Queue
