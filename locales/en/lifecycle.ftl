@@ -37,7 +37,7 @@ hold-asked = Its owner asked for it
 hold-moving = It is moving
 
 end-title = End this server
-end-lead = It stops, and its data is kept until it is removed. Until then it can run again.
+end-lead = It stops, and its data is kept until it is removed. Until then it can run again. Its subscription is not ended by this: as long as it goes on at Stripe, the customer is charged.
 end-reason = Why
 end-reason-hint = For the audit log, and for whoever looks next.
 end-reason-length = Write a reason of 3 to 200 characters.

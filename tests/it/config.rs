@@ -336,3 +336,21 @@ fn the_environment_goes_over_the_file() {
     assert!(!well && said.contains("database.url: is missing"), "the command line goes over PADDOCK_CONFIG: {said}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn the_dates_of_who_does_not_pay_must_make_sense() {
+    let found = |find: &str, put: &str| faults(&with(find, put));
+    let mails = "grace_mail_days = [0, 3, 7, 12]";
+    for put in ["[1, 3]", "[0, 7, 3]", "[0, 14]", "[]"] {
+        let all = found(mails, &format!("grace_mail_days = {put}"));
+        assert_eq!(all, ["standing.grace_mail_days: must begin with 0, ascend, and end before day 14"], "{put}");
+    }
+    assert_eq!(
+        found(mails, "grace_mail_days = [\"soon\"]"),
+        ["standing.grace_mail_days: must be a list of days, such as [0, 3, 7]"]
+    );
+    assert_eq!(found(mails, "grace_mail_days = \"0, 5\""), Vec::<String>::new(), "as the environment has it");
+    let all = found("ending_mail_days = [0, 23]", "ending_mail_days = [0]");
+    assert!(all.len() == 1 && all[0].contains("two mails"), "{all:?}");
+    assert!(found("notice_days = 3", "notice_days = 0")[0].contains("between 1 and"));
+}
