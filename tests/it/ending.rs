@@ -7,7 +7,9 @@ use paddock::account::Scope;
 use paddock::billing::stripe::{RemoteStatus, RemoteSubscription};
 use paddock::billing::{self, Order, Remote, Standing, SyncError};
 use paddock::clock::Clock as _;
+use paddock::db::slice;
 use paddock::demo::stripe::{Fault, FaultOrder};
+use paddock::desk;
 use paddock::instance::{Instance, Intent};
 use paddock::worker;
 use serde_json::json;
@@ -20,7 +22,8 @@ fn path(instance: &Instance) -> String {
 }
 
 async fn newest_order(app: &TestApp) -> Order {
-    billing::list_orders(&mut app.sql().acquire().await.unwrap()).await.unwrap().remove(0)
+    let mut conn = app.sql().acquire().await.unwrap();
+    desk::orders::list(&mut conn, desk::orders::Show::All, slice::Start::Top).await.unwrap().rows.remove(0)
 }
 
 /// Ends it with what is paid for, by the page, and lets that time come.
