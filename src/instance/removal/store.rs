@@ -77,15 +77,7 @@ pub(super) async fn forget_removal_request(conn: &mut PgConnection, id: Instance
     exactly_one(&done)
 }
 
-/// Gives the address of a removed instance back. Whether it was one, and was not given back before.
+/// Gives address and place of a removed instance back. Whether it was one, and was not given back before.
 pub(super) async fn release_removed(conn: &mut PgConnection, clock: &dyn Clock, id: InstanceId) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "update instances set intent = 'absent', intent_at = $2, released_at = $2
-         where id = $1 and intent = 'archived' and removal_confirmed_at is not null and released_at is null",
-    )
-    .bind(id)
-    .bind(clock.now())
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    sqlx::query_scalar("select finish_removal($1, $2)").bind(id).bind(clock.now()).fetch_one(conn).await
 }
