@@ -51,8 +51,9 @@ async fn each_figure_leads_to_what_it_counts() {
     }
     sqlx::query("update subscriptions set open_invoice_since = $1").bind(app.clock_now()).execute(app.sql()).await.unwrap();
     staff.get("/staff").await.see("Past due 1").not_see("Look: Past due");
-    assert_eq!(page.attributes("meter", "value"), ["1"]);
-    assert_eq!(page.attributes("meter", "max"), ["10"]);
+    // One of ten, in hundredths of what is promised.
+    assert_eq!(page.attributes("meter", "value"), ["10"]);
+    assert_eq!(page.attributes("meter", "max"), ["100"]);
 }
 
 #[tokio::test]
