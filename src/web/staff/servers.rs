@@ -84,7 +84,8 @@ pub(super) async fn list(
 
 fn versions(words: &Words, releases: &[String], chosen: Option<&str>) -> Filter {
     let any = Choice { value: String::new(), label: words.t("list-any-version"), chosen: chosen.is_none() };
-    let choice = |version: &String| Choice { chosen: chosen == Some(version), label: version.clone(), value: version.clone() };
+    let choice =
+        |version: &String| Choice { chosen: chosen == Some(version.as_str()), label: version.clone(), value: version.clone() };
     Filter {
         name: "version",
         label: words.t("list-version"),
