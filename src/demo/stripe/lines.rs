@@ -177,9 +177,10 @@ impl Sums {
                 net -= off;
                 self.discount += off;
                 taken.push((cut.discount.clone(), off));
-                match self.discounts.iter_mut().find(|(id, _)| *id == cut.discount) {
-                    Some((_, sum)) => *sum += off,
-                    None => self.discounts.push((cut.discount.clone(), off)),
+                if let Some((_, sum)) = self.discounts.iter_mut().find(|(id, _)| *id == cut.discount) {
+                    *sum += off;
+                } else {
+                    self.discounts.push((cut.discount.clone(), off));
                 }
             }
         }

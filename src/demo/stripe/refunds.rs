@@ -21,7 +21,7 @@ pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
             .ok_or_else(|| ApiError::missing_reference("payment_intent", "payment_intent", &intent))?,
         (None, None) => return Err(ApiError::missing_parameter("charge")),
     };
-    make(turn, charge, amount, reason, &Value::Object(metadata))
+    make(turn, charge, amount, reason.as_deref(), &Value::Object(metadata))
 }
 
 /// Gives back `amount`, or what is left.
@@ -29,7 +29,7 @@ pub(super) fn make(
     turn: &mut Turn<'_>,
     mut charge: Value,
     amount: Option<i64>,
-    reason: Option<String>,
+    reason: Option<&str>,
     metadata: &Value,
 ) -> Answered {
     let number = |field: &str| charge[field].as_i64().unwrap_or_default();

@@ -97,6 +97,7 @@ pub(super) struct State {
 pub(super) struct NextDue(pub Option<i64>);
 
 /// What a Checkout Session sells.
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of Stripe's, and any combination of them makes sense")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Basket {
     pub price: String,

@@ -36,7 +36,7 @@ pub(super) struct Change {
     trial_end: Option<i64>,
     missing_card: Option<String>,
     pause: Option<Value>,
-    cancel_at: Option<Option<i64>>,
+    end: Option<End>,
     at_period_end: Option<bool>,
     reductions: Option<Vec<Reduction>>,
     tax: Option<bool>,
@@ -44,6 +44,13 @@ pub(super) struct Change {
     metadata: serde_json::Map<String, Value>,
     refuses_decline: bool,
     waits_for_payment: bool,
+}
+
+/// A date to end on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    At(i64),
+    Never,
 }
 
 /// When the difference is billed.
@@ -92,7 +99,7 @@ pub(super) fn read(turn: &Turn<'_>, subscription: &Value, mut params: Params) ->
         trial_end: read_trial(turn, &mut params)?,
         missing_card: missing_card(&mut params)?,
         pause: read_pause(&mut params)?,
-        cancel_at: read_cancel_at(turn, &mut params)?,
+        end: read_end(turn, &mut params)?,
         at_period_end: params.flag("cancel_at_period_end")?,
         reductions: discounts::take(&mut params)?,
         tax: automatic_tax(&mut params)?,
@@ -117,7 +124,7 @@ fn check(turn: &Turn<'_>, subscription: &Value, change: &Change) -> Result<(), A
     if subscription["status"] == "incomplete" && (!change.items.is_empty() || change.starts_over || change.trial_end.is_some()) {
         return Err(ApiError::refused("id", "The first invoice of the subscription has to be paid before it can be changed."));
     }
-    if change.cancel_at.flatten().is_some() && change.at_period_end == Some(true) {
+    if matches!(change.end, Some(End::At(_))) && change.at_period_end == Some(true) {
         return Err(ApiError::refused(
             "cancel_at",
             "You may only specify one of these parameters: cancel_at, cancel_at_period_end.",
@@ -192,12 +199,12 @@ fn read_pause(params: &mut Params) -> Result<Option<Value>, ApiError> {
     Ok(Some(json!({ "behavior": behavior, "resumes_at": resumes_at })))
 }
 
-fn read_cancel_at(turn: &Turn<'_>, params: &mut Params) -> Result<Option<Option<i64>>, ApiError> {
+fn read_end(turn: &Turn<'_>, params: &mut Params) -> Result<Option<End>, ApiError> {
     match params.take("cancel_at").as_deref() {
         None => Ok(None),
-        Some("") => Ok(Some(None)),
+        Some("") => Ok(Some(End::Never)),
         Some(text) => match text.parse() {
-            Ok(at) if at > turn.now => Ok(Some(Some(at))),
+            Ok(at) if at > turn.now => Ok(Some(End::At(at))),
             Ok(_) => Err(ApiError::refused("cancel_at", "The cancel_at timestamp must be in the future.")),
             Err(_) => Err(ApiError::bad_parameter("parameter_invalid_integer", "cancel_at".to_owned(), "a Unix time")),
         },
@@ -331,8 +338,10 @@ fn set_terms(turn: &mut Turn<'_>, subscription: &mut Value, change: &Change) -> 
 }
 
 fn set_end(subscription: &mut Value, change: &Change, now: i64) {
-    if let Some(at) = change.cancel_at {
-        write_end(subscription, at, false, now);
+    match change.end {
+        Some(End::At(at)) => write_end(subscription, Some(at), false, now),
+        Some(End::Never) => write_end(subscription, None, false, now),
+        None => {}
     }
     match change.at_period_end {
         Some(true) => {
