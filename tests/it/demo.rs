@@ -11,8 +11,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
 use paddock::demo::rig::Tools;
+use tokio::sync::Mutex;
 
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Demos take the same ports when they are free: one at a time, or addresses change between two starts.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A demo in a folder; killed when the test ends early.
 struct Demo {
@@ -158,6 +162,7 @@ fn assert_reached_from_this_machine_only(demo: &Demo, url: &str) {
 
 #[tokio::test]
 async fn a_demo_keeps_its_state_forgets_it_when_told_and_leaves_nothing_running() {
+    let _turn = TURN.lock().await;
     let dir = std::env::temp_dir().join(format!("paddock-demo-test-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
     let marker = dir.join("state/mails");
@@ -264,6 +269,7 @@ fn normal_user(home: &Path) -> Command {
 
 #[test]
 fn a_check_by_a_normal_user_does_the_whole_journey() {
+    let _turn = TURN.blocking_lock();
     let dir = std::env::temp_dir().join(format!("paddock-demo-normal-{}", std::process::id()));
     let (home, programs, crds) = (dir.join("home"), dir.join("programs"), dir.join("crds"));
     for folder in [&dir, &home, &programs, &crds] {
