@@ -135,10 +135,11 @@ fn sync(folder: &Path) -> Result<(), ArchiveError> {
 /// Writes a file in one go, so that it is there whole or not at all.
 fn write_at_once(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
     let unfinished = folder.join(format!("{name}{UNFINISHED}"));
-    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let written =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
     written.map_err(ArchiveError::file("write", &unfinished))?;
     fs::rename(&unfinished, folder.join(name)).map_err(ArchiveError::file("rename", &unfinished))?;
     sync(folder)
@@ -168,14 +169,26 @@ impl Draft {
         let journal = if has(JOURNAL) {
             let path = folder.join(JOURNAL);
             let text = fs::read(&path).map_err(ArchiveError::file("read", &path))?;
-            let journal: Journal = serde_json::from_slice(&text)
-                .map_err(|_| occupied("holds an archive that another version of this program has begun: remove it to begin anew"))?;
+            let journal: Journal = serde_json::from_slice(&text).map_err(|_| {
+                occupied("holds an archive that another version of this program has begun: remove it to begin anew")
+            })?;
             if journal.domain != domain || journal.scope != scope {
-                return Err(occupied(&format!("holds an archive of {} that was begun: remove it to begin another", journal.domain)));
+                return Err(occupied(&format!(
+                    "holds an archive of {} that was begun: remove it to begin another",
+                    journal.domain
+                )));
             }
             journal
         } else if names.is_empty() {
-            Journal { program, domain, scope, began: whole_seconds(now), database: None, parts: Vec::new(), media: Media::default() }
+            Journal {
+                program,
+                domain,
+                scope,
+                began: whole_seconds(now),
+                database: None,
+                parts: Vec::new(),
+                media: Media::default(),
+            }
         } else {
             return Err(occupied("is not empty: name another folder"));
         };
@@ -234,7 +247,12 @@ impl Draft {
     ///
     /// # Errors
     /// They can't be read or written, or it was told to stop.
-    pub fn write_media(&mut self, source: &mut dyn media::Source, part_bytes: u64, watch: &dyn Watch) -> Result<(), ArchiveError> {
+    pub fn write_media(
+        &mut self,
+        source: &mut dyn media::Source,
+        part_bytes: u64,
+        watch: &dyn Watch,
+    ) -> Result<(), ArchiveError> {
         if self.journal.media.done || self.journal.scope == MediaScope::None {
             return Ok(());
         }

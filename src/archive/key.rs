@@ -82,7 +82,9 @@ mod tests {
             assert_eq!(MediaKey::new(fine).unwrap().as_str(), fine);
         }
         let long = "a".repeat(256);
-        for bad in ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a/.", "a\\b", "a\nb", "a\0", "a\u{7f}", "a\u{85}b", long.as_str()] {
+        for bad in
+            ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a/.", "a\\b", "a\nb", "a\0", "a\u{7f}", "a\u{85}b", long.as_str()]
+        {
             assert!(MediaKey::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(MediaKey::new(&"a/".repeat(520)), Err(BadKey::Length));

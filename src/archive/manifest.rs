@@ -174,7 +174,9 @@ impl Manifest {
         match (value["format"].as_str(), value["version"].as_i64()) {
             (Some(FORMAT), Some(1)) => {}
             (Some(FORMAT), Some(other)) => {
-                return Err(Damage::Manifest(format!("its format has version {other}, and this program knows version {VERSION}")));
+                return Err(Damage::Manifest(format!(
+                    "its format has version {other}, and this program knows version {VERSION}"
+                )));
             }
             _ => return Err(bad("it is no manifest of an archive")),
         }
@@ -288,7 +290,8 @@ pub(super) mod tests {
     /// A manifest of a small archive that does not exist.
     pub(in crate::archive) fn sample() -> Manifest {
         let at = "2026-11-25T12:00:00Z".parse().unwrap();
-        let part = |name: &str, unpacked, objects| Part { name: name.into(), bytes: 10, sha256: "0".repeat(64), unpacked, objects };
+        let part =
+            |name: &str, unpacked, objects| Part { name: name.into(), bytes: 10, sha256: "0".repeat(64), unpacked, objects };
         Manifest {
             format: FORMAT.into(),
             version: VERSION,

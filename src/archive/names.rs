@@ -94,12 +94,26 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written_and_no_others_are() {
-        for name in ["database.dump.zst", "media-00001.tar.zst", "media-99999.sha256", "secrets.age", "RESTORE.md", "SHA256SUMS"] {
+        for name in ["database.dump.zst", "media-00001.tar.zst", "media-99999.sha256", "secrets.age", "RESTORE.md", "SHA256SUMS"]
+        {
             assert_eq!(name.parse::<PartName>().unwrap().to_string(), name);
         }
         for name in [
-            "", "..", "/etc/passwd", "../secrets.age", "a/secrets.age", "media-00000.tar.zst", "media-1.tar.zst", "media-+0001.tar.zst",
-            "media-00001.tar", "media-100000.tar.zst", "SECRETS.AGE", "secrets.age ", "manifest.json", "manifest.sig", "journal.json",
+            "",
+            "..",
+            "/etc/passwd",
+            "../secrets.age",
+            "a/secrets.age",
+            "media-00000.tar.zst",
+            "media-1.tar.zst",
+            "media-+0001.tar.zst",
+            "media-00001.tar",
+            "media-100000.tar.zst",
+            "SECRETS.AGE",
+            "secrets.age ",
+            "manifest.json",
+            "manifest.sig",
+            "journal.json",
         ] {
             assert_eq!(name.parse::<PartName>(), Err(NoPart), "{name}");
         }

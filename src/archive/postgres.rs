@@ -102,7 +102,12 @@ impl Address {
         }
         let port = self.port.to_string();
         let Self { host, port: _, user, password, database, ssl_mode, root_certificate } = self;
-        command.env("PGHOST", host).env("PGPORT", port).env("PGUSER", user).env("PGDATABASE", database).env("PGSSLMODE", ssl_mode);
+        command
+            .env("PGHOST", host)
+            .env("PGPORT", port)
+            .env("PGUSER", user)
+            .env("PGDATABASE", database)
+            .env("PGSSLMODE", ssl_mode);
         command.env("PGPASSWORD", password.expose_secret());
         command.envs(root_certificate.iter().map(|file| ("PGSSLROOTCERT", file)));
     }
@@ -154,7 +159,8 @@ impl Program {
         let all = all.filter_map(|path| Some(Self { major: version(&path)?, path }));
         let fit = all.filter(|program| program.major >= major).min_by_key(|program| program.major);
         fit.ok_or_else(|| {
-            let place = folder.map_or_else(|| "on the PATH or in /usr/lib/postgresql".to_owned(), |folder| format!("in {}", folder.display()));
+            let place = folder
+                .map_or_else(|| "on the PATH or in /usr/lib/postgresql".to_owned(), |folder| format!("in {}", folder.display()));
             ArchiveError::Program(format!(
                 "there is no {name} of Postgres {major} or newer {place}; on Debian: apt-get install postgresql-client-{major}, \
                  or name its folder with --pg-bin"
@@ -255,7 +261,9 @@ impl Program {
         let mut command = self.command(address);
         command.args(["--format=custom", "--schema=public", "--no-password", "--no-owner", "--no-privileges", "--no-comments"]);
         command.args(["--no-publications", "--no-subscriptions", "--no-security-labels", "--no-tablespaces"]);
-        command.args(["--exit-on-error", "--single-transaction"]).arg(format!("--dbname={}", connection_string(&address.database)));
+        command
+            .args(["--exit-on-error", "--single-transaction"])
+            .arg(format!("--dbname={}", connection_string(&address.database)));
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         let (mut running, said) = self.spawn(&mut command)?;
         let Some(stdin) = running.0.stdin.take() else { return Err(self.failed("it has no input")) };
@@ -340,7 +348,12 @@ fn last_lines(mut stderr: impl Read) -> String {
 
 /// The major version that a program says: `pg_dump (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)`.
 fn version(path: &Path) -> Option<u32> {
-    let output = Command::new(path).arg("--version").env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).output().ok()?;
+    let output = Command::new(path)
+        .arg("--version")
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .output()
+        .ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let number = text.split_once("(PostgreSQL) ")?.1;
     number.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
@@ -352,7 +365,8 @@ mod tests {
 
     #[test]
     fn addresses_are_read_and_their_passwords_not_shown() {
-        let address = Address::from_url("postgres://m%40x:p%2Fw@db.example:5433/my%20db?sslmode=require&sslrootcert=/ca").unwrap();
+        let address =
+            Address::from_url("postgres://m%40x:p%2Fw@db.example:5433/my%20db?sslmode=require&sslrootcert=/ca").unwrap();
         assert_eq!((address.user.as_str(), address.password.expose_secret(), address.database.as_str()), ("m@x", "p/w", "my db"));
         assert_eq!((address.port, address.ssl_mode.as_str()), (5433, "require"));
         assert_eq!(address.root_certificate.as_deref(), Some(Path::new("/ca")));

@@ -83,7 +83,11 @@ impl Archive {
     pub fn small(&self, name: PartName, most: u64) -> Result<Vec<u8>, ArchiveError> {
         let (_, part) = self.raw(name)?;
         let bytes = read_whole(&self.folder, &part.name, most)?;
-        if hex::encode(crate::crypto::sha256(&bytes)) == part.sha256 { Ok(bytes) } else { Err(Damage::Hash(part.name.clone()).into()) }
+        if hex::encode(crate::crypto::sha256(&bytes)) == part.sha256 {
+            Ok(bytes)
+        } else {
+            Err(Damage::Hash(part.name.clone()).into())
+        }
     }
 
     /// What the dump of the database unpacks to. Check it first: a stream tells of damage only where it comes to it.
@@ -107,7 +111,10 @@ impl Archive {
                 let mut magic = Vec::new();
                 dump.take(5).read_to_end(&mut magic)?;
                 if magic != *b"PGDMP" {
-                    return Err(Inner::Damage(Damage::Packed { name: part.name.clone(), why: "it is no dump of pg_dump -Fc".into() }));
+                    return Err(Inner::Damage(Damage::Packed {
+                        name: part.name.clone(),
+                        why: "it is no dump of pg_dump -Fc".into(),
+                    }));
                 }
                 drain(dump, watch)
             }),
@@ -319,7 +326,9 @@ fn open_file(folder: &Path, name: &str) -> Result<File, ArchiveError> {
     let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Damage::Missing(name.to_owned()).into()),
-        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => return Err(Damage::NoFile(name.to_owned()).into()),
+        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
+            return Err(Damage::NoFile(name.to_owned()).into());
+        }
         Err(error) => return Err(ArchiveError::file("open", path)(error)),
     };
     let ordinary = file.metadata().map_err(ArchiveError::file("look at", &path))?.is_file();

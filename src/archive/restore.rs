@@ -22,8 +22,25 @@ use super::watch::{Progress, Step, Watch};
 
 /// Kinds of entries that a dump of Mastodon's schema has.
 const KINDS: [&str; 20] = [
-    "TABLE", "TABLE DATA", "SEQUENCE", "SEQUENCE OWNED BY", "SEQUENCE SET", "DEFAULT", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT",
-    "INDEX", "VIEW", "MATERIALIZED VIEW", "MATERIALIZED VIEW DATA", "SCHEMA", "COMMENT", "ACL", "DEFAULT ACL", "ENCODING", "STDSTRINGS",
+    "TABLE",
+    "TABLE DATA",
+    "SEQUENCE",
+    "SEQUENCE OWNED BY",
+    "SEQUENCE SET",
+    "DEFAULT",
+    "CONSTRAINT",
+    "CHECK CONSTRAINT",
+    "FK CONSTRAINT",
+    "INDEX",
+    "VIEW",
+    "MATERIALIZED VIEW",
+    "MATERIALIZED VIEW DATA",
+    "SCHEMA",
+    "COMMENT",
+    "ACL",
+    "DEFAULT ACL",
+    "ENCODING",
+    "STDSTRINGS",
     "STATISTICS DATA",
 ];
 /// How many things are named of those that are refused or differ.
@@ -87,13 +104,18 @@ pub fn database(
     }
     if server.version / 10_000 < source / 10_000 {
         let (ours, theirs) = (server.version / 10_000, source / 10_000);
-        return Err(ArchiveError::Given(format!("the dump is of Postgres {theirs}, this server is {ours}: it must not be older")));
+        return Err(ArchiveError::Given(format!(
+            "the dump is of Postgres {theirs}, this server is {ours}: it must not be older"
+        )));
     }
     if let Some(why) = unpatched(server.version) {
         tracing::warn!("{why}");
     }
     if !store.is_empty()? {
-        return Err(ArchiveError::Occupied(format!("the database {} is not empty: make a new one from template0", address.database)));
+        return Err(ArchiveError::Occupied(format!(
+            "the database {} is not empty: make a new one from template0",
+            address.database
+        )));
     }
     if let Some(fork) = release::fork(&archive.manifest.source.migrations) {
         return Err(ArchiveError::Refused(vec![format!("it is a database of {fork}, not of Mastodon")]));

@@ -220,7 +220,8 @@ mod tests {
     use super::*;
 
     fn secrets() -> Secrets {
-        let values = [("LOCAL_DOMAIN", "birds.example"), ("SECRET_KEY_BASE", "s e=c#ret"), ("DB_PASS", "hunter2"), ("OTP_SECRET", "")];
+        let values =
+            [("LOCAL_DOMAIN", "birds.example"), ("SECRET_KEY_BASE", "s e=c#ret"), ("DB_PASS", "hunter2"), ("OTP_SECRET", "")];
         Secrets::pick(&values.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
     }
 

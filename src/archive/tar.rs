@@ -77,7 +77,8 @@ fn pax_record(path: &str) -> Vec<u8> {
 
 fn header(prefix: &[u8], name: &[u8], size: u64, kind: u8) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
-    let mut put = |range: std::ops::Range<usize>, bytes: &[u8]| block[range.start..range.start + bytes.len()].copy_from_slice(bytes);
+    let mut put =
+        |range: std::ops::Range<usize>, bytes: &[u8]| block[range.start..range.start + bytes.len()].copy_from_slice(bytes);
     put(NAME, name);
     put(MODE, b"0000644\0");
     put(OWNER, b"0000000\0");
@@ -256,7 +257,9 @@ mod tests {
             block[SUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
             read_header(&mut &block[..]).unwrap_err().to_string()
         };
-        for (kind, said) in [(b'1', "hard link"), (b'2', "symbolic link"), (b'3', "device"), (b'5', "folder"), (b'6', "pipe"), (b'g', "pax")] {
+        for (kind, said) in
+            [(b'1', "hard link"), (b'2', "symbolic link"), (b'3', "device"), (b'5', "folder"), (b'6', "pipe"), (b'g', "pax")]
+        {
             let error = sealed(&|block: &mut [u8]| block[KIND] = kind);
             assert!(error.contains(said), "{error}");
         }

@@ -32,11 +32,18 @@ fn filled(text: &str, facts: &Facts<'_>) -> Vec<u8> {
     let rows = |table: &str| database.tables.get(table).copied().unwrap_or_default().to_string();
     let media = match completeness.media {
         MediaScope::WithoutCache => {
-            format!("{} files, {} bytes; copies of other servers' files (`cache/`) are left out", completeness.objects, completeness.object_bytes)
+            format!(
+                "{} files, {} bytes; copies of other servers' files (`cache/`) are left out",
+                completeness.objects, completeness.object_bytes
+            )
         }
         MediaScope::None => "not in this archive".to_owned(),
     };
-    let secrets = if completeness.secrets { "in `secrets.age`, encrypted" } else { "not in this archive: bring your own `.env.production`" };
+    let secrets = if completeness.secrets {
+        "in `secrets.age`, encrypted"
+    } else {
+        "not in this archive: bring your own `.env.production`"
+    };
     let newest = migrations.last().map_or("", String::as_str);
     let values = [
         ("{{domain}}", plain(domain)),

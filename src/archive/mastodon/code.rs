@@ -5,21 +5,62 @@
 
 /// Functions that Mastodon's defaults, indexes and views call.
 const CALLED: &[&str] = &[
-    "array_agg", "avg", "coalesce", "concat_ws", "count", "date_part", "extract", "length", "lower", "max", "min", "mode", "nextval",
-    "now", "nullif", "reverse", "row_number", "sum", "timestamp_id", "to_tsvector", "unnest", "upper",
+    "array_agg",
+    "avg",
+    "coalesce",
+    "concat_ws",
+    "count",
+    "date_part",
+    "extract",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "mode",
+    "nextval",
+    "now",
+    "nullif",
+    "reverse",
+    "row_number",
+    "sum",
+    "timestamp_id",
+    "to_tsvector",
+    "unnest",
+    "upper",
 ];
 /// Words that may stand before a parenthesis and are no function.
 const WORDS: &[&str] = &[
-    "all", "and", "any", "array", "as", "between", "by", "case", "check", "distinct", "else", "exists", "filter", "from", "group", "having",
-    "in", "interval", "is", "join", "lateral", "like", "not", "on", "or", "order", "over", "select", "then", "union", "values", "when",
-    "where", "within",
+    "all", "and", "any", "array", "as", "between", "by", "case", "check", "distinct", "else", "exists", "filter", "from",
+    "group", "having", "in", "interval", "is", "join", "lateral", "like", "not", "on", "or", "order", "over", "select", "then",
+    "union", "values", "when", "where", "within",
 ];
 /// A name that the view `instances` gives to a part of itself, with columns behind it.
 const NAMED: &str = "domain_counts";
 /// All words of `timestamp_id` (`lib/mastodon/snowflake.rb`). None of them reads or changes a table.
 const TIMESTAMP_ID: &[&str] = &[
-    "declare", "time_part", "bigint", "sequence_base", "tail", "begin", "date_part", "epoch", "now", "substr", "md5", "table_name", "text",
-    "nextval", "_id_seq", "bit", "return", "end", "x", "cast", "as", "numeric", "integer",
+    "declare",
+    "time_part",
+    "bigint",
+    "sequence_base",
+    "tail",
+    "begin",
+    "date_part",
+    "epoch",
+    "now",
+    "substr",
+    "md5",
+    "table_name",
+    "text",
+    "nextval",
+    "_id_seq",
+    "bit",
+    "return",
+    "end",
+    "x",
+    "cast",
+    "as",
+    "numeric",
+    "integer",
 ];
 /// Its name and arguments.
 pub const FUNCTION: &str = "timestamp_id(text)";
@@ -68,7 +109,8 @@ pub fn is_plain_check(definition: &str) -> bool {
     let inner = definition.strip_prefix("CHECK ((").and_then(|rest| rest.split_once("))"));
     inner.is_some_and(|(inner, rest)| {
         let column = inner.strip_suffix(" IS NOT NULL").unwrap_or_default();
-        let plain = !column.is_empty() && column.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        let plain =
+            !column.is_empty() && column.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         plain && ["", " NOT VALID"].contains(&rest)
     })
 }
@@ -96,7 +138,8 @@ fn words(sql: &str) -> Vec<Word> {
             found.push(if first == '"' { Word::Name(inside) } else { Word::Text(inside) });
             rest = behind;
         } else if first.is_alphabetic() || first == '_' {
-            let end = rest.find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '$')).unwrap_or(rest.len());
+            let end =
+                rest.find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '$')).unwrap_or(rest.len());
             found.push(Word::Name(rest[..end].to_lowercase()));
             rest = &rest[end..];
         } else {
@@ -162,7 +205,9 @@ mod tests {
     #[test]
     fn checks_may_say_that_a_column_is_not_null() {
         assert!(is_plain_check("CHECK ((account_id IS NOT NULL))") && is_plain_check("CHECK ((x IS NOT NULL)) NOT VALID"));
-        for bad in ["CHECK ((f(x) IS NOT NULL))", "CHECK ((x > 0))", "CHECK ((x IS NOT NULL)) OR f()", "CHECK ((\"x\" IS NOT NULL))", ""] {
+        for bad in
+            ["CHECK ((f(x) IS NOT NULL))", "CHECK ((x > 0))", "CHECK ((x IS NOT NULL)) OR f()", "CHECK ((\"x\" IS NOT NULL))", ""]
+        {
             assert!(!is_plain_check(bad), "{bad}");
         }
     }

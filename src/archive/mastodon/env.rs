@@ -139,11 +139,14 @@ mod tests {
         let folder = media(&parse("PAPERCLIP_ROOT_PATH=/srv/system")).unwrap();
         assert_eq!(folder, Some(MediaPlace::Folder("/srv/system".into())));
         let s3 = "S3_ENABLED=true\nS3_BUCKET=b\nAWS_ACCESS_KEY_ID=k\nAWS_SECRET_ACCESS_KEY=s\n";
-        let Some(MediaPlace::Bucket(bucket)) = media(&parse(&format!("{s3}S3_HOSTNAME=h.example\nS3_KEY_PREFIX=/p/"))).unwrap() else {
+        let Some(MediaPlace::Bucket(bucket)) = media(&parse(&format!("{s3}S3_HOSTNAME=h.example\nS3_KEY_PREFIX=/p/"))).unwrap()
+        else {
             panic!("a bucket")
         };
         assert_eq!((bucket.endpoint.as_str(), bucket.prefix.as_str()), ("https://h.example/", "p/"));
-        let Some(MediaPlace::Bucket(bucket)) = media(&parse(&format!("{s3}S3_REGION=eu-west-1"))).unwrap() else { panic!("a bucket") };
+        let Some(MediaPlace::Bucket(bucket)) = media(&parse(&format!("{s3}S3_REGION=eu-west-1"))).unwrap() else {
+            panic!("a bucket")
+        };
         assert_eq!((bucket.endpoint.as_str(), bucket.prefix.as_str()), ("https://s3.eu-west-1.amazonaws.com/", ""));
         assert!(media(&parse("S3_ENABLED=true")).unwrap_err().to_string().contains("S3_BUCKET"));
     }

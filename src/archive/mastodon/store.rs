@@ -84,7 +84,8 @@ impl Store {
     /// Who asks, and whom.
     pub fn server(&mut self) -> Result<Server, ArchiveError> {
         let what = "ask the database for its version";
-        let sql = "select current_setting('server_version_num')::int4, rolsuper from pg_catalog.pg_roles where rolname = current_user";
+        let sql =
+            "select current_setting('server_version_num')::int4, rolsuper from pg_catalog.pg_roles where rolname = current_user";
         let row = self.row(what, sql)?;
         let version: i32 = row.try_get(0).map_err(ArchiveError::sql(what))?;
         let superuser = row.try_get(1).map_err(ArchiveError::sql(what))?;

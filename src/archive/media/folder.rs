@@ -81,7 +81,11 @@ impl FolderSource {
                 continue;
             };
             let passed = self.after.as_deref().is_some_and(|after| {
-                if entry.is_folder() { entry.name.as_str() < after && !after.starts_with(&entry.name) } else { entry.name.as_str() <= after }
+                if entry.is_folder() {
+                    entry.name.as_str() < after && !after.starts_with(&entry.name)
+                } else {
+                    entry.name.as_str() <= after
+                }
             });
             if passed || entry.name == CACHE {
                 continue;

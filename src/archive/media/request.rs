@@ -124,7 +124,11 @@ pub async fn refused(what: &str, answer: Response) -> MediaError {
     let text = answer.text().await.unwrap_or_default();
     let code = between(&text, "<Code>", "</Code>").next().unwrap_or_default();
     let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    MediaError::Refused { what: what.to_owned(), status, code: if plain { code.chars().take(80).collect() } else { String::new() } }
+    MediaError::Refused {
+        what: what.to_owned(),
+        status,
+        code: if plain { code.chars().take(80).collect() } else { String::new() },
+    }
 }
 
 /// A name as it may stand in a path: everything but letters, digits and `-_.~/` is escaped.

@@ -314,8 +314,7 @@ impl Put {
         }
         let (what, object) = (format!("write {}", self.key), format!("{}{}", bucket.address.prefix, self.key));
         let headers = self.headers(&bucket);
-        let ask =
-            Ask { what: &what, method: Method::PUT, object: &object, query: "", sha256: &self.sha256, headers: &headers };
+        let ask = Ask { what: &what, method: Method::PUT, object: &object, query: "", sha256: &self.sha256, headers: &headers };
         bucket.demand(&ask, Some(&body), &[]).await.map(drop)
     }
 
@@ -323,8 +322,7 @@ impl Put {
         let (what, object) = (format!("write {}", self.key), format!("{}{}", bucket.address.prefix, self.key));
         let mut headers = self.headers(bucket);
         headers.push(("content-length", self.size.to_string()));
-        let ask =
-            Ask { what: &what, method: Method::PUT, object: &object, query: "", sha256: &self.sha256, headers: &headers };
+        let ask = Ask { what: &what, method: Method::PUT, object: &object, query: "", sha256: &self.sha256, headers: &headers };
         let answer = bucket.send(&ask, Some(body)).await?;
         if answer.status().is_success() { Ok(()) } else { Err(refused(&what, answer).await) }
     }

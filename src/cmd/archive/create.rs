@@ -77,12 +77,17 @@ impl Create {
         let secrets = match (self.lock()?, self.without_secrets) {
             (_, true) => None,
             (None, false) => {
-                return Err(given("whom are the secrets for? give --passphrase-file or --recipient, or leave them out with --without-secrets"));
+                return Err(given(
+                    "whom are the secrets for? give --passphrase-file or --recipient, or leave them out with --without-secrets",
+                ));
             }
             (Some(lock), false) => {
                 let missing = picked.missing();
                 if !missing.is_empty() {
-                    return Err(ArchiveError::Given(format!("--env has no {}: is it the server's .env.production?", missing.join(", "))));
+                    return Err(ArchiveError::Given(format!(
+                        "--env has no {}: is it the server's .env.production?",
+                        missing.join(", ")
+                    )));
                 }
                 Some((picked, lock))
             }
@@ -98,7 +103,9 @@ impl Create {
         if let Some(path) = &self.passphrase_file {
             let passphrase = read_passphrase(path)?;
             if !secrets::is_long_enough(&passphrase) {
-                return Err(ArchiveError::Given("the passphrase has fewer than 12 letters: whoever finds the archive could guess it".into()));
+                return Err(ArchiveError::Given(
+                    "the passphrase has fewer than 12 letters: whoever finds the archive could guess it".into(),
+                ));
             }
             return Ok(Some(Lock::Passphrase(passphrase)));
         }
@@ -107,14 +114,17 @@ impl Create {
 }
 
 pub fn run(create: &Create, handle: &Handle, teller: &Teller) -> Result<(), ArchiveError> {
-    let variables = create.env.as_deref().map(|path| Ok::<_, ArchiveError>(env::parse(&read_text(path)?))).transpose()?.unwrap_or_default();
+    let variables =
+        create.env.as_deref().map(|path| Ok::<_, ArchiveError>(env::parse(&read_text(path)?))).transpose()?.unwrap_or_default();
     let Plan { address, domain, web_domain, secrets, signing } = create.plan(&variables)?;
     let scope = if create.database_only { MediaScope::None } else { MediaScope::WithoutCache };
     let place = match (create.media.place()?, scope) {
         (_, MediaScope::None) => None,
         (Some(place), MediaScope::WithoutCache) => Some(place),
         (None, MediaScope::WithoutCache) => Some(env::media(&variables)?.ok_or_else(|| {
-            ArchiveError::Given("where are the media? give --media FOLDER, --s3-bucket, or S3_… in --env; or --database-only".into())
+            ArchiveError::Given(
+                "where are the media? give --media FOLDER, --s3-bucket, or S3_… in --env; or --database-only".into(),
+            )
         })?),
     };
     let program = format!("paddock {}", env!("CARGO_PKG_VERSION"));
@@ -168,7 +178,10 @@ fn tell(archive: &Archive) {
         println!("\nThe archive is complete and was read back: {} in {} files.", size(bytes), manifest.parts.len() + 2);
         println!("signed by {}", archive.signer);
         if complete.left_out_count + complete.vanished > 0 {
-            println!("not in it: {} files that don't fit the format, {} that were deleted meanwhile", complete.left_out_count, complete.vanished);
+            println!(
+                "not in it: {} files that don't fit the format, {} that were deleted meanwhile",
+                complete.left_out_count, complete.vanished
+            );
         }
         println!("check it anywhere: paddock archive verify {} --signer {}", archive.folder().display(), archive.signer);
     } else {

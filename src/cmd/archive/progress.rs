@@ -91,7 +91,11 @@ impl Watch for Teller {
         let pace = pace(progress, told.from, now.duration_since(told.begun));
         let mut stderr = std::io::stderr().lock();
         // Nobody reads it any more: the work goes on all the same.
-        let _ = if self.terminal { write!(stderr, "\r\x1b[K{}", line(progress, pace)) } else { writeln!(stderr, "{}", event(progress, pace)) };
+        let _ = if self.terminal {
+            write!(stderr, "\r\x1b[K{}", line(progress, pace))
+        } else {
+            writeln!(stderr, "{}", event(progress, pace))
+        };
         let _ = stderr.flush();
     }
 
@@ -112,7 +116,8 @@ fn line(progress: Progress, Pace { rate, remaining }: Pace) -> String {
     let Progress { step, bytes, total, objects } = progress;
     let mut text = format!("{:<8} ", step.to_string());
     if let Some(total) = total.filter(|total| *total > 0) {
-        let parts = |whole: u64| u64::try_from(u128::from(bytes.min(total)) * u128::from(whole) / u128::from(total)).unwrap_or(whole);
+        let parts =
+            |whole: u64| u64::try_from(u128::from(bytes.min(total)) * u128::from(whole) / u128::from(total)).unwrap_or(whole);
         let (full, percent) = (parts(BAR), parts(100));
         let bar = |length: u64, letter: &str| letter.repeat(usize::try_from(length).unwrap_or(0));
         // Writing into a String can't fail.

@@ -94,7 +94,9 @@ fn described(archive: &Archive) -> String {
     let Manifest { program, snapshot, source, database, identity, completeness, parts, .. } = &archive.manifest;
     let rows = |table: &str| database.tables.get(table).copied().unwrap_or_default();
     let media = match completeness.media {
-        MediaScope::WithoutCache => format!("{} files, {}; without cache/", completeness.objects, size(completeness.object_bytes)),
+        MediaScope::WithoutCache => {
+            format!("{} files, {}; without cache/", completeness.objects, size(completeness.object_bytes))
+        }
         MediaScope::None => "not in it".to_owned(),
     };
     let release = source.mastodon.as_deref().unwrap_or("unknown");
@@ -153,7 +155,12 @@ pub fn verify(verify: &Verify, teller: &Teller) -> Result<(), ArchiveError> {
             "event": "verified", "signer": archive.signer.to_string(), "parts": parts.len(), "objects": completeness.objects,
             "bytes": archive.manifest.bytes(), "secrets_opened": opened,
         }),
-        &format!("Every byte is what {} has signed: {} parts, {} media files.", archive.signer, parts.len(), completeness.objects),
+        &format!(
+            "Every byte is what {} has signed: {} parts, {} media files.",
+            archive.signer,
+            parts.len(),
+            completeness.objects
+        ),
     );
     Ok(())
 }
@@ -208,7 +215,9 @@ fn sentence(what: &str, compared: Compared) -> String {
         Some(_) => ", and the secrets open what is encrypted",
         None => "",
     };
-    format!("{what}: {rows} rows in {tables} tables, {sequences} sequences, {actors} public keys; {pairs} private keys fit theirs{opened}.")
+    format!(
+        "{what}: {rows} rows in {tables} tables, {sequences} sequences, {actors} public keys; {pairs} private keys fit theirs{opened}."
+    )
 }
 
 pub fn restore(options: Restore, handle: &Handle, teller: &Teller) -> Result<(), ArchiveError> {
@@ -227,7 +236,9 @@ pub fn restore(options: Restore, handle: &Handle, teller: &Teller) -> Result<(),
     let place = match (media.place()?, wanted, without_media) {
         (_, MediaScope::None, _) | (_, MediaScope::WithoutCache, true) => None,
         (Some(place), MediaScope::WithoutCache, false) => Some(place),
-        (None, MediaScope::WithoutCache, false) => return Err(given("where to with the media? give --media FOLDER, --s3-bucket, or --without-media")),
+        (None, MediaScope::WithoutCache, false) => {
+            return Err(given("where to with the media? give --media FOLDER, --s3-bucket, or --without-media"));
+        }
     };
     let archive = checked(&archive, teller)?;
     let secrets = unlocked(&archive, &unlock)?;

@@ -46,7 +46,10 @@ async fn relations(url: &str) -> i64 {
 /// What is put into the database, and what must be named.
 const HOSTILE: &[(&str, &str)] = &[
     ("create function evil() returns int language sql as 'select 1'", "FUNCTION public evil()"),
-    ("create function timestamp_id(a text, b text) returns int language sql as 'select 1'", "FUNCTION public timestamp_id(text, text)"),
+    (
+        "create function timestamp_id(a text, b text) returns int language sql as 'select 1'",
+        "FUNCTION public timestamp_id(text, text)",
+    ),
     (
         "create or replace function timestamp_id(table_name text) returns bigint language plpgsql as $$ begin execute 'drop table users'; return 1; end $$",
         "its body has",
@@ -63,12 +66,21 @@ const HOSTILE: &[(&str, &str)] = &[
     ("create rule r as on update to settings do instead nothing", "RULE public settings r"),
     ("alter table users add constraint c check (query_to_xml('select 1', true, true, '') is not null)", "check c"),
     ("alter table users add constraint c check (pg_sleep(0) is not null or id > 0)", "check c"),
-    ("alter table settings alter column value set default query_to_xml('delete from users', true, true, '')::text", "calls query_to_xml"),
-    ("alter table settings alter column value set default pg_catalog.set_config('log_statement', 'all', false)", "calls set_config"),
+    (
+        "alter table settings alter column value set default query_to_xml('delete from users', true, true, '')::text",
+        "calls query_to_xml",
+    ),
+    (
+        "alter table settings alter column value set default pg_catalog.set_config('log_statement', 'all', false)",
+        "calls set_config",
+    ),
     ("alter table settings add column g text generated always as (upper(var)) stored", "generated column"),
     ("create index i on settings (quote_literal(var))", "calls quote_literal"),
     ("create view settings_of_all as select * from settings", "view settings_of_all"),
-    ("create or replace view user_ips as select id as user_id, max(current_sign_in_at) as used_at from users where pg_sleep(0) is not null group by id", "calls pg_sleep"),
+    (
+        "create or replace view user_ips as select id as user_id, max(current_sign_in_at) as used_at from users where pg_sleep(0) is not null group by id",
+        "calls pg_sleep",
+    ),
     ("alter table users enable row level security", "ROW SECURITY public users"),
     ("create policy p on users using (true)", "POLICY public users p"),
     ("create domain d as int check (value > 0)", "DOMAIN public d"),

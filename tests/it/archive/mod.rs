@@ -110,15 +110,14 @@ impl Owned {
         run(&owned.url, MORE).await;
         let mut database = PgConnection::connect(&owned.url).await.unwrap();
         for (username, pair) in [("wren", key_pair()), ("robin", key_pair())] {
-            let account: i64 = sqlx::query_scalar(
-                "insert into accounts (username, public_key, private_key) values ($1, $2, $3) returning id",
-            )
-            .bind(username)
-            .bind(pair.0)
-            .bind(pair.1)
-            .fetch_one(&mut database)
-            .await
-            .unwrap();
+            let account: i64 =
+                sqlx::query_scalar("insert into accounts (username, public_key, private_key) values ($1, $2, $3) returning id")
+                    .bind(username)
+                    .bind(pair.0)
+                    .bind(pair.1)
+                    .fetch_one(&mut database)
+                    .await
+                    .unwrap();
             sqlx::query("insert into users (email, account_id, otp_secret) values ($1 || '@mail.example', $2, $3)")
                 .bind(username)
                 .bind(account)
@@ -148,13 +147,15 @@ impl Owned {
                 .await
                 .unwrap();
         for (account, public, private) in rows {
-            sqlx::query("insert into keypairs (account_id, local_fragment, public_key, private_key) values ($1, '#main-key', $2, $3)")
-                .bind(account)
-                .bind(public)
-                .bind(encrypted(&private))
-                .execute(&mut database)
-                .await
-                .unwrap();
+            sqlx::query(
+                "insert into keypairs (account_id, local_fragment, public_key, private_key) values ($1, '#main-key', $2, $3)",
+            )
+            .bind(account)
+            .bind(public)
+            .bind(encrypted(&private))
+            .execute(&mut database)
+            .await
+            .unwrap();
         }
         run(&self.url, "update accounts set public_key = '', private_key = null where domain is null").await;
     }
@@ -271,7 +272,10 @@ fn write_files(root: &Path, files: &[(String, Vec<u8>)]) {
 
 /// A small archive whose database is no real one, for what never comes to restoring.
 fn small_archive(folder: &Folder) -> (Archive, SigningKey) {
-    write_files(&folder.join("media"), &[("a/1.png".into(), noise(1, 5000)), ("a/2.png".into(), noise(2, 10)), ("b.png".into(), noise(3, 513))]);
+    write_files(
+        &folder.join("media"),
+        &[("a/1.png".into(), noise(1, 5000)), ("a/2.png".into(), noise(2, 10)), ("b.png".into(), noise(3, 513))],
+    );
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
     let wanted = Wanted { domain: "birds.example".into(), scope: MediaScope::WithoutCache, program: "a test".into(), now };
     let mut draft = Draft::open(&folder.join("archive"), wanted).unwrap();

@@ -150,8 +150,16 @@ async fn after_ctrl_c_and_after_kill_the_same_command_goes_on() {
     for (name, signal, code) in [("int", Signal::SIGINT, Some(130)), ("kill", Signal::SIGKILL, None)] {
         let archive = folder.join(name);
         let path = archive.to_str().unwrap();
-        let arguments =
-            ["create", path, "--env", env.to_str().unwrap(), "--passphrase-file", passphrase.to_str().unwrap(), "--part-size", "1"];
+        let arguments = [
+            "create",
+            path,
+            "--env",
+            env.to_str().unwrap(),
+            "--passphrase-file",
+            passphrase.to_str().unwrap(),
+            "--part-size",
+            "1",
+        ];
         let ended = ended_by(signal, &arguments, &archive);
         assert_eq!(ended.code(), code, "{name}");
         assert!(archive.join("journal.json").exists() && !archive.join("manifest.sig").exists(), "{name}");

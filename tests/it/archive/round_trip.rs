@@ -10,7 +10,15 @@ use super::{Folder, Owned, PASSPHRASE, ends, media, paddock, write_files};
 use crate::harness::S3Client;
 
 fn escaped(key: &str) -> String {
-    key.bytes().map(|byte| if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    key.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }
 
 fn manifest(folder: &std::path::Path) -> Manifest {
@@ -63,8 +71,22 @@ async fn from_bucket_to_bucket_with_the_program_alone() {
     let target = Owned::new().await;
     let secrets = folder.join("secrets.env");
     let mut restore = Command::new(env!("CARGO_BIN_EXE_paddock"));
-    restore.args(["archive", "restore", path, "--signer", signer, "--passphrase-file", passphrase, "--s3-bucket", &to, "--s3-endpoint"]);
-    restore.args([s3.endpoint(), "--s3-region", REGION, "--env-out"]).arg(&secrets).env("PADDOCK_ARCHIVE_DATABASE_URL", &target.url);
+    restore.args([
+        "archive",
+        "restore",
+        path,
+        "--signer",
+        signer,
+        "--passphrase-file",
+        passphrase,
+        "--s3-bucket",
+        &to,
+        "--s3-endpoint",
+    ]);
+    restore
+        .args([s3.endpoint(), "--s3-region", REGION, "--env-out"])
+        .arg(&secrets)
+        .env("PADDOCK_ARCHIVE_DATABASE_URL", &target.url);
     restore.env("AWS_ACCESS_KEY_ID", access).env("AWS_SECRET_ACCESS_KEY", secret);
     let (restored, _) = ends(&restore.output().unwrap(), 0);
     assert_eq!((restored["objects"].as_u64(), restored["compared"]["pairs"].as_u64()), (Some(objects), Some(2)), "{restored}");
@@ -76,7 +98,10 @@ async fn from_bucket_to_bucket_with_the_program_alone() {
         assert_eq!(status, if key.starts_with("cache/") { 404 } else { 200 }, "{key}");
     }
     let secrets = fs::read_to_string(secrets).unwrap();
-    assert!(secrets.contains("SECRET_KEY_BASE='s3cret'\n") && secrets.contains("WEB_DOMAIN='social.birds.example'\n"), "{secrets}");
+    assert!(
+        secrets.contains("SECRET_KEY_BASE='s3cret'\n") && secrets.contains("WEB_DOMAIN='social.birds.example'\n"),
+        "{secrets}"
+    );
     assert!(!secrets.contains("not-for-others") && !secrets.contains("DB_"), "{secrets}");
 
     // Out again: the same rows, keys and files.
@@ -88,7 +113,10 @@ async fn from_bucket_to_bucket_with_the_program_alone() {
     create.env("AWS_ACCESS_KEY_ID", access).env("AWS_SECRET_ACCESS_KEY", secret);
     ends(&create.output().unwrap(), 0);
     let (one, other) = (manifest(&archive), manifest(&again));
-    assert_eq!((&one.database.tables, &one.identity, &one.completeness), (&other.database.tables, &other.identity, &other.completeness));
+    assert_eq!(
+        (&one.database.tables, &one.identity, &one.completeness),
+        (&other.database.tables, &other.identity, &other.completeness)
+    );
     for number in one.media_parts() {
         let index = |folder: &std::path::Path| fs::read_to_string(folder.join(format!("media-{number:05}.sha256"))).unwrap();
         assert_eq!(index(&archive), index(&again));
@@ -110,7 +138,11 @@ async fn from_folder_to_folder_and_proven_by_restoring() {
 
     let (proven, _) = ends(&paddock(&["verify", path, "--restore", "--key-file", key_file]), 0);
     let compared = &proven["compared"];
-    assert_eq!((proven["event"].as_str(), compared["actors"].as_u64(), compared["pairs"].as_u64()), (Some("proven"), Some(2), Some(2)), "{proven}");
+    assert_eq!(
+        (proven["event"].as_str(), compared["actors"].as_u64(), compared["pairs"].as_u64()),
+        (Some("proven"), Some(2), Some(2)),
+        "{proven}"
+    );
     assert!(compared["rows"].as_u64().unwrap() > 550, "{proven}");
 
     let target = Owned::new().await;
@@ -142,7 +174,15 @@ async fn keys_that_4_7_has_moved_and_encrypted_are_the_same_keys() {
     let (env, passphrase) = (folder.write("env", &source.env("")), folder.write("passphrase", PASSPHRASE));
     let passphrase = passphrase.to_str().unwrap();
     let create = |path: &std::path::Path| {
-        let arguments = ["create", path.to_str().unwrap(), "--env", env.to_str().unwrap(), "--passphrase-file", passphrase, "--database-only"];
+        let arguments = [
+            "create",
+            path.to_str().unwrap(),
+            "--env",
+            env.to_str().unwrap(),
+            "--passphrase-file",
+            passphrase,
+            "--database-only",
+        ];
         ends(&paddock(&arguments), 0);
         manifest(path)
     };
@@ -161,14 +201,22 @@ async fn keys_that_4_7_has_moved_and_encrypted_are_the_same_keys() {
     assert_eq!(restored["compared"]["pairs"].as_u64(), Some(2), "{restored}");
     // Without the secrets, nothing can be said of them.
     let restored = restore(&Owned::new().await, &[]);
-    assert_eq!((restored["compared"]["pairs"].as_u64(), restored["compared"]["actors"].as_u64()), (Some(0), Some(2)), "{restored}");
+    assert_eq!(
+        (restored["compared"]["pairs"].as_u64(), restored["compared"]["actors"].as_u64()),
+        (Some(0), Some(2)),
+        "{restored}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_do_not_fit_and_rows_that_are_missing_are_said() {
     let folder = Folder::new("differs");
     let source = Owned::mastodon().await;
-    super::run(&source.url, "update accounts set private_key = (select private_key from accounts where username = 'robin') where username = 'wren'").await;
+    super::run(
+        &source.url,
+        "update accounts set private_key = (select private_key from accounts where username = 'robin') where username = 'wren'",
+    )
+    .await;
     let (env, passphrase) = (folder.write("env", &source.env("")), folder.write("passphrase", PASSPHRASE));
     let (archive, passphrase) = (folder.join("archive"), passphrase.to_str().unwrap().to_owned());
     let path = archive.to_str().unwrap();
@@ -209,7 +257,8 @@ async fn what_is_not_given_is_asked_for_before_anything_is_touched() {
         assert!(!archive.exists(), "{arguments:?}");
     }
     let empty = Owned::new().await;
-    let arguments = ["create", path, "--database-url", &empty.url, "--domain", "a.example", "--without-secrets", "--database-only"];
+    let arguments =
+        ["create", path, "--database-url", &empty.url, "--domain", "a.example", "--without-secrets", "--database-only"];
     let (_, said) = ends(&paddock(&arguments), 2);
     assert!(said.contains("is not Mastodon's"), "{said}");
 }
