@@ -20,13 +20,11 @@ impl Params {
     /// Reads a query string or a form.
     pub(super) fn parse(text: &str) -> Self {
         let mut unnumbered = 0_u32;
-        let mut numbered = |name: String| match name.strip_suffix("[]") {
-            // `a[]=1&a[]=2` are two.
-            Some(list) => {
-                unnumbered += 1;
-                format!("{list}[{unnumbered}]")
-            }
-            None => name,
+        // `a[]=1&a[]=2` are two.
+        let mut numbered = |name: String| {
+            let Some(list) = name.strip_suffix("[]") else { return name };
+            unnumbered += 1;
+            format!("{list}[{unnumbered}]")
         };
         let fields = form_urlencoded::parse(text.as_bytes())
             .map(|(name, value)| (numbered(name.into_owned()), value.into_owned()))
