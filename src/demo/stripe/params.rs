@@ -19,8 +19,16 @@ pub(super) struct Params {
 impl Params {
     /// Reads a query string or a form.
     pub(super) fn parse(text: &str) -> Self {
-        let fields =
-            form_urlencoded::parse(text.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        let mut unnumbered = 0_u32;
+        // `a[]=1&a[]=2` are two.
+        let mut numbered = |name: String| {
+            let Some(list) = name.strip_suffix("[]") else { return name };
+            unnumbered += 1;
+            format!("{list}[{unnumbered}]")
+        };
+        let fields = form_urlencoded::parse(text.as_bytes())
+            .map(|(name, value)| (numbered(name.into_owned()), value.into_owned()))
+            .collect();
         Self { path: String::new(), fields }
     }
 
@@ -125,7 +133,7 @@ impl Params {
         parts
     }
 
-    /// `field[0]=…&field[1]=…` or `field[]=…`.
+    /// `field[0]=…&field[1]=…` or `field[]=…&field[]=…`.
     pub(super) fn strings(&mut self, field: &str) -> Vec<String> {
         self.group(field).fields.into_values().collect()
     }
@@ -160,5 +168,6 @@ mod tests {
         assert_eq!(items[0].clone().finish().unwrap_err().param.as_deref(), Some("line_items[0][quantity]"));
         assert_eq!(params.metadata().get("a"), Some(&Value::from("b")));
         assert_eq!(params.finish().unwrap_err().param.as_deref(), Some("x[y][z]"));
+        assert_eq!(Params::parse("a[]=1&a[]=2&b=3").strings("a"), ["1", "2"]);
     }
 }
