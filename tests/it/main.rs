@@ -21,6 +21,7 @@ mod dns;
 mod faults;
 mod fleet;
 mod harness;
+mod histories;
 mod image;
 mod mail;
 mod metrics;
