@@ -24,6 +24,7 @@ mod ending;
 mod faults;
 mod fleet;
 mod harness;
+mod histories;
 mod image;
 mod mail;
 mod metrics;
