@@ -32,8 +32,9 @@ pub const KEPT: [&str; 14] = [
 ];
 /// The largest `secrets.age` that is read, in bytes.
 pub const LARGEST: u64 = 1024 * 1024;
-/// The most work that a passphrase may ask for, as a power of two: about a minute, so that a forged file can't ask for days.
-const MOST_WORK: u8 = 22;
+/// The most work that a passphrase may ask for, as a power of two: 1 GiB of memory and some seconds, so that a forged file can't ask for
+/// all there is. Our own choose about a second.
+const MOST_WORK: u8 = 20;
 
 /// The variables of a server.
 #[derive(Clone, Default)]
