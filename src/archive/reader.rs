@@ -96,9 +96,9 @@ impl Archive {
     /// It is not there.
     pub fn database(&self) -> Result<(impl Read + Send + use<>, u64), ArchiveError> {
         let (file, part) = self.raw(PartName::Database)?;
-        let unpacked = part.unpacked.unwrap_or_default();
+        let bytes = part.unpacked.unwrap_or_default();
         let unpacker = decompressor(file).map_err(ArchiveError::file("unpack", self.folder.join(&part.name)))?;
-        Ok((Limited::new(unpacker, unpacked), unpacked))
+        Ok((Limited::new(unpacker, bytes), bytes))
     }
 
     /// Checks one part against the manifest; a compressed one is unpacked as well. `read` is told how many bytes were read.

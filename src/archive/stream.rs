@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn what_goes_through_is_counted_on_both_sides() {
-        let mut packer = compressor(Counted::new(Vec::new())).unwrap();
-        packer.write_all(&[7; 100_000]).unwrap();
-        let (packed, bytes, hash) = packer.finish().unwrap().finish();
+        let mut zstd = compressor(Counted::new(Vec::new())).unwrap();
+        zstd.write_all(&[7; 100_000]).unwrap();
+        let (packed, bytes, hash) = zstd.finish().unwrap().finish();
         assert!(bytes < 1000 && bytes == u64::try_from(packed.len()).unwrap());
         assert_eq!(hash, hex::encode(Sha256::digest(&packed)));
         let mut back = Counted::new(decompressor(&packed[..]).unwrap());

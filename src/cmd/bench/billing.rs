@@ -77,7 +77,7 @@ struct World {
 pub(super) async fn measure(dir: &Path, subscriptions: u32) -> anyhow::Result<String> {
     let world = World::open(dir, subscriptions).await?;
     let mut chance = StdRng::seed_from_u64(SEED);
-    let web = Program::start("web", &world.config_file, Some(world.pages.join("/readyz")?), &dir.join("web.log")).await?;
+    let web = Program::start("web", &world.config_file, None, Some(world.pages.join("/readyz")?), &dir.join("web.log")).await?;
     let placed = step("customers who have ordered", orders::place(&world.db, &world.config, subscriptions)).await?;
     step("all have paid", pay(&world, &placed)).await?;
     let wanted = usize::try_from(subscriptions)?.saturating_mul(EVENTS_EACH);
@@ -312,12 +312,13 @@ async fn send(world: &World, deliveries: Vec<Arc<str>>) -> anyhow::Result<Rush> 
 /// Workers begin and are killed; the last one goes on until nothing is due.
 async fn settle(world: &World, chance: &mut StdRng) -> anyhow::Result<()> {
     for death in 0..DEATHS {
-        let doomed = Program::start("worker", &world.config_file, None, &world.dir.join(format!("worker-{death}.log"))).await?;
+        let doomed =
+            Program::start("worker", &world.config_file, None, None, &world.dir.join(format!("worker-{death}.log"))).await?;
         tokio::time::sleep(Duration::from_millis(chance.random_range(300..2500))).await;
         // Dropped is killed: no orderly end.
         drop(doomed);
     }
-    let mut worker = Program::start("worker", &world.config_file, None, &world.dir.join("worker.log")).await?;
+    let mut worker = Program::start("worker", &world.config_file, None, None, &world.dir.join("worker.log")).await?;
     quiet(world, &mut worker).await?;
     worker.stop().await
 }
@@ -349,7 +350,7 @@ async fn quiet(world: &World, worker: &mut Program) -> anyhow::Result<()> {
 /// Has everything compared and repaired, then compares once more: what was found, and what is left.
 async fn compare(world: &World) -> anyhow::Result<(usize, usize)> {
     queue::enqueue(&mut *world.db.worker().acquire().await?, &SweepStripe {}, None).await?;
-    let mut worker = Program::start("worker", &world.config_file, None, &world.dir.join("sweep.log")).await?;
+    let mut worker = Program::start("worker", &world.config_file, None, None, &world.dir.join("sweep.log")).await?;
     quiet(world, &mut worker).await?;
     worker.stop().await?;
     let mut conn = world.db.worker().acquire().await?;

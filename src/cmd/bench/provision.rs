@@ -111,7 +111,7 @@ async fn measure_ours(dir: &Path, instances: u32) -> anyhow::Result<Ours> {
     let mut serve = Program::start(
         "serve",
         &stage.config_file,
-        &stage.kubeconfig,
+        Some(&stage.kubeconfig),
         Some(stage.pages.join("/readyz")?),
         &dir.join("serve.log"),
     )

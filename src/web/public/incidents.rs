@@ -129,12 +129,12 @@ async fn feed(state: &AppState) -> Result<AtomFeed, WebError> {
     let base = state.host.base_url.as_str().trim_end_matches('/').to_owned();
     let (incidents, updates) = load(state).await?;
     // A feed without entries has its beginning as its date: one that moves would be news.
-    let updated = incidents.iter().map(|incident| incident.updated_at).max().unwrap_or_default();
+    let newest = incidents.iter().map(|incident| incident.updated_at).max().unwrap_or_default();
     Ok(AtomFeed {
         title: words.t1("status-feed-title", "host", &state.host.name),
         author: state.host.name.clone(),
         lang: words.language(),
-        updated: stamp(updated),
+        updated: stamp(newest),
         entries: incidents.iter().map(|incident| entry(&words, &base, incident, &updates)).collect(),
         base,
     })

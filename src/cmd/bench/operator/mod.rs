@@ -141,7 +141,7 @@ async fn measure_ours(dir: &Path, instances: u32, pods: bool) -> anyhow::Result<
 }
 
 async fn start(config: &Path, cluster: &str, dir: &Path) -> anyhow::Result<Program> {
-    Program::start("operator", config, cluster, None, &dir.join("operator.log")).await
+    Program::start("operator", config, Some(cluster), None, &dir.join("operator.log")).await
 }
 
 /// Milliseconds until all objects that wait for nothing are there, of servers one after the other.
