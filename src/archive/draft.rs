@@ -290,7 +290,7 @@ impl Draft {
                 return Err(ArchiveError::Stopped);
             }
             match found {
-                Found::File { key, size, body: _ } if size > tar::LARGEST => media.leave_out(key.to_string()),
+                Found::File { key, size, body: _ } if size > tar::LARGEST => media.leave_out(&key.to_string()),
                 Found::File { key, size, mut body } => {
                     let sha256 = copy_file(&key, size, &mut body, &mut packed)?;
                     writeln!(index, "{sha256}  {key}").map_err(failed())?;
@@ -303,7 +303,7 @@ impl Draft {
                     media.vanished += 1;
                     media.last = Some(key.to_string());
                 }
-                Found::Unfit(name) => media.leave_out(name),
+                Found::Unfit(name) => media.leave_out(&name),
             }
             next = source.next()?;
             if packed.bytes >= part_bytes {
@@ -355,8 +355,8 @@ impl Draft {
             parts.push(write_small(&folder, name, &bytes)?);
         }
         parts.sort_by(|one, other| one.name.cmp(&other.name));
-        let sums: String = parts.iter().map(|part| format!("{}  {}\n", part.sha256, part.name)).collect();
-        parts.push(write_small(&folder, PartName::Sums, sums.as_bytes())?);
+        let lines: Vec<String> = parts.iter().map(|part| format!("{}  {}\n", part.sha256, part.name)).collect();
+        parts.push(write_small(&folder, PartName::Sums, lines.concat().as_bytes())?);
         parts.sort_by(|one, other| one.name.cmp(&other.name));
         let manifest = Manifest {
             format: FORMAT.into(),
@@ -390,9 +390,9 @@ impl Draft {
 }
 
 impl Media {
-    fn leave_out(&mut self, name: String) {
+    fn leave_out(&mut self, name: &str) {
         self.left_out_count += 1;
-        self.last = Some(name.clone());
+        self.last = Some(name.to_owned());
         if self.left_out.len() < NAMES_LEFT_OUT {
             self.left_out.push(name.chars().filter(|letter| !letter.is_control()).take(1024).collect());
         }

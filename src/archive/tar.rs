@@ -71,7 +71,7 @@ fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
 fn pax_record(path: &str) -> Vec<u8> {
     // The length counts its own digits.
     let rest = " path=".len() + path.len() + 1;
-    let digits = (1..).find(|digits| (rest + digits).to_string().len() == *digits).unwrap_or(4);
+    let digits = (1..=20).find(|digits| (rest + digits).to_string().len() == *digits).unwrap_or(4);
     format!("{} path={path}\n", rest + digits).into_bytes()
 }
 

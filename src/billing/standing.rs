@@ -207,7 +207,8 @@ fn owed(facts: &Facts<'_>, dates: &Dates, since: DateTime<Utc>, now: DateTime<Ut
 fn ending(facts: &Facts<'_>, dates: &Dates, since: DateTime<Utc>, now: DateTime<Utc>) -> Course {
     let mut told = facts.told.iter().filter(|(step, at)| matches!(step, Step::Ending(_)) && *at >= since).map(|(_, at)| *at);
     // None is left out, and there is time between any two: `next` is the first that was not written, `last` when the last will have been.
-    let (mut next, mut last): (Option<(u16, DateTime<Utc>)>, Option<DateTime<Utc>>) = (None, None);
+    let mut next: Option<(u16, DateTime<Utc>)> = None;
+    let mut last: Option<DateTime<Utc>> = None;
     for day in &dates.ending_mails {
         let due = (since + TimeDelta::days((*day).into())).max(last.map_or(since, |last| last + dates.notice));
         let written = told.next();

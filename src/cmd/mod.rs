@@ -100,7 +100,7 @@ enum Command {
     },
     /// Everything of one Mastodon in one folder: make it, look at it, prove it, restore it. Needs no control plane.
     #[command(subcommand)]
-    Archive(archive::ArchiveCommand),
+    Archive(Box<archive::ArchiveCommand>),
     /// Things that only the host's own people do.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -158,7 +158,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Preflight(preflight) => Box::pin(preflight::run(preflight)).await,
         Command::Park { listen } => park::run(listen, terminated()).await,
-        Command::Archive(archive) => Box::pin(archive::run(archive, terminated())).await,
+        Command::Archive(archive) => Box::pin(archive::run(*archive, terminated())).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
         Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,

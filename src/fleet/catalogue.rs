@@ -1,4 +1,4 @@
-//! Releases → ConfigMaps: each cluster's operator learns what may run from one, and the policy that pins the images of pods from another.
+//! Releases → `ConfigMaps`: each cluster's operator learns what may run from one, and the policy that pins the images of pods from another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(super) async fn run(db: Db, client: Client, cluster: ClusterAccess, shutdown
     }
 }
 
-/// Writes the ConfigMaps, if they are not what they should be: first what may run, then that it is to.
+/// Writes the `ConfigMaps`, if they are not what they should be: first what may run, then that it is to.
 async fn publish(db: &Db, client: &Client, namespace: &str) -> anyhow::Result<()> {
     let mut conn = db.fleet().acquire().await?;
     let releases = rollout::published(&mut conn).await?;

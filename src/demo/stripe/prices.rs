@@ -35,10 +35,8 @@ pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
     if !turn.state.products.contains_key(&product) {
         return Err(ApiError::missing_reference("product", "product", &product));
     }
-    if let Some(key) = &lookup_key {
-        if key.len() > 200 {
-            return Err(ApiError::refused("lookup_key", "Invalid string: must be at most 200 characters"));
-        }
+    if lookup_key.as_ref().is_some_and(|key| key.len() > 200) {
+        return Err(ApiError::refused("lookup_key", "Invalid string: must be at most 200 characters"));
     }
     if let Some(key) = &lookup_key {
         give_key(turn, key, false)?;

@@ -115,8 +115,8 @@ fn pod_cause(pod: &Pod) -> Option<Cause> {
     if let Some(message) = unscheduled.and_then(|one| one.message.clone()) {
         return Some(Cause { reason: Cause::UNSCHEDULABLE, message });
     }
-    let containers = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
-    containers.filter_map(container_cause).next()
+    let mut containers = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
+    containers.find_map(container_cause)
 }
 
 fn container_cause(container: &ContainerStatus) -> Option<Cause> {
