@@ -459,7 +459,7 @@ async fn five_hundred_orders_at_once_for_a_hundred_places_in_two_clusters_fill_a
         let mut tx = app.db.begin_account(account).await.unwrap();
         positions.push(capacity::waiting_entry(tx.conn(), account).await.unwrap().unwrap().position);
         let left = capacity::open_clusters(tx.conn(), app.clock.as_ref(), Some(account)).await.unwrap();
-        assert_eq!(capacity::room(&left, &family(&app), app.clock.now()), 0);
+        assert_eq!(capacity::room(&left, &family(&app), app.clock_now()), 0);
     }
     positions.sort_unstable();
     assert_eq!(positions, (1..=400).collect::<Vec<_>>());

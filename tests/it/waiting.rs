@@ -50,8 +50,8 @@ async fn free(app: &TestApp, order: &Order) {
 #[tokio::test]
 async fn a_place_that_is_free_is_kept_for_whoever_waits_longest() {
     let Start { app, customer, other_customer, .. } = TestApp::start_with(Capacity(1)).await;
-    let taker = stranger(&app).await;
-    let taken = full(&app, &taker, &[(&customer, "birds"), (&other_customer, "foxes")]).await;
+    let owner = stranger(&app).await;
+    let taken = full(&app, &owner, &[(&customer, "birds"), (&other_customer, "foxes")]).await;
     let positions = async |client: &Client| client.api_get("/api/v1/waiting").await.json();
     assert_eq!(
         (positions(&customer).await["position"].clone(), positions(&other_customer).await["position"].clone()),
@@ -71,7 +71,7 @@ async fn a_place_that_is_free_is_kept_for_whoever_waits_longest() {
     assert_eq!(entry["position"], 2, "the first has not decided");
     assert!(entry["expected_at"].is_string() && entry["invited_until"].is_null(), "{entry}");
     other_customer.get("/waiting").await.see("By how fast the list has moved").see("Number 2");
-    assert_eq!(app.try_order(&taker, "herons").await.unwrap(), Placement::Full);
+    assert_eq!(app.try_order(&owner, "herons").await.unwrap(), Placement::Full);
     assert_eq!(app.try_order(&other_customer, "foxes").await.unwrap(), Placement::Full);
     let order = app.order(&customer, "birds").await;
     customer.api_get("/api/v1/waiting").await.is(404);

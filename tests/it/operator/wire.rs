@@ -324,7 +324,7 @@ impl Wire {
             Frozen::All => false,
         };
         let (frozen, mut cut) = (self.0.frozen.subscribe(), self.0.cut.subscribe());
-        let shown = body.into_data_stream().then(move |chunk| {
+        let stream = body.into_data_stream().then(move |chunk| {
             let mut frozen = frozen.clone();
             async move {
                 // The sender lives as long as the wire, and without a wire nobody reads.
@@ -332,7 +332,7 @@ impl Wire {
                 chunk
             }
         });
-        Answered::from_stream(shown.take_until(async move { cut.changed().await }))
+        Answered::from_stream(stream.take_until(async move { cut.changed().await }))
     }
 
     /// The effects of other ports (the object store) go through the same numbers and rules. `effect` is what the request does.

@@ -61,10 +61,10 @@ async fn servers_go_on_from_page_to_page_and_back() {
             (all[0].as_str(), all[all.len() - 1].as_str()),
             (&*format!("{first}.meadow.social"), &*format!("{last}.meadow.social"))
         );
-        let mut once = all.clone();
-        once.sort();
-        once.dedup();
-        assert_eq!(once.len(), all.len(), "{sort}: each stands on one page");
+        let mut each = all.clone();
+        each.sort();
+        each.dedup();
+        assert_eq!(each.len(), all.len(), "{sort}: each stands on one page");
         let back = turn(&staff, &three, "prev").await;
         assert_eq!(firsts(&back), firsts(&two), "{sort}");
         assert_eq!(firsts(&turn(&staff, &back, "prev").await), firsts(&one), "{sort}");
