@@ -18,11 +18,14 @@ grant execute on function address_names(text, text, boolean) to paddock_web, pad
 create index instances_names on instances using gin (address_names(domain, web_domain, hosted));
 
 -- Which of the names is taken: 'domain', 'web_domain', 'look_alike' or null. A name is also taken when it is where somebody's media
--- are, or the other way round.
+-- are, or the other way round. And one under the host's domain that has ever served stays with its account: other servers know the people there
+-- by it, and would take a stranger for them.
 create or replace function address_conflict(wanted text, wanted_web text, skeleton text, is_hosted boolean) returns text
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select case
     when exists (select 1 from instances i where i.released_at is null
+                 and address_names(i.domain, i.web_domain, i.hosted) && array[wanted]) then 'domain'
+    when is_hosted and exists (select 1 from instances i where i.ready_at is not null and i.account_id is distinct from current_account()
                  and address_names(i.domain, i.web_domain, i.hosted) && array[wanted]) then 'domain'
     when exists (select 1 from instances i where i.released_at is null
                  and address_names(i.domain, i.web_domain, i.hosted) && address_names(wanted, wanted_web, is_hosted))

@@ -111,6 +111,7 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
         locale: row.locale.clone(),
         size: resource_size(&row.size)?,
         sealed: row.own_mail_sealed.clone().map(|mail| Sealed { mail: Some(mail) }),
+        holds_data: row.holds_data,
         removal: removal(row),
     };
     let mut resource = MastodonInstance::new(&resource_name(row.id), spec);

@@ -386,6 +386,8 @@ pub struct ToPush {
     pub size: Json<StoredSize>,
     /// The customer's own mail server, sealed to the operator's key.
     pub own_mail_sealed: Option<String>,
+    /// It was seen ready, or with its tables: it must never be made anew.
+    pub holds_data: bool,
     /// Why everything of it is to be destroyed, once that is confirmed.
     pub removal_reason: Option<String>,
     /// Who asked for that.
@@ -399,6 +401,7 @@ pub async fn to_push(conn: &mut PgConnection, cluster: ClusterId, limit: i64) ->
     sqlx::query_as(
         "select id, generation, intent, intent_reason, domain, web_domain, local_domain, address_confirmed_at is not null as address_confirmed,
                 owner_username, owner_email, locale, mastodon_version, size, own_mail_sealed,
+                ready_at is not null or coalesce((observed ->> 'databaseInitialised')::boolean, false) as holds_data,
                 removal_reason, removal_requested_by, removal_confirmed_by
          from instances where cluster_id = $1 and generation > pushed_generation order by intent_at limit $2",
     )

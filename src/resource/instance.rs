@@ -44,6 +44,7 @@ use super::steps::Step;
 #[x_kube(validation = ("self.size.database.storageGib >= oldSelf.size.database.storageGib && self.size.cache.storageGib >= oldSelf.size.cache.storageGib", "volumes grow and never shrink: spec.size.database.storageGib and spec.size.cache.storageGib can't be lowered"))]
 #[x_kube(validation = ("!has(self.localDomain) || has(self.webDomain)", "spec.localDomain says who answers where the pages are not; it goes with spec.webDomain"))]
 #[x_kube(validation = ("self.owner == oldSelf.owner", "spec.owner names the first owner only and can't change; give others the role inside Mastodon"))]
+#[x_kube(validation = ("!has(oldSelf.holdsData) || !oldSelf.holdsData || (has(self.holdsData) && self.holdsData)", "spec.holdsData says that the server was filled before, which can't be taken back"))]
 #[x_kube(validation = ("!has(self.removal) || has(self.mode.archived)", "spec.removal is for a server that has ended: set spec.mode to archived"))]
 pub struct MastodonInstanceSpec {
     /// Mastodon's `LOCAL_DOMAIN`: the part after the @ in every handle. In lower-case ASCII (A-labels).
@@ -78,6 +79,9 @@ pub struct MastodonInstanceSpec {
     /// Secrets that the customer brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
+    /// It has been filled before: what holds its data is nowhere made anew, whatever this cluster knows of it. Stays once it is said.
+    #[serde(default)]
+    pub holds_data: bool,
     /// Set when everything of it, its data too, is to be destroyed, with the reason why that may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removal: Option<Removal>,

@@ -235,6 +235,21 @@ async fn one_that_never_points_here_is_shown_to_staff() {
 }
 
 #[tokio::test]
+async fn a_name_under_the_hosts_domain_that_has_served_is_for_nobody_else() {
+    let Start { app, customer, other_customer, .. } = TestApp::start().await;
+    let served = app.running(&customer, "birds").await.id;
+    let never = app.order(&customer, "owls").await.instance_id;
+    for id in [served, never] {
+        let gone = "update instances set intent = 'absent', released_at = now() where id = $1";
+        sqlx::query(gone).bind(id).execute(app.sql()).await.unwrap();
+    }
+    assert!(matches!(app.try_order(&other_customer, "birds").await, Err(OrderError::DomainTaken)));
+    assert!(matches!(app.try_order(&other_customer, "owls").await, Ok(Placement::Placed(_))));
+    assert!(matches!(app.try_order(&customer, "birds").await, Ok(Placement::Placed(_))), "whose people are known by it");
+    app.leave_jobs();
+}
+
+#[tokio::test]
 async fn a_name_belongs_to_one_server_even_where_only_media_are() {
     let Start { app, customer, other_customer, .. } = TestApp::start().await;
     app.paid_own(&customer, "birds.org", Some("social.birds.org")).await;

@@ -179,7 +179,8 @@ async fn a_demo_keeps_its_state_forgets_it_when_told_and_leaves_nothing_running(
     assert!(!second.status.success());
     assert!(String::from_utf8_lossy(&second.stderr).contains("a demo runs already in this folder"));
     fs::write(marker.join("kept.txt"), "by the first").unwrap();
-    assert!(processes_of(&dir).len() > 5);
+    let there = processes_of(&dir);
+    assert!(there.len() > 5, "{there:?}");
     assert_reached_from_this_machine_only(&first, &url);
     first.interrupt();
     assert_eq!(processes_of(&dir), Vec::<String>::new(), "something still runs");

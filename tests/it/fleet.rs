@@ -115,6 +115,11 @@ async fn a_row_becomes_a_custom_resource_and_its_status_comes_back() {
     let times: i64 = sqlx::query_scalar("select count(*) from step_times").fetch_one(&mut *conn).await.unwrap();
     assert_eq!(usize::try_from(times).unwrap(), StepName::ALL.len(), "what the steps took is remembered");
     drop(conn);
+    assert!(!resource.spec.holds_data, "when it was made, there was nothing yet");
+
+    // Lost together with all that its cluster knew of it: what is written again says that there was data.
+    sky.remove(id).await;
+    assert!(sky.until(id, |_| true).await.spec.holds_data);
     fleet.stop().await;
     sky.remove(id).await;
 }

@@ -218,7 +218,9 @@ async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: 
     for (key, seen) in &observed.seen {
         let (kind, name) = key;
         let is_park_route = *kind == Kind::HttpRoute && *name == valid.name;
-        let goes = (kind.swept() && !kept.contains(key)) || (*kind == Kind::Job && of_change(name, seen));
+        // What does not say what we last applied is not of our making.
+        let goes =
+            (kind.swept() && seen.applied.is_some() && !kept.contains(key)) || (*kind == Kind::Job && of_change(name, seen));
         if !goes || seen.deleting {
             continue;
         }

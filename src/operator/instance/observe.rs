@@ -46,7 +46,8 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
         if let Some(live) = live {
             instance = Arc::new(live);
         }
-        marked = marked || namespace_is_marked(context, &namespace).await?;
+        // Namespace and status may both be gone, with a cluster that was lost. The fleet's rows know better.
+        marked = marked || instance.spec.holds_data || namespace_is_marked(context, &namespace).await?;
         let initialised = marked || instance.status.as_ref().is_some_and(|status| status.database_initialised);
         for (kind, object) in missing.into_iter().filter(|_| initialised) {
             let what = format!("{} {object}", kind.as_str());

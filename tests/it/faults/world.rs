@@ -8,15 +8,13 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
-use kube::{Client, ResourceExt as _};
+use kube::Client;
+use kube::api::{Api, ListParams};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use paddock::demo::rig::{Identity, Rig, RigError};
 use paddock::demo::stage::{HOSTS_DOMAIN, Stage, StageSettings};
 use paddock::resource::{MastodonInstance, crds_yaml};
-use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -24,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::LOOK;
+use crate::harness::clear;
 
 /// Name of the program at the API server, so that the audit log tells it from everybody else.
 pub const PROGRAM: &str = "paddock";
@@ -249,23 +248,4 @@ impl Part {
     fn starts(&self) -> usize {
         self.starts.load(Ordering::Relaxed)
     }
-}
-
-/// Takes away what an earlier world left, data and all: nobody is meant to come back to it.
-async fn clear(client: &Client) -> anyhow::Result<()> {
-    let all: Api<MastodonInstance> = Api::all(client.clone());
-    for resource in all.list(&ListParams::default()).await? {
-        let name = resource.name_any();
-        all.delete(&name, &DeleteParams::default()).await?;
-        let free = json!({"metadata": {"finalizers": null}});
-        match all.patch(&name, &PatchParams::default(), &Patch::Merge(&free)).await {
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            other => drop(other?),
-        }
-    }
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    for namespace in namespaces.list(&ListParams::default().labels("paddock.host/instance")).await? {
-        namespaces.delete(&namespace.name_any(), &DeleteParams::default()).await?;
-    }
-    Ok(())
 }

@@ -59,6 +59,25 @@ async fn a_restored_resource_without_status_never_costs_the_data() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_was_lost_gets_no_empty_servers_for_those_that_were_in_it() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|wanted| wanted["spec"]["holdsData"] = true.into()).await;
+    let status = host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap();
+    let stalled = condition(&status.conditions, ConditionKind::Stalled).unwrap();
+    assert_eq!(stalled.reason, "DataLost");
+    assert!(stalled.message.contains("Cluster db-1"), "{}", stalled.message);
+    operator.settle().await;
+    let made = host.objects(id).await;
+    assert!(!made.keys().any(|name| name.starts_with("Cluster/") || name.starts_with("PersistentVolumeClaim/")), "{made:?}");
+    // And it can't be taken back.
+    let patch = json!({"spec": {"holdsData": false}});
+    let taken_back = host.instances().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&patch)).await;
+    assert!(taken_back.unwrap_err().to_string().contains("spec.holdsData"));
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_whose_release_is_no_longer_offered_is_repaired_and_can_be_suspended() {
     let host = Host::new().await;
     let operator = host.operator().await;

@@ -40,10 +40,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
 
-use crate::harness::turn;
+use crate::harness::{clear, turn};
 
 const DOMAIN: &str = "hosts.example";
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The shared rig with our definitions, and a client of this test's own runtime.
 struct Host {
@@ -107,6 +107,7 @@ impl Host {
         let host = Self { rig, client, _turn: Box::new(turn) };
         host.until("the definition is served", async || host.instances().list(&ListParams::default()).await.ok().map(|_| ()))
             .await;
+        clear(&host.client).await.unwrap();
         host
     }
 

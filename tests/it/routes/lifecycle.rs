@@ -32,11 +32,12 @@ async fn second_admin(app: &TestApp) -> Client {
 
 #[tokio::test]
 async fn staff_pause_a_server_with_a_reason_and_let_it_run_again() {
-    let Start { app, customer, .. } = TestApp::start().await;
+    let Start { app, customer, staff, .. } = TestApp::start().await;
     let instance = app.running(&customer, "birds").await;
     let page = format!("/staff/instances/{}", instance.id);
     let operations = app.staff_with(Scope::Operations);
-    operations.get(&page).await.is(200).see("Pause it").see("End it").not_see("Remove it");
+    operations.get(&page).await.is(200).see("Pause it").not_see("End it").not_see("Remove it");
+    staff.get(&page).await.is(200).see("Pause it").see("End it").not_see("Remove it");
     let form = operations.get(&format!("{page}/pause")).await.is(200).see("two to three days").see("seven days");
     operations.submit(&form, &format!("{page}/pause"), &[]).await.is(422).see("Choose a reason");
     operations.submit(&form, &format!("{page}/pause"), &[("reason", "whim")]).await.is(422);

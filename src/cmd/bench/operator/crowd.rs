@@ -96,6 +96,7 @@ impl Crowd {
             locale: "en".to_owned(),
             size: self.size.clone(),
             sealed: None,
+            holds_data: false,
             removal: None,
         };
         MastodonInstance::new(name, spec)

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Object, labels, names, resources};
+use super::{Object, names, resources, selector};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::resource::{DatabaseSize, SchedulerSize, Size, StreamingSize, WebSize, WorkerSize};
@@ -42,7 +42,8 @@ pub fn cluster(valid: &Valid<'_>) -> Object {
         "enablePDB": instances > 1,
         "storage": storage,
         "resources": resources(memory_mib, cpu_milli),
-        "inheritedMetadata": {"labels": labels(valid, "database")},
+        // Without the label of what we write: CloudNativePG passes these on to objects of its own, which are not ours to sweep away.
+        "inheritedMetadata": {"labels": selector(valid, "database")},
         "managed": {"services": {"disabledDefaultServices": ["r", "ro"]}},
         "bootstrap": {"initdb": {
             "database": "mastodon",
