@@ -50,8 +50,8 @@ fn forge_media(archive: &Path, names: &[&str], tar: &[u8]) {
     let packed = zstd::encode_all(tar, 3).unwrap();
     fs::write(archive.join(MEDIA), packed).unwrap();
     let hash = hex::encode(paddock::crypto::sha256(b"x"));
-    let index: String = names.iter().map(|name| format!("{hash}  {name}\n")).collect();
-    fs::write(archive.join(INDEX), index).unwrap();
+    let index: Vec<String> = names.iter().map(|name| format!("{hash}  {name}\n")).collect();
+    fs::write(archive.join(INDEX), index.concat()).unwrap();
     let count = u64::try_from(names.len()).unwrap();
     forge(archive, |manifest| {
         manifest.completeness.objects = count;

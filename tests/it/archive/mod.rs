@@ -178,7 +178,8 @@ impl Owned {
 
     /// The lines of `.env.production` that lead here, and the secrets.
     fn env(&self, more: &str) -> String {
-        let keys: String = AR_KEYS.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let keys: Vec<String> = AR_KEYS.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let keys = keys.concat();
         let Self { name, port, .. } = self;
         format!(
             "# of a test\nLOCAL_DOMAIN=birds.example\nWEB_DOMAIN=social.birds.example\nSECRET_KEY_BASE='s3cret'\nVAPID_PUBLIC_KEY=public=\n\

@@ -144,8 +144,8 @@ async fn customers_are_sorted_found_and_narrowed() {
     let found = async |query: &str| firsts(&staff.get(&format!("/staff/customers?{query}")).await.is(200));
     // By the account's own name and by the address of one of its people.
     let (mine, theirs) = (customer.who.email.clone(), other_customer.who.email.clone());
-    assert_eq!(found("q=customer@").await, [mine.clone()]);
-    assert_eq!(found(&format!("q={}", app.members()[0].who.email)).await, [mine.clone()]);
+    assert_eq!(found("q=customer@").await, [mine.as_str()]);
+    assert_eq!(found(&format!("q={}", app.members()[0].who.email)).await, [mine.as_str()]);
     assert!(found("show=servers&q=customer@").await.contains(&mine));
     assert!(found(&format!("show=servers&q={theirs}")).await.is_empty());
     assert!(found("show=past-due").await.is_empty());

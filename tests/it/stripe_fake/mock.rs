@@ -186,7 +186,7 @@ async fn stripes_own_program_takes_every_request_of_ours() {
         every_call(&stripe).await;
     }
 
-    let taken = notes.taken.lock().unwrap();
+    let taken = std::mem::take(&mut *notes.taken.lock().unwrap());
     let refused: Vec<&String> = taken.iter().filter_map(|(_, refused)| refused.as_ref()).collect();
     assert!(refused.is_empty(), "Stripe refuses what we ask: {refused:#?}");
     let requests: BTreeSet<&str> = taken.iter().map(|(request, _)| request.as_str()).collect();

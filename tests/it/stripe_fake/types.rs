@@ -21,7 +21,9 @@ impl Seen {
         if kind == "list" {
             let all = body["data"].as_array().unwrap();
             assert!(!all.is_empty(), "an empty list proves nothing: {}", body["url"]);
-            all.iter().for_each(|one| self.read(one));
+            for one in all {
+                self.read(one);
+            }
             return;
         }
         let json = body.to_string();

@@ -58,7 +58,7 @@ pub async fn carry_out<'a>(
     thorough: bool,
     told: Told<'a>,
 ) {
-    let lanes = Lanes { world, references, ready: Mutex::new(ready), waiting: Waiting::new(plans), thorough, told };
+    let lanes = Lanes { world, references, ready: Mutex::new(ready), waiting: Waiting::new(&plans), thorough, told };
     join_all((0..LANES).map(|_| lanes.one())).await;
 }
 
@@ -143,11 +143,14 @@ impl<'a> Lanes<'a> {
     }
 }
 
+/// Plans of a round, by its workflows.
+type OfRound = Vec<VecDeque<Plan>>;
+
 /// Plans that wait, by round and by workflow in it.
-struct Waiting(Mutex<Vec<(&'static Round, Vec<VecDeque<Plan>>)>>);
+struct Waiting(Mutex<Vec<(&'static Round, OfRound)>>);
 
 impl Waiting {
-    fn new(plans: Vec<Plan>) -> Self {
+    fn new(plans: &[Plan]) -> Self {
         let of_round = |round: &'static Round| {
             let of = |workflow: &Workflow| plans.iter().filter(|plan| plan.workflow == workflow).cloned().collect();
             (round, round.workflows().map(of).collect())

@@ -35,7 +35,7 @@ use super::workflows::{State, Workflow};
 pub const NUDGE: &str = "paddock.test/nudge";
 
 /// How long a server may take to get where it should.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long it may take to look as it should, once it says that it is there: pods come and go.
 const SETTLES_WITHIN: Duration = Duration::from_secs(20);
 /// An operator that has sent nothing for this long has nothing to do.
@@ -331,14 +331,13 @@ impl<'a> Server<'a> {
                 continue;
             }
             let snapshot = self.world.lens.look(&self.world.client, self.id).await?;
-            let wrong = match reference {
-                Some(reference) => reference.likeness.differences(&snapshot),
+            let wrong = if let Some(reference) = reference {
+                reference.likeness.differences(&snapshot)
+            } else {
                 // Nothing to compare with: it is there when two looks see the same.
-                None => {
-                    sleep(QUIET * 2).await;
-                    let later = self.world.lens.look(&self.world.client, self.id).await?;
-                    if later == snapshot { Vec::new() } else { vec!["it still changes".to_owned()] }
-                }
+                sleep(QUIET * 2).await;
+                let later = self.world.lens.look(&self.world.client, self.id).await?;
+                if later == snapshot { Vec::new() } else { vec!["it still changes".to_owned()] }
             };
             if wrong.is_empty() && self.wire.idle() >= QUIET {
                 return Ok(snapshot);
