@@ -32,7 +32,8 @@ const LONGEST: usize = 320;
 impl ListQuery {
     /// What is looked for, as it was typed; nothing that Postgres would not take as text.
     pub fn text(&self) -> String {
-        self.q.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST).collect()
+        let plain: String = self.q.chars().filter(|letter| !letter.is_control()).collect();
+        plain.trim().chars().take(LONGEST).collect()
     }
 
     /// How what is looked for begins, in lower case.
