@@ -34,7 +34,7 @@ async fn a_token_reads_or_manages_and_does_nothing_to_its_person_or_account() {
     for program in [&reads, &manages] {
         assert_eq!(program.api_get("/api/v1/me").await.is(200).json()["role"], "admin", "an owner's token owns nothing");
         for path in
-            ["/api/v1/instances", &runs, "/api/v1/orders", "/api/v1/members", "/api/v1/addresses/check?kind=hosted&name=x"]
+            ["/api/v1/instances", &runs, "/api/v1/orders", "/api/v1/members", "/api/v1/addresses/check?kind=hosted&name=wrens"]
         {
             program.api_get(path).await.is(200);
         }
