@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::clock::SharedClock;
 use crate::operator::bucket::{Ask, Bucket, BucketError, BucketKey, Buckets, Purpose, S3, encoded};
@@ -15,7 +15,7 @@ use crate::operator::settings::Settings;
 /// A few small objects by name.
 #[async_trait]
 pub trait VaultStore: fmt::Debug + Send + Sync {
-    /// Sees to it that the vault is there, once. An error is no "empty": nobody may conclude from it that something is missing.
+    /// Sees to it that the vault is there: once, and again after it has turned us away. An error is no "empty": nobody may conclude from it that something is missing.
     async fn ready(&self) -> Result<(), BucketError>;
 
     /// What is stored under a name; nothing when nothing is.
@@ -42,7 +42,8 @@ pub struct S3Vault {
     key: BucketKey,
     /// Who makes the bucket and its key where they are missing; nobody where the vault is on a server of its own.
     maker: Option<Arc<dyn Buckets>>,
-    ready: OnceCell<()>,
+    /// Whether bucket and key are there, as far as is known; the lock is held while they are made.
+    ready: AsyncMutex<bool>,
 }
 
 impl S3Vault {
@@ -59,7 +60,7 @@ impl S3Vault {
             bucket: vault.bucket.clone(),
             key: BucketKey { access: vault.access_key.clone(), secret: vault.secret_key.clone() },
             maker: buckets.filter(|_| vault.endpoint.is_none()),
-            ready: OnceCell::new(),
+            ready: AsyncMutex::new(false),
         })
     }
 
@@ -71,12 +72,17 @@ impl S3Vault {
 #[async_trait]
 impl VaultStore for S3Vault {
     async fn ready(&self) -> Result<(), BucketError> {
-        let make = async || match &self.maker {
-            Some(maker) => maker.ensure(Bucket { name: &self.bucket, purpose: Purpose::Vault }, &self.key).await,
-            None if self.s3.bucket_exists(&self.bucket).await? => Ok(()),
-            None => Err(BucketError::NoVault(self.bucket.clone())),
-        };
-        self.ready.get_or_try_init(make).await.copied()
+        let mut ready = self.ready.lock().await;
+        if *ready {
+            return Ok(());
+        }
+        match &self.maker {
+            Some(maker) => maker.ensure(Bucket { name: &self.bucket, purpose: Purpose::Vault }, &self.key).await?,
+            None if self.s3.bucket_exists(&self.bucket).await? => {}
+            None => return Err(BucketError::NoVault(self.bucket.clone())),
+        }
+        *ready = true;
+        Ok(())
     }
 
     async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, BucketError> {
@@ -89,6 +95,10 @@ impl VaultStore for S3Vault {
         let code = answer.code();
         if answer.status == StatusCode::NOT_FOUND && code == "NoSuchKey" {
             return Ok(None);
+        }
+        // Somebody has changed what our key may do, or the store has not heard of it yet: it is set up once more before the next try.
+        if answer.status == StatusCode::FORBIDDEN {
+            *self.ready.lock().await = false;
         }
         Err(BucketError::Refused { what, status: answer.status.as_u16(), code })
     }
