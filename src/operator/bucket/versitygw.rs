@@ -38,8 +38,11 @@ impl VersityGw {
     async fn ensure_bucket(&self, bucket: &str, owner: &str) -> Result<(), BucketError> {
         let ask = Ask::new("make a bucket", Method::PATCH, format!("{bucket}/create")).header("x-vgw-owner", owner);
         if self.0.demand(ask, &[StatusCode::CONFLICT]).await?.status == StatusCode::CONFLICT {
-            let path = format!("change-bucket-owner?bucket={bucket}&owner={owner}");
-            self.0.demand(Ask::new("hand a bucket to its key", Method::PATCH, path), &[]).await?;
+            // A change of owner takes the bucket's policy away (`auth.UpdateBucketACLOwner`): until the next one nobody could use it.
+            if self.owner(bucket).await?.as_deref() != Some(owner) {
+                let path = format!("change-bucket-owner?bucket={bucket}&owner={owner}");
+                self.0.demand(Ask::new("hand a bucket to its key", Method::PATCH, path), &[]).await?;
+            }
         }
         Ok(())
     }

@@ -76,12 +76,9 @@ impl VaultStore for S3Vault {
         if *ready {
             return Ok(());
         }
-        // Where our key opens it nothing is set up: that would turn others away for a moment.
-        let there = self.s3.bucket_exists(&self.bucket).await;
         match &self.maker {
-            _ if there.as_ref().is_ok_and(|there| *there) => {}
             Some(maker) => maker.ensure(Bucket { name: &self.bucket, purpose: Purpose::Vault }, &self.key).await?,
-            None if there? => {}
+            None if self.s3.bucket_exists(&self.bucket).await? => {}
             None => return Err(BucketError::NoVault(self.bucket.clone())),
         }
         *ready = true;
