@@ -9,7 +9,6 @@ pub mod fuse;
 mod instance;
 mod kind;
 mod leader;
-mod range;
 pub mod relay;
 mod run;
 mod seen;

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::range::Range;
 use super::relay::Logins;
+use crate::internet::Range;
 use crate::resource::Version;
 use crate::sealing::Key;
 

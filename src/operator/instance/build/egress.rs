@@ -10,7 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
 use super::tests::policies_of_a_server;
-use crate::operator::range::Range;
+use crate::internet::Range;
 
 /// What the policies let out of a pod.
 struct WaysOut {

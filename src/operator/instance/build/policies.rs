@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::{Object, names};
-use crate::internet::{INTERNET_V6, NOT_THE_INTERNET_V4, NOT_THE_INTERNET_V6};
+use crate::internet::{INTERNET_V6, NOT_THE_INTERNET_V4, NOT_THE_INTERNET_V6, Range, contains};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
-use crate::operator::range::{Range, is_global_unicast};
 use crate::operator::seen::INSTANCE_LABEL;
 use crate::operator::settings::{Network, Reach};
 
@@ -90,7 +89,7 @@ fn not_the_internet(cluster: &[String]) -> (Vec<&str>, Vec<&str>) {
     for range in cluster {
         match range.parse().map(Range::first) {
             Ok(IpAddr::V4(_)) => v4.push(range),
-            Ok(IpAddr::V6(first)) if is_global_unicast(first) => v6.push(range),
+            Ok(first) if contains(INTERNET_V6, first) => v6.push(range),
             // Outside of the internet anyway; what can't be read was refused with the settings.
             Ok(IpAddr::V6(_)) | Err(_) => {}
         }

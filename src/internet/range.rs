@@ -1,6 +1,6 @@
 //! Ranges of addresses: `10.0.0.0/8`, `2000::/3`.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// A range of addresses.
@@ -29,8 +29,7 @@ impl FromStr for Range {
 }
 
 impl Range {
-    /// Whether the address lies in it. The evaluator of the walls asks.
-    #[cfg(test)]
+    /// Whether the address lies in it.
     pub fn contains(self, address: IpAddr) -> bool {
         self.first.is_ipv4() == address.is_ipv4() && number(address) & self.mask() == number(self.first)
     }
@@ -62,11 +61,6 @@ fn number(address: IpAddr) -> u128 {
         IpAddr::V4(address) => u128::from(u32::from(address)),
         IpAddr::V6(address) => u128::from(address),
     }
-}
-
-/// What the Internet's registry has given out to be reached from everywhere: all of it begins with these three bits.
-pub fn is_global_unicast(address: Ipv6Addr) -> bool {
-    address.segments()[0] & 0xe000 == 0x2000
 }
 
 #[cfg(test)]
