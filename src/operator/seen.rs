@@ -385,23 +385,31 @@ fn condition_holds(conditions: &Value, name: &str, generation: Option<i64>) -> R
 }
 
 #[cfg(test)]
+impl Seen {
+    /// An object of which nothing but its state is of interest.
+    pub fn bare(state: State) -> Self {
+        Self {
+            uid: "u".to_owned(),
+            resource_version: 1,
+            ours: 0,
+            accepted: None,
+            applied: None,
+            deleting: false,
+            holds_data: false,
+            template: None,
+            state,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
     fn seen(uid: &str, version: u64, ours: u64) -> Seen {
-        Seen {
-            uid: uid.into(),
-            resource_version: version,
-            ours,
-            accepted: None,
-            applied: Some(7),
-            deleting: false,
-            holds_data: false,
-            template: None,
-            state: State::None,
-        }
+        Seen { uid: uid.into(), resource_version: version, ours, applied: Some(7), ..Seen::bare(State::None) }
     }
 
     #[test]

@@ -72,17 +72,7 @@ mod tests {
     const NAME: &str = "ins-01jd0000000000000000000000";
 
     fn seen(state: State) -> Seen {
-        Seen {
-            uid: "u".into(),
-            resource_version: 1,
-            ours: 0,
-            accepted: None,
-            applied: None,
-            deleting: false,
-            holds_data: false,
-            template: None,
-            state,
-        }
+        Seen::bare(state)
     }
 
     /// Routes by name and whether they are accepted, and whether pods answer.

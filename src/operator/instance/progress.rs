@@ -176,17 +176,7 @@ mod tests {
         let one = |(index, job): (usize, &JobState)| {
             let name = job_name(Task::Seed, "4.5.20", u32::try_from(index).unwrap() + 1);
             let state = State::Job(job.clone());
-            let seen = Seen {
-                uid: name.clone(),
-                resource_version: 1,
-                ours: 0,
-                accepted: None,
-                applied: None,
-                deleting: false,
-                holds_data: false,
-                template: None,
-                state,
-            };
+            let seen = Seen { uid: name.clone(), ..Seen::bare(state) };
             ((Kind::Job, name), seen)
         };
         states.iter().enumerate().map(one).collect()

@@ -96,17 +96,7 @@ mod tests {
     use crate::resource::Truth;
 
     fn seen(kind: Kind, name: &str, state: State) -> (Key, Seen) {
-        let seen = Seen {
-            uid: name.to_owned(),
-            resource_version: 1,
-            ours: 0,
-            accepted: None,
-            applied: None,
-            deleting: false,
-            holds_data: false,
-            template: None,
-            state,
-        };
+        let seen = Seen { uid: name.to_owned(), ..Seen::bare(state) };
         ((kind, name.to_owned()), seen)
     }
 

@@ -450,17 +450,7 @@ mod tests {
     #[test]
     fn a_wall_that_is_missing_is_told() {
         let wall = |name: &str| (Kind::NetworkPolicy, name.to_owned());
-        let seen = |deleting| Seen {
-            uid: "u".into(),
-            resource_version: 1,
-            ours: 0,
-            accepted: None,
-            applied: None,
-            deleting,
-            holds_data: false,
-            template: None,
-            state: State::None,
-        };
+        let seen = |deleting| Seen { deleting, ..Seen::bare(State::None) };
         let walls = [wall("default-deny"), (Kind::ResourceQuota, "mastodon".to_owned())];
         let mut there: BTreeMap<Key, Seen> = walls.iter().cloned().map(|wall| (wall, seen(false))).collect();
         assert_eq!(namespace(&there, &walls).truth, Truth::True);

@@ -458,17 +458,7 @@ mod tests {
 
     #[test]
     fn without_a_status_the_pods_tell_what_runs() {
-        let seen = |template, state| Seen {
-            uid: "u".into(),
-            resource_version: 1,
-            ours: 0,
-            accepted: None,
-            applied: None,
-            deleting: false,
-            holds_data: false,
-            template,
-            state,
-        };
+        let seen = |template, state| Seen { template, ..Seen::bare(state) };
         let running = |versions: [&str; 4]| -> BTreeMap<Key, Seen> {
             let names = [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER];
             let one = |(name, version): (&str, &str)| {

@@ -225,17 +225,7 @@ mod tests {
     #[test]
     fn a_running_server_is_looked_after_whatever_becomes_of_its_release() {
         let deployment = |name: &str, image: &str| {
-            let seen = Seen {
-                uid: "u".into(),
-                resource_version: 1,
-                ours: 0,
-                accepted: None,
-                applied: None,
-                deleting: false,
-                holds_data: false,
-                template: Some(Template { names: 0, image: Some(image.to_owned()) }),
-                state: State::None,
-            };
+            let seen = Seen { template: Some(Template { names: 0, image: Some(image.to_owned()) }), ..Seen::bare(State::None) };
             ((Kind::Deployment, name.to_owned()), seen)
         };
         let mut seen = BTreeMap::from([deployment(names::SIDEKIQ, "web-image"), deployment(names::STREAMING, "streaming-image")]);
@@ -273,17 +263,7 @@ mod tests {
     fn a_disk_grows_and_never_shrinks() {
         let (settings, mut wanted) = (settings(), instance(&json!({"running": {}}), 1));
         let object = |kind, name: &str, state| {
-            let seen = Seen {
-                uid: "u".into(),
-                resource_version: 1,
-                ours: 0,
-                accepted: None,
-                applied: None,
-                deleting: false,
-                holds_data: false,
-                template: None,
-                state,
-            };
+            let seen = Seen::bare(state);
             ((kind, name.to_owned()), seen)
         };
         let database = State::Database { ready: true, phase: String::new(), storage_gib: Some(20) };
