@@ -88,17 +88,20 @@ pub(super) async fn show(
     OwnedInstance(instance): OwnedInstance,
     page: PageContext,
 ) -> Result<Response, WebError> {
-    let form = MailForm {
-        mail_host: instance.own_mail.as_ref().map(|own| own.host.clone()).unwrap_or_default(),
-        mail_port: instance.own_mail.as_ref().map_or_else(|| "587".to_owned(), |own| own.port.to_string()),
-        mail_security: match instance.own_mail.as_ref().map(|own| own.security) {
-            Some(MailSecurity::Tls) => "tls",
-            Some(MailSecurity::StartTls) | None => "starttls",
-        }
-        .to_owned(),
-        mail_login: instance.own_mail.as_ref().map(|own| own.login.clone()).unwrap_or_default(),
-        mail_from: instance.own_mail.as_ref().map(|own| own.from.clone()).unwrap_or_default(),
-        ..MailForm::default()
+    let form = match &instance.own_mail {
+        Some(own) => MailForm {
+            mail_host: own.host.clone(),
+            mail_port: own.port.to_string(),
+            mail_security: match own.security {
+                MailSecurity::Tls => "tls",
+                MailSecurity::StartTls => "starttls",
+            }
+            .to_owned(),
+            mail_login: own.login.clone(),
+            mail_from: own.from.clone(),
+            ..MailForm::default()
+        },
+        None => MailForm { mail_port: "587".to_owned(), mail_security: "starttls".to_owned(), ..MailForm::default() },
     };
     Ok(html(&mail_page(&state, page, &customer, &instance, form, FieldErrors::default()))?)
 }
