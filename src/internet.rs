@@ -39,16 +39,17 @@ pub fn is_public(address: IpAddr) -> bool {
     given_out && !ranges.iter().any(|range| contains(range, address))
 }
 
-fn contains(range: &str, address: IpAddr) -> bool {
+/// Whether a range such as `10.0.0.0/8` holds an address. What is no range holds none.
+pub fn contains(range: &str, address: IpAddr) -> bool {
     let Some((base, bits)) = range.split_once('/') else { return false };
     let (Ok(base), Ok(bits)) = (base.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
     match (base, address) {
         (IpAddr::V4(base), IpAddr::V4(address)) => {
-            let shift = 32 - bits;
+            let Some(shift) = 32_u32.checked_sub(bits) else { return false };
             base.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
         }
         (IpAddr::V6(base), IpAddr::V6(address)) => {
-            let shift = 128 - bits;
+            let Some(shift) = 128_u32.checked_sub(bits) else { return false };
             base.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,

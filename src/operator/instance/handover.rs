@@ -80,7 +80,7 @@ mod tests {
             applied: None,
             deleting: false,
             holds_data: false,
-            template: None,
+            image: None,
             state,
         }
     }

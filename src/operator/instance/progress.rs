@@ -184,7 +184,7 @@ mod tests {
                 applied: None,
                 deleting: false,
                 holds_data: false,
-                template: None,
+                image: None,
                 state,
             };
             ((Kind::Job, name), seen)

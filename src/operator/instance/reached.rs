@@ -104,7 +104,7 @@ mod tests {
             applied: None,
             deleting: false,
             holds_data: false,
-            template: None,
+            image: None,
             state,
         };
         ((kind, name.to_owned()), seen)

@@ -192,7 +192,6 @@ mod tests {
     use super::super::build::tests::{instance, settings};
     use super::*;
     use crate::operator::seen::State;
-    use crate::operator::template::Template;
 
     #[test]
     fn what_can_not_be_done_is_refused_with_a_remedy() {
@@ -233,7 +232,7 @@ mod tests {
                 applied: None,
                 deleting: false,
                 holds_data: false,
-                template: Some(Template { names: 0, image: Some(image.to_owned()) }),
+                image: Some(image.to_owned()),
                 state: State::None,
             };
             ((Kind::Deployment, name.to_owned()), seen)
@@ -281,7 +280,7 @@ mod tests {
                 applied: None,
                 deleting: false,
                 holds_data: false,
-                template: None,
+                image: None,
                 state,
             };
             ((kind, name.to_owned()), seen)
