@@ -1,4 +1,4 @@
-// Progressive enhancement, nothing more: every page works without this file. Four small things; no library, because a library that
+// Progressive enhancement, nothing more: every page works without this file. Six small things; no library, because a library that
 // swaps fragments would be several times these bytes for the first two and needs a looser content security policy for its conveniences.
 
 const live = document.createElement("p"); // one polite announcer: replacing a whole region would read all of it again
@@ -18,7 +18,8 @@ function put(element, html) {
 }
 
 // (a) <div data-live="URL">: each server-sent message is the new content. A dropped stream reconnects by itself; a refused one is
-// replaced by asking for the same URL as plain HTML every 3 s. A fragment with data-end says that nothing will change any more, and
+// replaced by asking for the same URL as plain HTML every 3 s. With data-every="seconds" there is no stream, and it is asked for that often
+// while somebody looks. A fragment with data-end says that nothing will change any more, and
 // data-go that the page has moved on (a payment confirmed, say).
 for (const element of document.querySelectorAll("[data-live]")) {
   const url = element.dataset.live;
@@ -42,6 +43,10 @@ for (const element of document.querySelectorAll("[data-live]")) {
     } catch { /* offline for a moment: the next round asks again */ }
   };
   if (over()) continue;
+  if (element.dataset.every) {
+    poll = setInterval(() => { if (!document.hidden) ask(); }, element.dataset.every * 1000);
+    continue;
+  }
   const fall = () => { stream?.close(); if (!poll) { poll = setInterval(ask, 3000); ask(); } };
   if (!("EventSource" in window)) { fall(); continue; }
   stream = new EventSource(url);
@@ -61,12 +66,15 @@ for (const input of document.querySelectorAll("[data-check]")) {
   const ask = async () => {
     running?.abort();
     running = new AbortController();
+    const mine = running;
+    into.setAttribute("aria-busy", "true");
     const values = new FormData(input.form);
     values.delete("csrf"); // a secret has no place in a URL
     try {
       const answer = await fetch(`${input.dataset.check}?${new URLSearchParams(values)}`, { signal: running.signal, headers: { accept: "text/html" } });
       if (answer.ok) put(into, await answer.text());
     } catch { /* aborted, or offline: the submit checks again */ }
+    if (mine === running) into.removeAttribute("aria-busy");
   };
   const later = (wait) => { clearTimeout(timer); running?.abort(); timer = setTimeout(ask, wait); };
   input.addEventListener(input.type === "radio" ? "change" : "input", () => later(input.type === "radio" ? 0 : 300));
@@ -103,3 +111,43 @@ document.addEventListener("click", async (event) => {
     setTimeout(() => { button.textContent = label; delete button.dataset.busy; }, 2000);
   } catch { /* refused: the text beside the button can be selected */ }
 });
+
+// (e) Messages that can be put away: <button data-close hidden> takes what it stands in off the page.
+for (const button of document.querySelectorAll("[data-close]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => button.parentElement.remove());
+}
+
+// (f) Keys, where the page has the dialog that tells of them: "/" to the search, "?" opens it, and two letters lead where the link with
+// data-keys leads. Nothing while somebody types, and nothing together with a key that browsers and screen readers use.
+const keys = document.getElementById("keys");
+if (keys) {
+  let first = "";
+  let timer = 0;
+  // Whoever speaks to a machine presses letters by accident: the keys can be put off, for this browser.
+  const OFF = "paddock-keys-off";
+  for (const box of document.querySelectorAll("[data-keys-on]")) {
+    box.parentElement.hidden = false;
+    box.checked = !localStorage.getItem(OFF);
+    box.addEventListener("change", () => { if (box.checked) localStorage.removeItem(OFF); else localStorage.setItem(OFF, "1"); });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (localStorage.getItem(OFF) || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      if (keys.open) keys.close();
+      document.getElementById("find")?.focus();
+    } else if (event.key === "?") {
+      event.preventDefault();
+      if (keys.open) keys.close(); else keys.showModal();
+    } else if (event.key.length === 1) {
+      const both = first + event.key.toLowerCase();
+      clearTimeout(timer);
+      first = event.key.toLowerCase();
+      timer = setTimeout(() => { first = ""; }, 1500);
+      const link = both.length === 2 && keys.querySelector(`[data-keys="${CSS.escape(both)}"]`);
+      if (link) location.assign(link.href);
+    }
+  });
+}

@@ -57,6 +57,9 @@ prerequisites() {
         command -v chromium >/dev/null || packages+=(chromium)
         command -v chromedriver >/dev/null || packages+=(chromium-driver)
         has_fonts || packages+=(fonts-dejavu-core)
+        # The second reader of archives.
+        command -v python3 >/dev/null || packages+=(python3)
+        command -v zstd >/dev/null || packages+=(zstd)
     fi
     ((${#packages[@]} == 0)) || install_packages "${packages[@]}"
 }

@@ -4,6 +4,7 @@
 # Two runs at a time are fine: one builds under a lock into a folder of its own, which then gets its name in one move.
 
 versitygw=github.com/versity/versitygw/cmd/versitygw@v1.8.0
+stripe_mock=github.com/stripe/stripe-mock@v0.203.0
 cargo_deny_version=0.20.2
 garage_version=2.5.0
 cache=${PADDOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paddock}
@@ -43,6 +44,9 @@ build_cluster() { (cd tests/cluster && go build -trimpath -ldflags="-s -w" -o "$
 
 build_versitygw() { GOBIN=$1 go install -trimpath -ldflags="-s -w" "$versitygw"; }
 
+# Stripe's own: knows every request of its API, and keeps no state. The tests send it all that our adapter sends.
+build_stripe_mock() { GOBIN=$1 go install -trimpath -ldflags="-s -w" "$stripe_mock"; }
+
 build_cargo_deny() {
     cargo install --quiet --locked --root "$1" --target-dir "$1/target" "cargo-deny@$cargo_deny_version"
     mv "$1/bin/cargo-deny" "$1/cargo-deny"
@@ -79,10 +83,13 @@ tools() {
     sources=$({ cat tests/cluster/*.go tests/cluster/go.mod tests/cluster/go.sum; go version; } | hash_of)
     provide cluster "$sources" build_cluster
     provide versitygw "$({ echo "$versitygw"; go version; } | hash_of)" build_versitygw
+    provide stripe-mock "$({ echo "$stripe_mock"; go version; } | hash_of)" build_stripe_mock
     provide crds "$(hash_of <tests/cluster/crds.txt)" build_crds
     export PADDOCK_TOOLS=$cache/current
     # shellcheck disable=SC2154 # set by `provide`
     export PADDOCK_CLUSTER_BIN=$home_of_cluster PADDOCK_VERSITYGW_BIN=$home_of_versitygw PADDOCK_CRDS_DIR=$home_of_crds
+    # shellcheck disable=SC2154 # set by `provide`
+    export PADDOCK_STRIPE_MOCK_BIN=$home_of_stripe_mock
 }
 
 cargo_deny() { provide cargo-deny "$(echo "cargo-deny@$cargo_deny_version" | hash_of)" build_cargo_deny; }

@@ -3,6 +3,8 @@
 //! The program logs in as one user and does `set role` on every new connection. What a customer's request reads goes through an
 //! [`AccountTx`]: role `paddock_web` with row security for one account. That is the second line behind the extractors of `web`.
 
+pub mod slice;
+
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -103,6 +105,14 @@ impl Db {
         let mut tx = self.web.begin().await?;
         sqlx::query("select set_config('paddock.account', $1, true)").bind(account.uuid().to_string()).execute(&mut *tx).await?;
         Ok(AccountTx { tx, account })
+    }
+
+    /// A transaction of the role `paddock_auth` that may change the members of one account; any other transaction of that role finds none
+    /// to change.
+    pub async fn begin_members(&self, account: AccountId) -> sqlx::Result<Tx> {
+        let mut tx = self.auth.begin().await?;
+        sqlx::query("select set_config('paddock.account', $1, true)").bind(account.uuid().to_string()).execute(&mut *tx).await?;
+        Ok(tx)
     }
 
     /// Brings the database up to date. Safe to run from several processes at once and on an up-to-date database.

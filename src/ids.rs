@@ -112,8 +112,16 @@ id_types! {
     OrderId = "ord_";
     /// Our mirror of a Stripe subscription.
     SubscriptionId = "sub_";
+    /// Time that staff have given a customer.
+    ExtensionId = "ext_";
+    /// A release on its way to the servers that run an older one.
+    RolloutId = "rol_";
     /// A reserved share of a cluster.
     PlaceId = "plc_";
+    /// Somebody who was asked to join an account.
+    InvitationId = "inv_";
+    /// A token of the JSON API; not its text.
+    TokenId = "tok_";
     /// A mail that is owed to somebody.
     MailId = "mail_";
     /// A Kubernetes cluster.
@@ -122,6 +130,8 @@ id_types! {
     WaitingId = "wai_";
     /// One piece of work on a server.
     RunId = "run_";
+    /// Something that was not well, as staff told everybody.
+    IncidentId = "inc_";
 }
 
 #[cfg(test)]

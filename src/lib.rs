@@ -29,10 +29,14 @@ pub mod words;
 
 // domain: types, pure rules, SQL; no axum, no kube
 pub mod account;
+pub mod archive;
 pub mod billing;
 pub mod capacity;
+pub mod desk;
+pub mod incident;
 pub mod instance;
 pub mod plan;
+pub mod rollout;
 
 // edges: may use domain and base, never each other
 pub mod demo;

@@ -27,20 +27,25 @@ error-422-title = Something does not fit
 error-422-text = Part of what was sent has no meaning here. Nothing was changed.
 error-429-title = Too many tries
 error-429-text = Wait a minute, then try again.
+error-attempts-title = Too many attempts
+error-attempts-text = There were too many wrong passwords or codes. Wait { $minutes } minutes and try again, or set a new password by mail: that works at once.
 error-500-title = Something broke on our side
 error-500-text = It is written down and we will look at it. Try again in a moment; nothing is charged twice.
 error-503-title = Back in a moment
 error-503-text = We can’t answer just now. Your servers run on without this page.
+error-way-reset = Set a new password
 error-way-home = Go to the first page
 error-way-instances = Go to your servers
 error-way-forgot = Ask for a new link
 error-way-check-mail = Get a new link
+error-way-security = Go to password and sessions
 error-way-staff = Go to the overview
 
 # Forms: each names the field and the remedy; those of address.ftl come on top. Chosen in code.
 form-password-missing = Enter a password.
 form-password-short = Choose a password with at least { $least } characters.
 form-password-long = Choose a password with at most { $most } characters.
+form-password-common = This password is one of those that are tried first. Choose another one: a few words in a row are good.
 form-log-in-wrong = The e-mail address and the password do not belong together. Check both.
 form-kind = Choose between a name under { $domain } and a domain of your own.
 form-web-domain-hosted = A name of its own for Mastodon goes with a domain of your own. Leave it empty, or choose “A domain that I own”.
@@ -48,3 +53,11 @@ form-address-changed = This address was taken a moment ago. Choose another.
 form-plan-missing = Choose a plan.
 form-period-missing = Choose between paying by the month and by the year.
 form-draft-missing = Choose an address first.
+
+# What can't be done with members
+member-refused-already-member = They are a member of this account already. Change their role in the list of members.
+member-refused-owner-stays = The owner of an account can't leave it, lose their role or get another one. Hand the account over first.
+member-refused-member-unproven = This member has not confirmed their e-mail address yet. They get a link at “Check your mail” when they log in.
+member-refused-too-many-invitations = This account has sent as many invitations as it may in a day. Try again tomorrow.
+member-refused-not-the-contact = You are not the second contact of this account. Only the owner can name one.
+member-refused-not-due = The time in which the owner can stop it has not passed yet. The members’ page says from when on you can take over.

@@ -68,7 +68,7 @@ review-next-place = We set your address and a place aside for { $time }.
 review-next-pay = You pay { $price } { $per } on the page of our payment company. We never see the card.
 review-next-build = Your server is built while you watch. That usually takes a few minutes.
 review-next-records = It answers once your DNS records point to us. Your server’s page shows them and whether we see them.
-review-full = Every place is taken at the moment. You can join the waiting list with this order: nothing is charged, and the address is noted but not held. The page of the waiting list says when there is a place, so look there now and then: the first who orders gets it.
+review-full = Every place is taken at the moment. You can join the waiting list with this order: nothing is charged, and the address is noted but not held. When it is your turn we write to you and keep a place for you for a while.
 review-pay = Pay { $price }
 review-wait = Join the waiting list
 # Labels of the facts, chosen in code
@@ -170,4 +170,5 @@ phase-gone = Gone
 order-state-unpaid = Not paid
 order-state-expired = Ended
 order-state-waiting = On the waiting list
+order-state-invited = A place is kept for you
 order-state-paid = Paid

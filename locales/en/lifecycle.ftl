@@ -20,13 +20,24 @@ pause-abuse = Abuse
 pause-abuse-note = Visitors read that the people who run this host have stopped it.
 pause-moving = It is moving
 pause-moving-note = Visitors read that it comes back soon, under the same name.
-pause-unpaid = It is not paid
-pause-unpaid-note = Visitors read that its subscription is not paid.
+pause-staff = A question to its owner
+pause-staff-note = Visitors read that the people who run this host have stopped it until the question is settled.
 pause-button = Pause it
 resume-button = Let it run again
+hold-lead = It does not run for these reasons. It runs again by itself when none is left.
+hold-lift = Lift
+hold-more = Add a reason
+# Why a server does not run, chosen in code
+hold-ended = Ended by staff
+hold-over = Its subscription is over
+hold-abuse = Abuse
+hold-staff = A question to its owner
+hold-unpaid = Not paid
+hold-asked = Its owner asked for it
+hold-moving = It is moving
 
 end-title = End this server
-end-lead = It stops, and its data is kept until it is removed. Until then it can run again.
+end-lead = It stops, and its data is kept until it is removed. Until then it can run again. Its subscription is not ended by this: as long as it goes on at Stripe, the customer is charged.
 end-reason = Why
 end-reason-hint = For the audit log, and for whoever looks next.
 end-reason-length = Write a reason of 3 to 200 characters.

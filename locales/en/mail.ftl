@@ -47,5 +47,131 @@ mail-ready-manage = What we know about the server, its plan and its next invoice
 
 mail-waiting-subject = You are number { $position } on the waiting list
 mail-waiting-what = All places are taken just now. You are number { $position } in the queue for { $domain }.
-mail-waiting-nothing-charged = Nothing was charged and no card is needed. The page of your servers shows your position; look there now and then. A place that is free goes to whoever orders first.
+mail-waiting-nothing-charged = Nothing was charged and no card is needed. When it is your turn we write to you and keep a place for you for a while. The page of your servers shows your position.
 mail-waiting-action = Go to { $host }
+
+mail-failed-subject = The payment for { $domain } did not go through
+mail-failed-what = The { $amount } for { $domain } could not be taken from your card. Your server runs on as before.
+mail-failed-until = If it is not paid by { $until }, the server is paused. Nothing on it is lost by that.
+mail-failed-action = Look at the payment
+mail-failed-again = The card is tried again by itself. A card that has changed can be put right on the page above.
+
+mail-paused-subject = { $domain } is paused
+mail-paused-what = The payment for { $domain } has not come, so your server is paused. Everything on it is kept, and other servers are told to come back later.
+mail-paused-until = It begins to end on { $until } if nothing is paid until then.
+mail-paused-back = It runs again by itself as soon as the payment has come. If you can't pay just now, answer this mail.
+
+mail-ending-subject = { $domain } has stopped, kept until { $until }
+mail-ending-unpaid = { $domain } was not paid for, and has stopped.
+mail-ending-over = The subscription of { $domain } is over, and your server has stopped.
+mail-ending-kept = Everything on it is kept until { $until }. Nothing is destroyed before an archive of it has been made and proven.
+mail-ending-action = Take it up again
+mail-ending-more = Until then you can take it up again as it was. We write once more before the date.
+mail-ending-last = Until then you can take it up again as it was. This is the last mail before the date.
+
+mail-received-subject = The payment for { $domain } has come
+mail-received-what = Thank you. What was owed for { $domain } is paid.
+mail-received-action = Look at the server
+mail-received-runs = If it was paused, it runs again in a few minutes.
+mail-received-held = It is paused for another reason, which its page names. Answer this mail if you have a question about that.
+
+mail-cancelled-subject = Your subscription of { $domain } ends
+mail-cancelled-what = The subscription of { $domain } ends on { $at }. Until then your server runs as before, and nothing more is charged.
+mail-cancelled-kept = After that everything on it is kept until { $until }.
+mail-cancelled-action = Look at the subscription
+mail-cancelled-undo = You can take this back on the page above at any time before that.
+
+mail-invited-subject = A place is kept for you until { $until }
+mail-invited-what = It is your turn: a place for { $domain } is kept for you until { $until }.
+mail-invited-order = Order until then, on the page below. The address itself is yours once you order. Nothing is charged before that.
+mail-invited-action = Go to the waiting list
+mail-invited-leave = If you don't want it any more, leave the list here: one press, without logging in, and who is next has it.
+
+mail-lapsed-subject = The place for { $domain } went to who is next
+mail-lapsed-what = A place for { $domain } was kept for you, and its time is over without an order. Nothing was charged.
+mail-lapsed-again = If you still want a server, you can join the waiting list again:
+mail-lapsed-action = Go to { $host }
+
+mail-upgrade-subject = { $domain } gets Mastodon { $version }
+mail-upgrade-what = Your server { $domain } runs Mastodon { $from }.
+mail-upgrade-when = It will be brought to { $version }, not before { $at }.
+mail-upgrade-how = A backup is made right before. The server stays reachable, apart from a few seconds. What the new version changes in the database can't be undone.
+mail-upgrade-window = You can choose the hours that suit you, and see when your turn is, here:
+mail-upgrade-action = Choose the hours
+
+mail-invitation-subject = You are invited to an account at { $host }
+mail-invitation-what = { $by } invites you to act for the account “{ $account }”. If you know them, look at the invitation:
+mail-invitation-action = Look at the invitation
+mail-invitation-until = The link works once, until { $until }.
+mail-invitation-not-me = If you do not know them, do nothing. Without your consent nothing happens.
+
+mail-joined-subject = Somebody joined your account at { $host }
+mail-joined-what = { $member } has accepted the invitation and now acts for your account “{ $account }”.
+mail-joined-action = Look at the members
+mail-joined-not-me = If nobody was to join, take them out on that page.
+
+mail-ended-subject = You no longer act for an account at { $host }
+mail-ended-what = Since { $at } you are no member of the account “{ $account }” any more. Your other accounts stay as they are.
+mail-ended-not-me = If that is a mistake, ask whoever owns the account to invite you again.
+
+mail-owner-subject = An account at { $host } has another owner
+mail-owner-what = The account “{ $account }” belongs to { $owner } now.
+mail-owner-at = It was handed over on { $at }. Whoever owned it before is an admin.
+mail-owner-action = Look at the members
+mail-owner-not-me = If that was not agreed, answer this mail at once.
+
+mail-contact-subject = You are the second contact of an account at { $host }
+mail-contact-what = The owner of the account “{ $account }” at { $host } has named you its second contact. If the owner can not be reached any more, you can ask to take the account over. All members are told, and the owner then has 14 days to stop it.
+mail-contact-action = Look at the account
+
+mail-take-over-subject = Somebody asks to take over an account at { $host }
+mail-take-over-what = { $contact }, the second contact of the account “{ $account }”, says that its owner can not be reached, and asks to take the account over.
+mail-take-over-due = If the owner does not stop it, { $contact } may do so from { $due } on.
+mail-take-over-action = Stop it, or look at it
+mail-take-over-not-me = If you own the account, stop it on that page. It takes one button.
+
+mail-take-over-stopped-subject = An account at { $host } stays with its owner
+mail-take-over-stopped-what = The owner of the account “{ $account }” at { $host } was reached: nobody takes the account over.
+
+mail-device-subject = New log-in to { $host }
+mail-device-what = Somebody has logged in to your account at { $host } from a browser or program that we have not seen with it before.
+mail-device-from = It was on { $at }, from the address { $network }.
+mail-device-agent = The browser or program calls itself: { $agent }
+mail-device-fine = If that was you, there is nothing to do.
+mail-device-not-me = If it was not you, end that session and choose another password:
+mail-device-action = Look at the sessions
+
+mail-change-old-subject = Confirm your new address for { $host }
+mail-change-old-what = Somebody who is logged in to your account at { $host } wants it to have the address { $address } instead of this one. It is changed when both addresses have confirmed it. If that was you, confirm it here too:
+mail-change-old-action = Confirm the change
+mail-change-old-until = The link works once, until { $until }.
+mail-change-old-not-me = If it was not you, do not confirm it, and choose another password at once.
+
+mail-change-new-subject = Confirm this address for { $host }
+mail-change-new-what = Somebody wants this to be the address of their account at { $host }. It is when both this address and the one before have confirmed it. If that was you, confirm it:
+mail-change-new-action = Confirm this address
+mail-change-new-until = The link works once, until { $until }.
+mail-change-new-not-me = If it was not you, do nothing.
+
+mail-changed-subject = Your address for { $host } was changed
+mail-changed-what = Since { $at } your account has the address { $address }. You log in with it from now on, and all mails go there.
+mail-changed-not-me = If it was not you, answer this mail at once.
+
+mail-factor-on-subject = A second factor protects your account at { $host }
+mail-factor-on-what = Since { $at } logging in to your account at { $host } takes a code from your authenticator app, besides the password.
+mail-factor-on-fine = If that was you, there is nothing to do but to keep the recovery codes in a safe place.
+mail-factor-on-not-me = If it was not you, answer this mail at once.
+mail-factor-on-action = Look at the settings
+
+mail-factor-off-subject = Your account at { $host } has no second factor any more
+mail-factor-off-what = Since { $at } logging in to your account at { $host } takes the password alone.
+mail-factor-off-fine = If that was you, there is nothing to do.
+mail-factor-off-not-me = If it was not you, choose another password at once, and set the second factor up again:
+mail-factor-off-action = Look at the settings
+
+mail-recovery-subject = A recovery code was used at { $host }
+mail-recovery-what = Somebody has used a recovery code of your account at { $host } on { $at }, instead of a code from the authenticator app.
+mail-recovery-left = Codes that are left: { $left }
+mail-recovery-fine = If that was you, there is nothing to do, unless few codes are left: then make new ones.
+mail-recovery-not-me = If it was not you, choose another password and make new codes at once:
+mail-recovery-action = Look at the settings

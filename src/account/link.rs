@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::crypto::{self, HostKey};
 use crate::ids::PersonId;
 
-/// What a link is good for.
+/// What a link is good for. `Verify` and `Reset` name rows of `mail_tokens`; the others rows of their own tables, which say what became
+/// of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Purpose {
@@ -17,6 +18,12 @@ pub enum Purpose {
     Verify,
     /// Lets a password be set; one hour.
     Reset,
+    /// Lets the address that it was sent to join an account; seven days.
+    Join,
+    /// Confirms at the present address that another one takes its place; 24 hours.
+    LeaveAddress,
+    /// Confirms at the address that is to be; 24 hours.
+    TakeAddress,
 }
 
 impl Purpose {
@@ -24,13 +31,17 @@ impl Purpose {
         match self {
             Self::Verify => "link-verify",
             Self::Reset => "link-reset",
+            Self::Join => "link-join",
+            Self::LeaveAddress => "link-leave-address",
+            Self::TakeAddress => "link-take-address",
         }
     }
 
-    fn lifetime(self) -> TimeDelta {
+    pub(super) fn lifetime(self) -> TimeDelta {
         match self {
-            Self::Verify => TimeDelta::hours(24),
+            Self::Verify | Self::LeaveAddress | Self::TakeAddress => TimeDelta::hours(24),
             Self::Reset => TimeDelta::hours(1),
+            Self::Join => TimeDelta::days(7),
         }
     }
 }
@@ -108,6 +119,16 @@ pub(super) async fn take(
             .await?;
     }
     Ok(person)
+}
+
+/// Uses up all links that a person was sent: what they were good for has changed.
+pub(super) async fn use_up(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId) -> sqlx::Result<()> {
+    sqlx::query("update mail_tokens set used_at = $2 where person_id = $1 and used_at is null")
+        .bind(person)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Forgets links that can't be used any more. Returns how many.

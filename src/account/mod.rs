@@ -3,11 +3,18 @@
 //! Signing up, proving an address, signing in and out, and choosing a new password. Whatever depends on whether an address is
 //! known ends in the same page: what differs is the mail that its owner gets.
 
+pub mod attempt;
+pub mod call;
+pub mod device;
 pub mod email;
+pub mod factor;
 pub mod link;
+pub mod member;
+pub mod move_address;
 pub mod password;
 pub mod session;
 mod store;
+pub mod token;
 
 use serde_json::json;
 use sqlx::PgConnection;
@@ -192,8 +199,8 @@ pub async fn request_reset(
     record(conn, clock, VISITOR, person.id, "person.reset_asked").await
 }
 
-/// Takes a reset link and sets the new password. Every session of the person ends, and they are told by mail. Following the
-/// link also proves the address.
+/// Takes a reset link and sets the new password. Every session and token of the person ends, and they are told by mail. Following the
+/// link also proves the address. A second factor stays what it was: the log-in that follows asks for it.
 pub async fn reset_password(
     conn: &mut PgConnection,
     clock: &dyn Clock,
@@ -204,6 +211,8 @@ pub async fn reset_password(
     store::set_password(conn, id, hash).await?;
     prove(conn, clock, id).await?;
     session::end_all(conn, id).await?;
+    device::forget_all(conn, id).await?;
+    token::revoke_all(conn, id).await?;
     if let Some(person) = store::find_person(conn, id).await? {
         let notice = Notice::PasswordChanged { at: clock.now() };
         mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("password-changed:{token}"))).await?;
@@ -212,15 +221,36 @@ pub async fn reset_password(
     Ok(id)
 }
 
+/// Sets another password for somebody who knows the present one. All sessions but the one that is kept end, and they are told by mail.
+pub async fn change_password(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    person: &Person,
+    hash: &PasswordHash,
+    kept: &str,
+) -> Result<(), AccountError> {
+    store::set_password(conn, person.id, hash).await?;
+    session::end_others(conn, person.id, kept).await?;
+    link::use_up(conn, clock, person.id).await?;
+    let notice = Notice::PasswordChanged { at: clock.now() };
+    mail::owe(conn, clock, &person.email, &person.locale, &notice, None).await?;
+    record(conn, clock, Actor::Person(person.id), person.id, "person.password_changed").await
+}
+
 /// Who signs in with this address and what their password must match; `None` for unknown addresses (the caller then checks
 /// against [`PasswordHash::nobody`], so that it takes as long). One question, whether the address is known or not.
 pub async fn credentials(conn: &mut PgConnection, email: &EmailAddress) -> Result<Option<(Person, PasswordHash)>, AccountError> {
     Ok(store::find_credentials(conn, email).await?)
 }
 
-/// The account that `person` acts for, and as what: until somebody is a member of several, the first.
+/// The account that `person` acts for after a log-in, and as what: the first that they were a member of.
 pub async fn membership(conn: &mut PgConnection, person: PersonId) -> Result<Option<(AccountId, Role)>, AccountError> {
     Ok(store::first_membership(conn, person).await?)
+}
+
+/// What `person` may do in an account; `None` where they are no member.
+pub async fn role_in(conn: &mut PgConnection, person: PersonId, account: AccountId) -> sqlx::Result<Option<Role>> {
+    store::find_role(conn, person, account).await
 }
 
 /// The same for staff as [`credentials`].

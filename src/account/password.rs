@@ -1,6 +1,8 @@
 //! Passwords: argon2id, on threads of their own, a few at a time.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::io::Read as _;
+use std::sync::{Arc, LazyLock};
 
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -46,7 +48,21 @@ pub enum BadPassword {
     /// More characters than [`LENGTH`] allows.
     #[error("is too long")]
     TooLong,
+    /// One of those that whoever breaks in tries first.
+    #[error("is one of those that are tried first")]
+    TooCommon,
 }
+
+/// Passwords from breaches, in small letters, those that are long enough to be chosen here. They are Django's (the license stands beside
+/// the file), which has taken the most frequent of several hundred million.
+static COMMON: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let mut text = String::new();
+    let mut packed = flate2::read::GzDecoder::new(include_bytes!("common_passwords.txt.gz").as_slice());
+    if let Err(error) = packed.read_to_string(&mut text) {
+        tracing::error!(error = %error, "the list of common passwords can't be read");
+    }
+    text.lines().map(str::to_owned).collect()
+});
 
 /// Whether `password` may be chosen.
 pub fn check(password: &SecretString) -> Result<(), BadPassword> {
@@ -55,6 +71,8 @@ pub fn check(password: &SecretString) -> Result<(), BadPassword> {
         Err(BadPassword::TooShort)
     } else if length > *LENGTH.end() {
         Err(BadPassword::TooLong)
+    } else if COMMON.contains(&password.expose_secret().to_lowercase()) {
+        Err(BadPassword::TooCommon)
     } else {
         Ok(())
     }
@@ -133,6 +151,15 @@ mod tests {
     #[test]
     fn nobodys_hash_parses_so_that_it_costs_as_much() {
         assert!(argon2::password_hash::phc::PasswordHash::new(PasswordHash::nobody().as_phc()).is_ok());
+    }
+
+    #[test]
+    fn what_is_tried_first_is_refused_whatever_the_size_of_its_letters() {
+        assert!(COMMON.len() > 8_000 && COMMON.iter().all(|one| one.chars().count() >= *LENGTH.start()), "{}", COMMON.len());
+        for common in ["password", "PassWord1", "football1", "12345678"] {
+            assert_eq!(check(&common.into()), Err(BadPassword::TooCommon), "{common}");
+        }
+        assert_eq!(check(&"password of a heron".into()), Ok(()));
     }
 
     #[test]

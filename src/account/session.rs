@@ -7,12 +7,17 @@ use sqlx::PgConnection;
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::crypto;
+use crate::db::exactly_one;
 use crate::ids::{AccountId, PersonId, StaffId};
 
 /// A browser that is not used for this long is signed out.
 const IDLE: TimeDelta = TimeDelta::days(14);
+/// Between the password and the code.
+const HALF: TimeDelta = TimeDelta::minutes(10);
 /// Staff are signed out sooner.
 const STAFF_IDLE: TimeDelta = TimeDelta::hours(12);
+/// For how long somebody who has shown who they are may do what asks for that: ASVS 5.0 wants it anew before such acts.
+pub const PROVEN_FOR: TimeDelta = TimeDelta::minutes(10);
 /// How often "last seen" is written at the most: a page view should not cost a write.
 const SEEN_EVERY: TimeDelta = TimeDelta::minutes(10);
 
@@ -49,6 +54,15 @@ pub enum Subject {
     Staff(StaffId),
 }
 
+/// A session that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Who is signed in.
+    pub subject: Subject,
+    /// When they last showed who they are: by logging in, or by confirming it again.
+    pub proven_at: DateTime<Utc>,
+}
+
 /// How a session is carried; one kind is never good for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -58,6 +72,8 @@ pub enum Kind {
     Browser,
     /// A bearer token of the JSON API.
     Api,
+    /// A cookie between the password and the code of the second factor. It opens nothing else.
+    Half,
 }
 
 impl Subject {
@@ -71,13 +87,22 @@ impl Subject {
     }
 }
 
+/// What a browser or program says of itself, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// The header `user-agent`.
+    pub agent: &'a str,
+    /// Its address.
+    pub network: &'a str,
+}
+
 /// Begins a session, and writes that into the audit log.
 pub async fn begin(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     subject: Subject,
     kind: Kind,
-    user_agent: &str,
+    client: Client<'_>,
 ) -> sqlx::Result<SessionSecret> {
     let secret = crypto::to_base64(&crypto::random::<32>());
     let now = clock.now();
@@ -85,10 +110,11 @@ pub async fn begin(
         Subject::Person { person, account } => (Some(person), Some(account), None, IDLE),
         Subject::Staff(staff) => (None, None, Some(staff), STAFF_IDLE),
     };
-    let user_agent: String = user_agent.chars().take(200).collect();
+    let idle = if kind == Kind::Half { HALF } else { idle };
+    let user_agent: String = client.agent.chars().take(200).collect();
     sqlx::query(
-        "insert into sessions (id_hash, person_id, account_id, staff_id, kind, created_at, last_seen_at, expires_at, user_agent)
-         values ($1, $2, $3, $4, $5, $6, $6, $7, $8)",
+        "insert into sessions (id_hash, person_id, account_id, staff_id, kind, created_at, last_seen_at, proven_at, expires_at, user_agent, network)
+         values ($1, $2, $3, $4, $5, $6, $6, $6, $7, $8, $9)",
     )
     .bind(crypto::sha256(secret.as_bytes()).as_slice())
     .bind(person)
@@ -98,26 +124,28 @@ pub async fn begin(
     .bind(now)
     .bind(now + idle)
     .bind(user_agent)
+    .bind(client.network)
     .execute(&mut *conn)
     .await?;
-    note(conn, clock, subject, "logged_in", kind).await?;
+    note(conn, clock, subject, if kind == Kind::Half { "password_given" } else { "logged_in" }, kind).await?;
     Ok(SessionSecret { secret: secret.into(), expires_at: now + idle })
 }
 
 /// Whose session this is, if it is one and not over. Being used prolongs it.
-pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind: Kind) -> sqlx::Result<Option<Subject>> {
-    type Row = (Option<PersonId>, Option<AccountId>, Option<StaffId>, DateTime<Utc>);
+pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind: Kind) -> sqlx::Result<Option<Session>> {
+    type Row = (Option<PersonId>, Option<AccountId>, Option<StaffId>, DateTime<Utc>, DateTime<Utc>);
     let hash = crypto::sha256(secret.as_bytes());
     let now = clock.now();
     let row: Option<Row> = sqlx::query_as(
-        "select person_id, account_id, staff_id, last_seen_at from sessions where id_hash = $1 and kind = $2 and expires_at > $3",
+        "select person_id, account_id, staff_id, last_seen_at, proven_at from sessions
+         where id_hash = $1 and kind = $2 and expires_at > $3",
     )
     .bind(hash.as_slice())
     .bind(kind)
     .bind(now)
     .fetch_optional(&mut *conn)
     .await?;
-    let Some((person, account, staff, seen)) = row else { return Ok(None) };
+    let Some((person, account, staff, seen, proven_at)) = row else { return Ok(None) };
     let Some(subject) = Subject::of(person, account, staff) else { return Ok(None) };
     if now - seen > SEEN_EVERY {
         let idle = if matches!(subject, Subject::Staff(_)) { STAFF_IDLE } else { IDLE };
@@ -128,7 +156,27 @@ pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, secret: &str, kind
             .execute(conn)
             .await?;
     }
-    Ok(Some(subject))
+    Ok(Some(Session { subject, proven_at }))
+}
+
+/// Notes that whoever has this session has just shown again who they are.
+pub async fn prove(conn: &mut PgConnection, clock: &dyn Clock, secret: &str) -> sqlx::Result<()> {
+    let done = sqlx::query("update sessions set proven_at = $2 where id_hash = $1")
+        .bind(crypto::sha256(secret.as_bytes()).as_slice())
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
+}
+
+/// From now on the session acts for another account. That its person is a member there, the caller has asked.
+pub async fn act_for(conn: &mut PgConnection, secret: &str, account: AccountId) -> sqlx::Result<()> {
+    let done = sqlx::query("update sessions set account_id = $2 where id_hash = $1 and person_id is not null")
+        .bind(crypto::sha256(secret.as_bytes()).as_slice())
+        .bind(account)
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
 }
 
 /// Ends a session, and writes that into the audit log. One that is over already, or never was, is no error and leaves no entry.
@@ -141,7 +189,7 @@ pub async fn end(conn: &mut PgConnection, clock: &dyn Clock, secret: &str) -> sq
             .await?;
     let Some((person, account, staff, kind, expires_at)) = row else { return Ok(()) };
     match Subject::of(person, account, staff) {
-        Some(subject) if expires_at > clock.now() => note(conn, clock, subject, "logged_out", kind).await,
+        Some(subject) if expires_at > clock.now() && kind != Kind::Half => note(conn, clock, subject, "logged_out", kind).await,
         Some(_) | None => Ok(()),
     }
 }
@@ -153,6 +201,61 @@ async fn note(conn: &mut PgConnection, clock: &dyn Clock, subject: Subject, what
         Subject::Staff(staff) => (Actor::Staff(staff), None, "staff", staff.to_string()),
     };
     audit::record(conn, clock, actor, account, &format!("{whose}.{what}"), &id, json!({ "kind": kind })).await
+}
+
+/// A session on the list of who has it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Listed {
+    /// Names it; no secret.
+    pub id: uuid::Uuid,
+    /// How it is carried.
+    pub kind: Kind,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it was last used, to within ten minutes.
+    pub last_seen_at: DateTime<Utc>,
+    /// What the browser or program called itself.
+    pub user_agent: String,
+    /// From where it was begun.
+    pub network: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// The sessions of a person that go on, the newest first. `current` is the secret of the one that asks.
+pub async fn list(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId, current: &str) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as(
+        "select id, kind, created_at, last_seen_at, user_agent, network, id_hash = $3 as current from sessions
+         where person_id = $1 and kind <> 'half' and expires_at > $2 order by last_seen_at desc, id",
+    )
+    .bind(person)
+    .bind(clock.now())
+    .bind(crypto::sha256(current.as_bytes()).as_slice())
+    .fetch_all(conn)
+    .await
+}
+
+/// Ends one of a person's sessions by its name on the list. Whether there was one.
+pub async fn end_one(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId, id: uuid::Uuid) -> sqlx::Result<bool> {
+    let row: Option<(Option<AccountId>, Kind)> =
+        sqlx::query_as("delete from sessions where id = $1 and person_id = $2 returning account_id, kind")
+            .bind(id)
+            .bind(person)
+            .fetch_optional(&mut *conn)
+            .await?;
+    let Some((Some(account), kind)) = row else { return Ok(false) };
+    note(conn, clock, Subject::Person { person, account }, "session_ended", kind).await?;
+    Ok(true)
+}
+
+/// Ends all sessions of a person but the one with this secret. Returns how many.
+pub async fn end_others(conn: &mut PgConnection, person: PersonId, kept: &str) -> sqlx::Result<u64> {
+    let done = sqlx::query("delete from sessions where person_id = $1 and id_hash <> $2")
+        .bind(person)
+        .bind(crypto::sha256(kept.as_bytes()).as_slice())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
 }
 
 /// Ends all sessions of a person. What made that necessary is what the audit log has.

@@ -138,6 +138,14 @@ pub(super) async fn first_membership(conn: &mut PgConnection, person: PersonId) 
         .await
 }
 
+pub(super) async fn find_role(conn: &mut PgConnection, person: PersonId, account: AccountId) -> sqlx::Result<Option<Role>> {
+    sqlx::query_scalar("select role from members where person_id = $1 and account_id = $2")
+        .bind(person)
+        .bind(account)
+        .fetch_optional(conn)
+        .await
+}
+
 pub(super) async fn first_account(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Option<AccountId>> {
     Ok(first_membership(conn, person).await?.map(|(account, _)| account))
 }

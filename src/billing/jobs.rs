@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::stripe::{CheckoutId, RemoteSubscriptionId};
-use crate::ids::OrderId;
+use crate::ids::{OrderId, SubscriptionId};
 use crate::queue::Job;
 
 /// Fetches a checkout (and its subscription) and takes it in.
@@ -62,7 +62,49 @@ impl Job for SettleOrder {
     }
 }
 
-/// Compares everything with Stripe, for the webhooks that never came.
+/// Looks at every subscription that time alone will have changed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReviewStandings {}
+
+impl Job for ReviewStandings {
+    const NAME: &'static str = "review_standings";
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+}
+
+/// Tells Stripe what a customer wants of a subscription.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CarryWish {
+    /// Which.
+    pub subscription: SubscriptionId,
+}
+
+impl Job for CarryWish {
+    const NAME: &'static str = "carry_wish";
+    fn key(&self) -> Option<String> {
+        Some(self.subscription.to_string())
+    }
+    fn lane(&self) -> Option<String> {
+        Some(self.subscription.to_string())
+    }
+}
+
+/// Reads Stripe's list of events from where it was last read, for the webhooks that did not come.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CatchUpEvents {}
+
+impl Job for CatchUpEvents {
+    const NAME: &'static str = "catch_up_events";
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+    fn lane(&self) -> Option<String> {
+        Some("stripe_events".to_owned())
+    }
+}
+
+/// Compares everything with Stripe, for what neither webhooks nor the list of events told of.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SweepStripe {}
 
@@ -70,6 +112,10 @@ impl Job for SweepStripe {
     const NAME: &'static str = "sweep_stripe";
     fn key(&self) -> Option<String> {
         Some("all".to_owned())
+    }
+    /// One at a time: two would take each other's findings for gone.
+    fn lane(&self) -> Option<String> {
+        Some("sweep_stripe".to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ordering: address and place are reserved in one transaction, before anybody pays.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::jobs::SettleOrder;
@@ -11,14 +11,14 @@ use crate::clock::Clock;
 use crate::db::{AccountTx, violates};
 use crate::ids::{InstanceId, OrderId};
 use crate::instance::{self, NewInstance};
-use crate::plan::{Interval, Plan};
+use crate::plan::{self, Interval, Plan};
 use crate::queue;
 
 /// Unpaid orders an account may have at a time: more would keep places from others for nothing.
 pub const MOST_UNPAID: i64 = 3;
 
 /// After Stripe's session has ended it may take a moment until it says so.
-const SETTLE_AFTER: TimeDelta = TimeDelta::seconds(30);
+pub(super) const SETTLE_AFTER: TimeDelta = TimeDelta::seconds(30);
 
 /// What somebody wants. All of it was checked by `instance::address` and `instance::owner`.
 #[derive(Debug)]
@@ -41,8 +41,6 @@ pub struct NewOrder<'a> {
     pub owner_email: &'a str,
     /// Language.
     pub locale: &'a str,
-    /// Release to begin with.
-    pub version: &'a str,
     /// How long Stripe's page stays open.
     pub checkout_minutes: i64,
 }
@@ -71,6 +69,9 @@ pub enum OrderError {
     /// Other orders of the account wait for their payment.
     #[error("too many orders wait for payment")]
     TooManyUnpaid,
+    /// The host offers no release of Mastodon to start with.
+    #[error("no release of Mastodon is offered to new servers")]
+    NoRelease,
     /// The database.
     #[error("the order could not be written")]
     Database(#[from] sqlx::Error),
@@ -84,11 +85,19 @@ pub async fn give_up(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, order:
     audit::record(tx.conn(), clock, actor, Some(account), "order.given_up", &order.to_string(), json!({})).await
 }
 
+/// When an order's checkout ends. Stripe counts in whole seconds, and every retry must send the same.
+pub(super) fn deadline(clock: &dyn Clock, checkout_minutes: i64) -> DateTime<Utc> {
+    let whole_second = clock.now().timestamp() + checkout_minutes * 60;
+    DateTime::from_timestamp(whole_second, 0).unwrap_or_else(|| clock.now())
+}
+
 /// Reserves address and place and writes the order, in the caller's transaction. The caller commits, then opens the checkout.
 pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &NewOrder<'_>) -> Result<Placement, OrderError> {
     let account = tx.account();
     let conn = tx.conn();
-    let Some(cluster) = capacity::cluster_with_room(conn).await? else { return Ok(Placement::Full) };
+    let needs = new.plan.size.footprint();
+    let clusters = capacity::open_clusters_to_reserve(conn, clock, account).await?;
+    let Some(cluster) = capacity::choose(&clusters, &needs, clock.now()) else { return Ok(Placement::Full) };
     // Only from here on other orders wait for this one: looked at earlier, many at once would all find room, and one order's domain
     // could be another's web domain (no index compares the two).
     if let Some(conflict) = instance::conflict(conn, new.domain, new.web_domain, new.skeleton, new.hosted).await? {
@@ -102,10 +111,9 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
         return Err(OrderError::TooManyUnpaid);
     }
 
+    let version = plan::newest_offered(conn).await?.ok_or(OrderError::NoRelease)?;
     let (order, instance) = (OrderId::new(), InstanceId::new());
-    // Stripe counts in whole seconds, and every retry must send the same.
-    let whole_second = clock.now().timestamp() + new.checkout_minutes * 60;
-    let expires_at = chrono::DateTime::from_timestamp(whole_second, 0).unwrap_or_else(|| clock.now());
+    let expires_at = deadline(clock, new.checkout_minutes);
     let price = new.plan.price(new.interval);
     let row = NewInstance {
         id: instance,
@@ -121,7 +129,7 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
         plan_code: &new.plan.code,
         size: &new.plan.size,
         media_gib: new.plan.limits.media_gib,
-        version: new.version,
+        version: &version.to_string(),
     };
     instance::insert(conn, clock, &row).await.map_err(|error| {
         if violates(&error, "instances_domain_key") {
@@ -134,10 +142,12 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
             error.into()
         }
     })?;
-    capacity::reserve(conn, clock, cluster, account, instance, expires_at).await?;
+    capacity::reserve(conn, clock, cluster, account, instance, &needs, expires_at).await?;
     store::insert_order(conn, clock, order, account, instance, &new.plan.code, new.interval, price, expires_at).await?;
     queue::enqueue(conn, &SettleOrder { order, early: false }, Some(expires_at + SETTLE_AFTER)).await?;
-    let detail = json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price });
+    // Whoever waited has what they waited for; if they don't pay, they have it again until the invitation ends.
+    let waited = capacity::ordered(conn, order).await?;
+    let detail = json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price, "waited": waited });
     audit::record(conn, clock, actor, Some(account), "order.placed", &order.to_string(), detail).await?;
     Ok(Placement::Placed(order))
 }

@@ -3,7 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow as _, PgConnection, Row as _};
 
-use super::stripe::{CheckoutId, CustomerId, EventHint, PriceId, RemoteSubscription, RemoteSubscriptionId};
+use super::standing::Standing;
+use super::stripe::{CheckoutId, CustomerId, PriceId, RemoteSubscription, RemoteSubscriptionId};
+use super::wish::Wish;
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{AccountId, InstanceId, OrderId, SubscriptionId};
@@ -76,6 +78,9 @@ macro_rules! order_columns {
     };
 }
 
+/// The columns of an [`Order`], for other queries.
+pub const ORDER_COLUMNS: &str = order_columns!();
+
 #[expect(clippy::too_many_arguments, reason = "one for each column; called once")]
 pub(super) async fn insert_order(
     conn: &mut PgConnection,
@@ -140,12 +145,16 @@ pub async fn find_order(conn: &mut PgConnection, id: OrderId) -> sqlx::Result<Op
     sqlx::query_as(concat!("select ", order_columns!(), " from orders where id = $1")).bind(id).fetch_optional(conn).await
 }
 
-/// The order that an instance came from.
+/// The order that an instance came from: the first that was paid (others are by which it came back), else the newest.
 pub async fn find_order_of(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Order>> {
-    sqlx::query_as(concat!("select ", order_columns!(), " from orders where instance_id = $1"))
-        .bind(instance)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_as(concat!(
+        "select ",
+        order_columns!(),
+        " from orders where instance_id = $1 order by (state = 'paid') desc, case when state = 'paid' then id end, id desc limit 1"
+    ))
+    .bind(instance)
+    .fetch_optional(conn)
+    .await
 }
 
 /// The account's orders that wait for their payment, oldest first.
@@ -158,11 +167,6 @@ pub async fn waiting_orders(conn: &mut PgConnection, account: AccountId) -> sqlx
     .bind(account)
     .fetch_all(conn)
     .await
-}
-
-/// Newest orders of all accounts, at most 200, for staff.
-pub async fn list_orders(conn: &mut PgConnection) -> sqlx::Result<Vec<Order>> {
-    sqlx::query_as(concat!("select ", order_columns!(), " from orders order by id desc limit 200")).fetch_all(conn).await
 }
 
 /// Orders that may have been paid or have run out without our hearing of it.
@@ -337,22 +341,71 @@ pub struct Subscription {
     pub cancel_at: Option<DateTime<Utc>>,
     /// Since when money is owed.
     pub open_invoice_since: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub ended_at: Option<DateTime<Utc>>,
     /// When it was last compared with Stripe.
     pub synced_at: DateTime<Utc>,
+    /// When the debt began that is being asked for.
+    pub owed_since: Option<DateTime<Utc>>,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Since when.
+    pub standing_since: Option<DateTime<Utc>>,
+    /// When the next standing begins at the earliest.
+    pub standing_until: Option<DateTime<Utc>>,
+    /// Until when staff give time.
+    pub extended_until: Option<DateTime<Utc>>,
+    /// What its customer wants and Stripe does not know yet.
+    pub wish: Option<Wish>,
+    /// When they said so.
+    pub wish_at: Option<DateTime<Utc>>,
+}
+
+impl Subscription {
+    /// What is paid each interval.
+    pub fn price(&self) -> Money {
+        Money::new(self.amount_minor, self.currency)
+    }
+
+    /// Whether Stripe will never take money for it again.
+    pub fn is_over(&self) -> bool {
+        self.status.is_over()
+    }
+}
+
+macro_rules! subscription_columns {
+    () => {
+        "id, account_id, instance_id, stripe_subscription_id, status, amount_minor, currency, billing_interval, current_period_end, \
+         cancel_at, open_invoice_since, ended_at, synced_at, owed_since, standing, standing_since, standing_until, extended_until, \
+         wish, wish_at"
+    };
 }
 
 /// The subscription of an instance.
 pub async fn find_subscription(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Subscription>> {
-    sqlx::query_as(
-        "select id, account_id, instance_id, stripe_subscription_id, status, amount_minor, currency, billing_interval, current_period_end,
-                cancel_at, open_invoice_since, synced_at
-         from subscriptions where instance_id = $1",
-    )
-    .bind(instance)
-    .fetch_optional(conn)
-    .await
+    sqlx::query_as(concat!("select ", subscription_columns!(), " from subscriptions where instance_id = $1"))
+        .bind(instance)
+        .fetch_optional(conn)
+        .await
 }
 
+/// The same by our id of it.
+pub async fn find_subscription_by_id(conn: &mut PgConnection, id: SubscriptionId) -> sqlx::Result<Option<Subscription>> {
+    sqlx::query_as(concat!("select ", subscription_columns!(), " from subscriptions where id = $1"))
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+}
+
+/// The subscription of an instance with its row locked until the transaction ends.
+pub(super) async fn lock_subscription(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Subscription>> {
+    sqlx::query_as(concat!("select ", subscription_columns!(), " from subscriptions where instance_id = $1 for update"))
+        .bind(instance)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Writes our mirror. A server has one subscription: whoever calls has made sure that another one in the row is over.
 pub(super) async fn put_subscription(
     conn: &mut PgConnection,
     fetched_at: DateTime<Utc>,
@@ -362,12 +415,14 @@ pub(super) async fn put_subscription(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "insert into subscriptions (id, account_id, instance_id, order_id, stripe_subscription_id, status, amount_minor, currency,
-                                    billing_interval, current_period_end, cancel_at, open_invoice_since, synced_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
-         on conflict on constraint subscriptions_stripe_key do update set
+                                    billing_interval, current_period_end, cancel_at, open_invoice_since, synced_at, created_at, ended_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
+         on conflict (instance_id) do update set
+           stripe_subscription_id = excluded.stripe_subscription_id, order_id = excluded.order_id,
            status = excluded.status, amount_minor = excluded.amount_minor, currency = excluded.currency,
            billing_interval = excluded.billing_interval, current_period_end = excluded.current_period_end,
-           cancel_at = excluded.cancel_at, open_invoice_since = excluded.open_invoice_since, synced_at = excluded.synced_at
+           cancel_at = excluded.cancel_at, open_invoice_since = excluded.open_invoice_since, ended_at = excluded.ended_at,
+           synced_at = excluded.synced_at
          where subscriptions.synced_at <= excluded.synced_at",
     )
     .bind(SubscriptionId::new())
@@ -383,26 +438,32 @@ pub(super) async fn put_subscription(
     .bind(remote.cancel_at)
     .bind(open_invoice_since)
     .bind(fetched_at)
+    .bind(remote.ended_at)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Keeps a webhook as it came. `false`: it came before.
-pub async fn event_received(conn: &mut PgConnection, clock: &dyn Clock, event: &EventHint, raw: &[u8]) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "insert into stripe_events (id, kind, api_version, payload, received_at) values ($1, $2, $3, $4, $5) on conflict (id) do nothing",
-    )
-    .bind(&event.id)
-    .bind(&event.kind)
-    .bind(event.api_version.as_deref().unwrap_or_default())
-    .bind(raw)
-    .bind(clock.now())
-    .execute(conn)
-    .await?;
+/// Notes what a customer wants; `false` when there is a wish already.
+pub(super) async fn set_wish(conn: &mut PgConnection, clock: &dyn Clock, id: SubscriptionId, wish: Wish) -> sqlx::Result<bool> {
+    let done = sqlx::query("update subscriptions set wish = $2, wish_at = $3 where id = $1 and wish is null")
+        .bind(id)
+        .bind(wish)
+        .bind(clock.now())
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
+/// The wish of that time is over; `false` when it was before.
+pub(super) async fn clear_wish(conn: &mut PgConnection, id: SubscriptionId, wish_at: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query("update subscriptions set wish = null, wish_at = null where id = $1 and wish_at = $2")
+        .bind(id)
+        .bind(wish_at)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
 /// Forgets webhooks of more than 90 days ago: Stripe itself shows events for 30. Returns how many.
 pub async fn forget_old_events(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
     let oldest = clock.now() - TimeDelta::days(90);

@@ -54,6 +54,21 @@ pub enum SyncError {
         /// What takes the money.
         subscription: RemoteSubscriptionId,
     },
+    /// Money is taken twice for one server. Staff must look.
+    #[error(
+        "Stripe takes money with {other} for the server of order {order}, which {known} pays for already: cancel one of them at Stripe"
+    )]
+    PaidTwice {
+        /// The order that the other subscription names.
+        order: OrderId,
+        /// The one that we know.
+        known: RemoteSubscriptionId,
+        /// The other.
+        other: RemoteSubscriptionId,
+    },
+    /// Money came for a server that is gone, or is being removed. Staff must look.
+    #[error("order {0} is paid, but its server is gone or being removed: refund it, and cancel its subscription at Stripe")]
+    PaidTooLate(OrderId),
     /// The database.
     #[error("Stripe's state could not be written")]
     Database(#[from] sqlx::Error),
@@ -64,7 +79,7 @@ impl SyncError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Database(_) => true,
-            Self::PaidAfterEnd(_) | Self::PaidWithoutOrder { .. } => false,
+            Self::PaidAfterEnd(_) | Self::PaidWithoutOrder { .. } | Self::PaidTwice { .. } | Self::PaidTooLate(_) => false,
         }
     }
 }
@@ -154,7 +169,9 @@ async fn take_subscription(
     subscription: &RemoteSubscription,
     remote: &Remote,
 ) -> Result<(), SyncError> {
-    mirror(conn, clock, order, subscription, remote).await?;
+    if !mirror(conn, clock, order, subscription, remote).await? {
+        return Ok(());
+    }
     if !subscription.status.takes_money() {
         // Over before we ever heard that it had begun (refunded and cancelled at Stripe): nobody pays, so nothing is kept.
         let over = matches!(subscription.status, RemoteStatus::Canceled | RemoteStatus::IncompleteExpired);
@@ -165,49 +182,70 @@ async fn take_subscription(
         OrderState::Expired => return Err(SyncError::PaidAfterEnd(order.id)),
         OrderState::Paid => {}
         OrderState::Placed | OrderState::Open => {
+            let instance = instance::find(conn, order.instance_id).await?;
+            let instance = instance.filter(|instance| instance.released_at.is_none()).ok_or(SyncError::PaidTooLate(order.id))?;
             store::set_paid(conn, clock, order.id).await?;
             capacity::confirm(conn, order.instance_id).await?;
             let detail =
                 json!({ "instance": order.instance_id, "subscription": subscription.id.as_str(), "price": order.price() });
             audit::record(conn, clock, ACTOR, Some(order.account_id), "order.paid", &order.id.to_string(), detail).await?;
             // Only the first payment starts a server. What later changes of standing do is the dunning's to decide.
-            instance::set_intent(conn, clock, ACTOR, order.instance_id, Intent::Running, "paid").await?;
+            if instance.intent == Intent::Absent {
+                instance::set_intent(conn, clock, ACTOR, order.instance_id, Intent::Running, "paid").await?;
+            }
         }
     }
     Ok(())
 }
 
-/// Brings our mirror of the subscription up to date.
+/// Brings our mirror of the subscription up to date. `false`: it is not the one that its server has now, and over; it changes nothing.
 async fn mirror(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     order: &Order,
     remote: &RemoteSubscription,
     seen: &Remote,
-) -> sqlx::Result<()> {
+) -> Result<bool, SyncError> {
     let owed_since = seen.open_invoice.as_ref().map(|invoice| invoice.created);
-    let before = store::find_subscription(conn, order.instance_id).await?;
+    let before = store::lock_subscription(conn, order.instance_id).await?;
+    if let Some(known) = before.as_ref().filter(|known| known.stripe_subscription_id != remote.id) {
+        if remote.status.is_over() || remote.status == RemoteStatus::Incomplete {
+            return Ok(false);
+        }
+        if !known.is_over() {
+            let (known, other) = (known.stripe_subscription_id.clone(), remote.id.clone());
+            return Err(SyncError::PaidTwice { order: order.id, known, other });
+        }
+    }
     store::put_subscription(conn, seen.fetched_at, order, remote, owed_since).await?;
-    let Some(now) = store::find_subscription(conn, order.instance_id).await? else { return Ok(()) };
+    let Some(now) = store::find_subscription(conn, order.instance_id).await? else { return Ok(true) };
     let action = if before.is_none() { "subscription.begun" } else { "subscription.changed" };
     // That it was looked at is no change.
     if before.is_some_and(|before| Subscription { synced_at: now.synced_at, ..before } == now) {
-        return Ok(());
+        return Ok(true);
     }
     let detail = json!({
         "subscription": now.stripe_subscription_id.as_str(), "status": now.status, "until": now.current_period_end,
         "cancel_at": now.cancel_at, "owed_since": now.open_invoice_since,
     });
-    audit::record(conn, clock, ACTOR, Some(order.account_id), action, &now.id.to_string(), detail).await
+    audit::record(conn, clock, ACTOR, Some(order.account_id), action, &now.id.to_string(), detail).await?;
+    Ok(true)
 }
 
-/// Stripe has said that nobody can pay any more: address and place are free, and the customer is told.
+/// Stripe has said that nobody can pay any more: address and place of a new server are free, and the customer is told.
 pub(super) async fn give_up(conn: &mut PgConnection, clock: &dyn Clock, order: &Order) -> Result<(), SyncError> {
     store::set_expired(conn, order.id).await?;
-    capacity::free(conn, order.instance_id).await?;
-    instance::release(conn, clock, order.instance_id).await?;
     let Some(instance) = instance::find(conn, order.instance_id).await? else { return Ok(()) };
-    if let Some(person) = account::list_members(conn, order.account_id).await?.first() {
+    // An order by which a server would have come back: it keeps what it has, as long as was promised before.
+    let first = instance.intent == Intent::Absent;
+    if first {
+        capacity::free(conn, order.instance_id).await?;
+        instance::release(conn, clock, order.instance_id).await?;
+        capacity::order_ended(conn, clock, order.id).await?;
+    }
+    if let Some(person) = account::list_members(conn, order.account_id).await?.first()
+        && first
+    {
         let notice = Notice::OrderExpired { order: order.id, domain: instance.domain };
         mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&format!("order-expired:{}", order.id))).await?;
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
-use super::{Selection, serve};
+use super::{OperatorOf, Selection, serve};
 use crate::demo::journey::Journey;
 use crate::demo::rig::{self, Rig, RigSettings};
 use crate::demo::stage::{HOSTS_DOMAIN, STAFF_EMAIL, STAFF_PASSWORD, Stage, StageSettings};
@@ -142,6 +142,7 @@ async fn start(dir: &Path, keep: bool) -> anyhow::Result<(Rig, Stage)> {
         ports: [8080, 8081, 8082],
         sweep_seconds: 60,
         capacity: 100,
+        identity: "admin".to_owned(),
     };
     let stage = step("database, mails and the fake Stripe", Stage::open(&rig, &settings)).await?;
     Ok((rig, stage))
@@ -171,7 +172,7 @@ async fn play(rig: Rig, stage: Stage, check: bool, began: Instant, shutdown: Can
     let (config, told) = (stage.config.clone(), stop.clone());
     let mut serving = tokio::spawn(async move {
         let parts = Parts::open((Some(config), Vec::new()))?;
-        serve::run(parts, Selection::ALL, true, told).await
+        serve::run(parts, Selection::ALL, OperatorOf::OnlyOne, true, told).await
     });
     let playing = async {
         wait_until_served(&stage).await?;

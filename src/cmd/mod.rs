@@ -1,6 +1,7 @@
 //! Composition roots, one file per subcommand: configuration → pools → clients → run → shut down in order.
 
 mod admin;
+mod archive;
 mod bench;
 mod demo;
 mod generate;
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::telemetry;
 use parts::Parts;
-pub use serve::Selection;
+pub use serve::{OperatorOf, Selection};
 
 /// Hosts Mastodon servers: sign-up, payment, provisioning on Kubernetes, and leaving with everything.
 #[derive(Debug, Parser)]
@@ -54,18 +55,37 @@ impl ConfigFile {
     }
 }
 
+/// The cluster that the operator works in.
+#[derive(Debug, Args)]
+struct ClusterOf {
+    /// Name of its kubeconfig in the folder of kubeconfigs (clusters.kubeconfigs). Without it: for `serve` the only cluster of the
+    /// database, for `operator` the one that it runs in.
+    #[arg(long, env = "PADDOCK_CLUSTER")]
+    cluster: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Pages, jobs, fleet and operator in one process, after bringing the database up to date: a small host.
-    Serve(ConfigFile),
+    Serve {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        of: ClusterOf,
+    },
     /// Pages, API and webhook alone.
     Web(ConfigFile),
     /// Jobs alone.
     Worker(ConfigFile),
     /// The exchange between database and clusters alone.
     Fleet(ConfigFile),
-    /// The operator of the first cluster of the configuration alone.
-    Operator(ConfigFile),
+    /// The operator of one cluster alone. It uses no database.
+    Operator {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        of: ClusterOf,
+    },
     /// Bring the database up to date and exit.
     Migrate(ConfigFile),
     /// Read the configuration and the catalogue, name every fault, exit.
@@ -78,6 +98,9 @@ enum Command {
         #[arg(long, env = "PADDOCK_PARK_LISTEN", default_value = "127.0.0.1:8083")]
         listen: std::net::SocketAddr,
     },
+    /// Everything of one Mastodon in one folder: make it, look at it, prove it, restore it. Needs no control plane.
+    #[command(subcommand)]
+    Archive(Box<archive::ArchiveCommand>),
     /// Things that only the host's own people do.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -89,7 +112,7 @@ enum Command {
     Bench(bench::Bench),
 }
 
-/// Runs a subcommand to its end. Everything that went wrong is printed; 1 then, 0 otherwise.
+/// Runs a subcommand to its end. Everything that went wrong is printed; 1 then (`archive` has a table of its own), 0 otherwise.
 pub fn run(cli: Cli) -> ExitCode {
     // With no provider installed rustls panics at the first connection. A second installation is no error.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -107,24 +130,26 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("paddock: {error:#}");
-            ExitCode::FAILURE
+            archive::exit_code(&error)
         }
     }
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<()> {
-    telemetry::start_logging(matches!(command, Command::Demo(_) | Command::Bench(_)));
+    telemetry::start_logging(matches!(command, Command::Demo(_) | Command::Bench(_) | Command::Archive(_)));
+    let nowhere = OperatorOf::Kubeconfig(None);
+    let part =
+        |file: ConfigFile, selection, of| async move { serve::run(file.parts()?, selection, of, false, terminated()).await };
     match command {
-        Command::Serve(file) => serve::run(file.parts()?, Selection::ALL, true, terminated()).await,
-        Command::Web(file) => serve::run(file.parts()?, Selection { web: true, ..Selection::NONE }, false, terminated()).await,
-        Command::Worker(file) => {
-            serve::run(file.parts()?, Selection { worker: true, ..Selection::NONE }, false, terminated()).await
+        Command::Serve { file, of } => {
+            let of = of.cluster.map_or(OperatorOf::OnlyOne, |kubeconfig| OperatorOf::Kubeconfig(Some(kubeconfig)));
+            serve::run(file.parts()?, Selection::ALL, of, true, terminated()).await
         }
-        Command::Fleet(file) => {
-            serve::run(file.parts()?, Selection { fleet: true, ..Selection::NONE }, false, terminated()).await
-        }
-        Command::Operator(file) => {
-            serve::run(file.parts()?, Selection { operator: true, ..Selection::NONE }, false, terminated()).await
+        Command::Web(file) => part(file, Selection { web: true, ..Selection::NONE }, nowhere).await,
+        Command::Worker(file) => part(file, Selection { worker: true, ..Selection::NONE }, nowhere).await,
+        Command::Fleet(file) => part(file, Selection { fleet: true, ..Selection::NONE }, nowhere).await,
+        Command::Operator { file, of } => {
+            part(file, Selection { operator: true, ..Selection::NONE }, OperatorOf::Kubeconfig(of.cluster)).await
         }
         Command::Migrate(file) => parts::database(&file.load()?)?.migrate().await.map_err(Into::into),
         Command::CheckConfig(file) => {
@@ -133,6 +158,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Preflight(preflight) => Box::pin(preflight::run(preflight)).await,
         Command::Park { listen } => park::run(listen, terminated()).await,
+        Command::Archive(archive) => Box::pin(archive::run(*archive, terminated())).await,
         Command::Admin(admin) => admin::run(admin).await,
         Command::Generate(generate) => generate::run(&generate),
         Command::Demo(demo) => Box::pin(demo::run(demo, terminated())).await,

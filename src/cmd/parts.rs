@@ -1,18 +1,17 @@
 //! Makes the parts of the program out of the configuration.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kube::client::ClientBuilder;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use chrono::TimeDelta;
+use kube::Client;
 use secrecy::ExposeSecret as _;
-use tower::util::MapRequestLayer;
 
 use crate::account::password::Passwords;
 use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
+use crate::capacity::{self, ClusterAccess};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
@@ -22,7 +21,7 @@ use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::operator::settings::StorageDriver;
 use crate::plan::{Catalogue, Releases};
-use crate::{operator, sealing, web, worker};
+use crate::{fleet, operator, sealing, web, worker};
 
 /// Hashes at a time: half the cores, so that pages go on while people log in.
 fn hashes_at_once() -> usize {
@@ -77,32 +76,7 @@ pub(super) fn check(parts: &Parts) {
     if parts.operator.is_none() {
         println!("there is no section [operator]: web, worker and fleet can run; serve and operator can't");
     }
-    println!(
-        "the configuration is right: {} plans, {} releases, {} cluster(s)",
-        parts.catalogue.plans().len(),
-        parts.releases.all().len(),
-        parts.config.clusters.len()
-    );
-}
-
-/// How to reach a cluster: by a file, or by the pod's own service account.
-pub(super) async fn cluster_config(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Config> {
-    let Some(file) = kubeconfig else { return Ok(kube::Config::incluster()?) };
-    let read = Kubeconfig::read_from(file).with_context(|| format!("reading {}", file.display()))?;
-    Ok(kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?)
-}
-
-async fn connect(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Client> {
-    let config = cluster_config(kubeconfig).await?;
-    Ok(ClientBuilder::try_from(config)?.with_layer(&MapRequestLayer::new(counted)).build())
-}
-
-/// Counts what is asked of the API server: what a pass costs there is the first thing to look at when it is busy.
-fn counted(request: http::Request<kube::client::Body>) -> http::Request<kube::client::Body> {
-    let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));
-    let verb = if watches { "WATCH".to_owned() } else { request.method().as_str().to_owned() };
-    metrics::counter!("paddock_kube_requests_total", "verb" => verb).increment(1);
-    request
+    println!("the configuration is right: {} plans, {} releases", parts.catalogue.plans().len(), parts.releases.all().len());
 }
 
 impl Parts {
@@ -184,7 +158,6 @@ impl Parts {
             stripe: Arc::clone(&self.stripe),
             webhook_secrets: config.stripe.webhook_secrets.clone(),
             catalogue: Arc::clone(&self.catalogue),
-            releases: Arc::clone(&self.releases),
             resolver: Arc::clone(&self.resolver),
             dns_target: self.dns_target(),
             sites: Arc::clone(&self.sites),
@@ -193,8 +166,11 @@ impl Parts {
             host: config.host.clone(),
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
+            dates: billing::Dates::from(&config.standing),
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
+            trusted_proxies: config.http.trusted_proxies.clone(),
+            limits: web::Limits::default(),
             nudges,
         })
     }
@@ -206,6 +182,9 @@ impl Parts {
             stripe: Arc::clone(&self.stripe),
             transport: Arc::clone(&self.transport),
             catalogue: Arc::clone(&self.catalogue),
+            dates: billing::Dates::from(&self.config.standing),
+            invitation: TimeDelta::hours(self.config.invitation_hours),
+            releases: Arc::clone(&self.releases),
             urls: self.urls.clone(),
             views: self.views.clone(),
             dns_target: self.dns_target(),
@@ -224,14 +203,20 @@ impl Parts {
         self.operator.clone().context(NO_OPERATOR)
     }
 
-    /// A client for each cluster: by its kubeconfig, or by the pod's own service account.
-    pub async fn clients(&self) -> anyhow::Result<Vec<(config::Cluster, kube::Client)>> {
+    /// How clusters are reached.
+    pub fn access(&self) -> fleet::Access {
+        fleet::Access::new(self.config.kubeconfigs.clone())
+    }
+
+    /// A client for each cluster that the database has, by name.
+    pub async fn clients(&self) -> anyhow::Result<Vec<(ClusterAccess, Client)>> {
+        let all = capacity::list_cluster_access(&mut *self.db.owner().acquire().await?).await?;
+        let access = self.access();
         let mut clients = Vec::new();
-        for cluster in &self.config.clusters {
-            let client = connect(cluster.kubeconfig.as_deref())
-                .await
-                .with_context(|| format!("connecting to cluster {}", cluster.name))?;
-            clients.push((cluster.clone(), client));
+        for cluster in all {
+            let client = access.client(cluster.kubeconfig.as_deref()).await;
+            let client = client.with_context(|| format!("cluster {}", cluster.name))?;
+            clients.push((cluster, client));
         }
         Ok(clients)
     }
@@ -415,6 +400,7 @@ fn is_stand_in(image: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     fn faults(text: &str) -> Vec<String> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
-use crate::{fleet, operator, telemetry, web, worker};
+use crate::db::Db;
+use crate::{capacity, fleet, operator, telemetry, web, worker};
 
 /// Jobs at a time in one process.
 const JOBS_AT_ONCE: usize = 8;
@@ -34,9 +35,24 @@ impl Selection {
     pub const NONE: Self = Self { web: false, worker: false, fleet: false, operator: false };
 }
 
+/// The cluster whose operator runs in this process.
+#[derive(Debug, Clone)]
+pub enum OperatorOf {
+    /// The one whose kubeconfig has this name in the folder of kubeconfigs; `None`: the one that this process runs in.
+    Kubeconfig(Option<String>),
+    /// The only one that the database has.
+    OnlyOne,
+}
+
 /// Runs the selected parts until `shutdown`, or until one of them can't go on: then the others are stopped too, and the fault is
 /// returned. With `migrate` the database is brought up to date first.
-pub(super) async fn run(parts: Parts, selection: Selection, migrate: bool, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn run(
+    parts: Parts,
+    selection: Selection,
+    operator_of: OperatorOf,
+    migrate: bool,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let operator_settings = if selection.operator { Some(parts.operator_settings()?) } else { None };
     if migrate {
         parts.db.migrate().await?;
@@ -66,14 +82,17 @@ pub(super) async fn run(parts: Parts, selection: Selection, migrate: bool, shutd
         running.spawn(worker::run(parts.worker_deps(), settings, shutdown.clone()));
     }
     if selection.fleet {
-        let clusters = parts.clients().await?;
-        running.spawn(fleet::run(parts.db.clone(), Arc::clone(&parts.clock), clusters, shutdown.clone()));
+        running.spawn(fleet::run(parts.db.clone(), Arc::clone(&parts.clock), parts.access(), shutdown.clone()));
     }
     if let Some(settings) = operator_settings {
-        // One operator serves one cluster: the one that it runs in. A small host has just one.
-        let (_, client) = parts.clients().await?.into_iter().next().context("cluster: the operator needs one")?;
-        let (clock, stop) = (Arc::clone(&parts.clock), shutdown.clone());
-        running.spawn(async move { Ok(operator::run(settings, client, clock, stop).await?) });
+        let (db, access, clock, stop) = (parts.db.clone(), parts.access(), Arc::clone(&parts.clock), shutdown.clone());
+        running.spawn(async move {
+            let Some(kubeconfig) = stop.run_until_cancelled(kubeconfig_of(operator_of, &db)).await.transpose()? else {
+                return Ok(());
+            };
+            let client = access.client(kubeconfig.as_deref()).await.context("the operator's cluster")?;
+            Ok(operator::run(settings, client, clock, stop).await?)
+        });
     }
     let mut outcome = Ok(());
     while let Some(ended) = running.join_next().await {
@@ -85,4 +104,25 @@ pub(super) async fn run(parts: Parts, selection: Selection, migrate: bool, shutd
         shutdown.cancel();
     }
     outcome
+}
+
+/// Between two looks for a cluster, as long as there is none.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Where the access to the operator's cluster lies. As long as there is no cluster in the database one is waited for: staff add it.
+async fn kubeconfig_of(cluster: OperatorOf, db: &Db) -> anyhow::Result<Option<String>> {
+    match cluster {
+        OperatorOf::Kubeconfig(kubeconfig) => return Ok(kubeconfig),
+        OperatorOf::OnlyOne => {}
+    }
+    loop {
+        let mut conn = db.owner().acquire().await?;
+        let all = capacity::list_cluster_access(&mut conn).await?;
+        drop(conn);
+        match all.as_slice() {
+            [] => tokio::time::sleep(LOOK_EVERY).await,
+            [only] => return Ok(only.kubeconfig.clone()),
+            _ => anyhow::bail!("there are several clusters; say with --cluster in which one the operator of this process works"),
+        }
+    }
 }

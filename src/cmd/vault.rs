@@ -32,7 +32,13 @@ pub(super) enum VaultCommand {
         bucket: String,
     },
     /// See whether the vault holds each server's identity, sealed to the keys of the configuration. Changes nothing.
-    Check(ConfigFile),
+    Check {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Name of the cluster whose operator has this configuration; the only one when not given.
+        #[arg(long)]
+        cluster: Option<String>,
+    },
     /// Open a server's identity with the recovery key: prints the lines of its .env file.
     Recover {
         #[command(flatten)]
@@ -58,7 +64,7 @@ pub(super) enum VaultCommand {
 pub(super) async fn run(command: VaultCommand) -> anyhow::Result<()> {
     match command {
         VaultCommand::Keygen { key_file, bucket } => keygen(&key_file, &bucket),
-        VaultCommand::Check(file) => check(&file).await,
+        VaultCommand::Check { file, cluster } => check(&file, cluster.as_deref()).await,
         VaultCommand::Recover { file, instance, key_file, fingerprint, sealed, out } => {
             let id: InstanceId = instance.parse().map_err(|_| anyhow::anyhow!("--instance: \"{instance}\" is not ins_…"))?;
             let key = read_key(&key_file)?;
@@ -159,11 +165,16 @@ async fn others(store: &S3Vault, namespace: &str) -> anyhow::Result<String> {
     })
 }
 
-async fn check(file: &ConfigFile) -> anyhow::Result<()> {
+async fn check(file: &ConfigFile, cluster: Option<&str>) -> anyhow::Result<()> {
     let parts = file.parts()?;
     let vault = Vault::connect(&parts.operator_settings()?, None, &parts.clock)?;
-    // The one that our operator works in.
-    let (cluster, client) = parts.clients().await?.into_iter().next().context("cluster: there is none")?;
+    let mut clients = parts.clients().await?;
+    clients.retain(|(known, _)| cluster.is_none_or(|name| known.name == name));
+    let (cluster, client) = match clients.pop() {
+        Some(found) if clients.is_empty() => found,
+        Some(_) => bail!("there are several clusters; say with --cluster whose operator has this configuration"),
+        None => bail!("there is no such cluster; paddock admin cluster list names them"),
+    };
     let all: Api<MastodonInstance> = Api::all(client);
     let (mut held, mut faults) = (0_usize, Vec::new());
     let mut page = ListParams::default().limit(500);

@@ -16,6 +16,7 @@ pub use reader::Fault;
 use reader::Reader;
 
 use crate::crypto::HostKey;
+use crate::internet;
 use crate::sealing::{self, Recipient};
 
 /// The example that documents every setting; `paddock generate` puts it into docs/configuration.md, and a test reads it.
@@ -45,12 +46,16 @@ pub struct Config {
     pub key: HostKey,
     /// Stripe.
     pub stripe: Stripe,
+    /// What follows when nobody pays.
+    pub standing: Standing,
+    /// Hours that a place is kept for whoever is next on the waiting list.
+    pub invitation_hours: i64,
     /// How mails leave.
     pub mail: Mail,
     /// What is sold and which releases there are.
     pub catalogue: Catalogue,
-    /// Where servers run.
-    pub clusters: Vec<Cluster>,
+    /// Folder of the kubeconfigs of clusters. Which clusters there are stands in the database.
+    pub kubeconfigs: Option<PathBuf>,
     /// Names that customers' own domains must point to.
     pub dns: Dns,
     /// Where backups go.
@@ -81,6 +86,8 @@ pub struct Host {
 pub struct Http {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Ranges of addresses of the proxies in front, whose word about who calls is taken. Nobody else's is.
+    pub trusted_proxies: Vec<String>,
 }
 
 /// The database.
@@ -105,6 +112,23 @@ pub struct Stripe {
     pub checkout_minutes: i64,
     /// Seconds between two sweeps of everything that Stripe may know better.
     pub sweep_seconds: i64,
+}
+
+/// What follows when nobody pays, in days. What the words mean is in `billing::standing`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// From the first unpaid invoice to the pause.
+    pub grace_days: u16,
+    /// On which of these days a mail is written.
+    pub grace_mail_days: Vec<u16>,
+    /// From the pause to the ending.
+    pub suspended_days: u16,
+    /// How long data is kept after that.
+    pub ending_days: u16,
+    /// On which of these days a mail is written; two at least.
+    pub ending_mail_days: Vec<u16>,
+    /// The shortest time between a mail and what it announces.
+    pub notice_days: u16,
 }
 
 /// How mails leave.
@@ -132,17 +156,6 @@ pub struct Catalogue {
     pub plans: PathBuf,
     /// File of Mastodon releases.
     pub releases: PathBuf,
-}
-
-/// A cluster.
-#[derive(Debug, Clone)]
-pub struct Cluster {
-    /// Its name, for good.
-    pub name: String,
-    /// File with access to it; the service account of the pod when missing.
-    pub kubeconfig: Option<PathBuf>,
-    /// Instances that it may hold.
-    pub capacity: i32,
 }
 
 /// What customers' own domains must point to, and whom we ask.
@@ -253,19 +266,21 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         }
     };
     let host = root.section("host", read_host);
-    let http = root.section("http", |http| Http { listen: http.socket("listen", "127.0.0.1:8080") });
+    let http = root.section("http", read_http);
     let database = root.section("database", |database| Database {
         url: database.secret("url", "write url = \"postgres://user:password@host/paddock\""),
         connections: u32::try_from(database.number("connections", 10, 2, 200)).unwrap_or(10),
     });
     let key = root.section("secrets", read_key);
     let stripe = root.section("stripe", read_stripe);
+    let standing = root.section("standing", read_standing);
+    let invitation_hours = root.section("waiting", |waiting| waiting.number("invitation_hours", 48, 1, 720));
     let mail = root.section("mail", read_mail);
     let catalogue = root.section("catalogue", |catalogue| Catalogue {
         plans: catalogue.path("plans", "catalogue/plans.toml"),
         releases: catalogue.path("releases", "catalogue/releases.toml"),
     });
-    let clusters = read_clusters(root);
+    let kubeconfigs = root.section("clusters", |clusters| clusters.optional_text("kubeconfigs").map(PathBuf::from));
     let dns = root.section("dns", read_dns);
     let backup = if root.has("backup") { root.section("backup", read_backup) } else { None };
     let sealing = root.section("sealing", |sealing| {
@@ -281,9 +296,11 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         database,
         key,
         stripe,
+        standing,
+        invitation_hours,
         mail: mail?,
         catalogue,
-        clusters,
+        kubeconfigs,
         dns,
         backup,
         sealing,
@@ -301,6 +318,18 @@ fn read_host(host: &mut Reader<'_>) -> Option<Host> {
     }
     let support = host.text("support", "help@paddock.example");
     Some(Host { name, base_url: base_url?, domain, support })
+}
+
+fn read_http(http: &mut Reader<'_>) -> Http {
+    let listen = http.socket("listen", "127.0.0.1:8080");
+    let trusted_proxies = http.list("trusted_proxies");
+    for range in &trusted_proxies {
+        let base = range.split_once('/').and_then(|(base, _)| base.parse().ok());
+        if !base.is_some_and(|base| internet::contains(range, base)) {
+            http.fault("trusted_proxies", format!("\"{range}\" is not a range of addresses such as 10.0.0.0/8 or fd00::/8"));
+        }
+    }
+    Http { listen, trusted_proxies }
 }
 
 fn read_key(secrets: &mut Reader<'_>) -> HostKey {
@@ -327,6 +356,33 @@ fn read_stripe(stripe: &mut Reader<'_>) -> Stripe {
     }
 }
 
+fn read_standing(standing: &mut Reader<'_>) -> Standing {
+    let days = |reader: &mut Reader<'_>, key, default: u16, low| {
+        u16::try_from(reader.number(key, default.into(), low, 3650)).unwrap_or(default)
+    };
+    let read = Standing {
+        grace_days: days(standing, "grace_days", 14, 3),
+        grace_mail_days: standing.days("grace_mail_days", &[0, 3, 7, 12]),
+        suspended_days: days(standing, "suspended_days", 16, 0),
+        ending_days: days(standing, "ending_days", 30, 7),
+        ending_mail_days: standing.days("ending_mail_days", &[0, 23]),
+        notice_days: days(standing, "notice_days", 3, 1),
+    };
+    for (key, mails, most) in [
+        ("grace_mail_days", &read.grace_mail_days, read.grace_days),
+        ("ending_mail_days", &read.ending_mail_days, read.ending_days),
+    ] {
+        let ascends = mails.array_windows().all(|[one, next]| one < next);
+        if mails.first() != Some(&0) || !ascends || mails.last().is_some_and(|last| *last >= most) {
+            standing.fault(key, format!("must begin with 0, ascend, and end before day {most}"));
+        }
+    }
+    if read.ending_mail_days.len() < 2 {
+        standing.fault("ending_mail_days", "names fewer than two; nothing is destroyed before two mails were written");
+    }
+    read
+}
+
 fn read_mail(mail: &mut Reader<'_>) -> Option<Mail> {
     let from = mail.text("from", "Meadow Hosting <hello@paddock.example>");
     if !from.is_empty() && from.parse::<lettre::message::Mailbox>().is_err() {
@@ -346,24 +402,6 @@ fn read_mail(mail: &mut Reader<'_>) -> Option<Mail> {
         }
     };
     transport.map(|transport| Mail { from, transport })
-}
-
-fn read_clusters(root: &mut Reader<'_>) -> Vec<Cluster> {
-    let clusters = root.sections("cluster", |cluster| Cluster {
-        name: cluster.text("name", "first"),
-        kubeconfig: cluster.optional_text("kubeconfig").map(PathBuf::from),
-        capacity: i32::try_from(cluster.number("capacity", 100, 0, 2500)).unwrap_or(0),
-    });
-    if clusters.is_empty() {
-        root.fault("cluster", "is missing; name at least one: [[cluster]] with name and capacity");
-    }
-    let mut names: Vec<_> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.array_windows().find_map(|[one, other]| (one == other && !one.is_empty()).then_some(*one)) {
-        let message = format!("two clusters are called \"{twice}\"; names must differ");
-        root.fault("cluster", message);
-    }
-    clusters
 }
 
 fn read_dns(dns: &mut Reader<'_>) -> Dns {
@@ -407,6 +445,13 @@ fn production_faults(config: &Config) -> Vec<Fault> {
             "host.domain",
             "belongs to the same registered domain as the pages (host.base_url): customers' servers could set cookies for them; \
              use a separate domain",
+        );
+    }
+    if config.http.trusted_proxies.is_empty() {
+        fault(
+            "http.trusted_proxies",
+            "names none; the gateway in front is then taken for every visitor, and a few wrong passwords close the log-in to all: \
+             trusted_proxies = [\"10.0.0.0/8\"]",
         );
     }
     if config.key.is_default() {

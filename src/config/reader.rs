@@ -164,6 +164,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A list of days; missing ones take `default`. As a text they stand apart by commas (the environment has no lists).
+    pub fn days(&mut self, key: &'static str, default: &[u16]) -> Vec<u16> {
+        let read: Option<Vec<u16>> = match self.value(key) {
+            None => return default.to_vec(),
+            Some(Value::Array(values)) => {
+                values.iter().map(|value| value.as_integer().and_then(|day| u16::try_from(day).ok())).collect()
+            }
+            Some(Value::String(text)) => text.split(',').map(|day| day.trim().parse().ok()).collect(),
+            Some(_) => None,
+        };
+        read.unwrap_or_else(|| {
+            self.fault(key, "must be a list of days, such as [0, 3, 7]");
+            default.to_vec()
+        })
+    }
+
     /// A path to a file; whether it can be read is found out by whoever opens it.
     pub fn path(&mut self, key: &'static str, default: &str) -> PathBuf {
         PathBuf::from(self.optional_text(key).unwrap_or_else(|| default.to_owned()))
@@ -202,30 +218,6 @@ impl<'a> Reader<'a> {
                 Table::new()
             }
         }
-    }
-
-    /// Reads each section of a list: `[[key]]`.
-    pub fn sections<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Reader<'_>) -> T) -> Vec<T> {
-        let path = self.name(key);
-        let values = match self.value(key) {
-            None => return Vec::new(),
-            Some(Value::Array(values)) => values,
-            Some(_) => {
-                self.fault(key, format!("must be a list of sections: a line [[{path}]] before each"));
-                return Vec::new();
-            }
-        };
-        let mut all = Vec::new();
-        for (number, value) in values.iter().enumerate() {
-            let Value::Table(table) = value else {
-                self.fault(key, format!("must be a list of sections: a line [[{path}]] before each"));
-                continue;
-            };
-            let mut below = Reader::new(&format!("{path}[{number}]"), table, self.faults);
-            all.push(read(&mut below));
-            below.finish();
-        }
-        all
     }
 
     /// Notes every setting that nobody asked for: a misspelt name would otherwise be silently without effect.

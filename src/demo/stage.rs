@@ -16,10 +16,13 @@ use super::stripe::{FakeStripe, Settings as StripeSettings};
 use crate::account::email::EmailAddress;
 use crate::account::password::Passwords;
 use crate::account::{self, Scope};
+use crate::audit::Actor;
+use crate::capacity::{self, NewCluster};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::crypto::{self, EXAMPLE_KEY};
 use crate::db::Db;
+use crate::plan::{self, Amounts, Catalogue, Releases};
 
 /// Who may see the staff's pages.
 pub const STAFF_EMAIL: &str = "staff@paddock.test";
@@ -30,6 +33,8 @@ pub const HOSTS_DOMAIN: &str = "meadow.test";
 /// What customers' secrets are sealed to, and what opens them.
 const OPERATOR_RECIPIENT: &str = "age1jyxwwgs9v6g3my53s6ayptg642uqehfmd8hguyedeamfylxdc4ust7007g";
 const OPERATOR_KEY: &str = "AGE-SECRET-KEY-12Q2XDS5335FWGSVLMZL2XQJMZMTLA7XT6AJNPS3C4ECYV46LTFVQ5YFGUK";
+/// Name of the one cluster.
+const CLUSTER: &str = "demo";
 const API_KEY: &str = "sk_test_demo";
 const WEBHOOK_SECRET: &str = "whsec_demo";
 
@@ -44,8 +49,10 @@ pub struct StageSettings {
     pub ports: [u16; 3],
     /// Seconds between two comparisons with Stripe.
     pub sweep_seconds: u32,
-    /// Servers that the cluster may hold.
+    /// Servers that the cluster may hold, of whichever plan.
     pub capacity: u32,
+    /// As whom the program signs in at the API server: one of the rig's identities.
+    pub identity: String,
 }
 
 /// A stage, ready for `paddock serve`.
@@ -63,6 +70,8 @@ pub struct Stage {
     pub config: Config,
     /// The same as a file.
     pub config_file: PathBuf,
+    /// Name of the cluster's kubeconfig in the folder of kubeconfigs.
+    pub kubeconfig: String,
 }
 
 fn free_port_near(wanted: u16) -> std::io::Result<u16> {
@@ -100,8 +109,10 @@ impl Stage {
         let config_file = settings.dir.join("paddock.toml");
         std::fs::write(&config_file, &text)?;
         let config = Config::from_toml(&text)?;
-        set_up_database(rig, settings, &config).await?;
-        Ok(Self { stripe, mailbox, mailbox_url, pages, config, config_file })
+        let kubeconfig = rig.cluster().kubeconfig_of(&settings.identity);
+        let kubeconfig = kubeconfig.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        set_up_database(rig, settings, &config, &kubeconfig).await?;
+        Ok(Self { stripe, mailbox, mailbox_url, pages, config, config_file, kubeconfig })
     }
 }
 
@@ -127,10 +138,8 @@ api_url = "{stripe}"
 webhook_secrets = ["{WEBHOOK_SECRET}"]
 sweep_seconds = {sweep_seconds}
 
-[[cluster]]
-name = "demo"
-kubeconfig = "{kubeconfig}"
-capacity = {capacity}
+[clusters]
+kubeconfigs = "{kubeconfigs}"
 
 [operator]
 postgres_image = "ghcr.io/cloudnative-pg/postgresql:17.6@sha256:{digest}"
@@ -162,8 +171,7 @@ media_host = "{{bucket}}.media.{HOSTS_DOMAIN}"
         plans = catalogue.join("plans.toml").display(),
         releases = catalogue.join("releases.toml").display(),
         sweep_seconds = settings.sweep_seconds,
-        capacity = settings.capacity,
-        kubeconfig = rig.cluster().kubeconfig().display(),
+        kubeconfigs = rig.cluster().kubeconfig().parent().unwrap_or(Path::new(".")).display(),
         s3 = rig.s3().endpoint(),
     )
 }
@@ -194,18 +202,51 @@ recovery_recipient = "{}"
     Ok(text)
 }
 
-/// The database, its tables, and somebody who may see the staff's pages.
-async fn set_up_database(rig: &Rig, settings: &StageSettings, config: &Config) -> anyhow::Result<()> {
+/// The database, its tables and releases, its cluster, and somebody who may see the staff's pages.
+async fn set_up_database(rig: &Rig, settings: &StageSettings, config: &Config, kubeconfig: &str) -> anyhow::Result<()> {
     let url = config.database.url.expose_secret();
     if sqlx::PgConnection::connect(url).await.is_err() {
         rig.postgres().create_database(&settings.database, None).await?;
     }
     let db = Db::new(url, config.database.connections)?;
     db.migrate().await?;
+    let mut tx = db.owner().begin().await?;
+    plan::seed_releases(&mut tx, &SystemClock, &Releases::load(&config.catalogue.releases)?).await?;
+    add_cluster(&mut tx, kubeconfig, settings, &Catalogue::load(&config.catalogue.plans)?).await?;
+    tx.commit().await?;
     let email = EmailAddress::parse(STAFF_EMAIL).map_err(|problem| anyhow::anyhow!("{STAFF_EMAIL}: {problem:?}"))?;
     let hash = Passwords::new(1).hash(STAFF_PASSWORD.into()).await?;
     let mut tx = db.owner().begin().await?;
     account::put_staff(&mut tx, &SystemClock, &email, &hash, &[Scope::Admin]).await?;
     tx.commit().await?;
+    Ok(())
+}
+
+async fn add_cluster(
+    conn: &mut sqlx::PgConnection,
+    kubeconfig: &str,
+    settings: &StageSettings,
+    catalogue: &Catalogue,
+) -> anyhow::Result<()> {
+    if let Some(kept) = capacity::find_cluster(conn, CLUSTER).await? {
+        anyhow::ensure!(
+            kept.kubeconfig.as_deref() == Some(kubeconfig),
+            "what was kept is of an older version; forget it: ./dev demo --fresh"
+        );
+        return Ok(());
+    }
+    // As much of everything as the greediest plan takes.
+    let sizes: Vec<Amounts> = catalogue.offered().map(|plan| plan.size.footprint()).collect();
+    let most = Amounts::each(|dimension| sizes.iter().map(|size| size.of(dimension)).max().unwrap_or(0));
+    let new = NewCluster {
+        name: CLUSTER.to_owned(),
+        region: "this machine".to_owned(),
+        kubeconfig: Some(kubeconfig.to_owned()),
+        namespace: "paddock".to_owned(),
+        has: capacity::enough_for(&most, settings.capacity.into()),
+    };
+    let id = capacity::add_cluster(conn, &SystemClock, Actor::System("demo"), &new).await?;
+    // The rig has just heard it answer: the first orders need not wait for the fleet to hear it too.
+    capacity::note_seen(conn, &SystemClock, id).await?;
     Ok(())
 }

@@ -18,7 +18,9 @@ use crate::db::Db;
 use crate::ids::{ClusterId, InstanceId};
 use crate::instance;
 use crate::mail::{self, Notice};
+use crate::queue;
 use crate::resource::{ConditionKind, InstanceStatus, MastodonInstance, instance_id, instant, is_true, resource_name};
+use crate::rollout::{self, jobs::AdvanceRollouts};
 use crate::telemetry;
 
 /// After a failure to write.
@@ -72,15 +74,15 @@ pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: Clu
             None => return,
         }
         for id in std::mem::take(&mut missing) {
-            if let Err(error) = push_again(&db, id).await {
+            if let Err(error) = push_again(&db, cluster, id).await {
                 tracing::warn!(instance.id = %id, error = telemetry::chain(&error), "a missing custom resource could not be noted; trying again");
                 missing.insert(id);
             }
         }
         // One that can't be written does not stand in the way of the others.
         for (id, said) in std::mem::take(&mut unwritten) {
-            let written = match write(&db, &clock, id, &said).await {
-                Ok(()) => finish_removal(&db, &clock, &api, id, &said).await,
+            let written = match write(&db, &clock, cluster, id, &said).await {
+                Ok(()) => finish_removal(&db, &clock, &api, cluster, id, &said).await,
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = written {
@@ -91,9 +93,9 @@ pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: Clu
     }
 }
 
-async fn push_again(db: &Db, id: InstanceId) -> sqlx::Result<()> {
+async fn push_again(db: &Db, cluster: ClusterId, id: InstanceId) -> sqlx::Result<()> {
     let mut conn = db.fleet().acquire().await?;
-    instance::push_again(&mut conn, id).await
+    instance::push_again(&mut conn, cluster, id).await
 }
 
 /// What the API server has taken so far; waits while the database is away.
@@ -120,10 +122,10 @@ fn read(resource: &MastodonInstance) -> Option<(InstanceId, Said)> {
     Some((id, Said { row_generation: if answered { row_generation(resource) } else { 0 }, status, uid: resource.uid() }))
 }
 
-async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sqlx::Result<()> {
+async fn write(db: &Db, clock: &SharedClock, cluster: ClusterId, id: InstanceId, said: &Said) -> sqlx::Result<()> {
     let ready = is_true(&said.status.conditions, ConditionKind::Ready);
     let mut tx = db.fleet().begin().await?;
-    if take_in(&mut tx, clock.as_ref(), id, said.row_generation, &said.status).await? {
+    if take_in(&mut tx, clock.as_ref(), cluster, id, said.row_generation, &said.status).await? {
         crash::point("fleet.ready_before_commit");
         metrics::counter!("paddock_instances_ready_total").increment(1);
     }
@@ -134,21 +136,26 @@ async fn write(db: &Db, clock: &SharedClock, id: InstanceId, said: &Said) -> sql
     Ok(())
 }
 
-/// Writes what the operator says of an instance into its row; at the first Ready also the mail that is owed and the times that the
-/// steps took. `row_generation`: which intent it answers. Returns whether this was the first Ready.
+/// Writes what the operator of a cluster says of an instance into its row; at the first Ready also the mail that is owed and the times that the
+/// steps took. A rollout that changes it has a look. `row_generation`: which intent it answers. Returns whether this was the first Ready.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn take_in(
     conn: &mut PgConnection,
     clock: &dyn Clock,
+    cluster: ClusterId,
     id: InstanceId,
     row_generation: i64,
     status: &InstanceStatus,
 ) -> sqlx::Result<bool> {
     let ready = is_true(&status.conditions, ConditionKind::Ready);
     let json = serde_json::to_value(status).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    let Some(first) = instance::observe(conn, clock, id, row_generation, &json, ready).await? else { return Ok(false) };
+    let first = instance::observe(conn, clock, cluster, id, row_generation, &json, ready).await?;
+    if rollout::is_under_way(conn, id).await? {
+        queue::enqueue(conn, &AdvanceRollouts {}, None).await?;
+    }
+    let Some(first) = first else { return Ok(false) };
     for step in &status.steps {
         if let Some(finished) = &step.finished_at {
             let (began, ended) = (instant(&step.started_at), instant(finished));
@@ -174,6 +181,7 @@ async fn finish_removal(
     db: &Db,
     clock: &SharedClock,
     api: &Api<MastodonInstance>,
+    cluster: ClusterId,
     id: InstanceId,
     said: &Said,
 ) -> anyhow::Result<()> {
@@ -181,6 +189,10 @@ async fn finish_removal(
         return Ok(());
     }
     let mut tx = db.fleet().begin().await?;
+    // What another cluster says of it is not about it.
+    if instance::find(&mut tx, id).await?.is_none_or(|instance| instance.cluster_id != cluster) {
+        return Ok(());
+    }
     if instance::finish_removal(&mut tx, clock.as_ref(), id).await? {
         tracing::info!(instance.id = %id, "is removed; its address and its place are free");
     }

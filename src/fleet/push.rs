@@ -5,10 +5,9 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
-use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{FIELD_MANAGER, ROW_GENERATION, runs};
+use super::{FIELD_MANAGER, Nudges, ROW_GENERATION, runs};
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::db::Db;
@@ -21,50 +20,38 @@ use crate::resource::{
 
 /// Without a nudge.
 const EVERY: Duration = Duration::from_secs(10);
-/// After a failure.
+/// After a failure, and after a row of them: a cluster that is away is not hammered, and soon caught up when it comes back.
 const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(10);
 /// Rows of one round, and requests at a time.
 const ROUND: i64 = 200;
 const AT_ONCE: usize = 16;
 
 pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: ClusterId, shutdown: CancellationToken) {
-    let mut listener = None;
+    let mut nudges = Nudges::new(&db, "paddock_fleet");
+    let mut again = AGAIN;
     loop {
         // A run is for a server that is there already, so it comes behind; neither keeps the other up.
         let (servers, runs) = (push(&db, &client, cluster).await, runs::push(&db, &clock, &client, cluster).await);
         let pause = match servers.and_then(|full| Ok(runs? || full)) {
-            Ok(full) if full => Duration::ZERO,
-            Ok(_) => EVERY,
+            Ok(full) => {
+                again = AGAIN;
+                if full { Duration::ZERO } else { EVERY }
+            }
             Err(error) => {
                 tracing::warn!(cluster.id = %cluster, error = format!("{error:#}"), "rows could not be pushed; trying again");
-                AGAIN
+                let pause = again;
+                again = (again * 2).min(AGAIN_AT_MOST);
+                pause
             }
         };
-        if listener.is_none() {
-            listener = listen(&db).await;
-        }
-        let nudge = async {
-            match &mut listener {
-                Some(listener) => listener.recv().await.map(drop),
-                None => std::future::pending().await,
-            }
-        };
-        let lost = tokio::select! {
+        tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(pause) => false,
-            nudged = nudge => nudged.is_err(),
-        };
-        if lost {
-            listener = None;
-            tokio::time::sleep(AGAIN).await;
+            () = tokio::time::sleep(pause) => {}
+            // While the cluster does not answer, what is new for it waits like the rest.
+            () = nudges.next(), if again == AGAIN => {}
         }
     }
-}
-
-async fn listen(db: &Db) -> Option<PgListener> {
-    let mut listener = PgListener::connect_with(db.fleet()).await.ok()?;
-    listener.listen("paddock_fleet").await.ok()?;
-    Some(listener)
 }
 
 /// One round; whether there is more.

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod claim;
 pub mod dns;
+mod hold;
 mod intent;
 mod observed;
 mod own_mail;
@@ -12,15 +13,17 @@ mod removal;
 pub mod run;
 pub mod sites;
 mod store;
+pub mod upkeep;
 pub mod webfinger;
 
+pub use hold::{Hold, HoldRow, archive_proven_at, hold, lift, list_holds};
 pub use intent::{Intent, set_intent};
 pub use observed::observe;
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
-pub use removal::{RemovalError, RemovalRequest, confirm_removal, finish_removal, request_removal, withdraw_removal};
+pub use removal::{RemovalError, RemovalRequest, confirm_removal, finish_removal, removal_of, request_removal, withdraw_removal};
 pub use store::{
-    FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, building_since, conflict, count_by_intent, domains_of, find,
-    find_owned, forget_old_steps, insert, list_all, list_mailing, list_not_ready, list_owned, mark_pushed, push_again, pushed,
-    record_step, release, removal_of, to_push, typical_seconds,
+    COLUMNS, FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, UNSEEN_AFTER, building_since, conflict,
+    count_by_intent, domains_of, find, find_owned, forget_old_steps, insert, list_mailing, list_not_ready, list_owned,
+    mark_pushed, push_again, pushed, record_step, release, to_push, typical_seconds,
 };

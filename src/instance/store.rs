@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::claim::LocalDomain;
-use super::{Intent, OwnMailFacts, RemovalRequest};
+use super::upkeep::Window;
+use super::{Intent, OwnMailFacts};
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{AccountId, ClusterId, InstanceId, StaffId};
@@ -46,8 +47,16 @@ pub struct Instance {
     pub observed_generation: i64,
     /// What the operator last said.
     pub observed: Option<Json<InstanceStatus>>,
-    /// When it was last seen.
+    /// When what it says last changed.
     pub observed_at: Option<DateTime<Utc>>,
+    /// Where it runs.
+    pub cluster_id: ClusterId,
+    /// When that cluster last answered; `None`: it never did.
+    pub cluster_seen_at: Option<DateTime<Utc>>,
+    /// When it may be upgraded; `None`: at any time.
+    pub maintenance_window: Option<Json<Window>>,
+    /// Whether it gets new releases before the others.
+    pub canary: bool,
     /// When the intent last changed.
     pub intent_at: Option<DateTime<Utc>>,
     /// First time that all was ready.
@@ -82,6 +91,11 @@ impl Instance {
         self.is_on_own_domain() && self.address_confirmed_at.is_none()
     }
 
+    /// Since when nobody has seen how it is, when that is longer than a moment: its cluster does not answer, or nobody asks.
+    pub fn unseen_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.cluster_seen_at.filter(|seen| now - *seen > UNSEEN_AFTER)
+    }
+
     /// What the operator last said, if it has said anything.
     pub fn status(&self) -> Option<&InstanceStatus> {
         self.observed.as_ref().map(|status| &status.0)
@@ -92,9 +106,16 @@ macro_rules! columns {
     () => {
         "id, account_id, domain, hosted, web_domain, owner_username, owner_email, plan_code, mastodon_version, intent, intent_reason, \
          generation, observed_generation, observed, observed_at, intent_at, ready_at, local_domain, \
-         address_confirmed_at, address_checked_at, released_at, own_mail, created_at"
+         address_confirmed_at, address_checked_at, released_at, own_mail, created_at, cluster_id, canary, maintenance_window, \
+         (select c.seen_at from clusters c where c.id = cluster_id) as cluster_seen_at"
     };
 }
+
+/// The columns of an [`Instance`], for queries that ask for more.
+pub const COLUMNS: &str = columns!();
+
+/// The fleet asks each cluster three times a minute whether it answers; what is older than this was missed more than once.
+pub const UNSEEN_AFTER: TimeDelta = TimeDelta::minutes(3);
 
 /// An instance that is being ordered.
 #[derive(Debug)]
@@ -208,11 +229,6 @@ pub async fn list_owned(conn: &mut PgConnection, account: AccountId) -> sqlx::Re
 /// Any instance, for staff and jobs.
 pub async fn find(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<Instance>> {
     sqlx::query_as(concat!("select ", columns!(), " from instances where id = $1")).bind(id).fetch_optional(conn).await
-}
-
-/// Newest instances of all accounts, at most 200, for staff.
-pub async fn list_all(conn: &mut PgConnection) -> sqlx::Result<Vec<Instance>> {
-    sqlx::query_as(concat!("select ", columns!(), " from instances order by id desc limit 200")).fetch_all(conn).await
 }
 
 /// Instances that should run and are not seen ready, or at which the operator is stuck, oldest first, at most 200, for staff.
@@ -405,13 +421,15 @@ pub async fn mark_pushed(conn: &mut PgConnection, id: InstanceId, generation: i6
     Ok(())
 }
 
-/// The custom resource is gone, or older than it was, though the row wants one: it is pushed again, soon.
-pub async fn push_again(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
+/// The custom resource is gone, or older than it was, though the row wants one: it is pushed again, soon. Of a resource in another
+/// cluster than the row's nothing is concluded.
+pub async fn push_again(conn: &mut PgConnection, cluster: ClusterId, id: InstanceId) -> sqlx::Result<()> {
     sqlx::query(
-        "with again as (update instances set pushed_generation = 0 where id = $1 and intent <> 'absent' and released_at is null
-                        returning id)
+        "with again as (update instances set pushed_generation = 0
+                        where id = $2 and cluster_id = $1 and intent <> 'absent' and released_at is null returning id)
          select pg_notify('paddock_fleet', '') from again",
     )
+    .bind(cluster)
     .bind(id)
     .execute(conn)
     .await?;
@@ -448,6 +466,7 @@ pub struct FirstReady {
 pub(super) async fn write_observed(
     conn: &mut PgConnection,
     clock: &dyn Clock,
+    cluster: ClusterId,
     id: InstanceId,
     observed_generation: i64,
     status: &Value,
@@ -455,23 +474,25 @@ pub(super) async fn write_observed(
 ) -> sqlx::Result<Option<FirstReady>> {
     sqlx::query(
         "update instances set observed = $2, observed_at = $3, observed_generation = greatest(observed_generation, $4)
-         where id = $1 and (observed is distinct from $2 or observed_generation < $4)",
+         where id = $1 and cluster_id = $5 and (observed is distinct from $2 or observed_generation < $4)",
     )
     .bind(id)
     .bind(status)
     .bind(clock.now())
     .bind(observed_generation)
+    .bind(cluster)
     .execute(&mut *conn)
     .await?;
     if !ready {
         return Ok(None);
     }
     sqlx::query_as(
-        "update instances set ready_at = $2 where id = $1 and ready_at is null
+        "update instances set ready_at = $2 where id = $1 and cluster_id = $3 and ready_at is null
          returning account_id, domain, web_domain, owner_username, owner_email",
     )
     .bind(id)
     .bind(clock.now())
+    .bind(cluster)
     .fetch_optional(conn)
     .await
 }
@@ -511,79 +532,4 @@ pub async fn forget_old_steps(conn: &mut PgConnection) -> sqlx::Result<u64> {
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
-}
-
-/// `LOCAL_DOMAIN` of an instance that has ended and is not gone; nobody else changes it until the transaction ends.
-pub(super) async fn lock_ended(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar("select domain from instances where id = $1 and intent = 'archived' and released_at is null for update")
-        .bind(id)
-        .fetch_optional(conn)
-        .await
-}
-
-/// What staff have asked for, if they have.
-pub async fn removal_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<RemovalRequest>> {
-    sqlx::query_as(
-        "select removal_reason as reason, removal_requested_at as requested_at, removal_requested_by as requested_by,
-                removal_confirmed_at as confirmed_at, removal_confirmed_by as confirmed_by
-         from instances where id = $1 and removal_requested_at is not null",
-    )
-    .bind(id)
-    .fetch_optional(conn)
-    .await
-}
-
-pub(super) async fn note_removal_request(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    id: InstanceId,
-    staff: StaffId,
-    reason: &str,
-) -> sqlx::Result<()> {
-    let done = sqlx::query(
-        "update instances set removal_reason = $2, removal_requested_at = $3, removal_requested_by = $4
-         where id = $1 and intent = 'archived' and removal_requested_at is null",
-    )
-    .bind(id)
-    .bind(reason)
-    .bind(clock.now())
-    .bind(staff)
-    .execute(conn)
-    .await?;
-    exactly_one(&done)
-}
-
-/// Also a new generation, so that the fleet passes it on.
-pub(super) async fn note_removal_confirmation(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    id: InstanceId,
-    staff: StaffId,
-) -> sqlx::Result<()> {
-    let done = sqlx::query(
-        "update instances set removal_confirmed_at = $2, removal_confirmed_by = $3, generation = generation + 1
-         where id = $1 and intent = 'archived' and removal_requested_at is not null and removal_confirmed_at is null",
-    )
-    .bind(id)
-    .bind(clock.now())
-    .bind(staff)
-    .execute(conn)
-    .await?;
-    exactly_one(&done)
-}
-
-pub(super) async fn forget_removal_request(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
-    let done = sqlx::query(
-        "update instances set removal_reason = null, removal_requested_at = null, removal_requested_by = null
-         where id = $1 and removal_requested_at is not null and removal_confirmed_at is null",
-    )
-    .bind(id)
-    .execute(conn)
-    .await?;
-    exactly_one(&done)
-}
-
-/// Gives address and place of a removed instance back. Whether it was one, and was not given back before.
-pub(super) async fn release_removed(conn: &mut PgConnection, clock: &dyn Clock, id: InstanceId) -> sqlx::Result<bool> {
-    sqlx::query_scalar("select finish_removal($1, $2)").bind(id).bind(clock.now()).fetch_one(conn).await
 }

@@ -6,7 +6,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Letter, Notice};
-use crate::ids::{InstanceId, MailId, OrderId};
+use crate::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::words::Words;
 
 /// Where the links of a mail lead. The one who calls [`render`] knows the routes and holds the key from which tokens are made.
@@ -21,10 +21,28 @@ pub trait Links {
     fn verify(&self, token: Uuid) -> Url;
     /// Sets a new password: made from the token's row, used once.
     fn reset(&self, token: Uuid) -> Url;
+    /// Joins an account: made from the invitation, used once.
+    fn join(&self, invitation: Uuid) -> Url;
+    /// Confirms at the old address that an account gets another one.
+    fn leave_address(&self, change: Uuid) -> Url;
+    /// Confirms at the new address that it becomes an account's.
+    fn take_address(&self, change: Uuid) -> Url;
+    /// The members of the account.
+    fn members(&self) -> Url;
+    /// Password, second factor and sessions.
+    fn security(&self) -> Url;
     /// The page of an order.
     fn order(&self, order: OrderId) -> Url;
     /// The page of a server.
     fn instance(&self, instance: InstanceId) -> Url;
+    /// The page of the waiting list.
+    fn waiting(&self) -> Url;
+    /// Leaves it without logging in: good for this entry alone.
+    fn leave_waiting_list(&self, person: PersonId, account: AccountId, entry: WaitingId) -> Url;
+    /// Where its subscription is looked after.
+    fn billing(&self, instance: InstanceId) -> Url;
+    /// The page of a server's upgrades.
+    fn upgrades(&self, instance: InstanceId) -> Url;
 }
 
 /// The parts of a mail.
@@ -116,13 +134,59 @@ mails! {
     order_expired(link, domain) = "mail/order_expired/subject.txt", "mail/order_expired/body.txt", "mail/order_expired/body.html";
     server_ready(link, server, password, handle, email)
         = "mail/server_ready/subject.txt", "mail/server_ready/body.txt", "mail/server_ready/body.html";
+    upgrade_planned(link, domain, from, version, at, changes)
+        = "mail/upgrade_planned/subject.txt", "mail/upgrade_planned/body.txt", "mail/upgrade_planned/body.html";
     waiting_list_joined(domain, position)
         = "mail/waiting_list_joined/subject.txt", "mail/waiting_list_joined/body.txt", "mail/waiting_list_joined/body.html";
+    waiting_list_invited(link, leave, domain, until)
+        = "mail/waiting_list_invited/subject.txt", "mail/waiting_list_invited/body.txt", "mail/waiting_list_invited/body.html";
+    waiting_list_lapsed(domain)
+        = "mail/waiting_list_lapsed/subject.txt", "mail/waiting_list_lapsed/body.txt", "mail/waiting_list_lapsed/body.html";
+    payment_failed(link, domain, amount, until)
+        = "mail/payment_failed/subject.txt", "mail/payment_failed/body.txt", "mail/payment_failed/body.html";
+    server_paused(link, domain, until)
+        = "mail/server_paused/subject.txt", "mail/server_paused/body.txt", "mail/server_paused/body.html";
+    server_ending(link, domain, until, why, next)
+        = "mail/server_ending/subject.txt", "mail/server_ending/body.txt", "mail/server_ending/body.html";
+    payment_received(link, domain, next)
+        = "mail/payment_received/subject.txt", "mail/payment_received/body.txt", "mail/payment_received/body.html";
+    cancellation_noted(link, domain, at, kept_until)
+        = "mail/cancellation_noted/subject.txt", "mail/cancellation_noted/body.txt", "mail/cancellation_noted/body.html";
+    invitation(link, account, by, until)
+        = "mail/invitation/subject.txt", "mail/invitation/body.txt", "mail/invitation/body.html";
+    member_joined(link, account, member)
+        = "mail/member_joined/subject.txt", "mail/member_joined/body.txt", "mail/member_joined/body.html";
+    membership_ended(account, at)
+        = "mail/membership_ended/subject.txt", "mail/membership_ended/body.txt", "mail/membership_ended/body.html";
+    owner_changed(link, account, owner, at)
+        = "mail/owner_changed/subject.txt", "mail/owner_changed/body.txt", "mail/owner_changed/body.html";
+    second_contact(link, account)
+        = "mail/second_contact/subject.txt", "mail/second_contact/body.txt", "mail/second_contact/body.html";
+    take_over_asked(link, account, contact, due)
+        = "mail/take_over_asked/subject.txt", "mail/take_over_asked/body.txt", "mail/take_over_asked/body.html";
+    take_over_stopped(account)
+        = "mail/take_over_stopped/subject.txt", "mail/take_over_stopped/body.txt", "mail/take_over_stopped/body.html";
+    new_device(link, agent, network, at)
+        = "mail/new_device/subject.txt", "mail/new_device/body.txt", "mail/new_device/body.html";
+    change_address_old(link, address, until)
+        = "mail/change_address_old/subject.txt", "mail/change_address_old/body.txt", "mail/change_address_old/body.html";
+    change_address_new(link, until)
+        = "mail/change_address_new/subject.txt", "mail/change_address_new/body.txt", "mail/change_address_new/body.html";
+    address_changed(address, at)
+        = "mail/address_changed/subject.txt", "mail/address_changed/body.txt", "mail/address_changed/body.html";
+    second_factor_on(link, at)
+        = "mail/second_factor_on/subject.txt", "mail/second_factor_on/body.txt", "mail/second_factor_on/body.html";
+    second_factor_off(link, at)
+        = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
+    recovery_code_used(link, left, at)
+        = "mail/recovery_code_used/subject.txt", "mail/recovery_code_used/body.txt", "mail/recovery_code_used/body.html";
 }
 
 /// The words of a notice. `host_name` is what the host calls itself, as its customers know it.
 pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str) -> Result<Rendered, RenderError> {
     let frame = &Frame { words, host: host_name, home: links.home().into() };
+    let (members, security) = (links.members(), links.security());
+    let (members, security) = (members.as_str(), security.as_str());
     let rendered = match notice {
         Notice::VerifyAddress { token, until } => verify_address(frame, links.verify(*token).as_str(), &moment(*until)),
         Notice::AlreadyRegistered {} => already_registered(frame, links.sign_in().as_str(), links.forgotten_password().as_str()),
@@ -137,7 +201,53 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             let handle = format!("@{owner_username}@{domain}");
             server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
         }
+        Notice::UpgradePlanned { instance, domain, from, version, not_before, changes } => {
+            upgrade_planned(frame, links.upgrades(*instance).as_str(), domain, from, version, &moment(*not_before), changes)
+        }
         Notice::WaitingListJoined { domain, position } => waiting_list_joined(frame, domain, &position.to_string()),
+        Notice::WaitingListInvited { domain, until, person, account, entry } => {
+            let leave = links.leave_waiting_list(*person, *account, *entry);
+            waiting_list_invited(frame, links.waiting().as_str(), leave.as_str(), domain, &moment(*until))
+        }
+        Notice::WaitingListLapsed { domain } => waiting_list_lapsed(frame, domain),
+        Notice::PaymentFailed { instance, domain, amount, until } => {
+            payment_failed(frame, links.billing(*instance).as_str(), domain, &amount.to_string(), &moment(*until))
+        }
+        Notice::ServerPaused { instance, domain, until } => {
+            server_paused(frame, links.billing(*instance).as_str(), domain, &moment(*until))
+        }
+        Notice::ServerEnding { instance, domain, until, unpaid, last } => {
+            let why = words.t1(if *unpaid { "mail-ending-unpaid" } else { "mail-ending-over" }, "domain", domain);
+            let next = words.t(if *last { "mail-ending-last" } else { "mail-ending-more" });
+            server_ending(frame, links.billing(*instance).as_str(), domain, &moment(*until), &why, &next)
+        }
+        Notice::PaymentReceived { instance, domain, runs } => {
+            let next = words.t(if *runs { "mail-received-runs" } else { "mail-received-held" });
+            payment_received(frame, links.instance(*instance).as_str(), domain, &next)
+        }
+        Notice::CancellationNoted { instance, domain, at, kept_until } => {
+            cancellation_noted(frame, links.billing(*instance).as_str(), domain, &moment(*at), &moment(*kept_until))
+        }
+        Notice::Invitation { token, account, by, until } => {
+            invitation(frame, links.join(*token).as_str(), account, by, &moment(*until))
+        }
+        Notice::MemberJoined { account, member } => member_joined(frame, members, account, member),
+        Notice::MembershipEnded { account, at } => membership_ended(frame, account, &moment(*at)),
+        Notice::OwnerChanged { account, owner, at } => owner_changed(frame, members, account, owner, &moment(*at)),
+        Notice::SecondContact { account } => second_contact(frame, members, account),
+        Notice::TakeOverAsked { account, contact, due } => take_over_asked(frame, members, account, contact, &moment(*due)),
+        Notice::TakeOverStopped { account } => take_over_stopped(frame, account),
+        Notice::NewDevice { agent, network, at } => new_device(frame, security, agent, network, &moment(*at)),
+        Notice::ChangeAddressOld { token, address, until } => {
+            change_address_old(frame, links.leave_address(*token).as_str(), address, &moment(*until))
+        }
+        Notice::ChangeAddressNew { token, until } => {
+            change_address_new(frame, links.take_address(*token).as_str(), &moment(*until))
+        }
+        Notice::AddressChanged { address, at } => address_changed(frame, address, &moment(*at)),
+        Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(*at)),
+        Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(*at)),
+        Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(*at)),
     };
     rendered.map_err(|source| RenderError { kind: notice.kind(), source })
 }

@@ -1,5 +1,7 @@
 //! What can go wrong in a pass, and what to do about it.
 
+use tokio::task::JoinError;
+
 use super::bucket::BucketError;
 use super::vault::VaultError;
 
@@ -30,9 +32,12 @@ pub enum Error {
     /// The settings are of no use.
     #[error("the operator's settings can't be used")]
     Settings(#[from] super::settings::BadSetting),
-    /// A pass panicked, or the program ends.
-    #[error("a pass did not end")]
-    Crashed,
+    /// A pass panicked: a fault of ours.
+    #[error("a pass crashed: {0}")]
+    Crashed(String),
+    /// A pass took longer than any should, and was ended.
+    #[error("a pass did not end within {0:?}")]
+    TookTooLong(std::time::Duration),
     /// The object store's client could not be made.
     #[error("could not make the client of the object store")]
     Client(#[source] reqwest::Error),
@@ -74,9 +79,21 @@ impl Error {
     pub fn stalls(&self) -> Option<&'static str> {
         match self.category() {
             Category::Invalid => Some("Refused"),
+            Category::Forbidden if is_quota(&chain(self)) => Some(QUOTA),
             Category::Forbidden => Some("Forbidden"),
             Category::Conflict | Category::Transient => None,
         }
+    }
+
+    /// A task that ended before its time: the words of a panic, or that the program ends.
+    pub fn crashed(crash: JoinError) -> Self {
+        let why = match crash.try_into_panic() {
+            Ok(panic) => {
+                panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned())
+            }
+            Err(cancelled) => Some(cancelled.to_string()),
+        };
+        Self::Crashed(why.unwrap_or_else(|| "without a word".to_owned()))
     }
 
     /// What to do about it.
@@ -88,10 +105,20 @@ impl Error {
                 403 => Category::Forbidden,
                 _ => Category::Transient,
             },
-            Self::Kube { what: _, source: _ } | Self::Bucket(_) | Self::Vault(_) | Self::Crashed => Category::Transient,
+            Self::Kube { what: _, source: _ } | Self::Bucket(_) | Self::Vault(_) | Self::Crashed(_) | Self::TookTooLong(_) => {
+                Category::Transient
+            }
             Self::Foreign(_) | Self::Json(_) | Self::Settings(_) | Self::Client(_) => Category::Invalid,
         }
     }
+}
+
+/// The reason of whatever a quota keeps from being made.
+pub const QUOTA: &str = "QuotaExceeded";
+
+/// Whether the API server refuses because a quota is used up.
+pub fn is_quota(message: &str) -> bool {
+    message.contains("exceeded quota")
 }
 
 /// An error with its causes, in one line. Of what the API server answers only the sentence.
@@ -128,13 +155,15 @@ mod tests {
 
     #[test]
     fn what_a_person_has_to_look_at_says_so() {
-        let of = |code: u16| {
-            let status = kube::core::Status { code, message: "exceeded quota".into(), ..kube::core::Status::default() };
+        let of_message = |code: u16, message: &str| {
+            let status = kube::core::Status { code, message: message.into(), ..kube::core::Status::default() };
             Error::kube("apply Deployment web")(kube::Error::Api(Box::new(status)))
         };
+        let of = |code| of_message(code, "it says no");
         assert_eq!(of(403).stalls(), Some("Forbidden"));
+        assert_eq!(of_message(403, "forbidden: exceeded quota: mastodon").stalls(), Some("QuotaExceeded"));
         assert_eq!(of(422).stalls(), Some("Refused"));
         assert_eq!([409, 404, 429, 500, 503].map(|code| of(code).stalls()), [None; 5]);
-        assert_eq!(chain(&of(403)), "could not apply Deployment web: exceeded quota");
+        assert_eq!(chain(&of(403)), "could not apply Deployment web: it says no");
     }
 }

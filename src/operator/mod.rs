@@ -3,7 +3,9 @@
 //! It imports `resource` and `clock` alone, neither the domain nor the database: it can run in another cluster, as another
 //! process. Several of them may run; a lease spares double work, and nothing goes wrong without it.
 
+mod additions;
 pub mod bucket;
+mod catalogue;
 mod error;
 pub mod fuse;
 mod instance;
@@ -11,6 +13,7 @@ mod kind;
 mod leader;
 pub mod relay;
 mod run;
+pub mod seeded;
 mod seen;
 pub mod settings;
 mod template;
@@ -21,6 +24,7 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kube::Client;
 use kube::runtime::controller::{Error as ControllerError, ReconcileRequest};
@@ -47,6 +51,9 @@ use crate::resource::MastodonInstance;
 
 /// How long the passes under way have at the end.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a pass may take. One that hangs would hold its instance, and one of the places that passes share, for ever; what was done
+/// so far stays, and the next pass goes on from there.
+const PASS: Duration = Duration::from_mins(2);
 
 /// Works until `shutdown`, then ends the passes under way and returns.
 ///
@@ -105,9 +112,11 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
     let (wake, woken) = mpsc::unbounded_channel();
     let (wake_runs, woken_runs) = mpsc::unbounded_channel();
     let (synced, all_seen) = oneshot::channel();
-    let follower = tokio::spawn(follow(Arc::clone(context), wake, wake_runs.clone(), synced, term.clone()));
+    let follower = tokio::spawn(follow(Arc::clone(context), wake.clone(), wake_runs.clone(), synced, term.clone()));
 
     let (reader, writer) = reflector::store();
+    let (known, catalogue_known) = oneshot::channel();
+    let catalogue = tokio::spawn(catalogue::follow(Arc::clone(context), reader.clone(), wake, known, term.clone()));
     let instances = watcher(context.instances.clone(), watcher::Config::default().page_size(500))
         .default_backoff()
         .reflect(writer)
@@ -127,19 +136,27 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
     let ended = term.clone().cancelled_owned();
     let queue = stream::select(instances, woken).take_until(ended);
 
-    // Before everything has been listed, what is there would look as if it were missing.
+    // Before everything has been listed, what is there would look as if it were missing; and a release that the fleet has published as
+    // if nobody had heard of it.
     tokio::select! {
         () = term.cancelled() => {}
-        _ = all_seen => {}
+        _ = future::join(all_seen, catalogue_known) => {}
     }
     let runs = tokio::spawn(run::work(Arc::clone(context), reader.clone(), woken_runs, term.clone()));
     let config = Config::default().concurrency(context.settings.concurrency).debounce(Duration::from_millis(5));
     let passes =
         applier(
             |instance, context| {
-                // A task of its own: building objects of several instances uses several cores.
-                let pass = tokio::spawn(instance::reconcile(instance, context));
-                Box::pin(async move { pass.await.unwrap_or(Err(Error::Crashed)) })
+                // A task of its own: building objects of several instances uses several cores, and a panic ends one pass alone.
+                let pass = instance::reconcile(Arc::clone(&instance), Arc::clone(&context));
+                let pass = tokio::spawn(tokio::time::timeout(PASS, pass));
+                Box::pin(async move {
+                    match pass.await {
+                        Ok(Ok(ended)) => ended,
+                        Ok(Err(_)) => Err(Error::TookTooLong(PASS)),
+                        Err(crash) => Err(instance::crashed(instance, &context, crash).await),
+                    }
+                })
             },
             |instance, error, context| instance::after_error(&instance, error, &context),
             Arc::clone(context),
@@ -170,6 +187,7 @@ async fn work(context: &Arc<Context>, term: &CancellationToken) {
     }
     follower.abort();
     runs.abort();
+    catalogue.abort();
 }
 
 /// Follows our objects: notes what was seen and wakes whom it concerns.

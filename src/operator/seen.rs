@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::kind::Kind;
-use super::template::Template;
+use super::{additions, template};
 
 /// On every object of ours: the name of the instance's custom resource.
 pub const INSTANCE_LABEL: &str = "paddock.host/instance";
@@ -33,7 +33,7 @@ pub struct Seen {
     pub uid: String,
     /// Grows with every change (a number since Kubernetes says so officially; 0 if it is none).
     pub resource_version: u64,
-    /// Hash of the fields that we own according to the API server.
+    /// Hash of the fields that we own according to the API server, and of those that others have added to what is ours alone.
     pub ours: u64,
     /// `ours` as it was right after our last apply; nothing before this process has applied it.
     pub accepted: Option<u64>,
@@ -43,8 +43,8 @@ pub struct Seen {
     pub deleting: bool,
     /// It is marked as holding data ([`HOLDS_DATA_ANNOTATION`]).
     pub holds_data: bool,
-    /// What is to know of its pod template, if it has one.
-    pub template: Option<Template>,
+    /// The image that runs in its pods, as far as we have put it there.
+    pub image: Option<String>,
     /// What its status tells.
     pub state: State,
 }
@@ -190,7 +190,7 @@ impl Seen {
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             resource_version: metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0),
-            ours: ours(metadata, field_manager),
+            ours: ours(kind, metadata, field_manager),
             accepted: None,
             applied: metadata
                 .annotations
@@ -199,7 +199,7 @@ impl Seen {
                 .and_then(|text| u64::from_str_radix(text, 16).ok()),
             deleting: metadata.deletion_timestamp.is_some(),
             holds_data: holds_data(metadata),
-            template: Template::of(kind, metadata, data, field_manager),
+            image: template::image(kind, metadata, data, field_manager),
             state: state(kind, metadata, data),
         }
     }
@@ -222,8 +222,10 @@ pub fn instance_of(object: &impl ResourceExt) -> Option<String> {
 }
 
 /// Hash of the fields that we own by server-side apply. What we created otherwise (Secrets) is owned by update and has none.
-fn ours(metadata: &ObjectMeta, field_manager: &str) -> u64 {
-    our_fields(metadata, field_manager).map_or(0, hash)
+fn ours(kind: Kind, metadata: &ObjectMeta, field_manager: &str) -> u64 {
+    let added = additions::additions(kind, metadata, field_manager);
+    let own = our_fields(metadata, field_manager).map_or(0, hash);
+    if added.is_empty() { own } else { hash(&serde_json::json!([own, added])) }
 }
 
 /// The fields that we own by server-side apply.
@@ -396,7 +398,7 @@ impl Seen {
             applied: None,
             deleting: false,
             holds_data: false,
-            template: None,
+            image: None,
             state,
         }
     }

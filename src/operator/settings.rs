@@ -9,7 +9,7 @@ use url::Url;
 
 use super::relay::Logins;
 use crate::internet::Range;
-use crate::resource::Version;
+use crate::resource::{Version, is_pinned};
 use crate::sealing::Key;
 
 /// Everything the operator has to be told.
@@ -25,7 +25,8 @@ pub struct Settings {
     /// How often each instance is looked at without cause, in seconds; such a pass reads and, when all is well, writes nothing.
     #[serde(default = "ten_minutes")]
     pub look_seconds: u32,
-    /// Each release of Mastodon that is offered, with its images.
+    /// Each release of Mastodon that may run, with its images: to begin with, as long as the fleet has not written the ConfigMap
+    /// [`crate::resource::CATALOGUE_NAME`].
     pub releases: BTreeMap<String, Release>,
     /// Where servers are reached.
     pub address: Address,
@@ -59,7 +60,8 @@ pub struct Settings {
     /// Set where several operators run: only the one that holds the lease works.
     #[serde(default)]
     pub leader: Option<LeaderLease>,
-    /// The operator's own namespace, where it keeps what all operators of the cluster have to know.
+    /// The operator's own namespace, where the fleet puts that ConfigMap, and where all operators of the cluster keep what they have
+    /// to know.
     #[serde(default = "paddock")]
     pub namespace: String,
     /// Who answers for servers that are paused; nobody when missing, and their visitors get the Gateway's own error.
@@ -80,7 +82,7 @@ pub struct Park {
 }
 
 /// One release.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// Web, workers and Jobs; by digest.
@@ -531,12 +533,6 @@ fn cluster_issuer() -> String {
 
 fn cert_manager() -> String {
     "cert-manager.io".to_owned()
-}
-
-/// Whether an image is named by its digest.
-fn is_pinned(image: &str) -> bool {
-    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
-    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn paddock() -> String {

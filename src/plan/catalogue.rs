@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Interval;
 use super::read::{self, Entry, Fault, FileError};
+use super::{Amounts, Interval};
 use crate::money::{Currency, Money};
 
 /// One thing that a customer can buy.
@@ -133,47 +133,50 @@ pub struct CacheSize {
     pub storage_gib: u32,
 }
 
-/// What one server takes from a cluster: the unit that capacity counts in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Footprint {
-    /// Pods that always run; Jobs come on top.
-    pub pods: u32,
-    /// Services: web, streaming, cache and the database's `-rw`.
-    pub services: u32,
-    /// Persistent volumes.
-    pub volumes: u32,
-    /// Memory of all pods, MiB.
-    pub memory_mib: u32,
-    /// Processor of all pods, thousandths of a core.
-    pub cpu_milli: u32,
-    /// All volumes, GiB. Media is in a bucket and not in it.
-    pub storage_gib: u32,
-}
-
 impl Size {
-    /// What it takes from a cluster. Sums can't overflow: the reader bounds each factor.
-    pub fn footprint(&self) -> Footprint {
+    /// What it takes from a cluster.
+    ///
+    /// Pods count with one more of each Deployment that rolls and with two Jobs (a migration, and a piece of work that staff or customer
+    /// asked for). Memory and processor count what always runs: what stands beside it for some minutes lives in the share of a cluster
+    /// that is never promised, since upgrades go at a pace.
+    pub fn footprint(&self) -> Amounts {
         let Self { web, streaming, sidekiq, scheduler, database, cache } = self;
-        Footprint {
-            pods: web.replicas + streaming.replicas + sidekiq.replicas + 1 + database.instances + 1,
-            services: 4,
-            volumes: database.instances + 1,
-            memory_mib: web.replicas * web.memory_mib
-                + streaming.replicas * streaming.memory_mib
-                + sidekiq.replicas * sidekiq.memory_mib
-                + scheduler.memory_mib
-                + database.instances * database.memory_mib
-                + cache.memory_mib,
-            cpu_milli: web.replicas * web.cpu_milli
-                + streaming.replicas * streaming.cpu_milli
-                + sidekiq.replicas * sidekiq.cpu_milli
-                + scheduler.cpu_milli
-                + database.instances * database.cpu_milli
-                + CACHE_CPU_MILLI,
-            storage_gib: database.instances * database.storage_gib + cache.storage_gib,
+        let sum = |parts: [(u32, u32); 6]| parts.into_iter().map(|(pods, each)| i64::from(pods) * i64::from(each)).sum();
+        let running = web.replicas + streaming.replicas + sidekiq.replicas + 1 + database.instances + 1;
+        Amounts {
+            services: SERVICES,
+            pods: i64::from(running) + ROLLING + JOBS,
+            custom_resources: CUSTOM_RESOURCES,
+            memory_mib: sum([
+                (web.replicas, web.memory_mib),
+                (streaming.replicas, streaming.memory_mib),
+                (sidekiq.replicas, sidekiq.memory_mib),
+                (1, scheduler.memory_mib),
+                (database.instances, database.memory_mib),
+                (1, cache.memory_mib),
+            ]),
+            cpu_milli: sum([
+                (web.replicas, web.cpu_milli),
+                (streaming.replicas, streaming.cpu_milli),
+                (sidekiq.replicas, sidekiq.cpu_milli),
+                (1, scheduler.cpu_milli),
+                (database.instances, database.cpu_milli),
+                (1, CACHE_CPU_MILLI),
+            ]),
+            volumes: i64::from(database.instances) + 1,
+            volume_gib: i64::from(database.instances) * i64::from(database.storage_gib) + i64::from(cache.storage_gib),
         }
     }
 }
+
+/// Services of a server: web, streaming, cache and the database's `-rw`.
+const SERVICES: i64 = 4;
+/// Deployments that start a new pod before an old one goes: web, streaming and Sidekiq.
+const ROLLING: i64 = 3;
+/// Jobs at a time.
+const JOBS: i64 = 2;
+/// `MastodonInstance`, `Cluster` and `HTTPRoute`.
+const CUSTOM_RESOURCES: i64 = 3;
 
 /// Valkey of one server is never busy (4 MiB and next to no processor when idle): the same for every plan.
 const CACHE_CPU_MILLI: u32 = 50;
@@ -248,6 +251,12 @@ impl Catalogue {
     /// The plan of a code, offered or not.
     pub fn get(&self, code: &str) -> Option<&Plan> {
         self.plans.iter().find(|plan| plan.code == code)
+    }
+
+    /// What a server of the plan that needs least takes, amount by amount, of those that are sold.
+    pub fn smallest(&self) -> Amounts {
+        let sizes: Vec<Amounts> = self.offered().map(|plan| plan.size.footprint()).collect();
+        Amounts::each(|dimension| sizes.iter().map(|size| size.of(dimension)).min().unwrap_or(0))
     }
 }
 

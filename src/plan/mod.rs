@@ -1,21 +1,27 @@
 //! What is sold: the catalogue of plans and the catalogue of Mastodon releases.
 //!
 //! Both are files that staff edit (`catalogue/*.toml`). They are read once at start, and everything that is wrong with one is
-//! told at once.
+//! told at once. Of the releases the file is only the beginning: it brings those into the database that are not there yet
+//! ([`seed_releases`]), and from then on the table rules: new servers, rollouts and the operators' catalogues come out of it.
 
+mod amounts;
 mod catalogue;
 mod read;
 mod release;
+mod store;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use catalogue::{
-    CacheSize, Catalogue, DatabaseSize, Footprint, Limits, Plan, SchedulerSize, SidekiqSize, Size, StreamingSize, WebSize,
-};
+pub use amounts::{Amounts, Dimension};
+pub use catalogue::{CacheSize, Catalogue, DatabaseSize, Limits, Plan, SchedulerSize, SidekiqSize, Size, StreamingSize, WebSize};
 pub use read::{Fault, FileError};
-pub use release::{BadVersion, Image, NotVerified, Release, Releases, Version};
+pub use release::{BadImage, BadVersion, Image, NotVerified, Release, Releases, Version};
+pub use store::{
+    ListedRelease, find_release, insert_release, list_releases, newest_offered, offer_release, replace_release, seed_releases,
+    withdraw_release,
+};
 
 /// How often a subscription is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]

@@ -137,6 +137,23 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// A text that may be missing; then it is empty.
+    pub fn optional_text(&mut self, field: &str, what: &str) -> Option<String> {
+        match self.table.get(field) {
+            None => Some(String::new()),
+            Some(Value::String(text)) if text.trim().is_empty() => {
+                self.table.remove(field);
+                Some(String::new())
+            }
+            Some(_) => self.text(field, what),
+        }
+    }
+
+    /// A flag that may be missing; then it is false.
+    pub fn optional_flag(&mut self, field: &str) -> Option<bool> {
+        if self.table.contains_key(field) { self.flag(field) } else { Some(false) }
+    }
+
     pub fn flag(&mut self, field: &str) -> Option<bool> {
         let value = self.take(field, "true or false")?;
         let flag = value.as_bool();

@@ -1,5 +1,6 @@
 //! Releases: which versions of Mastodon can run, each as the exact images that it is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::read::{self, Entry, Fault, FileError};
 pub use crate::resource::{BadVersion, Version};
+use crate::resource::{VersionChange, plan_version_change};
 
 /// New servers start with a line that still gets security fixes.
 const OLDEST_OFFERED: Version = Version::new(4, 5, 0);
@@ -59,6 +61,19 @@ impl Image {
     }
 }
 
+/// The text does not name an image by registry, tag and digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an image is registry/name:tag@sha256: and 64 hexadecimal digits in lower case")]
+pub struct BadImage;
+
+impl TryFrom<String> for Image {
+    type Error = BadImage;
+
+    fn try_from(text: String) -> Result<Self, BadImage> {
+        Self::parse(&text).ok_or(BadImage)
+    }
+}
+
 impl From<Image> for String {
     fn from(image: Image) -> Self {
         image.reference()
@@ -66,20 +81,28 @@ impl From<Image> for String {
 }
 
 /// One version that can run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Release {
     /// Which.
+    #[sqlx(try_from = "String")]
     pub version: Version,
     /// Image of web, Sidekiq and all Jobs.
+    #[sqlx(try_from = "String")]
     pub web: Image,
     /// Image of the streaming API.
+    #[sqlx(try_from = "String")]
     pub streaming: Image,
     /// The oldest version that may be upgraded to this one without a stop in between.
+    #[sqlx(try_from = "String")]
     pub min_from: Version,
     /// Name of the set of schema migrations that a complete database of this version has: one per minor.
     pub schema: String,
     /// What staff should know before an upgrade.
     pub notes: String,
+    /// What changes for customers, in a sentence or two for them; may be empty.
+    pub changes: String,
+    /// Whether it closes a hole: then it is rolled out faster, see `rollout::Policy`.
+    pub security: bool,
     /// Whether new servers may start with it.
     pub offered: bool,
     /// Whether somebody has looked the digests up in the registry.
@@ -89,7 +112,25 @@ pub struct Release {
 impl Release {
     /// Whether a server of version `from` may go straight to this release: forward, and from no older than it allows.
     pub fn can_follow(&self, from: Version) -> bool {
-        from < self.version && from >= self.min_from
+        let offered = BTreeMap::from([(self.version, self.min_from)]);
+        plan_version_change(Some(from), self.version, &offered) == VersionChange::Upgrade
+    }
+
+    /// Reads one release of its fields, as they stand in a `[[release]]` of the file, or names everything that is wrong with it. Without
+    /// `schema` it has its own minor's set of migrations.
+    pub fn read(mut fields: toml::Table) -> Result<Self, FileError> {
+        let version = fields.get("version").and_then(toml::Value::as_str).and_then(|text| text.trim().parse::<Version>().ok());
+        if let Some(Version { major, minor, patch: _ }) = version {
+            fields.entry("schema").or_insert_with(|| format!("{major}.{minor}").into());
+        }
+        let mut faults = Vec::new();
+        let mut entry = Entry::new("", fields, &mut faults);
+        let release = read_release(&mut entry, &mut Vec::new());
+        entry.end();
+        match release {
+            Some(release) if faults.is_empty() => Ok(release),
+            _ => Err(FileError::Faults(faults)),
+        }
     }
 }
 
@@ -218,6 +259,8 @@ fn read_release(entry: &mut Entry<'_>, versions: &mut Vec<Version>) -> Option<Re
     }
     let schema = entry.text("schema", "the name of the set of schema migrations, such as \"4.7\"");
     let notes = entry.text("notes", "what staff should know before an upgrade");
+    let changes = entry.optional_text("changes", "what changes for customers, in a sentence or two");
+    let security = entry.optional_flag("security");
     Some(Release {
         version: version?,
         web: web?,
@@ -225,6 +268,8 @@ fn read_release(entry: &mut Entry<'_>, versions: &mut Vec<Version>) -> Option<Re
         min_from: min_from?,
         schema: schema?,
         notes: notes?,
+        changes: changes?,
+        security: security?,
         offered: offered?,
         digest_verified: digest_verified?,
     })

@@ -5,6 +5,7 @@
 //! resource's own.
 
 mod action;
+mod catalogue;
 mod conditions;
 mod instance;
 mod lifecycle;
@@ -18,6 +19,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 pub use action::{Action, Bounded, Counters, Domain, InviteTime, Maintenance, Media, RegistrationMode};
+pub use catalogue::{BadEntry, CATALOGUE_NAME, IMAGES_NAME, IMAGES_OF_RELEASES, PublishedRelease, is_pinned, read_catalogue};
 pub use conditions::{ConditionKind, Finding, Truth, condition, conditions, is_true};
 pub use instance::{
     CacheSize, DatabaseSize, InstanceStatus, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize,

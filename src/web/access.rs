@@ -17,6 +17,9 @@ pub enum Access {
     SignedIn,
     /// A customer with at least this role in the account that they act for.
     Member(Role),
+    /// The same, and they have shown who they are in the last minutes
+    /// ([`PROVEN_FOR`](crate::account::session::PROVEN_FOR)): for what an open browser must not be enough for.
+    Fresh(Role),
     /// Staff with this scope; `admin` has all.
     Staff(Scope),
     /// Stripe, by the signature of the body.
@@ -29,6 +32,7 @@ impl std::fmt::Display for Access {
             Self::Public => f.write_str("public"),
             Self::SignedIn => f.write_str("signed in"),
             Self::Member(role) => write!(f, "member: {}", format!("{role:?}").to_lowercase()),
+            Self::Fresh(role) => write!(f, "fresh: {}", format!("{role:?}").to_lowercase()),
             Self::Staff(scope) => write!(f, "staff: {}", format!("{scope:?}").to_lowercase()),
             Self::Webhook => f.write_str("webhook"),
         }

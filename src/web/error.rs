@@ -12,8 +12,12 @@ use serde::Serialize;
 use tower_http::request_id::RequestId;
 
 use super::AppState;
+use super::limit;
 use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
+use crate::account::factor::FactorError;
+use crate::account::member::MemberError;
+use crate::account::token::TokenError;
 use crate::telemetry;
 use crate::words::Words;
 
@@ -35,9 +39,21 @@ pub enum WebError {
     /// A page that is for staff.
     #[error("the visitor is not logged in as staff")]
     StaffLogIn,
+    /// A form that wants to know again who sends it: to the page that asks for it, and back.
+    #[error("the visitor has to confirm who they are")]
+    StepUp {
+        /// Path to come back to.
+        back_to: String,
+    },
+    /// The same for the API.
+    #[error("confirm who you are with POST /api/v1/sessions/current/proof; then the call is answered for ten minutes")]
+    Stale,
     /// Known, but not allowed to.
     #[error("the caller may not do this")]
     Forbidden,
+    /// A program's token is not good for this.
+    #[error("this token is not good for that; use one with another scope, or sign in")]
+    OutOfReach,
     /// The address has to be proven first.
     #[error("the caller's address is not proven yet")]
     Unverified,
@@ -53,6 +69,24 @@ pub enum WebError {
     /// The API's log-in: address and password do not belong together. Which of them is wrong is not said.
     #[error("the e-mail address and the password do not belong together; check both")]
     WrongCredentials,
+    /// The API's log-in: the password is right, and a code is wanted too.
+    #[error("this account has a second factor; send the field code as well: six digits of the app, or a recovery code")]
+    CodeRequired,
+    /// The code is not the app's of this moment, and no recovery code that is left.
+    #[error("the code is not right, or was used already; wait for the app's next one")]
+    WrongCode,
+    /// Too many wrong passwords or codes.
+    #[error("there were too many attempts; wait {seconds} seconds, or set a new password by mail, which works at once")]
+    TooManyAttempts {
+        /// Until the next one.
+        seconds: i64,
+    },
+    /// The API was called too often in a minute.
+    #[error("there were too many calls; wait {seconds} seconds")]
+    TooOften {
+        /// Until the next one.
+        seconds: i64,
+    },
     /// A body over the limit.
     #[error("the body is larger than {most} bytes")]
     TooLarge {
@@ -107,9 +141,10 @@ impl WebError {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Unauthenticated | Self::WrongCredentials => StatusCode::UNAUTHORIZED,
-            Self::LogIn { .. } | Self::StaffLogIn => StatusCode::SEE_OTHER,
-            Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
+            Self::Unauthenticated | Self::WrongCredentials | Self::CodeRequired | Self::WrongCode => StatusCode::UNAUTHORIZED,
+            Self::TooManyAttempts { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } => StatusCode::SEE_OTHER,
+            Self::Stale | Self::OutOfReach | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LinkUsedUp => StatusCode::GONE,
@@ -127,7 +162,13 @@ impl WebError {
             Self::NotFound => "not_found",
             Self::Unauthenticated | Self::LogIn { .. } | Self::StaffLogIn => "unauthenticated",
             Self::WrongCredentials => "wrong_credentials",
+            Self::CodeRequired => "code_required",
+            Self::WrongCode => "wrong_code",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::TooOften { .. } => "too_many_calls",
+            Self::StepUp { .. } | Self::Stale => "proof_required",
             Self::Forbidden => "forbidden",
+            Self::OutOfReach => "out_of_reach",
             Self::Unverified => "unverified",
             Self::Forged => "forged",
             Self::NotAForm | Self::NotJson => "unsupported_media_type",
@@ -151,6 +192,10 @@ impl IntoResponse for WebError {
                 let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
                 return Redirect::to(&format!("/log-in?{query}")).into_response();
             }
+            Self::StepUp { back_to } => {
+                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
+                return Redirect::to(&format!("/step-up?{query}")).into_response();
+            }
             Self::StaffLogIn => return Redirect::to("/staff/log-in").into_response(),
             _ => self.status().into_response(),
         };
@@ -170,6 +215,58 @@ impl From<crate::account::AccountError> for WebError {
         match error {
             crate::account::AccountError::Link => Self::LinkUsedUp,
             crate::account::AccountError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<MemberError> for WebError {
+    fn from(error: MemberError) -> Self {
+        let refused = |code: &'static str| Self::Refused {
+            text: Words::english().t(&format!("member-refused-{}", code.replace('_', "-"))),
+            code,
+            errors: Vec::new(),
+        };
+        match error {
+            MemberError::Missing => Self::NotFound,
+            MemberError::Link => Self::LinkUsedUp,
+            MemberError::Already => refused("already_member"),
+            MemberError::Owner => refused("owner_stays"),
+            MemberError::Unproven => refused("member_unproven"),
+            MemberError::TooMany => refused("too_many_invitations"),
+            MemberError::NotTheContact => refused("not_the_contact"),
+            MemberError::NotDue => refused("not_due"),
+            MemberError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<TokenError> for WebError {
+    fn from(error: TokenError) -> Self {
+        let wrong =
+            |field: &str, key: &str| Self::Invalid(vec![FieldError { field: field.to_owned(), text: Words::english().t(key) }]);
+        match error {
+            TokenError::Name => wrong("name", "tokens-name-wrong"),
+            TokenError::Days => wrong("days", "tokens-days-wrong"),
+            TokenError::Instance => wrong("instance", "tokens-instance-wrong"),
+            TokenError::TooMany => wrong("name", "tokens-too-many"),
+            TokenError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<FactorError> for WebError {
+    fn from(error: FactorError) -> Self {
+        let refused = |code: &'static str| Self::Refused {
+            text: Words::english().t(&format!("factor-refused-{}", code.replace('_', "-"))),
+            code,
+            errors: Vec::new(),
+        };
+        match error {
+            FactorError::Already => refused("second_factor_on"),
+            FactorError::None => refused("second_factor_off"),
+            FactorError::Wrong => Self::WrongCode,
+            FactorError::Unwritable => Self::Internal(telemetry::chain(&error)),
+            FactorError::Account(error) => error.into(),
         }
     }
 }
@@ -248,8 +345,14 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
         let caller = session::find(&state, &headers, false).await.unwrap_or(Caller::Nobody);
         page(&state, &error, status, &path, &headers, &caller, request_id)
     };
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    if let WebError::TooManyAttempts { seconds } | WebError::TooOften { seconds } = &error {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
+    let [policy, standing] = limit::headers();
+    for kept in [header::ALLOW, policy, standing] {
+        if let Some(value) = response.headers().get(&kept) {
+            answer.headers_mut().insert(kept, value.clone());
+        }
     }
     answer
 }
@@ -300,7 +403,10 @@ fn page(
     let (way_out, label) = match (error, caller) {
         (_, Caller::Staff(_)) => ("/staff", "error-way-staff"),
         (WebError::LinkUsedUp, _) if path.starts_with("/verify/") => ("/check-mail", "error-way-check-mail"),
+        (WebError::LinkUsedUp, _) if path.starts_with("/waiting/") || path.starts_with("/join/") => ("/", "error-way-home"),
+        (WebError::LinkUsedUp, _) if path.starts_with("/address/") => ("/account/security", "error-way-security"),
         (WebError::LinkUsedUp, _) => ("/forgot", "error-way-forgot"),
+        (WebError::TooManyAttempts { .. }, Caller::Nobody) => ("/forgot", "error-way-reset"),
         (WebError::Unverified, _) => ("/check-mail", "error-way-check-mail"),
         (_, Caller::Customer(_)) => ("/instances", "error-way-instances"),
         (_, Caller::Nobody) => ("/", "error-way-home"),
@@ -312,6 +418,9 @@ fn page(
             (words.t("error-forbidden-title"), words.t("error-forbidden-staff"))
         }
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
+        WebError::TooManyAttempts { seconds } => {
+            (words.t("error-attempts-title"), words.t1("error-attempts-text", "minutes", (seconds + 59) / 60))
+        }
         WebError::TooLarge { most } => (words.t("error-413-title"), words.t1("error-413-text", "kib", most / 1024)),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {

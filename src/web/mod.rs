@@ -7,13 +7,18 @@ mod access;
 mod account;
 mod api;
 mod assets;
+mod chart;
 mod csrf;
 mod error;
 mod form;
 mod hooks;
 mod instance;
+mod limit;
+mod list;
 mod new;
+mod once;
 mod order;
+mod origin;
 mod page;
 mod public;
 mod records;
@@ -22,13 +27,14 @@ mod session;
 mod signed;
 mod staff;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Entry};
 pub use api::openapi;
+pub use limit::{CALLS, Limits, WINDOW};
 pub use routes::{router, table};
 
 use crate::account::password::Passwords;
@@ -40,24 +46,32 @@ use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::instance::sites::Sites;
 use crate::mail::probe::Prober;
-use crate::plan::{Catalogue, Releases};
+use crate::plan::Catalogue;
 use crate::sealing::Recipient;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
-pub struct AppState(Arc<App>);
+pub struct AppState {
+    app: Arc<App>,
+    inbox: Arc<hooks::Inbox>,
+}
 
 impl AppState {
     /// For the router.
     pub fn new(app: App) -> Self {
-        Self(Arc::new(app))
+        Self { app: Arc::new(app), inbox: Arc::default() }
+    }
+
+    /// Where webhooks are kept.
+    fn inbox(&self) -> &Arc<hooks::Inbox> {
+        &self.inbox
     }
 }
 
 impl std::ops::Deref for AppState {
     type Target = App;
     fn deref(&self) -> &App {
-        &self.0
+        &self.app
     }
 }
 
@@ -77,8 +91,6 @@ pub struct App {
     pub webhook_secrets: Vec<secrecy::SecretString>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
-    /// Which releases of Mastodon there are.
-    pub releases: Arc<Releases>,
     /// Looks up customers' own domains.
     pub resolver: Arc<dyn Resolver>,
     /// What they must point to.
@@ -95,10 +107,16 @@ pub struct App {
     pub urls: billing::Urls,
     /// How long Stripe's page stays open.
     pub checkout_minutes: i64,
+    /// What follows when nobody pays, and how long data is kept after an end.
+    pub dates: billing::Dates,
     /// Where Stripe's page is: forms of ours may lead there by a redirect.
     pub payment_origin: String,
     /// Whether names that only exist in trials (`.test`) may be used, and cookies may travel over plain http.
     pub trial: bool,
+    /// Ranges of addresses of the proxies in front, whose word about who calls is taken.
+    pub trusted_proxies: Vec<String>,
+    /// Counts calls of the API.
+    pub limits: Limits,
     /// Wakes pages that watch an instance.
     pub nudges: Nudges,
 }
@@ -142,7 +160,7 @@ impl Nudges {
 
 /// Serves until `shutdown`; requests that are being answered then get ten seconds.
 pub async fn serve(listener: tokio::net::TcpListener, state: AppState, shutdown: CancellationToken) -> std::io::Result<()> {
-    let app: Router = router(state);
+    let app = router(state).into_make_service_with_connect_info::<SocketAddr>();
     let stop = shutdown.clone();
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await });
     tokio::select! {

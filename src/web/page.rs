@@ -112,11 +112,17 @@ fn section(path: &str) -> &'static str {
         ["status"] => "status",
         ["instances" | "orders", ..] => "instances",
         ["new", ..] => "new",
+        ["account", ..] => "account",
         ["log-in"] => "log_in",
         ["sign-up"] => "sign_up",
         ["staff"] => "staff",
         ["staff", "instances", ..] => "staff_instances",
         ["staff", "orders", ..] => "staff_orders",
+        ["staff", "rollouts" | "releases", ..] => "staff_rollouts",
+        ["staff", "clusters", ..] => "staff_clusters",
+        ["staff", "customers", ..] => "staff_customers",
+        ["staff", "queue", ..] => "staff_queue",
+        ["staff", "incidents", ..] => "staff_incidents",
         _ => "",
     }
 }
@@ -163,6 +169,19 @@ impl FieldErrors {
     /// Whether all is right.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+}
+
+/// One of several, for the macro `select`.
+pub(super) struct Choice {
+    pub value: String,
+    pub label: String,
+    pub chosen: bool,
+}
+
+impl Choice {
+    pub fn new(value: impl std::fmt::Display, label: impl Into<String>, chosen: bool) -> Self {
+        Self { value: format!("{value}"), label: label.into(), chosen }
     }
 }
 

@@ -6,16 +6,21 @@ use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
 use cookie::{Cookie, SameSite};
 
 use super::access::Access;
 use super::error::WebError;
-use super::{AppState, csrf};
-use crate::account::session::{self, Kind, SessionSecret, Subject};
-use crate::account::{self, Person, Role, StaffMember};
+use super::limit::Standing;
+use super::origin::Origin;
+use super::{AppState, csrf, once};
+use crate::account::session::{self, Kind, PROVEN_FOR, SessionSecret, Subject};
+use crate::account::token::{Bearer, TokenScope};
+use crate::account::{self, Person, Role, StaffMember, token};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
+use crate::crypto;
 use crate::ids::{AccountId, InstanceId, OrderId, RunId};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance};
@@ -40,12 +45,19 @@ pub(super) struct Customer {
     pub account: AccountId,
     /// As what.
     pub role: Role,
+    /// When they last showed who they are. A program never does.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 impl Customer {
     /// For the audit log.
     pub fn actor(&self) -> Actor {
         Actor::Person(self.person.id)
+    }
+
+    /// Whether they may do what asks for having shown who they are a short while ago.
+    pub fn is_fresh(&self, state: &AppState) -> bool {
+        self.proven_at.is_some_and(|at| state.clock.now() - at < PROVEN_FOR)
     }
 }
 
@@ -59,31 +71,76 @@ pub(super) async fn guard(
     if access == Access::Webhook {
         return Ok(next.run(request).await);
     }
-    let caller = find(&state, request.headers(), api).await?;
+    let (caller, reach) = match token(&state, request.headers(), api).await? {
+        Some((customer, bearer)) => (Caller::Customer(customer), Some(bearer)),
+        None => (find(&state, request.headers(), api).await?, None),
+    };
+    if !api {
+        return admit(&state, access, caller, reach, request, next).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let standing = limited(&state, &mut parts, &caller).await?;
+    request = Request::from_parts(parts, body);
+    let answer = match standing.left {
+        Some(_) => admit(&state, access, caller, reach, request, next).await,
+        None => Err(WebError::TooOften { seconds: standing.seconds }),
+    };
+    let mut answer = answer.unwrap_or_else(WebError::into_response);
+    standing.write(answer.headers_mut());
+    Ok(answer)
+}
+
+/// Counts a call of the API: for whom we know by what they showed, for others by their network.
+async fn limited(state: &AppState, parts: &mut Parts, caller: &Caller) -> Result<Standing, WebError> {
+    let known = match caller {
+        Caller::Customer(_) | Caller::Staff(_) => bearer(&parts.headers),
+        Caller::Nobody => None,
+    };
+    let who = match known {
+        Some(secret) => secret,
+        None => Origin::from_request_parts(parts, state).await?.network.to_string(),
+    };
+    Ok(state.limits.take(crypto::sha256(who.as_bytes()), state.clock.now()))
+}
+
+/// Lets those in who may come in.
+async fn admit(
+    state: &AppState,
+    access: Access,
+    caller: Caller,
+    reach: Option<Bearer>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, WebError> {
+    let api = request.uri().path().starts_with("/api/");
+    if let Some(bearer) = reach {
+        reaches(access, &bearer, request.method(), request.uri().path())?;
+    }
     // Whoever has to log in first comes back to the page, with what its address says behind the question mark: that they have paid, say.
     // A form that was sent can't be sent again by a link.
     let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
     let back_to = asked.map_or("/instances", PathAndQuery::as_str);
     allow(access, &caller, api, back_to)?;
+    fresh(state, access, &caller, &request, api)?;
     if !api {
-        request = csrf::check(&state, request).await?;
+        request = csrf::check(state, request).await?;
     }
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(caller.clone());
+    if api { once::run(state, access, &caller, request, next).await } else { Ok(next.run(request).await) }
 }
 
 fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<(), WebError> {
     let sign_in = || if api { WebError::Unauthenticated } else { WebError::LogIn { back_to: back_to.to_owned() } };
     match (access, caller) {
         (Access::Public | Access::Webhook, _) | (Access::SignedIn, Caller::Customer(_)) => Ok(()),
-        (Access::Member(least), Caller::Customer(customer)) => {
+        (Access::Member(least) | Access::Fresh(least), Caller::Customer(customer)) => {
             if customer.role >= least {
                 Ok(())
             } else {
                 Err(WebError::Forbidden)
             }
         }
-        (Access::SignedIn | Access::Member(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
+        (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
         (Access::Staff(scope), Caller::Staff(member)) => {
             if member.may(scope) {
                 Ok(())
@@ -97,21 +154,85 @@ fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<()
     }
 }
 
+/// Where a route asks for it, whoever calls has shown who they are a short while ago. From the page that does that they come back to the one
+/// that they were on: a form that was sent can't be sent again by a link.
+fn fresh(state: &AppState, access: Access, caller: &Caller, request: &Request, api: bool) -> Result<(), WebError> {
+    match (access, caller) {
+        (Access::Fresh(_), Caller::Customer(customer)) if !customer.is_fresh(state) => {
+            if api {
+                return Err(WebError::Stale);
+            }
+            let here = || request.uri().path().to_owned();
+            let before = || page_before(state, request.headers()).unwrap_or_else(|| "/instances".to_owned());
+            let back_to = if request.method() == Method::GET { here() } else { before() };
+            Err(WebError::StepUp { back_to })
+        }
+        (
+            Access::Public | Access::SignedIn | Access::Member(_) | Access::Fresh(_) | Access::Staff(_) | Access::Webhook,
+            Caller::Nobody | Caller::Customer(_) | Caller::Staff(_),
+        ) => Ok(()),
+    }
+}
+
+/// The customer for whom a program calls with a token, and what the token is good for.
+async fn token(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Option<(Customer, Bearer)>, WebError> {
+    let Some(text) = bearer(headers).filter(|text| api && text.starts_with(token::PREFIX)) else { return Ok(None) };
+    let mut conn = state.db.auth().acquire().await?;
+    let Some(bearer) = token::find(&mut conn, state.clock.as_ref(), &text).await? else { return Ok(None) };
+    let person = account::find_person(&mut conn, bearer.person).await?;
+    let role = account::role_in(&mut conn, bearer.person, bearer.account).await?;
+    let (Some(person), Some(role)) = (person, role) else { return Ok(None) };
+    // What concerns the account itself is for people.
+    let role = role.min(Role::Admin);
+    Ok(Some((Customer { person, account: bearer.account, role, proven_at: None }, bearer)))
+}
+
+/// Below these somebody's own affairs are, which are nothing to a program.
+const PERSONAL: [&str; 2] = ["/api/v1/sessions", "/api/v1/tokens"];
+
+/// Whether a path is one of those.
+pub(super) fn is_personal(path: &str) -> bool {
+    PERSONAL.iter().any(|below| path.starts_with(below))
+}
+
+/// Whether a token is good for a route. The role of its person is asked for besides, as that of everybody.
+fn reaches(access: Access, bearer: &Bearer, method: &Method, path: &str) -> Result<(), WebError> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let personal = is_personal(path);
+    // A token for one server opens nothing but what is below that server.
+    let here = bearer.instance.is_none_or(|instance| {
+        let named = path.strip_prefix("/api/v1/instances/").and_then(|rest| rest.split('/').next());
+        named.and_then(|text| text.parse().ok()) == Some(instance)
+    });
+    let may = match access {
+        Access::Public | Access::Webhook => true,
+        Access::SignedIn => reads && !personal && here,
+        Access::Member(_) => (reads || bearer.scope >= TokenScope::Manage) && here,
+        Access::Fresh(_) | Access::Staff(_) => false,
+    };
+    if may { Ok(()) } else { Err(WebError::OutOfReach) }
+}
+
+/// The page of ours that a form was on, by what the browser says.
+fn page_before(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    let url: url::Url = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    (url.origin() == state.host.base_url.origin()).then(|| url.path().to_owned())
+}
+
 /// Who calls, by cookie or, for the API, by bearer token.
 pub(super) async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Caller, WebError> {
     let (secret, kind) = if api { (bearer(headers), Kind::Api) } else { (session_cookie(state, headers), Kind::Browser) };
     let Some(secret) = secret else { return Ok(Caller::Nobody) };
     let mut conn = state.db.auth().acquire().await?;
-    let Some(subject) = session::find(&mut conn, state.clock.as_ref(), &secret, kind).await? else { return Ok(Caller::Nobody) };
-    Ok(match subject {
+    let Some(session) = session::find(&mut conn, state.clock.as_ref(), &secret, kind).await? else { return Ok(Caller::Nobody) };
+    Ok(match session.subject {
         Subject::Person { person, account } => {
             let found = account::find_person(&mut conn, person).await?;
-            let membership = account::membership(&mut conn, person).await?;
-            match (found, membership) {
-                (Some(person), Some((member_of, role))) if member_of == account => {
-                    Caller::Customer(Customer { person, account, role })
+            match (found, account::role_in(&mut conn, person, account).await?) {
+                (Some(person), Some(role)) => {
+                    Caller::Customer(Customer { person, account, role, proven_at: Some(session.proven_at) })
                 }
-                _ => Caller::Nobody,
+                (Some(_) | None, _) => Caller::Nobody,
             }
         }
         Subject::Staff(id) => account::find_staff(&mut conn, id).await?.map_or(Caller::Nobody, Caller::Staff),

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::{Deps, Handle, JobError};
 use crate::account::link::{self, Purpose};
+use crate::capacity;
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::db::Db;
-use crate::ids::{InstanceId, MailId, OrderId};
+use crate::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::mail::{self, Links, SendError, SendMail, render};
 use crate::words::Words;
 
@@ -35,8 +36,45 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/reset/{}", link::write(&self.0.key, token, Purpose::Reset)))
     }
 
+    fn join(&self, invitation: Uuid) -> Url {
+        self.at(&format!("/join/{}", link::write(&self.0.key, invitation, Purpose::Join)))
+    }
+
+    fn leave_address(&self, change: Uuid) -> Url {
+        self.at(&format!("/address/{}", link::write(&self.0.key, change, Purpose::LeaveAddress)))
+    }
+
+    fn take_address(&self, change: Uuid) -> Url {
+        self.at(&format!("/address/{}", link::write(&self.0.key, change, Purpose::TakeAddress)))
+    }
+
+    fn members(&self) -> Url {
+        self.at("/account/members")
+    }
+
+    fn security(&self) -> Url {
+        self.at("/account/security")
+    }
+
     fn instance(&self, instance: InstanceId) -> Url {
         self.at(&format!("/instances/{instance}"))
+    }
+
+    fn waiting(&self) -> Url {
+        self.at("/waiting")
+    }
+
+    fn leave_waiting_list(&self, person: PersonId, account: AccountId, entry: WaitingId) -> Url {
+        let leaver = capacity::Leaver { person, account, entry };
+        self.at(&format!("/waiting/leave/{}", capacity::write_leave_link(&self.0.key, &leaver)))
+    }
+
+    fn billing(&self, instance: InstanceId) -> Url {
+        self.at(&format!("/instances/{instance}/billing"))
+    }
+
+    fn upgrades(&self, instance: InstanceId) -> Url {
+        self.at(&format!("/instances/{instance}/upgrades"))
     }
 
     fn order(&self, order: OrderId) -> Url {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Deps;
+use crate::billing::{difference, inbox};
 use crate::queue::{self, Backlog};
 
 /// Prometheus asks about as often.
@@ -20,6 +21,12 @@ pub(super) async fn measure(deps: Arc<Deps>, shutdown: CancellationToken) {
             metrics::gauge!("paddock_jobs_due").set(whole(due));
             metrics::gauge!("paddock_jobs_oldest_due_seconds").set(oldest_seconds);
             metrics::gauge!("paddock_jobs_dead").set(whole(dead));
+        }
+        if let Ok(mut conn) = deps.db.worker().acquire().await
+            && let (Ok(waiting), Ok(differences)) = (inbox::waiting(&mut conn).await, difference::count_open(&mut conn).await)
+        {
+            metrics::gauge!("paddock_stripe_events_waiting").set(whole(waiting));
+            metrics::gauge!("paddock_stripe_differences").set(whole(differences));
         }
     }
 }

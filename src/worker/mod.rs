@@ -4,28 +4,38 @@
 //! (a person must look: staff see the job until then).
 
 mod claim;
+mod compare;
 mod deliver;
+mod figures;
+mod inbox;
 mod measure;
+mod rollout;
 mod stripe;
 mod sweep;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{
+    CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription,
+};
 use crate::billing::{self, stripe::Stripe};
+use crate::capacity::KeepWaitingList;
 use crate::clock::SharedClock;
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::mail::{SendMail, Transport};
-use crate::plan::Catalogue;
+use crate::plan::{Catalogue, Releases};
 use crate::queue::{self, Job};
+use crate::rollout::jobs::AdvanceRollouts;
 use crate::telemetry;
 
 /// What handlers work with.
@@ -41,6 +51,12 @@ pub struct Deps {
     pub transport: Arc<dyn Transport>,
     /// What is sold.
     pub catalogue: Arc<Catalogue>,
+    /// What follows when nobody pays.
+    pub dates: billing::Dates,
+    /// How long a place is kept for whoever is next on the waiting list.
+    pub invitation: TimeDelta,
+    /// The file of releases: those that the database begins with.
+    pub releases: Arc<Releases>,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// Each looks up customers' own domains by itself.
@@ -151,9 +167,15 @@ async fn build(
         .define_job::<Task<SyncCheckout>>()
         .define_job::<Task<SyncSubscription>>()
         .define_job::<Task<SettleOrder>>()
+        .define_job::<Task<ReviewStandings>>()
+        .define_job::<Task<CarryWish>>()
+        .define_job::<Task<KeepWaitingList>>()
         .define_job::<Task<SweepStripe>>()
+        .define_job::<Task<CatchUpEvents>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
+        .define_job::<Task<AdvanceRollouts>>()
+        .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {
         Some(token) => {
@@ -167,6 +189,7 @@ async fn build(
 /// Works the queue off until `shutdown`; a job that is running then gets ten seconds.
 pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let schedules = tokio::spawn(sweep::schedule(Arc::clone(&deps), settings.sweep_every, shutdown.clone()));
+    let events = tokio::spawn(inbox::run(Arc::clone(&deps), shutdown.clone()));
     let figures = tokio::spawn(measure::measure(Arc::clone(&deps), shutdown.clone()));
     // Postgres may be away when we start, and may go away while we run: neither ends this process.
     while !shutdown.is_cancelled() {
@@ -183,8 +206,14 @@ pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToke
         }
     }
     schedules.await?;
+    events.await?;
     figures.await?;
     Ok(())
+}
+
+/// Hands on the events of Stripe that have come, and returns; for tests.
+pub async fn hand_on_events(deps: &Deps) -> anyhow::Result<()> {
+    Ok(inbox::hand_on(deps).await?)
 }
 
 /// Runs what is due now and returns; for tests and `paddock admin`.

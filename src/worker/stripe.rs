@@ -2,11 +2,12 @@
 
 use super::{Deps, Handle, JobError};
 use crate::audit::Actor;
-use crate::billing::jobs::{SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{CarryWish, ReviewStandings, SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::billing::stripe::StripeError;
-use crate::billing::{self, Remote, SettleError, SyncError};
+use crate::billing::{self, CarryError, Remote, SettleError, SyncError};
 use crate::crash;
 use crate::plan::Interval;
+use crate::queue;
 
 impl From<SyncFailed> for JobError {
     fn from(failed: SyncFailed) -> Self {
@@ -24,7 +25,7 @@ enum SyncFailed {
     Sync(SyncError),
 }
 
-fn of_stripe(error: StripeError) -> JobError {
+pub(super) fn of_stripe(error: StripeError) -> JobError {
     if error.is_retryable() { JobError::Retry(error.into()) } else { JobError::Fail(error.into()) }
 }
 
@@ -32,7 +33,11 @@ async fn take_in(deps: &Deps, remote: Result<Remote, StripeError>) -> Result<(),
     let remote = remote.map_err(SyncFailed::Stripe)?;
     crash::point("sync.fetched");
     let mut tx = deps.db.worker().begin().await.map_err(|error| SyncFailed::Sync(error.into()))?;
-    billing::sync(&mut tx, deps.clock.as_ref(), &remote).await.map_err(SyncFailed::Sync)?;
+    let order = billing::sync(&mut tx, deps.clock.as_ref(), &remote).await.map_err(SyncFailed::Sync)?;
+    if let Some(order) = order {
+        let followed = billing::follow_standing(&mut tx, deps.clock.as_ref(), &deps.dates, &order).await;
+        followed.map_err(SyncFailed::Sync)?;
+    }
     crash::point("sync.before_commit");
     tx.commit().await.map_err(|error| SyncFailed::Sync(error.into()))?;
     crash::point("sync.committed");
@@ -50,6 +55,29 @@ impl Handle for SyncSubscription {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
         let remote = billing::fetch_subscription(deps.stripe.as_ref(), deps.clock.as_ref(), &self.subscription).await;
         take_in(deps, remote).await.map_err(JobError::from)
+    }
+}
+
+impl Handle for ReviewStandings {
+    /// Only enqueues: each is then looked at by the job that a webhook would have caused. Nobody is paused by what we only remember.
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let mut conn = deps.db.worker().acquire().await?;
+        for subscription in billing::to_review(&mut conn, deps.clock.now()).await? {
+            queue::enqueue(&mut conn, &SyncSubscription { subscription }, None).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Handle for CarryWish {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let (clock, stripe) = (deps.clock.as_ref(), deps.stripe.as_ref());
+        let carried = billing::carry_wish(&deps.db, clock, stripe, &deps.dates, self.subscription).await;
+        carried.map_err(|error| match error {
+            CarryError::Stripe(error) => of_stripe(error),
+            CarryError::Sync(error) if !error.is_retryable() => JobError::Fail(error.into()),
+            error @ (CarryError::Sync(_) | CarryError::Database(_)) => JobError::Retry(error.into()),
+        })
     }
 }
 

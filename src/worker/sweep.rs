@@ -1,4 +1,4 @@
-//! What happens without anybody asking: comparing everything with Stripe, and tidying up.
+//! What happens without anybody asking, by time alone: when it is enqueued, and tidying up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,22 +6,39 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::figures::KeepFigures;
 use super::{Deps, Handle, JobError};
-use crate::account::{link, session};
+use crate::account::{attempt, call, device, link, move_address, session, token};
 use crate::billing;
-use crate::billing::jobs::{SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
+use crate::capacity::KeepWaitingList;
+use crate::plan;
 use crate::queue::{self, Job};
-use crate::{instance, mail, telemetry};
+use crate::rollout::jobs::AdvanceRollouts;
+use crate::{desk, instance, mail, telemetry};
 
 /// After a start, the first comparison with Stripe.
 const SWEEP_SOON: Duration = Duration::from_mins(5);
+/// Between two readings of Stripe's list of events: so long, at most, does an event go unnoticed whose webhook does not come.
+const CATCH_UP_EVERY: Duration = Duration::from_mins(5);
 /// Between two rounds of [`Tidy`].
 const TIDY_EVERY: Duration = Duration::from_hours(6);
+
+/// Between two looks for subscriptions that time alone has changed.
+const REVIEW_EVERY: Duration = Duration::from_mins(10);
+
+/// Between two looks at the waiting list without a place that became free.
+const WAITING_EVERY: Duration = Duration::from_mins(1);
+/// Between two readings of the overview's figures.
+const FIGURES_EVERY: Duration = Duration::from_hours(1);
 
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
 
-/// Forgets what is over or old: sessions, links, mails, webhooks, times of steps. What was done, and who did it, stays (`audit`).
+/// Between two looks at rollouts without a nudge.
+const ROLLOUTS_EVERY: Duration = Duration::from_secs(15);
+
+/// Forgets what is over or old: sessions, links, mails, webhooks, times of steps, figures. What was done, and who did it, stays (`audit`).
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tidy {}
 
@@ -37,39 +54,17 @@ impl Handle for Tidy {
         let (mut conn, clock) = (deps.db.worker().acquire().await?, deps.clock.as_ref());
         let sessions = session::forget_old(&mut conn, clock).await?;
         let links = link::forget_old(&mut conn, clock).await?;
+        let attempts = attempt::forget_old(&mut conn, clock).await?;
+        let devices = device::forget_old(&mut conn, clock).await?;
+        let changes = move_address::forget_old(&mut conn, clock).await?;
+        let tokens = token::forget_old(&mut conn, clock).await?;
+        let calls = call::forget_old(&mut conn, clock).await?;
         let mails = mail::forget_old(&mut conn, clock).await?;
         let events = billing::forget_old_events(&mut conn, clock).await?;
         let steps = instance::forget_old_steps(&mut conn).await?;
-        tracing::info!(sessions, links, mails, events, steps, "tidied up");
+        let figures = desk::figures::forget_old(&mut conn, clock).await?;
+        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, "tidied up");
         Ok(())
-    }
-}
-
-impl Handle for SweepStripe {
-    /// Only enqueues: each object is then compared by the job that a webhook would have caused.
-    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        let mut conn = deps.db.worker().acquire().await?;
-        for order in billing::orders_to_sweep(&mut conn).await? {
-            if let Some(checkout) = order.checkout_id {
-                queue::enqueue(&mut conn, &SyncCheckout { checkout }, None).await?;
-            }
-            if order.checkout_expires_at <= deps.clock.now() {
-                queue::enqueue(&mut conn, &SettleOrder { order: order.id, early: false }, None).await?;
-            }
-        }
-        drop(conn);
-        let mut after = None;
-        loop {
-            let page = deps.stripe.list_subscriptions(after.as_ref()).await?;
-            let mut conn = deps.db.worker().acquire().await?;
-            for subscription in &page.items {
-                queue::enqueue(&mut conn, &SyncSubscription { subscription: subscription.id.clone() }, None).await?;
-            }
-            match page.items.last() {
-                Some(last) if page.more => after = Some(last.id.clone()),
-                _ => return Ok(()),
-            }
-        }
     }
 }
 
@@ -77,18 +72,45 @@ impl Handle for SweepStripe {
 pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: CancellationToken) {
     // Not at once: after each deployment the first payments would stand behind a comparison of everything.
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + sweep_every.min(SWEEP_SOON), sweep_every);
+    let mut review = tokio::time::interval(REVIEW_EVERY);
+    let mut waiting = tokio::time::interval(WAITING_EVERY);
+    let catch_up_every = sweep_every.min(CATCH_UP_EVERY);
+    let mut catch_up = tokio::time::interval_at(tokio::time::Instant::now() + catch_up_every, catch_up_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut figures = tokio::time::interval(FIGURES_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
+    let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
+    while let Err(error) = bring_in_releases(&deps).await {
+        tracing::warn!(error = telemetry::chain(&error), "the releases of the catalogue could not be brought in; trying again");
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
     // A price that Stripe does not have yet costs the first customer a second; and the catalogue may have changed.
     note(enqueue(&deps, &SyncPrices {}).await);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = sweep.tick() => note(enqueue(&deps, &SweepStripe {}).await),
+            _ = review.tick() => note(enqueue(&deps, &ReviewStandings {}).await),
+            _ = waiting.tick() => note(enqueue(&deps, &KeepWaitingList {}).await),
+            _ = catch_up.tick() => note(enqueue(&deps, &CatchUpEvents {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
+            _ = rollouts.tick() => note(enqueue(&deps, &AdvanceRollouts {}).await),
+            _ = figures.tick() => note(enqueue(&deps, &KeepFigures {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }
     }
+}
+
+/// The file may have releases that the database does not: at the very first start it has none at all.
+async fn bring_in_releases(deps: &Deps) -> sqlx::Result<()> {
+    let mut tx = deps.db.worker().begin().await?;
+    for version in plan::seed_releases(&mut tx, deps.clock.as_ref(), &deps.releases).await? {
+        tracing::info!(release.version = %version, "a release of the catalogue was brought in");
+    }
+    tx.commit().await
 }
 
 async fn enqueue<J: Job>(deps: &Deps, job: &J) -> sqlx::Result<()> {

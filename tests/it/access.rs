@@ -7,26 +7,34 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use http::Method;
-use paddock::account::{Role, Scope};
+use paddock::account::token::{NewToken, TokenScope};
+use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{InstanceId, OrderId, RunId};
+use paddock::ids::{AccountId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
+use secrecy::ExposeSecret as _;
 
-use crate::harness::{Answer, Client, Start, TestApp};
+use crate::harness::{Answer, Client, Identity, Start, TestApp};
 
 const TABLE: &str = "tests/it/access.txt";
 const HEAD: &str = "\
 # Who gets which answer from which route, for the ids of the customer's own server and order. `customer` owns the account, `viewer` and
-# `payer` are members of it, `other` owns another account, `unverified` has not proven their address. Forms are sent empty, with a good
+# `payer` are members of it, `other` owns another account, `unverified` has not proven their address. `reads` is a program with
+# a token of the customer's, `manages` one with a token of the other's. Sessions have just begun. Forms are sent empty, with a good
 # token. Written by `UPDATE=1 ./dev test access`. 303 leads to a log-in or on to a page; 422 is what a good form would not get.
 ";
 
 /// Ids to put into paths.
 #[derive(Clone)]
 struct Ids {
+    account: String,
     instance: String,
     order: String,
     run: String,
+    rollout: String,
+    cluster: String,
+    incident: String,
 }
 
 impl Ids {
@@ -34,16 +42,35 @@ impl Ids {
         let instance = app.running(customer, "birds").await;
         let order = app.order(customer, "wrens").await.id.to_string();
         let run = app.ask_run(customer, &instance, &serde_json::json!({"cacheClear": {}})).await.to_string();
-        Self { instance: instance.id.to_string(), order, run }
+        let (rollout, cluster) = (RolloutId::new().to_string(), ClusterId::new().to_string());
+        let (account, incident) = (customer.who.account().to_string(), tell(app).await.to_string());
+        Self { account, instance: instance.id.to_string(), order, run, rollout, cluster, incident }
     }
 
     /// Nobody's.
     fn nobodys() -> Self {
-        Self { instance: InstanceId::new().to_string(), order: OrderId::new().to_string(), run: RunId::new().to_string() }
+        Self {
+            account: AccountId::new().to_string(),
+            instance: InstanceId::new().to_string(),
+            order: OrderId::new().to_string(),
+            run: RunId::new().to_string(),
+            rollout: RolloutId::new().to_string(),
+            cluster: ClusterId::new().to_string(),
+            incident: IncidentId::new().to_string(),
+        }
     }
 
     fn malformed() -> Self {
-        Self { instance: "ins_nonsense".to_owned(), order: "%00".to_owned(), run: "run_nonsense".to_owned() }
+        let none = || "%00".to_owned();
+        Self {
+            account: "acc_nonsense".to_owned(),
+            instance: "ins_nonsense".to_owned(),
+            order: none(),
+            run: "run_nonsense".to_owned(),
+            rollout: none(),
+            cluster: none(),
+            incident: "inc_nonsense".to_owned(),
+        }
     }
 
     fn path(&self, template: &str) -> String {
@@ -52,9 +79,18 @@ impl Ids {
             let filled = match (part, before) {
                 ("{id}", "instances") => self.instance.clone(),
                 ("{id}", "orders") => self.order.clone(),
+                ("{id}", "customers") => self.account.clone(),
+                ("{id}", "incidents") => self.incident.clone(),
                 ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
+                ("{id}", "rollouts") => self.rollout.clone(),
+                ("{id}", "clusters") => self.cluster.clone(),
+                ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
+                // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.
+                ("{person}", _) => PersonId::new().to_string(),
+                ("{invitation}", _) => InvitationId::new().to_string(),
+                ("{session}", _) => uuid::Uuid::from_u128(7).to_string(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),
                 (part, _) => part.to_owned(),
@@ -64,6 +100,23 @@ impl Ids {
         });
         parts.collect::<Vec<_>>().join("/")
     }
+}
+
+/// An incident that is not over.
+async fn tell(app: &TestApp) -> IncidentId {
+    let staff = app.staff_with(Scope::Admin).who.staff.unwrap();
+    let began_at = app.clock_now();
+    let new = NewIncident {
+        title: "Pictures do not load",
+        impact: Impact::Degraded,
+        state: State::Found,
+        text: "We mend it.",
+        began_at,
+    };
+    let mut tx = app.db.staff().begin().await.unwrap();
+    let id = incident::open(&mut tx, app.clock.as_ref(), staff, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    id
 }
 
 fn is_api(entry: &Entry) -> bool {
@@ -89,9 +142,10 @@ async fn call(client: &Client, entry: &Entry, ids: &Ids) -> Answer {
     }
 }
 
-fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
+/// Everybody, with sessions that have just begun: some routes want that.
+async fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
     let [viewer, payer] = start.app.members();
-    vec![
+    let all = [
         ("nobody", start.anon.clone()),
         ("unverified", start.app.unverified()),
         ("customer", start.customer.clone()),
@@ -102,14 +156,33 @@ fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
         ("billing", start.app.staff_with(Scope::Billing)),
         ("operations", start.app.staff_with(Scope::Operations)),
         ("admin", start.staff.clone()),
-    ]
+    ];
+    let mut fresh = Vec::new();
+    for (name, client) in all {
+        fresh.push((name, start.app.sign_in_again(&client).await));
+    }
+    fresh.push(("reads", program(&start.app, &start.customer, TokenScope::Read).await));
+    fresh.push(("manages", program(&start.app, &start.other_customer, TokenScope::Manage).await));
+    fresh
+}
+
+/// A program with a token of somebody's and nothing else.
+async fn program(app: &TestApp, of: &Client, scope: TokenScope) -> Client {
+    let mut tx = app.db.auth().begin().await.unwrap();
+    let new = NewToken { name: "a program", scope, instance: None, days: 1 };
+    let (person, account) = (of.who.person.unwrap(), of.who.account());
+    let (_, text) = token::create(&mut tx, app.clock.as_ref(), person, account, new).await.unwrap();
+    tx.commit().await.unwrap();
+    let email = format!("a program of {}", of.who.email);
+    app.client(Identity { email, api: Some(text.expose_secret().to_owned()), ..Identity::default() })
 }
 
 /// Somebody who may call the route.
-fn allowed(start: &Start, access: Access) -> Client {
+async fn allowed(start: &Start, access: Access) -> Client {
     match access {
         Access::Public | Access::Webhook => start.anon.clone(),
         Access::SignedIn | Access::Member(_) => start.customer.clone(),
+        Access::Fresh(_) => start.app.sign_in_again(&start.customer).await,
         Access::Staff(_) => start.staff.clone(),
     }
 }
@@ -119,7 +192,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
     let start = TestApp::start().await;
     let ids = Ids::of_customer(&start.app, &start.customer).await;
     let table = web::table(start.app.state.clone());
-    let everybody = everybody(&start);
+    let everybody = everybody(&start).await;
     let columns = everybody.iter().map(|(_, client)| async {
         let mut column = Vec::new();
         for entry in &table {
@@ -227,7 +300,7 @@ async fn what_is_somebody_elses_looks_like_what_does_not_exist() {
     other_customer.get("/").await;
     let mut seen = 0;
     for entry in web::table(app.state.clone()) {
-        let mine = matches!(entry.access, Access::SignedIn | Access::Member(_));
+        let mine = matches!(entry.access, Access::SignedIn | Access::Member(_) | Access::Fresh(_));
         if !mine || !entry.path.contains("{id}") {
             continue;
         }
@@ -254,7 +327,7 @@ async fn forged_forms_are_refused_by_every_page() {
     let foreign_token = stranger.csrf_token().await;
     let mut seen = BTreeSet::new();
     for entry in web::table(start.app.state.clone()).iter().filter(|entry| is_page(entry) && entry.method != Method::GET) {
-        let (client, path) = (allowed(&start, entry.access), ids.path(entry.path));
+        let (client, path) = (allowed(&start, entry.access).await, ids.path(entry.path));
         let token = client.csrf_token().await;
         let rows = start.app.rows().await;
         let post = || client.request(Method::POST, &path);
@@ -291,9 +364,11 @@ impl Who {
     fn may(self, access: Access) -> bool {
         match (access, self) {
             (Access::Public | Access::Webhook, Self::Member(_) | Self::Staff(_)) | (Access::SignedIn, Self::Member(_)) => true,
-            (Access::Member(least), Self::Member(role)) => role >= least,
+            (Access::Member(least) | Access::Fresh(least), Self::Member(role)) => role >= least,
             (Access::Staff(wanted), Self::Staff(held)) => held.includes(wanted),
-            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_), Self::Staff(_)) => false,
+            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Self::Staff(_)) => {
+                false
+            }
         }
     }
 }
@@ -337,13 +412,14 @@ async fn all_that_offers(start: &Start) -> [Ids; 2] {
     let ids = Ids::of_customer(app, customer).await;
     let account = customer.who.account();
     let mut tx = app.db.begin_account(account).await.unwrap();
-    capacity::join_waiting_list(tx.conn(), app.clock.as_ref(), account, "family", "herons").await.unwrap();
+    let needs = app.state.catalogue.get("family").unwrap().size.footprint();
+    capacity::join_waiting_list(tx.conn(), app.clock.as_ref(), account, "family", &needs, "herons").await.unwrap();
     tx.commit().await.unwrap();
     let fail = "update graphile_worker._private_jobs set attempts = max_attempts, last_error = 'the moon'";
     sqlx::query(fail).execute(app.sql()).await.unwrap();
     app.leave_jobs();
-    let run = ids.run.clone();
-    [ids, Ids { instance: building, order: ended, run }]
+    let second = Ids { instance: building, order: ended, ..ids.clone() };
+    [ids, second]
 }
 
 /// Answers the questions of the order path, so that its pages are shown.
@@ -370,6 +446,8 @@ async fn nobody_is_offered_what_they_may_not_do() {
     let scopes = [Scope::Support, Scope::Billing, Scope::Operations, Scope::Admin];
     everybody.extend(scopes.map(|scope| (Who::Staff(scope), start.app.staff_with(scope))));
     for (who, client) in everybody {
+        // What wants a session that has just begun is offered to none that has not.
+        let client = start.app.sign_in_again(&client).await;
         if who.may(Access::Member(Role::Admin)) {
             answer_questions(&client).await;
         }
@@ -397,7 +475,13 @@ async fn nobody_is_offered_what_they_may_not_do() {
             ("/orders/{id}/pay", Access::Member(Role::Billing)),
             ("/orders/{id}/cancel", Access::Member(Role::Billing)),
             ("/waiting/leave", Access::Member(Role::Billing)),
+            ("/account/members/invite", Access::Fresh(Role::Owner)),
+            ("/account/members/{person}/remove", Access::Fresh(Role::Owner)),
+            ("/account/security/authenticator", Access::Fresh(Role::Viewer)),
             ("/staff/jobs/{id}/retry", Access::Staff(Scope::Operations)),
+            ("/staff/queue/retry", Access::Staff(Scope::Operations)),
+            ("/staff/incidents", Access::Staff(Scope::Operations)),
+            ("/staff/incidents/{id}/say", Access::Staff(Scope::Operations)),
         ] {
             assert_eq!(sent.contains(path), who.may(access), "POST {path} for {who:?}: {sent:?}");
         }

@@ -24,6 +24,7 @@ fn all_values() -> [Value; 2] {
             "plans": "currency = \"eur\"",
             "releases": format!("[[release]]\nversion = \"4.7.4\"\nweb = \"r/w:1@sha256:{digest}\"\nstreaming = \"r/s:1@sha256:{digest}\"\n"),
         },
+        "clusters": {"secret": "kubeconfigs"},
         "migrate": {"configSecret": "own"},
         "web": part(json!([443, 5432])), "worker": part(json!([465])), "fleet": part(json!([6443])), "operator": operator,
         "route": {

@@ -23,7 +23,7 @@ fn faults(text: &str) -> Vec<String> {
 fn the_documented_example_is_good_and_a_trial() {
     let config = Config::from_toml(REFERENCE).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.mode, Mode::Trial);
-    assert_eq!(config.clusters.len(), 1);
+    assert!(config.kubeconfigs.is_some());
     assert!(config.backup.is_some() && config.metrics.is_some());
 }
 
@@ -98,6 +98,12 @@ fn each_fault_names_its_setting_and_the_remedy() {
             "http.listen:",
             "is not an address and port, such as",
         ),
+        (
+            "trusted_proxies = [\"10.0.0.0/8\"]",
+            "trusted_proxies = [\"10.0.0.0/33\"]",
+            "http.trusted_proxies:",
+            "is not a range of addresses such as",
+        ),
         ("url = \"postgres://paddock@127.0.0.1/paddock\"", "", "database.url:", "is missing; write url = \"postgres://"),
         ("connections = 10", "connections = 1", "database.connections:", "is 1; it must lie between 2 and 200"),
         ("connections = 10", "connections = \"many\"", "database.connections:", "\"many\" is not a whole number"),
@@ -129,15 +135,9 @@ fn each_fault_names_its_setting_and_the_remedy() {
         ),
         ("smtp = \"smtp+plain://127.0.0.1:1025\"", "", "mail.smtp:", "is missing; write for example smtp = \"smtps://"),
         ("# folder = \"mails\"", "folder = \"mails\"", "mail.folder:", "stands beside mail.smtp; keep one of them"),
-        ("[[cluster]]", "[cluster]", "cluster:", "must be a list of sections: a line [[cluster]] before each"),
-        ("name = \"first\"", "", "cluster[0].name:", "is missing; write for example name = \"first\""),
-        ("capacity = 100", "capacity = -1", "cluster[0].capacity:", "is -1; it must lie between 0 and 2500"),
-        (
-            "[[cluster]]",
-            "[[cluster]]\nname = \"first\"\n[[cluster]]",
-            "cluster:",
-            "two clusters are called \"first\"; names must differ",
-        ),
+        ("[clusters]\n", "[[clusters]]\n", "clusters:", "must be a section: a line [clusters] with its settings below"),
+        ("kubeconfigs = \"kubeconfigs\"", "kubeconfigs = 1", "clusters.kubeconfigs:", "must be a text in quotes, not integer"),
+        ("[clusters]\n", "[[cluster]]\nname = \"first\"\n[clusters]\n", "cluster:", "is not a setting here; known are:"),
         ("target = \"gate.meadow.social\"", "", "dns.target:", "is missing; write for example target = \""),
         ("addresses = [\"192.0.2.1\", \"2001:db8::1\"]", "", "dns.addresses:", "is missing; write the gateway's addresses"),
         ("addresses = [\"192.0.2.1\"", "addresses = [\"192.0.2.256\"", "dns.addresses:", "\"192.0.2.256\" is not an IP address"),
@@ -198,7 +198,6 @@ fn nothing_at_all_names_everything_that_must_be_there() {
         "stripe.webhook_secrets",
         "mail.from",
         "mail.smtp",
-        "cluster",
         "dns.target",
         "dns.addresses",
     ] {
@@ -223,12 +222,14 @@ fn production_refuses_what_is_for_trials_all_at_once() {
     let text = REFERENCE
         .replacen("mode = \"trial\"", "mode = \"production\"", 1)
         .replacen("http://127.0.0.1:8080", "http://pages.meadow.social", 1)
+        .replacen("trusted_proxies = [\"10.0.0.0/8\"]", "", 1)
         .replacen("resolvers = [\"9.9.9.9:53\", ", "resolvers = [", 1)
         .replacen("[backup]\nendpoint = \"https://s3.example\"\nbucket = \"paddock-backup\"", "", 1);
     let found = faults(&text);
     let expected = [
         ("host.base_url:", "https://"),
         ("host.domain:", "use a separate domain"),
+        ("http.trusted_proxies:", "close the log-in to all"),
         ("secrets.key:", "openssl rand -hex 32"),
         ("stripe.api_url:", "take it out"),
         ("stripe.api_key:", "is not a live key"),
@@ -334,4 +335,22 @@ fn the_environment_goes_over_the_file() {
     let (well, said) = right(&[("PADDOCK_CONFIG", "elsewhere.toml")]);
     assert!(!well && said.contains("database.url: is missing"), "the command line goes over PADDOCK_CONFIG: {said}");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_dates_of_who_does_not_pay_must_make_sense() {
+    let found = |find: &str, put: &str| faults(&with(find, put));
+    let mails = "grace_mail_days = [0, 3, 7, 12]";
+    for put in ["[1, 3]", "[0, 7, 3]", "[0, 14]", "[]"] {
+        let all = found(mails, &format!("grace_mail_days = {put}"));
+        assert_eq!(all, ["standing.grace_mail_days: must begin with 0, ascend, and end before day 14"], "{put}");
+    }
+    assert_eq!(
+        found(mails, "grace_mail_days = [\"soon\"]"),
+        ["standing.grace_mail_days: must be a list of days, such as [0, 3, 7]"]
+    );
+    assert_eq!(found(mails, "grace_mail_days = \"0, 5\""), Vec::<String>::new(), "as the environment has it");
+    let all = found("ending_mail_days = [0, 23]", "ending_mail_days = [0]");
+    assert!(all.len() == 1 && all[0].contains("two mails"), "{all:?}");
+    assert!(found("notice_days = 3", "notice_days = 0")[0].contains("between 1 and"));
 }

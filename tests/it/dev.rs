@@ -11,7 +11,7 @@ use nix::unistd::Uid;
 /// What every Debian has.
 const REAL: &str = "awk bash cat chmod cut dirname env head ln mkdir mktemp mv readlink rm sed sh sha256sum sort tee true";
 /// What `./dev` looks for; each is as it should be.
-const STUBS: [(&str, &str); 11] = [
+const STUBS: [(&str, &str); 13] = [
     ("apt-get", "echo \"$*\" >>\"$STUB_LOG\""),
     ("cargo", "echo 'cargo 9.9.9 (stub)'"),
     ("cc", ""),
@@ -25,11 +25,13 @@ const STUBS: [(&str, &str); 11] = [
         "case $1 in
         version) echo 'go version go9.9.9 linux/amd64' ;;
         build) while [ $# -gt 1 ]; do [ \"$1\" = -o ] && : >\"$2\"; shift; done ;;
-        install) : >\"$GOBIN/versitygw\" ;;
+        install) : >\"$GOBIN/versitygw\" >\"$GOBIN/stripe-mock\" ;;
         esac",
     ),
+    ("python3", ""),
     ("setpriv", ""),
     ("sudo", "[ \"$1\" = -n ] && shift; exec \"$@\""),
+    ("zstd", ""),
 ];
 const ASKS_A_PASSWORD: &str = "[ \"$1\" = -n ] || exec \"$@\"; echo 'sudo: a password is required' >&2; exit 1";
 

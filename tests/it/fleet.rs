@@ -5,7 +5,6 @@ use std::time::Duration;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Client as Kube, ResourceExt as _};
 use paddock::audit::Actor;
-use paddock::config::Cluster;
 use paddock::demo::rig::Rig;
 use paddock::fleet;
 use paddock::ids::InstanceId;
@@ -16,7 +15,7 @@ use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Start, TestApp, turn};
+use crate::harness::{Start, TestApp, reach_the_rig, turn};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -42,10 +41,10 @@ impl Sky {
         Self { client: rig.cluster().client().await.unwrap(), _turn: turn }
     }
 
-    fn fleet(&self, app: &TestApp) -> Fleet {
-        let cluster = Cluster { name: "first".to_owned(), kubeconfig: None, capacity: 10 };
+    async fn fleet(&self, app: &TestApp) -> Fleet {
+        let access = reach_the_rig(app).await;
         let stop = CancellationToken::new();
-        let run = fleet::run(app.db.clone(), app.clock.clone(), vec![(cluster, self.client.clone())], stop.clone());
+        let run = fleet::run(app.db.clone(), app.clock.clone(), access, stop.clone());
         Fleet { stop, task: tokio::spawn(async { run.await.unwrap() }) }
     }
 
@@ -91,7 +90,7 @@ async fn a_row_becomes_a_custom_resource_and_its_status_comes_back() {
     let sky = Sky::new().await;
     let Start { app, customer, .. } = TestApp::start().await;
     let id = app.paid(&customer, "birds").await.id;
-    let fleet = sky.fleet(&app);
+    let fleet = sky.fleet(&app).await;
     let mut resource = sky.until(id, |_| true).await;
     let row = app.find_instance(id).await;
     assert_eq!((resource.spec.domain.as_str(), &resource.spec.mode), (row.domain.as_str(), &Mode::Running {}));
@@ -130,7 +129,7 @@ async fn what_is_deleted_or_put_back_while_nobody_looks_is_written_again() {
     let sky = Sky::new().await;
     let Start { app, customer, .. } = TestApp::start().await;
     let id = app.paid(&customer, "birds").await.id;
-    let fleet = sky.fleet(&app);
+    let fleet = sky.fleet(&app).await;
     let first = sky.until(id, |_| true).await;
 
     // While it runs: the watch tells.
@@ -140,7 +139,7 @@ async fn what_is_deleted_or_put_back_while_nobody_looks_is_written_again() {
     // While it does not: only the next listing shows it.
     fleet.stop().await;
     sky.remove(id).await;
-    let fleet = sky.fleet(&app);
+    let fleet = sky.fleet(&app).await;
     sky.until(id, |found| found.metadata.uid != second.metadata.uid).await;
 
     // The row goes on, and then the cluster is put back to an older state.
@@ -158,7 +157,7 @@ async fn what_is_deleted_or_put_back_while_nobody_looks_is_written_again() {
     let params = PatchParams::apply("paddock-fleet").force();
     sky.api().patch(&resource_name(id), &params, &Patch::Apply(&older)).await.unwrap();
     assert_eq!(sky.get(id).await.unwrap().spec.mode, Mode::Running {});
-    let fleet = sky.fleet(&app);
+    let fleet = sky.fleet(&app).await;
     sky.until(id, suspended).await;
     fleet.stop().await;
     sky.remove(id).await;
@@ -169,16 +168,17 @@ async fn a_newer_generation_is_never_written_over_by_an_older_one() {
     let sky = Sky::new().await;
     let Start { app, customer, .. } = TestApp::start().await;
     let id = app.paid(&customer, "birds").await.id;
-    let fleet = sky.fleet(&app);
+    let fleet = sky.fleet(&app).await;
     sky.until(id, |_| true).await;
     fleet.stop().await;
     // Another fleet has written a later intent; this one's row is behind (a database that was restored).
     let later = json!({"metadata": {"annotations": {"paddock.host/row-generation": "99"}}, "spec": {"locale": "de"}});
     sky.api().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&later)).await.unwrap();
     let mut conn = app.db.fleet().acquire().await.unwrap();
-    instance::push_again(&mut conn, id).await.unwrap();
+    let cluster = app.find_instance(id).await.cluster_id;
+    instance::push_again(&mut conn, cluster, id).await.unwrap();
     drop(conn);
-    let fleet = sky.fleet(&app);
+    let fleet = sky.fleet(&app).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(sky.get(id).await.unwrap().spec.locale, "de");
     fleet.stop().await;

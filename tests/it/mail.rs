@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use chrono::{DateTime, Utc};
 use paddock::clock::ManualClock;
 use paddock::demo::mailbox::{Behaviour, Mailbox, MailboxSettings};
-use paddock::ids::{InstanceId, MailId, OrderId};
+use paddock::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use paddock::mail::{
     FileTransport, Letter, Links, MemoryBehaviour, MemoryTransport, Notice, Security, SendError, SmtpSettings, SmtpTransport,
     Transport, owe, render,
@@ -46,11 +46,38 @@ impl Links for FixedLinks {
     fn reset(&self, token: Uuid) -> Url {
         url(&format!("reset?a=1&token={}", token.simple()))
     }
+    fn join(&self, invitation: Uuid) -> Url {
+        url(&format!("join?a=1&token={}", invitation.simple()))
+    }
+    fn leave_address(&self, change: Uuid) -> Url {
+        url(&format!("leave-address?a=1&token={}", change.simple()))
+    }
+    fn take_address(&self, change: Uuid) -> Url {
+        url(&format!("take-address?a=1&token={}", change.simple()))
+    }
+    fn members(&self) -> Url {
+        url("members")
+    }
+    fn security(&self) -> Url {
+        url("security")
+    }
     fn order(&self, order: OrderId) -> Url {
         url(&format!("orders/{order}"))
     }
+    fn upgrades(&self, instance: InstanceId) -> Url {
+        url(&format!("instances/{instance}/upgrades"))
+    }
     fn instance(&self, instance: InstanceId) -> Url {
         url(&format!("instances/{instance}"))
+    }
+    fn waiting(&self) -> Url {
+        url("waiting")
+    }
+    fn leave_waiting_list(&self, person: PersonId, _: AccountId, _: WaitingId) -> Url {
+        url(&format!("waiting/leave/{person}"))
+    }
+    fn billing(&self, instance: InstanceId) -> Url {
+        url(&format!("instances/{instance}/billing"))
     }
 }
 

@@ -67,8 +67,14 @@ impl Surroundings {
         let rig = Rig::shared().await.unwrap();
         let client = rig.cluster().client().await.unwrap();
         let dir = rig.dir().join("preflight");
-        let settings =
-            StageSettings { dir: dir.clone(), database: "preflight".into(), ports: [0, 0, 0], sweep_seconds: 3600, capacity: 10 };
+        let settings = StageSettings {
+            dir: dir.clone(),
+            database: "preflight".into(),
+            ports: [0, 0, 0],
+            sweep_seconds: 3600,
+            capacity: 10,
+            identity: "admin".into(),
+        };
         let stage = Stage::open(rig, &settings).await.unwrap();
         let text = fs::read_to_string(&stage.config_file).unwrap();
         let text = text.replace(HOSTS_DOMAIN, DOMAIN).replace("127.0.0.1:53", &name_server().await.to_string());
@@ -111,7 +117,7 @@ impl Surroundings {
     async fn preflight(&self, name: &str, text: &str) -> (bool, BTreeMap<String, (String, String)>) {
         let config = self.write(name, text);
         let begun = Instant::now();
-        let (good, out, err) = paddock(&["preflight", "--json", "--config"], &config).await;
+        let (good, out, err) = paddock(&["preflight", "--json", "--cluster", &self.stage.kubeconfig, "--config"], &config).await;
         let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out} {err}"));
         println!("{name}: {} checks in {:?}", report["checks"].as_array().unwrap().len(), begun.elapsed());
         let mut found: BTreeMap<String, (String, String)> = BTreeMap::new();
@@ -225,9 +231,9 @@ async fn a_good_cluster_passes_and_each_broken_thing_is_named_with_its_remedy() 
     // With the right key the webhook that goes elsewhere shows; without an API server all else is still looked at.
     let port = there.rig.cluster().port().to_string();
     let kubeconfig = fs::read_to_string(there.rig.cluster().kubeconfig()).unwrap().replace(&port, "9");
-    let kubeconfig = there.write("nowhere.kubeconfig", &kubeconfig);
-    let admin = there.rig.cluster().kubeconfig().display().to_string();
-    let alone = there.text.replace(&admin, &kubeconfig.display().to_string());
+    let kubeconfig = there.write(&there.stage.kubeconfig, &kubeconfig);
+    let folder = |file: &Path| format!("kubeconfigs = \"{}\"", file.parent().unwrap().display());
+    let alone = there.text.replace(&folder(&there.rig.cluster().kubeconfig()), &folder(&kubeconfig));
     let (good, found) = there.preflight("alone.toml", &alone).await;
     assert!(!good && found["API server"].0 == "fault");
     assert!(

@@ -4,7 +4,14 @@
 
 mod api;
 mod bench;
+mod changes;
 mod checkout;
+mod giving_back;
+mod invoicing;
+mod mock;
+mod raw;
+mod real;
 mod renewal;
 mod signature;
+mod types;
 mod webhooks;

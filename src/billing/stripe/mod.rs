@@ -54,6 +54,12 @@ pub trait Stripe: Send + Sync + Debug {
     /// The subscription as it is now; the one input of `billing::sync`.
     async fn subscription(&self, id: &RemoteSubscriptionId) -> Result<RemoteSubscription>;
 
+    /// Ends the subscription at once; nothing is paid back by it. One that is over is [`StripeError::NotFound`] or refused.
+    async fn end_subscription(&self, id: &RemoteSubscriptionId) -> Result<()>;
+
+    /// Sets the subscription to end with what is paid for, or takes that back. Repeatable by itself; one that is over is refused.
+    async fn end_with_period(&self, id: &RemoteSubscriptionId, end: bool) -> Result<()>;
+
     /// The oldest invoice of the subscription that is finalised and unpaid: since when money is owed. (`past_due` carries no date.)
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>>;
 
@@ -63,8 +69,12 @@ pub trait Stripe: Send + Sync + Debug {
     /// total can't be told from this one.)
     async fn last_decline(&self, of: &Checkout) -> Result<Option<DateTime<Utc>>>;
 
-    /// All subscriptions in any state, newest first, a page at a time: `after` is the last id of the page before.
+    /// All subscriptions in any state, newest first, a page at a time: `after` is the last id of the page before. One of ours that can't be
+    /// read is named apart; one that is not ours, and of a kind that we don't deal in, is left out.
     async fn list_subscriptions(&self, after: Option<&RemoteSubscriptionId>) -> Result<Page<RemoteSubscription>>;
+
+    /// Which subscriptions owe money: one entry for each finalised, unpaid invoice, newest first, a page at a time.
+    async fn list_owed(&self, after: Option<&str>) -> Result<Page<Owed>>;
 
     /// The events after `after`, oldest first; `Page::more` says that there are newer ones yet. Without `after` the newest hundred.
     /// Stripe keeps events for 30 days: an older `after` is [`StripeError::NotFound`], and then only a sweep of all subscriptions helps.
@@ -195,6 +205,14 @@ impl RemoteStatus {
             Self::Incomplete | Self::IncompleteExpired | Self::Canceled | Self::Unpaid | Self::Paused => false,
         }
     }
+
+    /// Whether it will never be anything else.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Canceled | Self::IncompleteExpired => true,
+            Self::Incomplete | Self::Trialing | Self::Active | Self::PastDue | Self::Unpaid | Self::Paused => false,
+        }
+    }
 }
 
 /// A subscription as Stripe has it.
@@ -255,13 +273,35 @@ pub struct Invoice {
     pub hosted_url: Option<String>,
 }
 
+/// That a subscription owes money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// Which.
+    pub subscription: RemoteSubscriptionId,
+    /// When the invoice was made.
+    pub since: DateTime<Utc>,
+}
+
+/// Something of ours in a list that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its id.
+    pub id: String,
+    /// What about it.
+    pub why: String,
+}
+
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The part.
     pub items: Vec<T>,
-    /// There is more after the last of `items`.
+    /// There is more after the last of it.
     pub more: bool,
+    /// The id of the last of it at Stripe, which need not be among `items`.
+    pub last: Option<String>,
+    /// What of ours could not be read.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// Why Stripe did not do what we asked.

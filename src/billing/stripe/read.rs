@@ -10,8 +10,8 @@ use stripe_shared::{
 };
 
 use super::{
-    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Page, RemoteStatus, RemoteSubscription, Result, StripeAccount,
-    StripeError, StripeMode, WebhookEndpoint,
+    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Owed, Page, RemoteStatus, RemoteSubscription, Result, StripeAccount,
+    StripeError, StripeMode, Unreadable, WebhookEndpoint,
 };
 use crate::money::{Currency, Money};
 
@@ -153,6 +153,33 @@ pub(super) fn subscription(remote: &stripe_shared::Subscription) -> Result<Remot
     })
 }
 
+/// A page of subscriptions. One that can't be read is named when it is ours; anybody may have made the others, of any kind.
+pub(super) fn subscriptions(page: &[stripe_shared::Subscription], more: bool) -> Page<RemoteSubscription> {
+    let (mut items, mut unreadable) = (Vec::new(), Vec::new());
+    for remote in page {
+        match subscription(remote) {
+            Ok(found) => items.push(found),
+            Err(_) if !remote.metadata.contains_key(ORDER) => {}
+            Err(error) => unreadable.push(Unreadable { id: remote.id.to_string(), why: error.to_string() }),
+        }
+    }
+    Page { items, more, last: page.last().map(|last| last.id.to_string()), unreadable }
+}
+
+/// A page of open invoices, as far as they are a subscription's.
+pub(super) fn owed(page: &[stripe_shared::Invoice], more: bool) -> Result<Page<Owed>> {
+    let mut items = Vec::new();
+    for invoice in page {
+        let details = invoice.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
+        if let Some(details) = details {
+            let found = id("subscription", details.subscription.id().as_str())?;
+            items.push(Owed { subscription: found, since: time("invoice", invoice.created)? });
+        }
+    }
+    let last = page.last().and_then(|last| last.id.as_ref()).map(ToString::to_string);
+    Ok(Page { items, more, last, unreadable: Vec::new() })
+}
+
 pub(super) fn invoice(invoice: &stripe_shared::Invoice) -> Result<Invoice> {
     let found = invoice.id.as_ref().ok_or_else(|| unreadable("an invoice without an id"))?;
     Ok(Invoice {
@@ -230,10 +257,11 @@ pub(super) fn webhook_endpoints(list: &Value) -> Result<Vec<WebhookEndpoint>> {
 pub(super) fn events(page: &RawJson, has_cursor: bool) -> Result<Page<EventHint>> {
     let page = plain(page, "the list of events")?;
     let data = page.pointer("/data").and_then(Value::as_array).ok_or_else(|| unreadable("the list of events"))?;
-    let items = data
+    let items: Vec<EventHint> = data
         .iter()
         .rev()
         .map(|event| EventHint::read(event).ok_or_else(|| unreadable("an event without id, type or time")))
         .collect::<Result<_>>()?;
-    Ok(Page { items, more: has_cursor && page.pointer("/has_more").and_then(Value::as_bool).unwrap_or(false) })
+    let more = has_cursor && page.pointer("/has_more").and_then(Value::as_bool).unwrap_or(false);
+    Ok(Page { last: items.last().map(|event| event.id.to_string()), items, more, unreadable: Vec::new() })
 }

@@ -16,7 +16,9 @@ use sha2::{Digest as _, Sha256};
 use stripe::{ApiErrorsCode, IdempotencyKey, RequestStrategy, StripeRequest};
 use stripe_billing::billing_portal_session::CreateBillingPortalSession;
 use stripe_billing::invoice::ListInvoice;
-use stripe_billing::subscription::{ListSubscription, ListSubscriptionStatus, RetrieveSubscription};
+use stripe_billing::subscription::{
+    CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription, UpdateSubscription,
+};
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionSubscriptionData, ExpireCheckoutSession,
     RetrieveCheckoutSession,
@@ -29,8 +31,8 @@ use stripe_product::product::{CreateProduct, RetrieveProduct};
 use url::Url;
 
 use super::{
-    Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, EventHint, EventId, Interval, Invoice, NewCustomer, Page,
-    PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode,
+    Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, EventHint, EventId, Interval, Invoice, NewCustomer, Owed,
+    Page, PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode,
     WebhookEndpoint, read,
 };
 
@@ -222,6 +224,16 @@ impl Stripe for RealStripe {
         read::subscription(&self.ask(&RetrieveSubscription::new(id.as_str())).await?)
     }
 
+    async fn end_subscription(&self, id: &RemoteSubscriptionId) -> Result<()> {
+        // No key: a second one finds it over, which says the same.
+        self.ask(&CancelSubscription::new(id.as_str())).await.map(drop)
+    }
+
+    async fn end_with_period(&self, id: &RemoteSubscriptionId, end: bool) -> Result<()> {
+        // No key: a stored answer would stand in the way of the same wish on another day.
+        self.ask(&UpdateSubscription::new(id.as_str()).cancel_at_period_end(end)).await.map(drop)
+    }
+
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>> {
         let mut oldest = None;
         let mut after: Option<String> = None;
@@ -263,8 +275,16 @@ impl Stripe for RealStripe {
             list = list.starting_after(after.as_str());
         }
         let page = self.ask(&list).await?;
-        let items = page.data.iter().map(read::subscription).collect::<Result<_>>()?;
-        Ok(Page { items, more: page.has_more })
+        Ok(read::subscriptions(&page.data, page.has_more))
+    }
+
+    async fn list_owed(&self, after: Option<&str>) -> Result<Page<Owed>> {
+        let mut list = ListInvoice::new().status(stripe_shared::InvoiceStatus::Open).limit(PAGE);
+        if let Some(after) = after {
+            list = list.starting_after(after);
+        }
+        let page = self.ask(&list).await?;
+        read::owed(&page.data, page.has_more)
     }
 
     async fn events_since(&self, after: Option<&EventId>) -> Result<Page<EventHint>> {

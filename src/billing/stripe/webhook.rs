@@ -138,6 +138,11 @@ impl<'a> SignatureHeader<'a> {
 }
 
 impl EventHint {
+    /// Reads the body of an event whose signature was verified when it came.
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        Self::read(&serde_json::from_slice(body).ok()?)
+    }
+
     /// Reads an event of Stripe's API, from a webhook or from the list of events; `None` when it is none.
     pub(super) fn read(event: &Value) -> Option<Self> {
         Some(Self {

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::audit::{self, Actor};
+use crate::capacity::ClusterAccess;
 use crate::clock::{Clock as _, SystemClock};
 use crate::cmd::ConfigFile;
 use crate::operator::fuse::{self, Fuse};
@@ -31,15 +32,14 @@ pub(super) async fn run(command: FuseCommand) -> anyhow::Result<()> {
         FuseCommand::Reset { file, reason } => (file, Some(reason)),
     };
     let parts = file.parts()?;
-    let namespace = parts.operator_settings()?.namespace;
     for (cluster, client) in parts.clients().await? {
-        let name = &cluster.name;
+        let ClusterAccess { name, namespace, id: _, kubeconfig: _ } = &cluster;
         let since = match &reason {
-            None => match fuse::look(&client, &namespace).await? {
+            None => match fuse::look(&client, namespace).await? {
                 Fuse::Whole => None,
                 Fuse::Blown { since } => Some(since),
             },
-            Some(_) => fuse::reset(&client, &namespace).await?,
+            Some(_) => fuse::reset(&client, namespace).await?,
         };
         match (since, &reason) {
             (None, _) => println!("{name}: whole"),

@@ -1,6 +1,8 @@
 //! `paddock admin`: what only the host's own people do, at the machine itself.
 
+mod cluster;
 mod fuse;
+mod release;
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -12,6 +14,7 @@ use super::{ConfigFile, mail_map, parts, vault};
 use crate::account::email::EmailAddress;
 use crate::account::password::{self, Passwords};
 use crate::account::{self, Scope};
+use crate::audit::Actor;
 use crate::clock::SystemClock;
 use crate::operator::settings::{Address, Issuer, MediaBackend};
 
@@ -41,10 +44,19 @@ pub(super) enum Admin {
     MailMap(mail_map::MailMap),
     /// Print a server's login at the host's mail relay, or check a password that is read from standard input.
     MailCredential(mail_map::MailCredential),
-    /// The fuse on mass destruction, in each cluster of the configuration.
+    /// The fuse on mass destruction, in each cluster.
     #[command(subcommand)]
     Fuse(fuse::FuseCommand),
+    /// Clusters: what each has, and whether it gets new servers.
+    #[command(subcommand)]
+    Cluster(cluster::Act),
+    /// Releases of Mastodon that can run.
+    #[command(subcommand)]
+    Release(release::Act),
 }
+
+/// Who acts, in the audit log.
+const ACTOR: Actor = Actor::System("paddock admin");
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum ScopeName {
@@ -105,5 +117,7 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
         Admin::Vault(command) => vault::run(command).await,
         Admin::MailMap(map) => mail_map::print(&map).await,
         Admin::MailCredential(credential) => mail_map::credential(&credential),
+        Admin::Cluster(act) => cluster::run(act).await,
+        Admin::Release(act) => release::run(act).await,
     }
 }

@@ -25,7 +25,15 @@ pub(super) struct Program {
 impl Program {
     /// Starts a subcommand and returns once `answers` (its pages), or else its metrics, answer. The kernel ends it with us: the
     /// death signal follows the thread that forks, and the main thread, in which this must be called, lives as long as the process.
-    pub async fn start(subcommand: &str, config: &Path, answers: Option<Url>, log: &Path) -> anyhow::Result<Self> {
+    ///
+    /// `cluster` names the kubeconfig of the cluster that an operator works in, where there is one among what is started.
+    pub async fn start(
+        subcommand: &str,
+        config: &Path,
+        cluster: Option<&str>,
+        answers: Option<Url>,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let out = File::create(log).with_context(|| format!("creating {}", log.display()))?;
         let child = Command::new("setpriv")
@@ -34,6 +42,7 @@ impl Program {
             .arg(subcommand)
             .arg("--config")
             .arg(config)
+            .envs(cluster.map(|cluster| ("PADDOCK_CLUSTER", cluster)))
             .env("PADDOCK__METRICS__LISTEN", format!("127.0.0.1:{port}"))
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)

@@ -1,12 +1,14 @@
 //! `paddock bench`: measurements, each against a peer or the limit in the same run, and each with one line at its end.
 
 mod bare;
+mod billing;
 mod child;
 mod learn;
 mod operator;
 mod orders;
 mod provision;
 mod sides;
+mod waves;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -24,13 +26,18 @@ enum Name {
     Provision,
     /// The operator alone: many servers, drift, restart, idleness.
     Operator,
+    /// The plan of a rollout.
+    Waves,
+    /// Stripe's events: how fast they are accepted, and whether the rows agree with Stripe in the end.
+    Billing,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
     /// Which measurement.
     name: Name,
-    /// How many servers: 200 for provision and 1000 for operator, unless it is said.
+    /// How many servers (for billing: subscriptions): 200 for provision, 1000 for operator, 10,000 for waves and 2000 for billing, unless it
+    /// is said.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10000))]
     instances: Option<u32>,
     /// For operator: no controller makes pods.
@@ -65,7 +72,9 @@ async fn measure(bench: &Bench, dir: &Path) -> anyhow::Result<String> {
     std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
     match bench.name {
         Name::Provision => Box::pin(provision::measure(dir, bench.instances.unwrap_or(200))).await,
+        Name::Billing => Box::pin(billing::measure(dir, bench.instances.unwrap_or(2000))).await,
         Name::Operator => Box::pin(operator::measure(dir, bench.instances.unwrap_or(1000), !bench.without_pods)).await,
+        Name::Waves => waves::measure(bench.instances.unwrap_or(10_000)),
     }
 }
 

@@ -14,21 +14,19 @@ use crate::db::Db;
 use crate::demo::stage::HOSTS_DOMAIN;
 use crate::ids::{InstanceId, OrderId};
 use crate::instance;
-use crate::plan::{Catalogue, Interval, Releases};
+use crate::plan::{Catalogue, Interval};
 
 /// An order that waits for its payment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
-    order: OrderId,
+    pub order: OrderId,
     pub instance: InstanceId,
 }
 
 /// Signs `count` customers up and places one order of the first plan for each.
 pub(super) async fn place(db: &Db, config: &Config, count: u32) -> anyhow::Result<Vec<Placed>> {
     let catalogue = Catalogue::load(&config.catalogue.plans)?;
-    let releases = Releases::load(&config.catalogue.releases)?;
     let plan = catalogue.offered().next().context("the catalogue offers no plan")?;
-    let version = releases.newest_offered().version.to_string();
     let hash = Passwords::new(1).hash("a password of the bench".into()).await?;
     let mut placed = Vec::new();
     for number in 0..count {
@@ -52,7 +50,6 @@ pub(super) async fn place(db: &Db, config: &Config, count: u32) -> anyhow::Resul
             owner_username: "owner",
             owner_email: &address,
             locale: "en",
-            version: &version,
             checkout_minutes: 60,
         };
         let mut tx = db.begin_account(account).await?;

@@ -104,13 +104,20 @@ async fn measure_ours(dir: &Path, instances: u32) -> anyhow::Result<Ours> {
         // Stripe is not asked: it does not know of these orders.
         sweep_seconds: 86400,
         capacity: instances + SINGLES + 1,
+        identity: "admin".to_owned(),
     };
     let stage = Stage::open(&side.rig, &settings).await?;
     let db = Db::new(stage.config.database.url.expose_secret(), stage.config.database.connections)?;
-    let mut serve =
-        Program::start("serve", &stage.config_file, Some(stage.pages.join("/readyz")?), &dir.join("serve.log")).await?;
+    let mut serve = Program::start(
+        "serve",
+        &stage.config_file,
+        Some(&stage.kubeconfig),
+        Some(stage.pages.join("/readyz")?),
+        &dir.join("serve.log"),
+    )
+    .await?;
     let count = usize::try_from(instances)?;
-    let mut orders = step("customers who have ordered", place_when_known(&db, &stage, instances + SINGLES + 1)).await?;
+    let mut orders = step("customers who have ordered", place(&db, &stage, instances + SINGLES + 1)).await?;
     let many = orders.split_off(orders.len() - count);
 
     let mut singles = Vec::new();
@@ -162,17 +169,8 @@ async fn measure_theirs(dir: &Path, instances: u32, recipe: Recipe) -> anyhow::R
     Ok(outcome)
 }
 
-/// Places the orders once the fleet has made its cluster known, and waits until the mails of the sign-ups are out of the way.
-async fn place_when_known(db: &Db, stage: &Stage, count: u32) -> anyhow::Result<Vec<Placed>> {
-    let end = Instant::now() + Duration::from_mins(1);
-    loop {
-        let mut conn = db.owner().acquire().await?;
-        if !crate::capacity::list_clusters(&mut conn).await?.is_empty() {
-            break;
-        }
-        anyhow::ensure!(Instant::now() < end, "the fleet has not made its cluster known");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+/// Places the orders, and waits until the mails of the sign-ups are out of the way.
+async fn place(db: &Db, stage: &Stage, count: u32) -> anyhow::Result<Vec<Placed>> {
     let placed = orders::place(db, &stage.config, count).await?;
     let end = Instant::now() + Duration::from_mins(2);
     while stage.mailbox.mails().len() < placed.len() {

@@ -21,7 +21,7 @@ use kube::Client;
 
 use self::report::{Check, Report};
 use super::ConfigFile;
-use super::parts::{Parts, cluster_config};
+use super::parts::Parts;
 use crate::config::BadConfig;
 use crate::operator::Settings;
 
@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub(super) struct Preflight {
     #[command(flatten)]
     file: ConfigFile,
+    /// Name of the cluster's kubeconfig in the folder of kubeconfigs (clusters.kubeconfigs). Without it: the cluster that `kubectl` works in.
+    #[arg(long)]
+    cluster: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -73,7 +76,7 @@ pub(super) async fn run(preflight: Preflight) -> anyhow::Result<()> {
 }
 
 async fn look(preflight: Preflight) -> anyhow::Result<Vec<Check>> {
-    let Preflight { file, json: _, namespace, release, no_pods } = preflight;
+    let Preflight { file, cluster, json: _, namespace, release, no_pods } = preflight;
     let parts = match file.parts() {
         Ok(parts) => parts,
         // Without the configuration there is nothing to look at.
@@ -84,16 +87,15 @@ async fn look(preflight: Preflight) -> anyhow::Result<Vec<Check>> {
         Err(error) => return Ok(vec![Check::fault("configuration", format!("{error:#}"), "preflight looks at what it says")]),
     };
     let mut checks = vec![Check::ok("configuration", format!("{} releases", operator.releases.len()))];
-    let Some(first) = parts.config().clusters.first() else {
-        checks.push(Check::fault("cluster", "the configuration names none", "write a section [[cluster]]"));
-        return Ok(checks);
+    let kube = match &cluster {
+        Some(kubeconfig) => parts.access().config(Some(kubeconfig)).await,
+        None => kube::Config::infer().await.map_err(anyhow::Error::from),
     };
-    let name = first.name.clone();
-    let kube = cluster_config(first.kubeconfig.as_deref()).await;
     let surroundings = match kube.and_then(|kube| Ok((Client::try_from(kube.clone())?, kube))) {
         Ok((client, kube)) => Surroundings { parts, client, kube, operator, namespace, release, pods: !no_pods },
         Err(error) => {
-            checks.push(Check::fault("cluster", format!("{name}: {error:#}"), "correct cluster.kubeconfig"));
+            let remedy = "name its kubeconfig (--cluster), or run it where kubectl works";
+            checks.push(Check::fault("cluster", format!("{error:#}"), remedy));
             return Ok(checks);
         }
     };

@@ -20,7 +20,7 @@ use crate::fleet;
 use crate::ids::InstanceId;
 use crate::instance::StoredSize;
 use crate::operator::{self, Settings, error_chain as chain};
-use crate::resource::{MastodonInstance, namespace_name, resource_name};
+use crate::resource::{IMAGES_NAME, MastodonInstance, namespace_name, resource_name};
 
 /// What the chart's policies are about; their names end in these.
 const POLICIES: [&str; 9] = ["databases", "images", "namespaces", "network", "places", "pods", "removals", "resources", "stores"];
@@ -134,15 +134,16 @@ fn denies(binding: &ValidatingAdmissionPolicyBinding) -> bool {
 /// Whether the list of images names what the operator will run.
 async fn images(surroundings: &Surroundings) -> Check {
     let name = "images";
-    let Surroundings { client, release, namespace, operator, .. } = surroundings;
-    let title = format!("{release}-images");
+    let Surroundings { client, namespace, operator, .. } = surroundings;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let list = match api.get_opt(&title).await {
-        Ok(Some(map)) => map.data.unwrap_or_default().remove("images").unwrap_or_default(),
-        Ok(None) => return Check::fault(name, format!("there is no ConfigMap {title} in {namespace}"), "install the chart"),
+    let lists = match api.get_opt(IMAGES_NAME).await {
+        Ok(Some(map)) => map.data.unwrap_or_default(),
+        Ok(None) => {
+            return Check::fault(name, format!("there is no ConfigMap {IMAGES_NAME} in {namespace}"), "install the chart");
+        }
         Err(error) => return Check::warn(name, chain(&error), "look as somebody who may read ConfigMaps of the release"),
     };
-    let listed: BTreeSet<&str> = list.lines().map(str::trim).collect();
+    let listed: BTreeSet<&str> = lists.values().flat_map(|list| list.lines()).map(str::trim).collect();
     let wanted = operator.images();
     let missing: Vec<&str> = wanted.iter().copied().filter(|image| !listed.contains(image)).collect();
     if missing.is_empty() {

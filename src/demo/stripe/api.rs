@@ -17,7 +17,9 @@ use super::idempotency::StoredAnswer;
 use super::params::Params;
 use super::store::Turn;
 use super::{
-    Shop, account, charges, checkout, customers, events, invoice_payments, invoices, portal, prices, products, subscriptions,
+    Shop, account, balance, charges, checkout, coupons, credit_notes, customers, disputes, events, expand, invoice_payments,
+    invoices, portal, preview, prices, products, promotion_codes, refunds, subscription_create, subscription_update,
+    subscriptions, tax_ids,
 };
 
 /// An answer and whether it is one from before.
@@ -57,7 +59,12 @@ async fn reply(
         Some(Fault::RateLimited) => return Err(ApiError::rate_limited()),
         _ => {}
     }
-    let params = if method == Method::POST { form(headers, body)? } else { Params::parse(uri.query().unwrap_or_default()) };
+    // A DELETE has its parameters in either place.
+    let params = if method == Method::POST || (method == Method::DELETE && !body.is_empty()) {
+        form(headers, body)?
+    } else {
+        Params::parse(uri.query().unwrap_or_default())
+    };
     let key = if method == Method::POST { headers.get("idempotency-key").and_then(|key| key.to_str().ok()) } else { None };
     let Some(key) = key else {
         pause(fault).await;
@@ -91,50 +98,150 @@ fn carry_out(shop: &Shop, method: &Method, uri: &Uri, params: Params, fault: Opt
         return Err(ApiError::unwell(StatusCode::INTERNAL_SERVER_ERROR));
     }
     let path: Vec<&str> = uri.path().trim_start_matches("/v1/").split('/').collect();
-    shop.turn(|turn| {
-        dispatch(turn, method.as_str(), &path, params).unwrap_or_else(|| Err(ApiError::no_such_url(method.as_str(), uri.path())))
-    })
+    let mut params = params;
+    let paths = params.strings("expand");
+    let answered = |turn: &mut Turn<'_>| {
+        let unknown = || Err(ApiError::no_such_url(method.as_str(), uri.path()));
+        let mut answer = dispatch(turn, method.as_str(), &path, params).unwrap_or_else(unknown)?;
+        expand::expand(turn.state, &mut answer, &paths)?;
+        Ok(answer)
+    };
+    // What only reads changes nothing that would have to be kept.
+    if method == Method::GET { shop.read(answered) } else { shop.turn(answered) }
+}
+
+fn plain(params: Params, answered: Answered) -> Answered {
+    params.finish().and(answered)
 }
 
 /// The map of the API; `None` is no part of it.
 fn dispatch(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) -> Option<Answered> {
-    let plain = |params: Params, answered: Answered| params.finish().and(answered);
+    match path.first().copied().unwrap_or_default() {
+        "account" | "webhook_endpoints" | "events" | "billing_portal" => of_account(turn, method, path, params),
+        "customers" => of_customers(turn, method, path, params),
+        "products" | "prices" | "coupons" | "promotion_codes" => of_catalogue(turn, method, path, params),
+        "checkout" | "subscriptions" => of_sales(turn, method, path, params),
+        "invoices" | "invoice_payments" | "credit_notes" => of_invoices(turn, method, path, params),
+        "charges" | "refunds" | "disputes" => of_money(turn, method, path, params),
+        _ => None,
+    }
+}
+
+fn of_account(turn: &mut Turn<'_>, method: &str, path: &[&str], mut params: Params) -> Option<Answered> {
     Some(match (method, path) {
         ("GET", ["account"]) => plain(params, Ok(account::get(turn))),
         ("GET", ["webhook_endpoints"]) => {
-            let mut params = params;
             params.take("limit");
             plain(params, Ok(account::endpoints(turn)))
         }
+        ("GET", ["events"]) => events::list(turn, params),
+        ("GET", ["events", id]) => plain(params, events::get(turn, id)),
+        ("POST", ["billing_portal", "sessions"]) => portal::create(turn, params),
+        _ => return None,
+    })
+}
+
+fn of_customers(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) -> Option<Answered> {
+    Some(match (method, path) {
         ("POST", ["customers"]) => customers::create(turn, params),
         ("GET", ["customers"]) => customers::list(turn, params),
         ("GET", ["customers", id]) => plain(params, customers::get(turn, id)),
         ("POST", ["customers", id]) => customers::update(turn, id, params),
+        ("DELETE", ["customers", id]) => match params.finish() {
+            Ok(()) => customers::delete(turn, id),
+            Err(error) => Err(error),
+        },
+        ("POST", ["customers", id, "tax_ids"]) => tax_ids::create(turn, id, params),
+        ("GET", ["customers", id, "tax_ids"]) => tax_ids::list(turn, id, params),
+        ("GET", ["customers", id, "tax_ids", tax_id]) => plain(params, tax_ids::get(turn, id, tax_id)),
+        ("DELETE", ["customers", id, "tax_ids", tax_id]) => match params.finish() {
+            Ok(()) => tax_ids::delete(turn, id, tax_id),
+            Err(error) => Err(error),
+        },
+        ("POST", ["customers", id, "balance_transactions"]) => balance::create(turn, id, params),
+        ("GET", ["customers", id, "balance_transactions"]) => balance::list(turn, id, params),
+        _ => return None,
+    })
+}
+
+fn of_catalogue(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) -> Option<Answered> {
+    Some(match (method, path) {
         ("POST", ["products"]) => products::create(turn, params),
         ("GET", ["products"]) => products::list(turn, params),
         ("GET", ["products", id]) => plain(params, products::get(turn, id)),
+        ("POST", ["products", id]) => products::update(turn, id, params),
         ("POST", ["prices"]) => prices::create(turn, params),
         ("GET", ["prices"]) => prices::list(turn, params),
         ("GET", ["prices", id]) => plain(params, prices::get(turn, id)),
+        ("POST", ["prices", id]) => prices::update(turn, id, params),
+        ("POST", ["coupons"]) => coupons::create(turn, params),
+        ("GET", ["coupons"]) => coupons::list(turn, params),
+        ("GET", ["coupons", id]) => plain(params, coupons::get(turn, id)),
+        ("POST", ["coupons", id]) => coupons::update(turn, id, params),
+        ("DELETE", ["coupons", id]) => match params.finish() {
+            Ok(()) => coupons::delete(turn, id),
+            Err(error) => Err(error),
+        },
+        ("POST", ["promotion_codes"]) => promotion_codes::create(turn, params),
+        ("GET", ["promotion_codes"]) => promotion_codes::list(turn, params),
+        ("GET", ["promotion_codes", id]) => plain(params, promotion_codes::get(turn, id)),
+        ("POST", ["promotion_codes", id]) => promotion_codes::update(turn, id, params),
+        _ => return None,
+    })
+}
+
+fn of_sales(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) -> Option<Answered> {
+    Some(match (method, path) {
         ("POST", ["checkout", "sessions"]) => checkout::create(turn, params),
         ("GET", ["checkout", "sessions"]) => checkout::list(turn, params),
         ("GET", ["checkout", "sessions", id]) => plain(params, checkout::get(turn, id)),
         ("POST", ["checkout", "sessions", id, "expire"]) => checkout::expire(turn, id, params),
+        ("POST", ["subscriptions"]) => subscription_create::create(turn, params),
         ("GET", ["subscriptions"]) => subscriptions::list(turn, params),
         ("GET", ["subscriptions", id]) => plain(params, subscriptions::get(turn, id)),
-        ("POST", ["subscriptions", id]) => subscriptions::update(turn, id, params),
-        ("DELETE", ["subscriptions", id]) => match params.finish() {
-            Ok(()) => subscriptions::cancel(turn, id),
+        ("POST", ["subscriptions", id]) => subscription_update::update(turn, id, params),
+        ("POST", ["subscriptions", id, "resume"]) => subscriptions::resume(turn, id, params),
+        ("DELETE", ["subscriptions", id]) => subscriptions::cancel_now(turn, id, params),
+        _ => return None,
+    })
+}
+
+fn of_invoices(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) -> Option<Answered> {
+    Some(match (method, path) {
+        ("GET", ["invoices"]) => invoices::list(turn, params),
+        ("POST", ["invoices", "create_preview"]) => preview::create(turn, params),
+        ("GET", ["invoices", id]) => plain(params, invoices::get(turn, id)),
+        ("GET", ["invoices", id, "lines"]) => invoices::lines_of(turn, id, params),
+        ("POST", ["invoices", id, "pay"]) => invoices::pay_now(turn, id, params),
+        ("POST", ["invoices", id, "finalize"]) => invoices::finalize(turn, id, params),
+        ("POST", ["invoices", id, "void"]) => invoices::void(turn, id, params),
+        ("POST", ["invoices", id, "mark_uncollectible"]) => invoices::mark_uncollectible(turn, id, params),
+        ("GET", ["invoice_payments"]) => invoice_payments::list(turn, params),
+        ("POST", ["credit_notes"]) => credit_notes::create(turn, params),
+        ("GET", ["credit_notes"]) => credit_notes::list(turn, params),
+        ("GET", ["credit_notes", id]) => plain(params, credit_notes::get(turn, id)),
+        ("POST", ["credit_notes", id, "void"]) => match params.finish() {
+            Ok(()) => credit_notes::void(turn, id),
             Err(error) => Err(error),
         },
-        ("GET", ["invoices"]) => invoices::list(turn, params),
-        ("GET", ["invoices", id]) => plain(params, invoices::get(turn, id)),
-        ("POST", ["invoices", id, "pay"]) => invoices::pay_now(turn, id, params),
-        ("GET", ["invoice_payments"]) => invoice_payments::list(turn, params),
+        _ => return None,
+    })
+}
+
+fn of_money(turn: &mut Turn<'_>, method: &str, path: &[&str], params: Params) -> Option<Answered> {
+    Some(match (method, path) {
         ("GET", ["charges"]) => charges::list(turn, params),
-        ("GET", ["events"]) => events::list(turn, params),
-        ("GET", ["events", id]) => plain(params, events::get(turn, id)),
-        ("POST", ["billing_portal", "sessions"]) => portal::create(turn, params),
+        ("GET", ["charges", id]) => plain(params, charges::get(turn, id)),
+        ("POST", ["refunds"]) => refunds::create(turn, params),
+        ("GET", ["refunds"]) => refunds::list(turn, params),
+        ("GET", ["refunds", id]) => plain(params, refunds::get(turn, id)),
+        ("POST", ["refunds", id]) => refunds::update(turn, id, params),
+        ("GET", ["disputes"]) => disputes::list(turn, params),
+        ("GET", ["disputes", id]) => plain(params, disputes::get(turn, id)),
+        ("POST", ["disputes", id, "close"]) => match params.finish() {
+            Ok(()) => disputes::decide(turn, id, false),
+            Err(error) => Err(error),
+        },
         _ => return None,
     })
 }

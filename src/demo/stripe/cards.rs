@@ -1,7 +1,7 @@
 //! The test cards, by Stripe's numbers: <https://docs.stripe.com/testing>.
 //!
 //! Simpler than Stripe: `4000 0000 0000 0341` pays the first time and then fails (Stripe's fails with the first charge already), and
-//! the card that asks for 3-D Secure renews without asking again.
+//! `4000 0025 0000 3155` renews without asking again.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,15 +17,18 @@ pub(super) enum Card {
     AsksFirst,
     /// Pays once.
     FailsLater,
+    /// Pays only after its holder has confirmed, each time.
+    AsksAlways,
 }
 
 impl Card {
     /// All that there are, with their numbers and what to say about them.
-    pub(super) const ALL: [(Self, &str, &str); 4] = [
+    pub(super) const ALL: [(Self, &str, &str); 5] = [
         (Self::Good, "4242 4242 4242 4242", "pays"),
         (Self::Declines, "4000 0000 0000 0002", "is declined"),
         (Self::AsksFirst, "4000 0025 0000 3155", "asks for 3-D Secure, then pays"),
         (Self::FailsLater, "4000 0000 0000 0341", "pays now, fails at the first renewal"),
+        (Self::AsksAlways, "4000 0027 6000 3184", "asks for 3-D Secure each time: fails at renewals until its holder confirms"),
     ];
 
     /// The card of a number, however it is spaced.
@@ -42,6 +45,7 @@ impl Card {
             Self::Declines => "0002",
             Self::AsksFirst => "3155",
             Self::FailsLater => "0341",
+            Self::AsksAlways => "3184",
         }
     }
 
@@ -49,7 +53,23 @@ impl Card {
     pub(super) fn renews(self) -> bool {
         match self {
             Self::Good | Self::AsksFirst => true,
-            Self::Declines | Self::FailsLater => false,
+            Self::Declines | Self::FailsLater | Self::AsksAlways => false,
+        }
+    }
+
+    /// Whether its holder is asked before the first payment.
+    pub(super) fn asks(self) -> bool {
+        match self {
+            Self::AsksFirst | Self::AsksAlways => true,
+            Self::Good | Self::Declines | Self::FailsLater => false,
+        }
+    }
+
+    /// Whether its holder is asked at renewals too.
+    pub(super) fn asks_always(self) -> bool {
+        match self {
+            Self::AsksAlways => true,
+            Self::Good | Self::Declines | Self::FailsLater | Self::AsksFirst => false,
         }
     }
 }

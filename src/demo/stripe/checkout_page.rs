@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State as Extract};
+use axum::extract::{Path, Query, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
@@ -28,7 +28,10 @@ struct CheckoutPage {
     cancel_url: String,
     error: Option<&'static str>,
     given: CardForm,
-    cards: [(Card, &'static str, &'static str); 4],
+    takes_codes: bool,
+    asks_country: bool,
+    needs_card: bool,
+    cards: [(Card, &'static str, &'static str); 5],
 }
 
 /// The bank's question.
@@ -37,6 +40,7 @@ struct CheckoutPage {
 struct AuthenticatePage {
     id: String,
     amount: String,
+    always: bool,
 }
 
 /// A sentence and a way out.
@@ -57,11 +61,26 @@ pub(super) struct CardForm {
     expiry: String,
     #[serde(default)]
     cvc: String,
+    /// A promotion code; on payment pages that take one.
+    #[serde(default)]
+    code: String,
+    /// Two letters; on payment pages that ask.
+    #[serde(default)]
+    country: String,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Confirmation {
     result: String,
+    /// The card asks each time.
+    #[serde(default)]
+    always: bool,
+}
+
+/// Which card the bank's question is about.
+#[derive(Debug, Deserialize)]
+pub(super) struct Question {
+    always: Option<String>,
 }
 
 impl CardForm {
@@ -108,21 +127,46 @@ pub(super) async fn show(Extract(shop): Extract<Arc<Shop>>, Path(id): Path<Strin
 }
 
 pub(super) async fn pay(Extract(shop): Extract<Arc<Shop>>, Path(id): Path<String>, Form(given): Form<CardForm>) -> Response {
-    shop.turn(|turn| match given.read() {
-        Err(error) => form(turn, &id, Some(error), given),
-        // The bank asks on a page of its own; the session stays open until it is answered.
-        Ok(Card::AsksFirst) if is_open(turn, &id) => Redirect::to(&format!("/checkout/{id}/authenticate")).into_response(),
-        Ok(card) => match checkout::pay(turn, &id, card) {
-            Ok(session) => Redirect::to(&checkout::success_url(&session)).into_response(),
-            Err(_) => form(turn, &id, Some("Your card was declined. Nothing was charged. Try another card."), given),
-        },
+    shop.turn(|turn| {
+        if let Err(error) = before_paying(turn, &id, &given) {
+            return form(turn, &id, Some(error), given);
+        }
+        if given.number.is_empty()
+            && let Ok(session) = checkout::take_free(turn, &id)
+        {
+            return Redirect::to(&checkout::success_url(&session)).into_response();
+        }
+        match given.read() {
+            Err(error) => form(turn, &id, Some(error), given),
+            // The bank asks on a page of its own; the session stays open until it is answered.
+            Ok(card) if card.asks() && is_open(turn, &id) => {
+                let page = if card.asks_always() { "authenticate?always" } else { "authenticate" };
+                Redirect::to(&format!("/checkout/{id}/{page}")).into_response()
+            }
+            Ok(card) => match checkout::pay(turn, &id, card) {
+                Ok(session) => Redirect::to(&checkout::success_url(&session)).into_response(),
+                Err(_) => form(turn, &id, Some("Your card was declined. Nothing was charged. Try another card."), given),
+            },
+        }
     })
 }
 
-pub(super) async fn ask(Extract(shop): Extract<Arc<Shop>>, Path(id): Path<String>) -> Response {
+/// What the page asks beside the card, which changes what is to be paid.
+fn before_paying(turn: &mut Turn<'_>, id: &str, given: &CardForm) -> Result<(), &'static str> {
+    if !given.country.trim().is_empty() {
+        checkout::set_country(turn, id, given.country.trim()).map_err(|_| "Give your country as two letters, such as DE.")?;
+    }
+    if !given.code.trim().is_empty() {
+        checkout::use_code(turn, id, given.code.trim()).map_err(|_| "This code is invalid, or not for this purchase.")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn ask(Extract(shop): Extract<Arc<Shop>>, Path(id): Path<String>, Query(question): Query<Question>) -> Response {
+    let always = question.always.is_some();
     shop.turn(|turn| match checkout::get(turn, &id) {
         Ok(session) if session["status"] == "open" => {
-            page(StatusCode::OK, &AuthenticatePage { id, amount: amount(&session, "amount_total") })
+            page(StatusCode::OK, &AuthenticatePage { id, amount: amount(&session, "amount_total"), always })
         }
         _ => form(turn, &id, None, CardForm::default()),
     })
@@ -134,7 +178,8 @@ pub(super) async fn confirm(
     Form(given): Form<Confirmation>,
 ) -> Response {
     shop.turn(|turn| {
-        let paid = if given.result == "complete" { checkout::pay(turn, &id, Card::AsksFirst).ok() } else { None };
+        let card = if given.always { Card::AsksAlways } else { Card::AsksFirst };
+        let paid = if given.result == "complete" { checkout::pay(turn, &id, card).ok() } else { None };
         if let Some(session) = paid {
             return Redirect::to(&checkout::success_url(&session)).into_response();
         }
@@ -163,7 +208,8 @@ fn form(turn: &Turn<'_>, id: &str, error: Option<&'static str>, given: CardForm)
             return page(StatusCode::GONE, &ClosedPage { title: "Expired", sentence, leave });
         }
     }
-    let price = turn.state.baskets.get(id).and_then(|basket| turn.state.prices.get(&basket.price)).unwrap_or(&Value::Null);
+    let basket = turn.state.baskets.get(id);
+    let price = basket.and_then(|basket| turn.state.prices.get(&basket.price)).unwrap_or(&Value::Null);
     let product = turn.state.products.get(price["product"].as_str().unwrap_or_default()).unwrap_or(&Value::Null);
     let customer = turn.state.customers.get(session["customer"].as_str().unwrap_or_default()).unwrap_or(&Value::Null);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -179,6 +225,9 @@ fn form(turn: &Turn<'_>, id: &str, error: Option<&'static str>, given: CardForm)
             cancel_url: cancel_url.unwrap_or_default(),
             error,
             given,
+            takes_codes: basket.is_some_and(|basket| basket.takes_codes),
+            asks_country: basket.is_some_and(|basket| basket.tax && basket.keeps_country),
+            needs_card: session["amount_total"] != 0 || !basket.is_some_and(|basket| basket.card_if_required),
             cards: Card::ALL,
         },
     )

@@ -10,6 +10,10 @@
 //! | `POST /_fake/deliver` | `{}` sends all that nobody has taken, `{"event":"evt_…"}` that one again |
 //! | `POST /_fake/faults` | a [`FaultOrder`]: `{"fault":"lost_answer","request":"POST /v1/checkout"}` |
 //! | `POST /_fake/checkout/{id}/pay` | `{"card":"4242 4242 4242 4242"}`: pays as the page would |
+//! | `POST /_fake/customers/{id}/card` | `{"card":"4000 0000 0000 0341"}`: puts a card on file without paying |
+//! | `POST /_fake/collection` | a [`Collection`]: `{"retry_days":[3,5,7],"then":"unpaid"}` |
+//! | `POST /_fake/charges/{id}/dispute` | `{"reason":"fraudulent"}`: the card's holder disputes the charge |
+//! | `POST /_fake/disputes/{id}/decide` | `{"won":false}`: the bank decides |
 //! | `POST /_fake/idle` | answers when no post is waiting, at the latest after 30 s |
 
 use std::collections::BTreeMap;
@@ -28,11 +32,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::cards::Card;
+use super::collection::Collection;
 use super::faults::FaultOrder;
 use super::store::Charge;
 use super::webhooks::Policy;
-use super::{Shop, checkout};
-use crate::billing::stripe::{CheckoutId, EventId};
+use super::{Shop, checkout, disputes};
+use crate::billing::stripe::{CheckoutId, CustomerId, EventId};
 use crate::ids::OrderId;
 
 /// The strings of the fake. Cheap to clone.
@@ -45,6 +50,11 @@ pub struct Control {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the fake Stripe took no payment: {0}")]
 pub struct PayRefused(String);
+
+/// Why something could not be set up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the fake Stripe refused: {0}")]
+pub struct Refused(String);
 
 impl Control {
     /// Changes how webhooks are delivered from now on.
@@ -116,6 +126,63 @@ impl Control {
         self.shop.turn(|turn| checkout::pay(turn, checkout.as_str(), card)).map(drop).map_err(|error| PayRefused(error.message))
     }
 
+    /// Puts a test card on file, without paying anything with it.
+    ///
+    /// # Errors
+    /// When the card is none of the test cards, or there is no such customer.
+    pub fn set_card(&self, customer: &CustomerId, card: &str) -> Result<(), Refused> {
+        let card = Card::by_number(card).ok_or_else(|| Refused("not one of the test cards".to_owned()))?;
+        self.shop.turn(|turn| {
+            if !turn.state.customers.contains_key(customer.as_str()) {
+                return Err(Refused(format!("no such customer: {customer}")));
+            }
+            turn.state.cards.insert(customer.to_string(), card);
+            Ok(())
+        })
+    }
+
+    /// Says what becomes of failed payments from now on.
+    pub fn set_collection(&self, collection: Collection) {
+        self.shop.book(|state| state.collection = collection);
+    }
+
+    /// The card's holder disputes a charge; gives the dispute's id.
+    ///
+    /// # Errors
+    /// When no money was taken, or it is disputed already.
+    pub fn dispute(&self, charge: &str, reason: &str) -> Result<String, Refused> {
+        let opened = self.shop.turn(|turn| disputes::open(turn, charge, reason)).map_err(|error| Refused(error.message))?;
+        Ok(opened["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The bank decides a dispute.
+    ///
+    /// # Errors
+    /// When there is no such dispute, or it is closed.
+    pub fn decide(&self, dispute: &str, won: bool) -> Result<(), Refused> {
+        self.shop.turn(|turn| disputes::decide(turn, dispute, won)).map(drop).map_err(|error| Refused(error.message))
+    }
+
+    /// How much was given back for an order, in minor units, refunds of renewals included.
+    pub fn refunded_of(&self, order: OrderId) -> i64 {
+        let order = order.to_string();
+        self.shop.look(|state| {
+            let invoices = state.invoices.iter();
+            let theirs =
+                invoices.filter(|(_, invoice)| invoice["parent"]["subscription_details"]["metadata"]["order"] == order.as_str());
+            let intents: Vec<&String> = theirs.filter_map(|(id, _)| state.intents.get(id)).collect();
+            let refunds =
+                state.refunds.values().filter(|refund| intents.iter().any(|intent| refund["payment_intent"] == intent.as_str()));
+            refunds.filter_map(|refund| refund["amount"].as_i64()).sum()
+        })
+    }
+
+    /// All events that are still shown, oldest first, as they would be sent.
+    pub fn events(&self) -> Vec<(EventId, String)> {
+        let read = |(id, event): (&String, &Value)| Some((id.parse().ok()?, event.to_string()));
+        self.shop.look(|state| state.events.iter().filter_map(read).collect())
+    }
+
     /// Every time money was taken.
     pub fn charges(&self) -> Vec<Charge> {
         self.shop.look(|state| state.charges.clone())
@@ -149,6 +216,8 @@ impl Control {
                 "customers": state.customers.len(),
                 "prices": state.prices.len(),
                 "checkouts": state.checkouts.values().collect::<Vec<_>>(),
+                "refunds": state.refunds.values().collect::<Vec<_>>(),
+                "disputes": state.disputes.values().collect::<Vec<_>>(),
                 "subscriptions": state.subscriptions.values().collect::<Vec<_>>(),
                 "open_invoices": state.invoices.values().filter(|invoice| invoice["status"] == "open").collect::<Vec<_>>(),
                 "events": state.events.len(),
@@ -183,6 +252,18 @@ struct Pay {
     card: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dispute {
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decision {
+    won: bool,
+}
+
 /// The requests of the table above.
 pub(super) fn routes() -> Router<Arc<Shop>> {
     Router::new()
@@ -193,6 +274,10 @@ pub(super) fn routes() -> Router<Arc<Shop>> {
         .route("/_fake/deliver", post(deliver))
         .route("/_fake/faults", post(async |control: Control, Json(order): Json<FaultOrder>| control.fault(order)))
         .route("/_fake/checkout/{id}/pay", post(pay))
+        .route("/_fake/customers/{id}/card", post(card))
+        .route("/_fake/collection", post(async |control: Control, Json(to): Json<Collection>| control.set_collection(to)))
+        .route("/_fake/charges/{id}/dispute", post(dispute))
+        .route("/_fake/disputes/{id}/decide", post(decide))
         .route("/_fake/idle", post(idle))
 }
 
@@ -229,6 +314,23 @@ async fn deliver(control: Control, Json(what): Json<Deliver>) -> Result<Json<Val
 async fn pay(control: Control, Path(id): Path<CheckoutId>, Json(with): Json<Pay>) -> Result<Json<Value>, (StatusCode, String)> {
     control.pay(&id, &with.card).map_err(|refused| (StatusCode::PAYMENT_REQUIRED, refused.to_string()))?;
     Ok(Json(json!({ "paid": true })))
+}
+
+async fn card(control: Control, Path(id): Path<CustomerId>, Json(with): Json<Pay>) -> Result<(), (StatusCode, String)> {
+    control.set_card(&id, &with.card).map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))
+}
+
+async fn dispute(
+    control: Control,
+    Path(id): Path<String>,
+    Json(why): Json<Dispute>,
+) -> Result<Json<Value>, (StatusCode, String)> {
+    let opened = control.dispute(&id, &why.reason).map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))?;
+    Ok(Json(json!({ "dispute": opened })))
+}
+
+async fn decide(control: Control, Path(id): Path<String>, Json(how): Json<Decision>) -> Result<(), (StatusCode, String)> {
+    control.decide(&id, how.won).map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))
 }
 
 async fn idle(control: Control) -> Json<Value> {

@@ -1,5 +1,7 @@
 //! Lists with cursors, newest first: <https://docs.stripe.com/api/pagination>.
 
+use std::ops::Bound;
+
 use serde_json::{Value, json};
 
 use super::errors::{Answered, ApiError};
@@ -39,28 +41,16 @@ impl Cursor {
         };
         check("starting_after", &self.starting_after)?;
         check("ending_before", &self.ending_before)?;
-        let is = |cursor: &Option<String>, object: &Value| object["id"].as_str() == cursor.as_deref();
-        // One more than wanted tells whether there are more.
-        let mut found: Vec<&Value> = if self.ending_before.is_some() {
-            objects
-                .values()
-                .skip_while(|object| !is(&self.ending_before, object))
-                .skip(1)
-                .filter(|object| fits(object))
-                .take(self.limit + 1)
-                .collect()
+        // One more than wanted tells whether there are more. Ids sort by age, so a cursor is a place on the shelf.
+        let wanted = self.limit + 1;
+        let fits = |object: &&Value| fits(object);
+        let mut found: Vec<&Value> = if let Some(before) = &self.ending_before {
+            let newer = objects.range::<str, _>((Bound::Excluded(before.as_str()), Bound::Unbounded));
+            newer.map(|(_, object)| object).filter(fits).take(wanted).collect()
         } else {
-            let newest_first = objects.values().rev();
-            let past = self.starting_after.is_none();
-            newest_first
-                .scan(past, |past, object| {
-                    let take = *past;
-                    *past |= is(&self.starting_after, object);
-                    Some((take, object))
-                })
-                .filter_map(|(take, object)| (take && fits(object)).then_some(object))
-                .take(self.limit + 1)
-                .collect()
+            let until = self.starting_after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let older = objects.range::<str, _>((Bound::Unbounded, until));
+            older.rev().map(|(_, object)| object).filter(fits).take(wanted).collect()
         };
         let has_more = found.len() > self.limit;
         found.truncate(self.limit);

@@ -6,26 +6,41 @@
 
 mod account;
 mod api;
+mod balance;
 mod cards;
 mod charges;
 mod checkout;
 mod checkout_page;
+mod collection;
 mod control;
+mod coupons;
+mod credit_notes;
 mod customers;
+mod discounts;
+mod disputes;
 mod errors;
 mod events;
+mod expand;
 mod faults;
 mod idempotency;
 mod invoice_payments;
 mod invoices;
+mod lines;
 mod list;
 mod params;
 mod portal;
 mod portal_page;
+mod preview;
 mod prices;
 mod products;
+mod promotion_codes;
+mod refunds;
 mod store;
+mod subscription_create;
+mod subscription_update;
 mod subscriptions;
+mod tax;
+mod tax_ids;
 mod time;
 mod webhooks;
 
@@ -44,7 +59,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-pub use self::control::{Control, PayRefused};
+pub use self::collection::{AfterRetries, Collection};
+pub use self::control::{Control, PayRefused, Refused};
 pub use self::faults::{Fault, FaultOrder};
 pub use self::store::Charge;
 use self::store::{State, Turn};
@@ -227,8 +243,29 @@ impl Shop {
             let now = self.settings.clock.now().timestamp() + state.advanced;
             let mut turn = Turn { state, now, base_url: self.base_url.as_str() };
             time::catch_up(&mut turn);
-            act(&mut turn)
+            let done = act(&mut turn);
+            // It may have made something due.
+            turn.state.next_due = None;
+            done
         })
+    }
+
+    /// Reads at the present moment: what is due by then has happened.
+    fn read<T>(&self, look: impl FnOnce(&mut Turn<'_>) -> T) -> T {
+        let mut state = self.lock();
+        let now = self.settings.clock.now().timestamp() + state.advanced;
+        let is_due = time::is_due(&mut state, now);
+        let mut turn = Turn { state: &mut state, now, base_url: self.base_url.as_str() };
+        if is_due {
+            time::catch_up(&mut turn);
+        } else {
+            turn.forget_old_events();
+        }
+        let seen = look(&mut turn);
+        if is_due {
+            self.keep(&state);
+        }
+        seen
     }
 
     fn keep(&self, state: &State) {
@@ -264,7 +301,7 @@ async fn tick(shop: Arc<Shop>, ended: CancellationToken) {
             () = ended.cancelled() => return,
         }
         let now = shop.now();
-        if shop.look(|state| time::is_due(state, now)) {
+        if shop.look_mut(|state| time::is_due(state, now)) {
             shop.turn(|_| ());
         }
     }

@@ -19,8 +19,16 @@ pub(super) struct Params {
 impl Params {
     /// Reads a query string or a form.
     pub(super) fn parse(text: &str) -> Self {
-        let fields =
-            form_urlencoded::parse(text.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        let mut unnumbered = 0_u32;
+        // `a[]=1&a[]=2` are two.
+        let mut numbered = |name: String| {
+            let Some(list) = name.strip_suffix("[]") else { return name };
+            unnumbered += 1;
+            format!("{list}[{unnumbered}]")
+        };
+        let fields = form_urlencoded::parse(text.as_bytes())
+            .map(|(name, value)| (numbered(name.into_owned()), value.into_owned()))
+            .collect();
         Self { path: String::new(), fields }
     }
 
@@ -57,6 +65,40 @@ impl Params {
         }
     }
 
+    /// One of these words.
+    pub(super) fn choice(&mut self, field: &str, words: &[&str]) -> Result<Option<String>, ApiError> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(word) if words.contains(&word.as_str()) => Ok(Some(word)),
+            Some(_) => {
+                let name = self.name(field);
+                Err(ApiError::refused(&name, format!("Invalid {name}: must be one of {}", words.join(", "))))
+            }
+        }
+    }
+
+    /// How this field is called in messages.
+    pub(super) fn called(&self, field: &str) -> String {
+        self.name(field)
+    }
+
+    /// Moves everything under these names into `into`, unless that has it.
+    pub(super) fn hand_down(&mut self, names: &[&str], into: &mut Self) {
+        self.fields.retain(|name, value| {
+            let first = name.split('[').next().unwrap_or_default();
+            if !names.contains(&first) {
+                return true;
+            }
+            into.fields.entry(name.clone()).or_insert_with(|| std::mem::take(value));
+            false
+        });
+    }
+
+    /// Nothing was sent, or all of it was taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     pub(super) fn url(&mut self, field: &str) -> Result<Option<String>, ApiError> {
         let Some(text) = self.take(field) else { return Ok(None) };
         // The braces of `{CHECKOUT_SESSION_ID}` are no part of a URL; Stripe takes them.
@@ -91,7 +133,7 @@ impl Params {
         parts
     }
 
-    /// `field[0]=…&field[1]=…` or `field[]=…`.
+    /// `field[0]=…&field[1]=…` or `field[]=…&field[]=…`.
     pub(super) fn strings(&mut self, field: &str) -> Vec<String> {
         self.group(field).fields.into_values().collect()
     }
@@ -126,5 +168,6 @@ mod tests {
         assert_eq!(items[0].clone().finish().unwrap_err().param.as_deref(), Some("line_items[0][quantity]"));
         assert_eq!(params.metadata().get("a"), Some(&Value::from("b")));
         assert_eq!(params.finish().unwrap_err().param.as_deref(), Some("x[y][z]"));
+        assert_eq!(Params::parse("a[]=1&a[]=2&b=3").strings("a"), ["1", "2"]);
     }
 }

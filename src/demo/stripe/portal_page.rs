@@ -17,7 +17,7 @@ use super::cards::Card;
 use super::checkout_page::{CardForm, amount, gone, page};
 use super::params::Params;
 use super::store::{Portal, Turn};
-use super::{Shop, invoices, subscriptions};
+use super::{Shop, invoices, subscription_update, subscriptions};
 
 /// Everything a customer has here.
 #[derive(Template)]
@@ -85,8 +85,10 @@ pub(super) async fn act(Extract(shop): Extract<Arc<Shop>>, Path(id): Path<String
         let done = match wish.what.as_str() {
             "card" => change_card(turn, &portal.customer, &wish.card),
             "cancel" | "resume" if owned => {
-                let params = Params::parse(&format!("cancel_at_period_end={}", wish.what == "cancel"));
-                subscriptions::update(turn, &wish.subscription, params).map(drop).map_err(|_| "The subscription is over already.")
+                let params = Params::parse(if wish.what == "cancel" { "cancel_at_period_end=true" } else { "cancel_at=" });
+                subscription_update::update(turn, &wish.subscription, params)
+                    .map(drop)
+                    .map_err(|_| "The subscription is over already.")
             }
             _ => Err("That is not possible."),
         };

@@ -14,7 +14,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::cards::Card;
+use super::collection::Collection;
 use super::idempotency::StoredAnswer;
+use super::lines::Line;
 use super::webhooks::{Delivery, Policy};
 
 /// Objects of one kind by id. Ids that the fake makes sort by age.
@@ -42,6 +44,35 @@ pub(super) struct State {
     #[serde(default)]
     pub invoice_payments: Shelf,
     pub events: Shelf,
+    #[serde(default)]
+    pub coupons: Shelf,
+    #[serde(default)]
+    pub promotion_codes: Shelf,
+    /// Coupons that somebody has, by subscription.
+    #[serde(default)]
+    pub discounts: Shelf,
+    #[serde(default)]
+    pub refunds: Shelf,
+    #[serde(default)]
+    pub credit_notes: Shelf,
+    #[serde(default)]
+    pub disputes: Shelf,
+    #[serde(default)]
+    pub tax_ids: Shelf,
+    #[serde(default)]
+    pub balance_transactions: Shelf,
+    /// What waits for the next invoice, by subscription.
+    #[serde(default)]
+    pub pending: BTreeMap<String, Vec<Line>>,
+    /// The `PaymentIntent` of an invoice.
+    #[serde(default)]
+    pub intents: BTreeMap<String, String>,
+    /// What the dashboard says about failed payments.
+    #[serde(default)]
+    pub collection: Collection,
+    /// When the next thing happens by itself, as far as that is known.
+    #[serde(skip)]
+    pub next_due: Option<NextDue>,
     /// What a session sells, by session.
     pub baskets: BTreeMap<String, Basket>,
     /// The card on file, by customer.
@@ -61,13 +92,49 @@ pub(super) struct State {
     pub webhook_url: Option<Url>,
 }
 
+/// When something is due; `None` is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NextDue(pub Option<i64>);
+
 /// What a Checkout Session sells.
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of Stripe's, and any combination of them makes sense")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Basket {
     pub price: String,
     pub quantity: i64,
     /// For the subscription to be.
     pub metadata: Map<String, Value>,
+    /// Days for nothing, counted from the payment page's end.
+    #[serde(default)]
+    pub trial_days: Option<i64>,
+    /// When the trial ends, where a date was given.
+    #[serde(default)]
+    pub trial_end: Option<i64>,
+    /// What a trial without a card ends in.
+    #[serde(default)]
+    pub missing_card: Option<String>,
+    /// No card is asked for as long as nothing is to be paid.
+    #[serde(default)]
+    pub card_if_required: bool,
+    #[serde(default)]
+    pub tax: bool,
+    /// The customer's country is the one given on the page.
+    #[serde(default)]
+    pub keeps_country: bool,
+    /// What lowers the price.
+    #[serde(default)]
+    pub discount: Option<Reduction>,
+    /// The page takes a promotion code.
+    #[serde(default)]
+    pub takes_codes: bool,
+}
+
+/// What lowers a price: one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reduction {
+    Coupon(String),
+    PromotionCode(String),
 }
 
 /// Money taken from a card.
@@ -130,6 +197,11 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// The customer, or nothing.
+    pub(super) fn customer(&self, id: &Value) -> &Value {
+        self.state.customers.get(id.as_str().unwrap_or_default()).unwrap_or(&Value::Null)
+    }
+
     pub(super) fn id(&mut self, prefix: &str) -> String {
         self.state.id(prefix)
     }

@@ -1,14 +1,14 @@
 //! Makes the cluster equal to what was built: a call only where something differs.
 
-use std::collections::BTreeMap;
-
 use futures::future::join_all;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Context;
 use super::build::{Change, Jobs, Object, Objects, OwnDomain, Processes, Services, Task, names};
+use super::contest;
 use super::handover::Doors;
 use super::observe::Observed;
 use super::progress::{Progress, TaskState};
@@ -16,10 +16,11 @@ use super::upgrade::{Decision, Steps};
 use super::validate::Valid;
 use super::{gate, remove};
 use crate::crash;
+use crate::operator::additions;
 use crate::operator::error::Error;
 use crate::operator::kind::Kind;
+use crate::operator::seeded::Bug;
 use crate::operator::seen::{JobState, Key, Seen, State};
-use crate::operator::template;
 use crate::resource::UpgradePhase;
 
 /// Makes the cluster equal to what was built, as far as it may be by now.
@@ -77,7 +78,8 @@ pub async fn apply(
     let Jobs { prepare, seed, owner } = jobs;
     let due = |state: &TaskState| matches!(state, TaskState::Due { attempt: _ });
     // The status says so before the first byte is written: from then on nothing that holds data is made again.
-    let may_fill = observed.status.database_initialised && progress.database && progress.cache;
+    let said = observed.status.database_initialised || Bug::FillsBeforeSaying.is_made();
+    let may_fill = said && progress.database && progress.cache;
     if may_fill && due(&progress.prepare) {
         stage.push(prepare);
     }
@@ -136,26 +138,30 @@ async fn step_of_change(
 
 /// All at once; the first error is told after all have been tried.
 async fn ensure_all(context: &Context, valid: &Valid<'_>, observed: &Observed, objects: &[Object]) -> Result<(), Error> {
-    let tried = join_all(objects.iter().map(|object| ensure(context, &valid.name, &observed.seen, object))).await;
+    let tried = join_all(objects.iter().map(|object| ensure(context, &valid.name, observed, object))).await;
     tried.into_iter().collect()
 }
 
 /// Applies an object unless what is there equals it.
-pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen>, object: &Object) -> Result<(), Error> {
+pub async fn ensure(context: &Context, instance: &str, observed: &Observed, object: &Object) -> Result<(), Error> {
     let key = object.key();
-    let found = seen.get(&key);
-    let names = template::names(object.kind, &object.body);
+    let found = observed.seen.get(&key);
+    let once = matches!(object.kind, Kind::Job | Kind::Backup);
+    // Once a server has come up, what is missing was taken away by somebody: by us, where a pause or a smaller size does without it.
+    let ours = || context.with_memory(instance, |memory| memory.contests.was_let_go(&key));
+    let mut repairs = found.is_none() && observed.status.version.is_some() && !once && !ours();
     if let Some(found) = found {
         // What is done once can't be changed; one that is being deleted is made again once it is gone.
-        if found.deleting || matches!(object.kind, Kind::Job | Kind::Backup) {
+        if found.deleting || once {
             return Ok(());
         }
         // What this process has never applied is applied once, even if its hash is right: what others changed while nobody
         // looked can't be told from it. Where nothing was changed, the API server writes nothing.
-        let intact = found.accepted == Some(found.ours) && found.template.as_ref().map(|template| template.names) == names;
-        if found.applied == Some(object.hash) && intact {
+        let intact = found.accepted == Some(found.ours);
+        if found.applied == Some(object.hash) && intact && !Bug::WritesWhenIdle.is_made() {
             return Ok(());
         }
+        repairs = found.accepted.is_some_and(|accepted| accepted != found.ours);
     }
     let mut body = object.body.clone();
     if let Some(found) = found.filter(|_| matches!(object.kind, Kind::Cluster | Kind::PersistentVolumeClaim)) {
@@ -167,10 +173,13 @@ pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen
         Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &resource),
         None => Api::all_with(context.client.clone(), &resource),
     };
+    if repairs && !contest::may_repair(context, instance, &key, &api).await {
+        return Ok(());
+    }
     let params = PatchParams::apply(&context.settings.field_manager).force();
     let what = || format!("apply {} {}", object.kind.as_str(), object.name);
     let mut answer = api.patch(&object.name, &params, &Patch::Apply(&body)).await.map_err(|error| Error::kube(what())(error))?;
-    if template::names(object.kind, &answer.data) != names {
+    if !additions::additions(object.kind, &answer.metadata, &context.settings.field_manager).is_empty() {
         answer = take_additions_away(context, instance, &api, object, &answer).await?;
     }
     metrics::counter!("paddock_operator_applies_total", "kind" => object.kind.as_str()).increment(1);
@@ -182,7 +191,7 @@ pub async fn ensure(context: &Context, instance: &str, seen: &BTreeMap<Key, Seen
     Ok(())
 }
 
-/// Takes away what somebody else added to a pod template: an apply leaves it there.
+/// Takes away what somebody else added: an apply leaves it there.
 async fn take_additions_away(
     context: &Context,
     instance: &str,
@@ -191,8 +200,9 @@ async fn take_additions_away(
     live: &DynamicObject,
 ) -> Result<DynamicObject, Error> {
     let (kind, name) = (object.kind.as_str(), &object.name);
-    tracing::warn!(instance.name = instance, kind, object.name = name, "somebody else added to the pods; this is taken away");
-    let mut patch = template::without_additions(&live.data, &object.body);
+    context.with_memory(instance, |memory| memory.contests.wrote(&object.key(), Instant::now()));
+    tracing::warn!(instance.name = instance, kind, object.name = name, "somebody else added to it; this is taken away");
+    let mut patch = additions::without_additions(&live.data, &object.body);
     patch["metadata"] = json!({"uid": live.metadata.uid, "resourceVersion": live.metadata.resource_version});
     let params = PatchParams { field_manager: Some(context.settings.field_manager.clone()), ..PatchParams::default() };
     let what = format!("take away what was added to {kind} {name}");
@@ -218,6 +228,7 @@ async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: 
         let namespace = park.map_or(&valid.namespace, |park| &park.namespace);
         let exactly = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
         remove::delete_exactly(context, *kind, Some(namespace), name, exactly).await?;
+        context.with_memory(&valid.name, |memory| memory.contests.let_go(key));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::validate::Valid;
 use crate::crash;
 use crate::operator::bucket::{Bucket, BucketKey, Purpose};
 use crate::operator::error::{Error, chain};
+use crate::operator::seeded::Bug;
 
 /// How long a look at a bucket is good for.
 const LOOK: Duration = Duration::from_mins(10);
@@ -150,6 +151,9 @@ async fn bucket(
         bytes.ok_or_else(|| Error::Foreign(format!("Secret {name} (it has no {variable})")))
     };
     let key = BucketKey { access: text("AWS_ACCESS_KEY_ID")?, secret: text("AWS_SECRET_ACCESS_KEY")?.into() };
+    if Bug::NotesBeforeDoing.is_made() {
+        remember(Some(look.clone()));
+    }
     context.buckets.ensure(bucket, &key).await?;
     match which {
         Which::Media => crash::point("operator.bucket_made"),

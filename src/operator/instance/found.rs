@@ -1,7 +1,7 @@
 //! What must stand before anything can be built: the namespace, the keys, the buckets. Made once, and then only looked at.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DynamicObject, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ use super::{Context, apply};
 use crate::crash;
 use crate::operator::error::{Error, is_taken};
 use crate::operator::kind::Kind;
+use crate::operator::seeded::Bug;
 use crate::operator::seen::{Seen, hash};
 
 /// What came of it.
@@ -51,7 +52,7 @@ pub struct Made {
 
 /// Sees to all of it.
 pub async fn found(context: &Context, valid: &Valid<'_>, observed: &Observed) -> Result<Found, Error> {
-    apply::ensure(context, &valid.name, &observed.seen, &build::namespace(valid)).await?;
+    apply::ensure(context, &valid.name, observed, &build::namespace(valid)).await?;
     crash::point("operator.namespace_applied");
     let bucket_key =
         |name| made_once(context, valid, observed, name, move || build::bucket_secret(valid, name, &context.buckets.new_key()));
@@ -93,6 +94,10 @@ pub async fn made_once(
     let params = PostParams { field_manager: Some(context.settings.field_manager.clone()), ..PostParams::default() };
     let object = match api.create(&params, &wanted).await {
         Ok(object) => object,
+        Err(error) if is_taken(&error) && Bug::SecretAnewOnConflict.is_made() => {
+            api.delete(name, &DeleteParams::default()).await.map_err(Error::kube("delete a Secret"))?;
+            api.create(&params, &wanted).await.map_err(Error::kube("create a Secret again"))?
+        }
         Err(error) if is_taken(&error) => api.get(name).await.map_err(Error::kube(format!("read Secret {name}")))?,
         Err(error) => return Err(Error::kube(format!("create Secret {name}"))(error)),
     };

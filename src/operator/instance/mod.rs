@@ -4,6 +4,8 @@ mod address;
 mod apply;
 mod buckets;
 pub mod build;
+mod causes;
+mod contest;
 mod found;
 mod gate;
 mod handover;
@@ -21,7 +23,7 @@ mod turn;
 mod upgrade;
 mod validate;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,12 +31,14 @@ use chrono::{DateTime, Utc};
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::{Api, Client};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
 pub use identity::{Identity, random_hex};
 pub use render::render;
 pub use validate::{Refusal, Valid, validate};
 
+use self::contest::Contests;
 use self::found::Found;
 use self::handover::Doors;
 use self::observe::Observed;
@@ -45,8 +49,9 @@ use self::upgrade::Decision;
 use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
 use super::fuse::Fuse;
+use super::seeded::Bug;
 use super::seen::SeenStore;
-use super::settings::Settings;
+use super::settings::{Release, Settings};
 use super::vault::Vault;
 use crate::clock::SharedClock;
 use crate::crash;
@@ -67,8 +72,10 @@ pub struct Context {
     pub vault: Vault,
     /// The present.
     pub clock: SharedClock,
-    /// What the operator was told.
+    /// What the operator was told when it started.
     pub settings: Settings,
+    /// The same with the releases that the fleet has published.
+    current: Mutex<Arc<Settings>>,
     /// What was seen of our objects.
     pub seen: Arc<SeenStore>,
     /// Writes events.
@@ -85,6 +92,8 @@ pub struct Memory {
     identity: keys::Remembered,
     /// The buckets.
     buckets: buckets::Remembered,
+    /// What was put right of late.
+    contests: Contests,
     /// Passes in a row that failed.
     failures: u32,
 }
@@ -105,11 +114,28 @@ impl Context {
             buckets,
             vault,
             clock,
+            current: Mutex::new(Arc::new(settings.clone())),
             settings,
             seen: Arc::default(),
             recorder,
             memory: Mutex::default(),
         }
+    }
+
+    /// What the operator was told, with the releases as they are known now.
+    fn current(&self) -> Arc<Settings> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these releases may run; those of the settings when there are none. Whether that changed anything.
+    pub fn set_releases(&self, releases: Option<BTreeMap<String, Release>>) -> bool {
+        let releases = releases.unwrap_or_else(|| self.settings.releases.clone());
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.releases == releases {
+            return false;
+        }
+        *current = Arc::new(Settings { releases, ..self.settings.clone() });
+        true
     }
 
     fn with_memory<T>(&self, instance: &str, act: impl FnOnce(&mut Memory) -> T) -> T {
@@ -131,6 +157,14 @@ impl Context {
                 memory.newest = None;
                 cached
             }
+        })
+    }
+
+    /// Counts a pass that failed; returns how many have in a row.
+    fn failed(&self, name: &str) -> u32 {
+        self.with_memory(name, |memory| {
+            memory.failures = memory.failures.saturating_add(1);
+            memory.failures
         })
     }
 
@@ -166,7 +200,7 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
             Fuse::Blown { since } => blown = Some(since),
         }
     }
-    if !leaving && !remove::is_held(&observed) {
+    if !leaving && !remove::is_held(&observed) && !Bug::ForgetsToHold.is_made() {
         remove::hold(context, &observed, true).await?;
         crash::point("operator.held");
         let name = observed.instance.metadata.name.clone().unwrap_or_default();
@@ -176,7 +210,8 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
         return stall(context, &observed, data_lost(&observed.lost)).await;
     }
     let instance = Arc::clone(&observed.instance);
-    let valid = match validate(&context.settings, &instance, &observed.status, &observed.seen) {
+    let settings = context.current();
+    let valid = match validate(&settings, &instance, &observed.status, &observed.seen) {
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };
@@ -219,6 +254,11 @@ async fn work(
     let before = read(observed);
     let objects = build::build(valid, &foundation, before.attempts());
     let walls = objects.walls();
+    if Bug::SaysBeforeDoing.is_made() && before.migrated() && before.owner == (TaskState::Due { attempt: 1 }) {
+        let said = Progress { owner: TaskState::Done, ..before.clone() };
+        let found = status::findings(valid, &observed.seen, &walls, &foundation, &said);
+        status::publish(context, observed, status::next(observed, &found, now)).await?;
+    }
     let applied = apply::apply(context, valid, observed, &before, doors, objects).await;
 
     // Also after an error: what has come to be is told, and what failed is tried again.
@@ -226,20 +266,23 @@ async fn work(
     let progress = read(observed);
     let left = if applied.is_ok() { left_of_others(context, valid, observed, &progress).await? } else { None };
     let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
+    let look_again = causes::explain(context, valid, &observed.status, &mut found).await;
+    let contested = context.with_memory(&valid.name, |memory| memory.contests.told(Instant::now()));
     let turn = Turn::of(valid, &progress, left.as_deref(), now);
     found.extend(turn.finding(&observed.status.conditions, &progress, left.as_deref()));
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
     let Circumstances { leaving, blown } = circumstances;
-    let stalled = match (refused, blown) {
-        (Some(refused), _) => Some(refused),
-        (None, Some(since)) => {
+    let stalled = match (refused, blown, &contested) {
+        (Some(refused), _, _) => Some(refused),
+        (None, Some(since), _) => {
             found.retain(|finding| finding.kind != ConditionKind::Stalled);
             found.extend(removal::waits_for_fuse(since));
             None
         }
-        (None, None) if leaving => Some(("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
-        (None, None) => valid.refused.first().map(|first| {
+        (None, None, Some((told, _))) => Some(("Conflict", told.clone())),
+        (None, None, None) if leaving => Some(("DeletionNeedsProvenArchive", remove::REFUSED.to_owned())),
+        (None, None, None) => valid.refused.first().map(|first| {
             let all: Vec<String> = valid.refused.iter().map(ToString::to_string).collect();
             (first.reason(), all.join("; "))
         }),
@@ -261,7 +304,8 @@ async fn work(
     applied?;
     let closed = left.is_some_and(|left| !left.is_empty()).then_some(GATE_LOOK);
     let failed = matches!(foundation.bucket, buckets::BucketState::Unavailable(_)).then_some(buckets::PAUSE);
-    let waits = [closed, failed, progress.wait(), doors.wait(valid), blown.map(|_| removal::BLOWN)];
+    let contested = contested.map(|(_, wait)| wait);
+    let waits = [closed, failed, progress.wait(), doors.wait(valid), blown.map(|_| removal::BLOWN), look_again, contested];
     let look = period(&context.settings);
     Ok(Action::requeue(waits.into_iter().flatten().min().map_or(look, |wait| wait.min(look))))
 }
@@ -309,7 +353,7 @@ async fn leave(context: &Context, observed: &Observed) -> Result<Action, Error> 
     if live.and_then(|live| live.status).is_some_and(|status| status.database_initialised) {
         return Ok(Action::requeue(Duration::from_secs(1)));
     }
-    if !remove::remove_empty(context, observed).await? {
+    if !remove::remove_empty(context, observed).await? && !Bug::LetsGoEarly.is_made() {
         return Ok(Action::requeue(Duration::from_secs(15)));
     }
     remove::hold(context, observed, false).await?;
@@ -343,28 +387,48 @@ fn data_lost(lost: &[String]) -> Stall {
     Stall { reason: "DataLost", message, also }
 }
 
+/// What is said about an instance whose pass has crashed. Others go on, and it is tried again.
+pub async fn crashed(instance: Arc<MastodonInstance>, context: &Context, crash: JoinError) -> Error {
+    let error = Error::crashed(crash);
+    let message = format!("{error}; this is a fault of the operator: report it, with its log");
+    let told = async { stall(context, &observe::observe(context, instance).await?, Stall::new("Crashed", message)).await };
+    if let Err(error) = told.await {
+        tracing::warn!(error = %chain(&error), "could not tell of a pass that crashed");
+    }
+    error
+}
+
 /// The period, spread by a tenth so that instances do not come in step.
 fn period(settings: &Settings) -> Duration {
     Duration::from_secs(settings.look_seconds.into()).mul_f64(rand::random_range(0.9..1.1))
 }
 
-/// When to come again after an error: at once when somebody was faster, not before something changes when the same would be
-/// refused again (a look every period apart), else after a pause that doubles up to five minutes.
+/// A pause that doubles with each failure in a row; half of it is chance, so that many that failed at once don't come in step.
+fn pause(first: Duration, failures: u32, longest: Duration) -> Duration {
+    let pause = first.saturating_mul(1 << failures.saturating_sub(1).min(12)).min(longest);
+    pause.mul_f64(rand::random_range(0.5..1.0))
+}
+
+/// When to come again after an error: nearly at once when somebody was faster, not before something changes when the same would be
+/// refused again (a look every period apart), else after a pause that doubles up to five minutes, or up to one minute when it is
+/// others that can lift what forbids it, without our hearing of it.
 pub fn after_error(instance: &MastodonInstance, error: &Error, context: &Context) -> Action {
     let name = instance.metadata.name.clone().unwrap_or_default();
     match error.category() {
-        Category::Conflict => Action::requeue(Duration::from_millis(50)),
+        Category::Conflict if Bug::IgnoresConflict.is_made() => Action::await_change(),
+        Category::Conflict => {
+            // Who sees the past is refused for as long as it lasts.
+            let pause = pause(Duration::from_millis(100), context.failed(&name), Duration::from_secs(30));
+            Action::requeue(pause)
+        }
         Category::Invalid => {
             tracing::error!(instance.name = name, error = %chain(error), "can't go on");
             Action::requeue(period(&context.settings))
         }
-        Category::Transient | Category::Forbidden => {
-            let failures = context.with_memory(&name, |memory| {
-                memory.failures = memory.failures.saturating_add(1);
-                memory.failures
-            });
-            let pause = Duration::from_millis(500).saturating_mul(1 << failures.min(10)).min(Duration::from_mins(5));
-            let pause = pause.mul_f64(rand::random_range(0.5..1.0));
+        Category::Transient if Bug::GivesUp.is_made() => Action::await_change(),
+        category @ (Category::Transient | Category::Forbidden) => {
+            let longest = if category == Category::Forbidden { Duration::from_mins(1) } else { Duration::from_mins(5) };
+            let pause = pause(Duration::from_secs(1), context.failed(&name), longest);
             tracing::warn!(instance.name = name, error = %chain(error), pause.seconds = pause.as_secs_f64(), "tries again");
             Action::requeue(pause)
         }

@@ -12,6 +12,7 @@ use super::observe::Observed;
 use super::validate::backup_bucket;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
+use crate::operator::seeded::Bug;
 use crate::operator::seen::{HOLDS_DATA_ANNOTATION, INSTANCE_LABEL, Key, Seen, holds_data};
 use crate::resource::{instance_id, namespace_name};
 
@@ -86,6 +87,7 @@ pub async fn delete_exactly(
     name: &str,
     exactly: Preconditions,
 ) -> Result<(), Error> {
+    let exactly = if Bug::DeletesByName.is_made() { Preconditions::default() } else { exactly };
     let api: Api<DynamicObject> = match namespace {
         Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &kind.resource()),
         None => Api::all_with(context.client.clone(), &kind.resource()),

@@ -194,7 +194,7 @@ fn decide(settings: &Settings, running: &str, under_way: Option<&Upgrade>, wante
 /// The images of our Deployments, as far as we have put them there.
 fn deployed(seen: &BTreeMap<Key, Seen>) -> impl Iterator<Item = (&'static str, String)> + '_ {
     [names::WEB, names::SIDEKIQ, names::SCHEDULER, names::STREAMING].into_iter().filter_map(|name| {
-        let image = seen.get(&(Kind::Deployment, name.to_owned()))?.template.as_ref()?.image.clone()?;
+        let image = seen.get(&(Kind::Deployment, name.to_owned()))?.image.clone()?;
         Some((name, image))
     })
 }
@@ -319,7 +319,6 @@ mod tests {
     use super::*;
     use crate::operator::seen::{JobState, State};
     use crate::operator::settings::Release;
-    use crate::operator::template::Template;
 
     /// The releases 4.5.19, 4.5.20, 4.6.8, 4.6.9 and 4.7.4, each with images that carry its name.
     fn offering() -> Settings {
@@ -458,12 +457,12 @@ mod tests {
 
     #[test]
     fn without_a_status_the_pods_tell_what_runs() {
-        let seen = |template, state| Seen { template, ..Seen::bare(state) };
+        let seen = |image, state| Seen { image, ..Seen::bare(state) };
         let running = |versions: [&str; 4]| -> BTreeMap<Key, Seen> {
             let names = [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER];
             let one = |(name, version): (&str, &str)| {
                 let image = if name == names::STREAMING { format!("streaming:{version}") } else { format!("web:{version}") };
-                ((Kind::Deployment, name.to_owned()), seen(Some(Template { names: 0, image: Some(image) }), State::None))
+                ((Kind::Deployment, name.to_owned()), seen(Some(image), State::None))
             };
             names.into_iter().zip(versions).map(one).collect()
         };

@@ -192,7 +192,6 @@ mod tests {
     use super::super::build::tests::{instance, settings};
     use super::*;
     use crate::operator::seen::State;
-    use crate::operator::template::Template;
 
     #[test]
     fn what_can_not_be_done_is_refused_with_a_remedy() {
@@ -225,7 +224,7 @@ mod tests {
     #[test]
     fn a_running_server_is_looked_after_whatever_becomes_of_its_release() {
         let deployment = |name: &str, image: &str| {
-            let seen = Seen { template: Some(Template { names: 0, image: Some(image.to_owned()) }), ..Seen::bare(State::None) };
+            let seen = Seen { image: Some(image.to_owned()), ..Seen::bare(State::None) };
             ((Kind::Deployment, name.to_owned()), seen)
         };
         let mut seen = BTreeMap::from([deployment(names::SIDEKIQ, "web-image"), deployment(names::STREAMING, "streaming-image")]);

@@ -112,7 +112,7 @@ pub async fn work(
                 let name = server.clone();
                 // A task of its own, so that one that crashes is an error like any other.
                 let look = tokio::spawn(async move { Box::pin(look(&context, &known, &instances, &name)).await });
-                (server, look.await.unwrap_or(Err(Error::Crashed)))
+                (server, look.await.unwrap_or_else(|crash| Err(Error::crashed(crash))))
             });
         }
     }

@@ -9,11 +9,12 @@ use tokio::time::{Instant, sleep_until};
 use super::LOCALE;
 use crate::account::email::EmailAddress;
 use crate::account::password::PasswordHash;
-use crate::account::{self, Person};
+use crate::account::{self, Person, attempt, device, factor};
 use crate::audit::Actor;
 use crate::crash;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::origin::Origin;
 
 /// Signs somebody up, or tells the owner of a known address by mail. Hashing comes first, and takes as long for both.
 pub(in crate::web) async fn sign_up(state: &AppState, email: &EmailAddress, password: SecretString) -> Result<(), WebError> {
@@ -49,16 +50,67 @@ pub(in crate::web) async fn request_reset(state: &AppState, email: &EmailAddress
     .await
 }
 
-/// Whose address and password these are. One question and one hash, for an address that nobody has as well.
-pub(in crate::web) async fn who(state: &AppState, email: &str, password: SecretString) -> Result<Option<Person>, WebError> {
-    let known = match EmailAddress::parse(email) {
-        // The connection goes back before hashing: hashing waits its turn, and others must not wait for it.
-        Ok(email) => account::credentials(&mut *state.db.auth().acquire().await?, &email).await?,
-        Err(_) => None,
+/// Whose address and password these are. One question and one hash, for an address that nobody has as well; before them, the bounds on how
+/// often it may be tried.
+pub(in crate::web) async fn who(
+    state: &AppState,
+    origin: &Origin,
+    email: &str,
+    password: SecretString,
+) -> Result<Option<Person>, WebError> {
+    let parsed = EmailAddress::parse(email).ok();
+    // What is no address is nobody's: it is bounded for whoever types it.
+    let nobodys = || format!("none from {}", origin.network);
+    let address = parsed.as_ref().map_or_else(nobodys, EmailAddress::canonical);
+    bounded(state, origin, &address, async {
+        let known = match &parsed {
+            // The connection goes back before hashing: hashing waits its turn, and others must not wait for it.
+            Some(email) => account::credentials(&mut *state.db.auth().acquire().await?, email).await?,
+            None => None,
+        };
+        let (person, hash) = known.map_or((None, PasswordHash::nobody()), |(person, hash)| (Some(person), hash));
+        let matches = state.passwords.matches(password, hash).await?;
+        Ok(person.filter(|_| matches))
+    })
+    .await
+}
+
+/// Whether a code is somebody's, of their app or for recovery. As bounded as passwords are: six digits are soon guessed.
+pub(in crate::web) async fn is_code_of(state: &AppState, origin: &Origin, person: &Person, code: &str) -> Result<bool, WebError> {
+    let address = EmailAddress::parse(&person.email).map(|email| email.canonical()).unwrap_or_default();
+    let right = bounded(state, origin, &address, async {
+        let mut tx = state.db.auth().begin().await?;
+        let right = factor::check(&mut tx, state.clock.as_ref(), &state.key, person, code).await?;
+        tx.commit().await?;
+        Ok(right.then_some(()))
+    });
+    Ok(right.await?.is_some())
+}
+
+/// An attempt to show who one is: counted before it is made, and not counted if it was right.
+pub(in crate::web) async fn bounded<T>(
+    state: &AppState,
+    origin: &Origin,
+    address: &str,
+    attempt: impl Future<Output = Result<Option<T>, WebError>>,
+) -> Result<Option<T>, WebError> {
+    let mut conn = state.db.auth().acquire().await?;
+    let device = origin.device();
+    let known = match &device {
+        Some(device) => device::is_known(&mut conn, device, address).await?,
+        None => false,
     };
-    let (person, hash) = known.map_or((None, PasswordHash::nobody()), |(person, hash)| (Some(person), hash));
-    let matches = state.passwords.matches(password, hash).await?;
-    Ok(person.filter(|_| matches))
+    let known_device = device.as_ref().filter(|_| known).map(<[u8; 32]>::as_slice);
+    let counted = attempt::Attempt { address, network: origin.network, known_device };
+    if let Some(wait) = attempt::begin(&mut conn, state.clock.as_ref(), &state.key, &counted).await? {
+        return Err(WebError::TooManyAttempts { seconds: wait.num_seconds().max(1) });
+    }
+    drop(conn);
+    let outcome = attempt.await?;
+    if outcome.is_some() {
+        attempt::succeeded(&mut *state.db.auth().acquire().await?, &state.key, &counted).await?;
+    }
+    Ok(outcome)
 }
 
 /// Many times what the database needs for any of these, known or unknown.

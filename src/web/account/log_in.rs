@@ -6,14 +6,16 @@ use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::code::{self, half_cookie};
 use super::discreet::who;
 use crate::account::session::{self, Kind, Subject};
-use crate::account::{self, Person};
+use crate::account::{self, Person, device, factor};
 use crate::crash;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::{Form, Query};
 use crate::web::new::draft::forget_draft;
+use crate::web::origin::Origin;
 use crate::web::page::{FieldErrors, PageContext, flash, html, pages, refused};
 use crate::web::session::{Caller, begin_cookie, end_cookie, session_cookie};
 
@@ -59,6 +61,7 @@ pub(super) async fn submit(
     State(state): State<AppState>,
     page: PageContext,
     headers: HeaderMap,
+    origin: Origin,
     Form(form): Form<LogInForm>,
 ) -> Result<Response, WebError> {
     let next = local_path(&form.next).unwrap_or_default().to_owned();
@@ -70,8 +73,13 @@ pub(super) async fn submit(
         errors.add("password", page.w.t("form-password-missing"));
     }
     if errors.is_empty() {
-        if let Some(person) = who(&state, &form.email, form.password.into()).await? {
-            return begin(&state, &headers, &person, &next).await;
+        if let Some(person) = who(&state, &origin, &form.email, form.password.into()).await? {
+            let second = factor::is_on(&mut *state.db.auth().acquire().await?, person.id).await?;
+            return if second {
+                code::begin(&state, &headers, &origin, &person, &next).await
+            } else {
+                begin(&state, &headers, &origin, &person, &next).await
+            };
         }
         errors.add("email", page.w.t("form-log-in-wrong"));
     }
@@ -79,15 +87,23 @@ pub(super) async fn submit(
 }
 
 /// A session of its own: one that the browser had before ends, whoever's it was.
-async fn begin(state: &AppState, headers: &HeaderMap, person: &Person, next: &str) -> Result<Response, WebError> {
-    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(super) async fn begin(
+    state: &AppState,
+    headers: &HeaderMap,
+    origin: &Origin,
+    person: &Person,
+    next: &str,
+) -> Result<Response, WebError> {
+    let clock = state.clock.as_ref();
+    let (device, device_cookie) = origin.keep_device(state);
     let mut tx = state.db.auth().begin().await?;
-    if let Some(before) = session_cookie(state, headers) {
-        session::end(&mut tx, state.clock.as_ref(), &before).await?;
+    for before in [session_cookie(state, headers), half_cookie(state, headers)].into_iter().flatten() {
+        session::end(&mut tx, clock, &before).await?;
     }
     let Some((account, _)) = account::membership(&mut tx, person.id).await? else { return Err(WebError::Forbidden) };
     let subject = Subject::Person { person: person.id, account };
-    let secret = session::begin(&mut tx, state.clock.as_ref(), subject, Kind::Browser, user_agent).await?;
+    let secret = session::begin(&mut tx, clock, subject, Kind::Browser, origin.client()).await?;
+    device::seen(&mut tx, clock, person, &device, &origin.agent, origin.network).await?;
     tx.commit().await?;
     crash::point("log_in.committed");
     let to = match next {
@@ -95,7 +111,8 @@ async fn begin(state: &AppState, headers: &HeaderMap, person: &Person, next: &st
         "" => "/instances",
         next => next,
     };
-    Ok((AppendHeaders([(header::SET_COOKIE, begin_cookie(state, &secret))]), Redirect::to(to)).into_response())
+    let cookies = [(header::SET_COOKIE, begin_cookie(state, &secret)), device_cookie];
+    Ok((AppendHeaders(cookies), Redirect::to(to)).into_response())
 }
 
 /// POST `/log-out`, for customers and staff. What they had begun to order leaves the browser with them.
@@ -111,7 +128,7 @@ pub(super) async fn log_out(State(state): State<AppState>, headers: HeaderMap) -
 
 /// A path of ours to go on to, and nothing that a browser could take for another site: it drops tabs and line ends, and reads `\`
 /// as `/`.
-fn local_path(text: &str) -> Option<&str> {
+pub(super) fn local_path(text: &str) -> Option<&str> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     (plain && text.starts_with('/') && !text.starts_with("//")).then_some(text)
 }

@@ -1,11 +1,21 @@
-//! Signing up, in and out, proving an address, and choosing a new password.
+//! Signing up, in and out, proving an address, choosing a new password; the members of an account, and how each of them
+//! signs in.
 //!
 //! Known and unknown addresses get the same pages in the same time (`discreet`); what differs is the mail that their owner gets.
 
+pub(super) mod acts;
+mod authenticator;
+mod code;
 pub(super) mod discreet;
+mod join;
 mod log_in;
+mod members;
+mod move_address;
 mod password;
+pub(super) mod security;
 mod sign_up;
+pub(super) mod step_up;
+pub(super) mod tokens;
 pub(super) mod verify;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,11 +24,57 @@ use secrecy::SecretString;
 use super::access::{Access, Routes};
 use super::page::FieldErrors;
 use super::{AppState, signed};
+use crate::account::Role;
 use crate::account::email::EmailAddress;
 use crate::account::password::{BadPassword, LENGTH, check};
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
+    let routes = own(signing_in(routes));
+    let (looks, owns, anew) = (Access::Member(Role::Viewer), Access::Member(Role::Owner), Access::Fresh(Role::Owner));
+    routes
+        .get("/step-up", Access::SignedIn, step_up::form)
+        .post("/step-up", Access::SignedIn, step_up::submit)
+        .get("/join/{token}", Access::Public, join::ask)
+        .post("/join/{token}", Access::Public, join::submit)
+        .post("/account/switch", Access::SignedIn, members::switch)
+        .get("/account/members", looks, members::show)
+        .post("/account/members/invite", anew, members::invite)
+        .post("/account/members/leave", Access::Fresh(Role::Viewer), members::leave)
+        .post("/account/members/invitations/{invitation}/withdraw", owns, members::withdraw)
+        .post("/account/members/{person}/role", anew, members::set_role)
+        .post("/account/members/{person}/remove", anew, members::remove)
+        .post("/account/members/{person}/hand-over", anew, members::hand_over)
+        .post("/account/members/{person}/nominate", anew, members::nominate)
+        .post("/account/contact/dismiss", anew, members::dismiss)
+        .post("/account/contact/take-over", Access::Fresh(Role::Viewer), members::ask_take_over)
+        .post("/account/contact/stop", owns, members::stop_take_over)
+        .post("/account/contact/finish", Access::Fresh(Role::Viewer), members::finish_take_over)
+}
+
+/// Password, second factor, address and sessions of whoever calls: theirs, whatever they may do in an account.
+fn own(routes: Routes) -> Routes {
+    let anew = Access::Fresh(Role::Viewer);
+    routes
+        .get("/account/security", Access::SignedIn, security::show)
+        .post("/account/security/password", anew, security::set_password)
+        .post("/account/security/address", anew, security::move_to)
+        .post("/account/security/sessions/end", Access::SignedIn, security::end_others)
+        .post("/account/security/sessions/{session}/end", Access::SignedIn, security::end_one)
+        .post("/account/security/authenticator", anew, authenticator::begin)
+        .get("/account/security/authenticator", anew, authenticator::show)
+        .post("/account/security/authenticator/confirm", anew, authenticator::confirm)
+        .post("/account/security/authenticator/off", anew, authenticator::turn_off)
+        .post("/account/security/codes", anew, authenticator::renew_codes)
+        .get("/account/tokens", Access::SignedIn, tokens::show)
+        .post("/account/tokens", anew, tokens::make)
+        .post("/account/tokens/{token}/end", Access::SignedIn, tokens::revoke)
+        .get("/address/agreed", Access::Public, move_address::agreed)
+        .get("/address/{token}", Access::Public, move_address::ask)
+        .post("/address/{token}", Access::Public, move_address::agree)
+}
+
+fn signing_in(routes: Routes) -> Routes {
     routes
         .get("/sign-up", Access::Public, sign_up::form)
         .post("/sign-up", Access::Public, sign_up::submit)
@@ -30,6 +86,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/verified", Access::Public, verify::verified)
         .get("/log-in", Access::Public, log_in::form)
         .post("/log-in", Access::Public, log_in::submit)
+        .get("/log-in/code", Access::Public, code::form)
+        .post("/log-in/code", Access::Public, code::submit)
         .post("/log-out", Access::Public, log_in::log_out)
         .get("/forgot", Access::Public, password::forgot)
         .post("/forgot", Access::Public, password::request)
@@ -66,6 +124,7 @@ pub(super) fn read_new_password(words: &Words, typed: String, errors: &mut Field
     let problem = match check(&password) {
         Ok(()) => return Some(password),
         Err(BadPassword::TooShort) => words.t1("form-password-short", "least", LENGTH.start()),
+        Err(BadPassword::TooCommon) => words.t("form-password-common"),
         Err(BadPassword::TooLong) => words.t1("form-password-long", "most", LENGTH.end()),
     };
     errors.add("password", problem);

@@ -8,11 +8,12 @@ use serde::Deserialize;
 
 use super::{discreet, read_email, read_new_password, read_sent, remember_sent};
 use crate::account::link::{self, Purpose};
-use crate::account::{self, Person};
+use crate::account::{self, Person, device};
 use crate::mail::ASKED_A_DAY;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
+use crate::web::origin::Origin;
 use crate::web::page::{FieldErrors, PageContext, flash, html, pages, refused};
 
 #[derive(Template)]
@@ -96,6 +97,7 @@ pub(super) async fn form(
 pub(super) async fn set(
     State(state): State<AppState>,
     page: PageContext,
+    origin: Origin,
     Path(token): Path<String>,
     Form(form): Form<ResetForm>,
 ) -> Result<Response, WebError> {
@@ -106,9 +108,12 @@ pub(super) async fn set(
     };
     let hash = state.passwords.hash(password).await?;
     let mut tx = state.db.auth().begin().await?;
+    let (device, cookie) = origin.keep_device(&state);
     account::reset_password(&mut tx, state.clock.as_ref(), id, &hash).await?;
+    // Whoever has read the mail may log in here, however often strangers have tried meanwhile.
+    device::trust(&mut tx, state.clock.as_ref(), person.id, &device).await?;
     tx.commit().await?;
-    Ok((AppendHeaders([flash(&state, "done", "flash-password-set")]), Redirect::to("/log-in")).into_response())
+    Ok((AppendHeaders([cookie, flash(&state, "done", "flash-password-set")]), Redirect::to("/log-in")).into_response())
 }
 
 /// The row and the owner of a link that can still be used.

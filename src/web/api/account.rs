@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
-use crate::account::Role;
+use crate::account::{Role, member};
+use crate::ids::AccountId;
 use crate::web::AppState;
 use crate::web::account::{discreet, read_email, read_new_password};
 use crate::web::error::WebError;
@@ -81,7 +82,7 @@ pub(super) struct Me {
 #[utoipa::path(get, path = "/api/v1/me", tag = "account", operation_id = "me",
     responses((status = 200, description = "Who calls", body = Me)))]
 pub(super) async fn me(customer: Customer) -> Answer<Me> {
-    let Customer { person, account, role } = customer;
+    let Customer { person, account, role, proven_at: _ } = customer;
     let me = Me {
         id: person.id.to_string(),
         email: person.email,
@@ -90,4 +91,41 @@ pub(super) async fn me(customer: Customer) -> Answer<Me> {
         role,
     };
     Answer(StatusCode::OK, me)
+}
+
+/// The accounts that the caller may act for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Accounts {
+    accounts: Vec<AccountView>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AccountView {
+    /// The account.
+    #[schema(example = "acc_01kanyg7c3e8ht2w9c5m1r4q6z")]
+    id: String,
+    /// What it is called.
+    name: String,
+    /// What the caller may do in it.
+    role: Role,
+    /// Whether this session acts for it.
+    current: bool,
+}
+
+/// List my accounts
+///
+/// `POST /api/v1/sessions/current/account` makes this session act for another one.
+#[utoipa::path(get, path = "/api/v1/accounts", tag = "account", operation_id = "list_accounts",
+    responses((status = 200, description = "The accounts that the caller may act for", body = Accounts)))]
+pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Accounts>, WebError> {
+    let mut conn = state.db.auth().acquire().await?;
+    let all = member::accounts_of(&mut conn, customer.person.id).await?;
+    let view = |(id, name, role): (AccountId, String, Role)| AccountView {
+        id: id.to_string(),
+        name,
+        role,
+        current: id == customer.account,
+    };
+    Ok(Answer(StatusCode::OK, Accounts { accounts: all.into_iter().map(view).collect() }))
 }

@@ -7,9 +7,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json::Answer;
+use super::window::{Upgrade, Window};
 use crate::billing;
 use crate::instance::{self, BuildingStep, Instance, Phase, Seen};
 use crate::resource::{ConditionKind, condition, instant};
+use crate::rollout;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::session::{Customer, OwnedInstance};
@@ -82,8 +84,14 @@ pub(super) struct InstanceDetail {
     steps: Vec<StepView>,
     /// Statements about its parts, as far as they have been made.
     conditions: Vec<ConditionView>,
-    /// When the operator was last heard of.
+    /// When what the operator says last changed.
     observed_at: Option<DateTime<Utc>>,
+    /// Since when nobody has seen the server, because its machines do not answer: what is told here is from then. `null` while it is seen.
+    unseen_since: Option<DateTime<Utc>>,
+    /// When it may be upgraded; `null`: at any time.
+    maintenance_window: Option<Window>,
+    /// The upgrade that is planned or being made, if there is one.
+    upgrade: Option<Upgrade>,
 }
 
 /// A step of the first start.
@@ -190,12 +198,16 @@ pub(super) async fn get(
 ) -> Result<Answer<InstanceDetail>, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let typical = instance::typical_seconds(tx.conn()).await?;
+    let due = rollout::due_of(tx.conn(), instance.id).await?;
     let paid_at = billing::find_order_of(tx.conn(), instance.id).await?.and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
     let detail = InstanceDetail {
         steps: seen.steps().into_iter().map(StepView::from).collect(),
         conditions: conditions(&instance),
         observed_at: instance.observed_at,
+        unseen_since: instance.unseen_since(state.clock.now()),
+        maintenance_window: instance.maintenance_window.as_ref().map(|window| Window::from(&window.0)),
+        upgrade: due.map(|due| Upgrade::new(due, &instance)),
         instance: view(&seen),
     };
     Ok(Answer(StatusCode::OK, detail))

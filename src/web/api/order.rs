@@ -194,11 +194,11 @@ fn refused(checked: &Checked<'_>, error: &OrderError) -> WebError {
             text: "other orders of this account wait for their payment; pay or cancel one of them first".to_owned(),
             errors: Vec::new(),
         },
-        OrderError::Database(error) => WebError::Internal(telemetry::chain(error)),
+        OrderError::NoRelease | OrderError::Database(_) => WebError::Internal(telemetry::chain(error)),
     }
 }
 
-async fn find(state: &AppState, customer: &Customer, id: OrderId) -> Result<OrderView, WebError> {
+pub(super) async fn find(state: &AppState, customer: &Customer, id: OrderId) -> Result<OrderView, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let order = billing::find_owned_order(tx.conn(), customer.account, id).await?.ok_or(WebError::NotFound)?;
     let instance = instance::find_owned(tx.conn(), customer.account, order.instance_id).await?.ok_or(WebError::NotFound)?;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::json::{Answer, JsonBody};
 use super::order::{NewOrder, checked};
 use crate::capacity::{self, Joined};
+use crate::db::AccountTx;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::session::{Customer, Verified};
@@ -24,11 +25,17 @@ pub(super) struct Waiting {
     domain: String,
     /// Since when.
     since: DateTime<Utc>,
+    /// A place is kept for the account until then: POST to /api/v1/orders.
+    invited_until: Option<DateTime<Utc>>,
+    /// When that will probably be, by how fast the list has moved lately. None when nobody can say.
+    expected_at: Option<DateTime<Utc>>,
 }
 
-impl From<capacity::Waiting> for Waiting {
-    fn from(entry: capacity::Waiting) -> Self {
-        Self { position: entry.position, plan: entry.plan_code, domain: entry.domain, since: entry.created_at }
+impl Waiting {
+    async fn new(tx: &mut AccountTx, state: &AppState, entry: capacity::Waiting) -> Result<Self, WebError> {
+        let expected_at = capacity::expected_at(tx.conn(), state.clock.as_ref(), &entry).await?;
+        let capacity::Waiting { id: _, plan_code: plan, domain, created_at: since, position, invited_until } = entry;
+        Ok(Self { position, plan, domain, since, invited_until, expected_at })
     }
 }
 
@@ -40,7 +47,7 @@ impl From<capacity::Waiting> for Waiting {
 pub(super) async fn get(State(state): State<AppState>, customer: Customer) -> Result<Answer<Waiting>, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let entry = capacity::waiting_entry(tx.conn(), customer.account).await?.ok_or(WebError::NotFound)?;
-    Ok(Answer(StatusCode::OK, entry.into()))
+    Ok(Answer(StatusCode::OK, Waiting::new(&mut tx, &state, entry).await?))
 }
 
 /// Join the waiting list
@@ -57,20 +64,22 @@ pub(super) async fn join(
 ) -> Result<Answer<Waiting>, WebError> {
     let checked = checked(&state, new)?;
     let mut tx = state.db.begin_account(customer.account).await?;
-    if capacity::places_left(tx.conn()).await? > 0 {
+    let clusters = capacity::open_clusters(tx.conn(), state.clock.as_ref(), Some(customer.account)).await?;
+    if capacity::room(&clusters, &checked.plan.size.footprint(), state.clock.now()) > 0 {
         let text = "there is room; POST the same body to /api/v1/orders".to_owned();
         return Err(WebError::Refused { code: "not_full", text, errors: Vec::new() });
     }
-    let (plan, domain) = (&checked.plan.code, checked.address.domain());
+    let (plan, domain) = (checked.plan, checked.address.domain());
     let clock = state.clock.as_ref();
     let person = &customer.person;
     let (entry, joined) = capacity::wait(&mut tx, clock, customer.actor(), &person.email, &person.locale, plan, domain).await?;
+    let entry = Waiting::new(&mut tx, &state, entry).await?;
     tx.commit().await?;
     let status = match joined {
         Joined::New => StatusCode::CREATED,
         Joined::Changed | Joined::Same => StatusCode::OK,
     };
-    Ok(Answer(status, entry.into()))
+    Ok(Answer(status, entry))
 }
 
 /// Leave the waiting list

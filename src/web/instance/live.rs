@@ -155,6 +155,7 @@ where
         self.session_until = Instant::now() + SESSION_EVERY;
         let Ok(mut conn) = self.state.db.auth().acquire().await else { return false };
         let found = session::find(&mut conn, self.state.clock.as_ref(), &self.secret, Kind::Browser).await;
-        matches!(found, Ok(Some(Subject::Person { account, .. })) if account == self.account)
+        let subject = found.ok().flatten().map(|session| session.subject);
+        matches!(subject, Some(Subject::Person { account, .. }) if account == self.account)
     }
 }

@@ -5,8 +5,10 @@ pub(in crate::web) mod live;
 mod mail;
 pub(in crate::web) mod own_mail;
 pub(in crate::web) mod runs;
+pub(in crate::web) mod subscription;
 pub(in crate::web) mod time;
 mod tools;
+pub(in crate::web) mod upgrades;
 pub(in crate::web) mod view;
 
 #[cfg(test)]
@@ -33,6 +35,7 @@ use crate::plan::Interval;
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
+    let payer = Access::Member(Role::Billing);
     let (reader, keeper) = (Access::Member(Role::Viewer), Access::Member(Role::Admin));
     routes
         .get("/instances", reader, list)
@@ -40,6 +43,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/instances/{id}/live", reader, watch)
         .get("/instances/{id}/address", reader, address::show)
         .post("/instances/{id}/address/check", keeper, address::check)
+        .get("/instances/{id}/billing", reader, subscription::show)
+        .get("/instances/{id}/billing/portal", payer, subscription::portal)
+        .get("/instances/{id}/billing/end", payer, subscription::end_form)
+        .post("/instances/{id}/billing/end", payer, subscription::end)
+        .post("/instances/{id}/billing/go-on", payer, subscription::go_on)
+        .post("/instances/{id}/billing/again", keeper, subscription::again)
         .get("/instances/{id}/tools", reader, tools::show)
         .post("/instances/{id}/tools", keeper, tools::ask)
         .get("/instances/{id}/tools/live", reader, tools::watch)
@@ -47,6 +56,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/instances/{id}/mail", reader, mail::show)
         .post("/instances/{id}/mail", keeper, mail::submit)
         .post("/instances/{id}/mail/remove", keeper, mail::remove)
+        .get("/instances/{id}/upgrades", reader, upgrades::show)
+        .post("/instances/{id}/upgrades", keeper, upgrades::choose)
 }
 
 #[derive(Template)]
@@ -100,12 +111,12 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
 }
 
 fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
-    InstanceRow {
-        href: "/waiting".to_owned(),
-        address: view::readable(&entry.domain),
-        state: StateView::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
-        detail: words.t("list-waiting"),
-    }
+    let kept = entry.invited_until.map(|until| words.t1("until", "time", time::moment(until)));
+    let state = match kept {
+        Some(until) => StateView::new(words, "doing", "order-state-invited", until),
+        None => StateView::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
+    };
+    InstanceRow { href: "/waiting".to_owned(), address: view::readable(&entry.domain), state, detail: words.t("list-waiting") }
 }
 
 fn order_row(state: &AppState, words: &Words, order: &Order, instance: &Instance) -> InstanceRow {
@@ -124,7 +135,10 @@ fn instance_row(state: &AppState, words: &Words, instance: &Instance, typical: &
         href: format!("/instances/{}", instance.id),
         address: view::readable(&instance.domain),
         state: view::state(words, &seen),
-        detail: plan_name(state, &instance.plan_code),
+        detail: match view::unseen(words, &seen) {
+            unseen if unseen.is_empty() => plan_name(state, &instance.plan_code),
+            unseen => unseen,
+        },
     }
 }
 
@@ -195,7 +209,10 @@ impl Loaded {
         if let Some(subscription) = &self.subscription {
             facts.push(Fact::new(words, "fact-invoice", time::day(subscription.current_period_end)));
         }
-        facts.push(Fact::new(words, "fact-version", &instance.mastodon_version));
+        let upgrades = format!("/instances/{}/upgrades", instance.id);
+        facts.push(Fact { href: upgrades.clone(), ..Fact::new(words, "fact-version", &instance.mastodon_version) });
+        let window = instance.maintenance_window.as_ref().map(|window| &window.0);
+        facts.push(Fact { change: upgrades, ..Fact::new(words, "fact-window", upgrades::window_words(words, window)) });
         facts.push(Fact::new(words, "fact-handle", format!("@{}@{}", instance.owner_username, view::readable(&instance.domain))));
         facts.push(Fact::new(words, "fact-owner-email", &instance.owner_email));
         facts.push(Fact::new(words, "fact-ordered", time::day(instance.created_at)));

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
 use super::view::{StatusView, status};
-use crate::ids::{AccountId, InstanceId};
+use crate::ids::{AccountId, ClusterId, InstanceId};
 use crate::instance::claim::LocalDomain;
 use crate::instance::{Instance, Intent, Seen};
 use crate::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps, time};
@@ -40,6 +40,10 @@ fn wanted() -> Instance {
         released_at: None,
         own_mail: None,
         created_at: at(-60),
+        cluster_id: ClusterId::new(),
+        cluster_seen_at: None,
+        maintenance_window: None,
+        canary: false,
     }
 }
 

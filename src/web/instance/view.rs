@@ -70,6 +70,8 @@ pub(in crate::web) struct StatusView {
     pub more: String,
     /// Who gets a mail when it is ready. Not in the row: the page fills it in.
     pub told: String,
+    /// What nobody has seen for a while, and since when.
+    pub unseen: String,
 }
 
 impl StatusView {
@@ -108,6 +110,12 @@ pub(in crate::web) fn state(words: &Words, seen: &Seen<'_>) -> StateView {
         Phase::Suspended(_) | Phase::Leaving => ("waiting", since(instance.intent_at)),
     };
     StateView::new(words, kind, &format!("phase-{}", phase.word()), detail)
+}
+
+/// A sentence when nobody has seen the server for a while: what is shown is from before. Otherwise empty.
+pub(in crate::web) fn unseen(words: &Words, seen: &Seen<'_>) -> String {
+    let since = seen.instance.unseen_since(seen.now).filter(|_| seen.instance.released_at.is_none());
+    since.map(|since| words.t1("unseen-since", "time", time::moment(since))).unwrap_or_default()
 }
 
 /// The steps of the building, the payment first.
@@ -192,6 +200,7 @@ pub(in crate::web) fn status(words: &Words, seen: &Seen<'_>) -> StatusView {
         text,
         more: if matches!(phase, Phase::Suspended(_) | Phase::Leaving) { more(words, seen) } else { String::new() },
         told: String::new(),
+        unseen: unseen(words, seen),
         address,
         records_url: if instance.awaits_records() { format!("/instances/{}/address", instance.id) } else { String::new() },
     }

@@ -54,8 +54,6 @@ pub(in crate::web) struct Checked<'a> {
     pub owner: OwnerName,
     /// Their mail address.
     pub email: EmailAddress,
-    /// The release to begin with.
-    pub version: String,
     skeleton: String,
     email_text: String,
 }
@@ -73,7 +71,6 @@ impl Checked<'_> {
             owner_username: self.owner.as_str(),
             owner_email: &self.email_text,
             locale: "en",
-            version: &self.version,
             checkout_minutes,
         }
     }
@@ -98,9 +95,8 @@ pub(in crate::web) fn check_draft<'a>(state: &'a AppState, draft: &Draft) -> Res
     let (Some((address, web_domain)), Some((owner, email)), Some((plan, interval))) = (address, owner, plan) else {
         return Err(errors);
     };
-    let version = state.releases.newest_offered().version.to_string();
     let (skeleton, email_text) = (address.skeleton(), email.smtp());
-    Ok(Checked { plan, interval, address, web_domain, owner, email, version, skeleton, email_text })
+    Ok(Checked { plan, interval, address, web_domain, owner, email, skeleton, email_text })
 }
 
 fn keep<T>(checked: Result<T, FieldErrors>, errors: &mut FieldErrors) -> Option<T> {

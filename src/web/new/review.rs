@@ -56,7 +56,9 @@ pub(super) async fn review(
         let told = flash(&state, "failed", "form-address-changed");
         return Ok((AppendHeaders([told]), Redirect::to("/new/address")).into_response());
     }
-    let full = capacity::places_left(state.db.begin_account(customer.account).await?.conn()).await? == 0;
+    let (whose, clock) = (customer.account, state.clock.as_ref());
+    let clusters = capacity::open_clusters(state.db.begin_account(whose).await?.conn(), clock, Some(whose)).await?;
+    let full = capacity::room(&clusters, &checked.plan.size.footprint(), clock.now()) == 0;
     Ok(html(&new_page(&state, page, &draft, &checked, full))?)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! What happens when the process dies while an order is placed is told at [`place::place`].
 
+mod leave;
 pub(super) mod place;
 mod show;
 mod view;
@@ -31,6 +32,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/orders/{id}/cancel", pays, show::cancel)
         .get("/waiting", reads, waiting::show)
         .post("/waiting/leave", pays, waiting::leave)
+        .get("/waiting/leave/{token}", Access::Public, leave::ask)
+        .post("/waiting/leave/{token}", Access::Public, leave::leave)
 }
 
 /// A redirect with a one-time message for the next page; `kind` is `done` or `failed`, `key` a word of the locale files.
@@ -65,7 +68,7 @@ pub(super) async fn open_checkout(state: &AppState, customer: &Customer, order: 
 
 /// To Stripe's page for an order, or to the order's page, which says why there is none. Nothing is lost when Stripe is away: the order
 /// keeps address and place, and its page has the button that comes here again.
-async fn to_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<Response, WebError> {
+pub(in crate::web) async fn to_checkout(state: &AppState, customer: &Customer, order: OrderId) -> Result<Response, WebError> {
     let back = format!("/orders/{order}");
     match open_checkout(state, customer, order).await {
         Ok(url) => Ok(Redirect::to(&url).into_response()),

@@ -10,6 +10,7 @@ use crate::billing::{self, NewOrder, Order, OrderError, OrderState, Placement};
 use crate::crash;
 use crate::ids::OrderId;
 use crate::instance::{self, Instance};
+use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
@@ -44,7 +45,7 @@ pub(super) async fn place(
     let Ok(checked) = check_draft(&state, &draft) else { return Ok(Redirect::to("/new/review").into_response()) };
     let new = checked.new_order(state.checkout_minutes);
     if form.wait == "1" {
-        return waiting::join(&state, &customer, &new.plan.code, new.domain).await;
+        return waiting::join(&state, &customer, new.plan, new.domain).await;
     }
     match place_once(&state, &customer, &new).await? {
         Placed::New(order) | Placed::Before(order) => to_checkout(&state, &customer, order).await,
@@ -76,7 +77,9 @@ pub(in crate::web) async fn place_once(state: &AppState, customer: &Customer, ne
             crash::point("order.committed");
             return Ok(Placed::New(order));
         }
-        Err(OrderError::Database(error)) => return Err(error.into()),
+        Err(error @ (OrderError::NoRelease | OrderError::Database(_))) => {
+            return Err(WebError::Internal(telemetry::chain(&error)));
+        }
         // The last place, or the address, may be this very customer's: a second press of the button waited for the first.
         Ok(Placement::Full) => Placed::Full,
         Err(refused) => Placed::Refused(refused),
@@ -107,7 +110,7 @@ async fn explain(state: &AppState, customer: &Customer, new: &NewOrder<'_>, refu
             let message = flash_number(state, "failed", "order-too-many", billing::MOST_UNPAID);
             return Ok((AppendHeaders([message]), Redirect::to("/instances")).into_response());
         }
-        OrderError::DomainTaken | OrderError::Database(_) => ("/new/address", "form-address-changed"),
+        OrderError::DomainTaken | OrderError::NoRelease | OrderError::Database(_) => ("/new/address", "form-address-changed"),
     };
     Ok(with_message(state, to, "failed", key))
 }

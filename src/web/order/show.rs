@@ -46,6 +46,14 @@ pub(super) async fn show(
     if order.state == OrderState::Paid {
         return Ok(Redirect::to(&format!("/instances/{}", order.instance_id)).into_response());
     }
+    if order.state == OrderState::Expired {
+        // By which a server would have come back: that one is still there, and the way back is on its page.
+        let mut tx = state.db.begin_account(order.account_id).await?;
+        let kept = instance::find_owned(tx.conn(), order.account_id, order.instance_id).await?;
+        if kept.is_some_and(|instance| instance.released_at.is_none()) {
+            return Ok(Redirect::to(&format!("/instances/{}/billing", order.instance_id)).into_response());
+        }
+    }
     if let (Some(checkout), OrderState::Open, false) = (&order.checkout_id, order.state, came.came.is_empty()) {
         let mut tx = state.db.begin_account(order.account_id).await?;
         queue::enqueue(tx.conn(), &SyncCheckout { checkout: checkout.clone() }, None).await?;

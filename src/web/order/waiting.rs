@@ -5,11 +5,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::with_message;
-use crate::capacity::{self, Joined};
+use crate::capacity::{self, Joined, OpenCluster, Waiting};
+use crate::plan::Plan;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::{plan_name, time, view};
 use crate::web::page::{PageContext, html, pages};
+use crate::web::public::room_for_any;
 use crate::web::session::Customer;
 
 #[derive(Template)]
@@ -21,7 +23,11 @@ struct WaitingPage {
     address: String,
     plan: String,
     joined: String,
-    /// There is a place now.
+    /// When it will probably be their turn; empty when nobody can say.
+    expected: String,
+    /// Until when a place is kept for them; empty when none is.
+    kept_until: String,
+    /// There is a place for this account now.
     room: bool,
 }
 
@@ -31,28 +37,33 @@ pages!(WaitingPage);
 pub(super) async fn show(State(state): State<AppState>, customer: Customer, mut page: PageContext) -> Result<Response, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let entry = capacity::waiting_entry(tx.conn(), customer.account).await?;
-    let room = capacity::places_left(tx.conn()).await? > 0;
+    let expected = match &entry {
+        Some(entry) => capacity::expected_at(tx.conn(), state.clock.as_ref(), entry).await?,
+        None => None,
+    };
+    let clusters = capacity::open_clusters(tx.conn(), state.clock.as_ref(), Some(customer.account)).await?;
+    let room = match entry.as_ref().and_then(|entry| state.catalogue.get(&entry.plan_code)) {
+        Some(plan) => has_room(&state, &clusters, plan),
+        None => room_for_any(&state, &clusters),
+    };
     drop(tx);
     "instances".clone_into(&mut page.section);
-    let content = match entry {
-        Some(entry) => WaitingPage {
-            page,
-            position: entry.position.to_string(),
-            address: view::readable(&entry.domain),
-            plan: plan_name(&state, &entry.plan_code),
-            joined: time::day(entry.created_at),
-            room,
-        },
-        None => WaitingPage {
-            page,
-            position: String::new(),
-            address: String::new(),
-            plan: String::new(),
-            joined: String::new(),
-            room,
-        },
-    };
-    Ok(html(&content)?)
+    let of = |text: fn(&AppState, &Waiting) -> String| entry.as_ref().map(|entry| text(&state, entry)).unwrap_or_default();
+    Ok(html(&WaitingPage {
+        page,
+        position: of(|_, entry| entry.position.to_string()),
+        address: of(|_, entry| view::readable(&entry.domain)),
+        plan: of(|state, entry| plan_name(state, &entry.plan_code)),
+        joined: of(|_, entry| time::day(entry.created_at)),
+        expected: expected.map(time::day).unwrap_or_default(),
+        kept_until: of(|_, entry| entry.invited_until.map(time::moment).unwrap_or_default()),
+        room,
+    })?)
+}
+
+/// Whether a server of a plan finds a place.
+fn has_room(state: &AppState, clusters: &[OpenCluster], plan: &Plan) -> bool {
+    capacity::room(clusters, &plan.size.footprint(), state.clock.now()) > 0
 }
 
 /// POST `/waiting/leave`. Leaving twice is leaving.
@@ -64,14 +75,14 @@ pub(super) async fn leave(State(state): State<AppState>, customer: Customer) -> 
 }
 
 /// Puts the account on the list, unless there is a place after all: then the customer decides again, because now it costs something.
-pub(super) async fn join(state: &AppState, customer: &Customer, plan_code: &str, domain: &str) -> Result<Response, WebError> {
+pub(super) async fn join(state: &AppState, customer: &Customer, plan: &Plan, domain: &str) -> Result<Response, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
-    if capacity::places_left(tx.conn()).await? > 0 {
+    if has_room(state, &capacity::open_clusters(tx.conn(), state.clock.as_ref(), Some(customer.account)).await?, plan) {
         return Ok(with_message(state, "/new/review", "done", "waiting-room-now"));
     }
     let person = &customer.person;
     let (clock, actor) = (state.clock.as_ref(), customer.actor());
-    let (_, joined) = capacity::wait(&mut tx, clock, actor, &person.email, &person.locale, plan_code, domain).await?;
+    let (_, joined) = capacity::wait(&mut tx, clock, actor, &person.email, &person.locale, plan, domain).await?;
     tx.commit().await?;
     Ok(match joined {
         Joined::New | Joined::Same => Redirect::to("/waiting").into_response(),

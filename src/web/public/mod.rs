@@ -1,5 +1,6 @@
 //! Pages that anybody may see: home, plans, status, terms, and health for whoever watches this process.
 
+pub(in crate::web) mod incidents;
 pub(in crate::web) mod plans;
 pub(in crate::web) mod status;
 
@@ -12,13 +13,17 @@ use super::AppState;
 use super::access::{Access, Routes};
 use super::error::WebError;
 use super::page::{PageContext, html, pages};
-use crate::capacity;
+use crate::capacity::{self, OpenCluster};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get("/", Access::Public, home)
         .get("/plans", Access::Public, plans::plans)
         .get("/status", Access::Public, status::status)
+        .get("/status/live", Access::Public, status::live)
+        .get("/status.atom", Access::Public, incidents::atom)
+        .get("/status.json", Access::Public, incidents::json)
+        .get("/what-we-keep", Access::Public, what_we_keep)
         .get("/terms", Access::Public, terms)
         .get("/healthz", Access::Public, healthz)
         .get("/readyz", Access::Public, readyz)
@@ -39,13 +44,19 @@ struct TermsPage {
     page: PageContext,
 }
 
-pages!(HomePage, TermsPage);
+#[derive(Template)]
+#[template(path = "pages/public/what_we_keep.html")]
+struct WhatWeKeepPage {
+    page: PageContext,
+}
+
+pages!(HomePage, TermsPage, WhatWeKeepPage);
 
 /// GET `/`
 async fn home(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
     // Two numbers without a row of anybody's: the pool of the staff pages may count across accounts.
     let mut conn = state.db.staff().acquire().await?;
-    let full = capacity::places_left(&mut conn).await? == 0;
+    let full = !room_for_any(&state, &capacity::open_clusters(&mut conn, state.clock.as_ref(), None).await?);
     let cheapest = state.catalogue.offered().map(|plan| plan.monthly).min_by_key(|price| price.minor);
     Ok(html(&HomePage {
         page,
@@ -55,9 +66,20 @@ async fn home(State(state): State<AppState>, page: PageContext) -> Result<Respon
     })?)
 }
 
+/// Whether a server of any plan that is sold finds a place.
+pub(super) fn room_for_any(state: &AppState, clusters: &[OpenCluster]) -> bool {
+    let now = state.clock.now();
+    state.catalogue.offered().any(|plan| capacity::room(clusters, &plan.size.footprint(), now) > 0)
+}
+
 /// GET `/terms`
 async fn terms(page: PageContext) -> Result<Response, WebError> {
     Ok(html(&TermsPage { page })?)
+}
+
+/// GET `/what-we-keep`: what is known of whom, for how long, and who can see it.
+async fn what_we_keep(page: PageContext) -> Result<Response, WebError> {
+    Ok(html(&WhatWeKeepPage { page })?)
 }
 
 /// GET `/healthz`: this process answers. Nothing else is asked, or a tired database would have every process restarted.

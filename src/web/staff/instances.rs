@@ -1,61 +1,30 @@
-//! Servers of all accounts, and one of them with all that is known of it.
+//! A server of any account, with all that is known of it.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{DESTROYS, OPERATES, named, order_state};
+use super::extend::standing_facts;
+use super::jobs::{JobView, job_view};
+use super::{BILLS, DESTROYS, OPERATES, order_state};
 use crate::account::StaffMember;
 use crate::audit;
-use crate::billing::{self, Order, Subscription};
-use crate::ids::{AccountId, InstanceId};
+use crate::billing::{self, Order, Standing, Subscription};
+use crate::capacity;
+use crate::desk;
+use crate::ids::InstanceId;
 use crate::instance::run::{self, Run};
-use crate::instance::{self, Instance, Intent, Seen};
+use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
 use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::runs::{Usual, run_view};
-use crate::web::instance::view::{StepView, readable, state as state_view, steps};
+use crate::web::instance::upgrades::window_words;
+use crate::web::instance::view::{StepView, readable, state as state_view, steps, unseen};
 use crate::web::instance::{plan_name, price_of, time};
 use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::{account, words::Words};
-
-#[derive(Template)]
-#[template(path = "pages/staff/instances.html")]
-struct StaffInstancesPage {
-    page: PageContext,
-    instances: Vec<StaffInstanceRow>,
-}
-
-struct StaffInstanceRow {
-    href: String,
-    address: String,
-    state: StateView,
-    plan: String,
-    account: String,
-    at: String,
-}
-
-/// GET `/staff/instances`: newest first.
-pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
-    let mut conn = state.db.staff().acquire().await?;
-    let all = instance::list_all(&mut conn).await?;
-    let accounts: Vec<AccountId> = all.iter().map(|instance| instance.account_id).collect();
-    let names = account::account_names(&mut conn, &accounts).await?;
-    let typical = instance::typical_seconds(&mut conn).await?;
-    drop(conn);
-    let row = |instance: &Instance| StaffInstanceRow {
-        href: format!("/staff/instances/{}", instance.id),
-        address: readable(&instance.domain),
-        state: state_view(&page.w, &Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() }),
-        plan: plan_name(&state, &instance.plan_code),
-        account: named(&names, instance.account_id).unwrap_or_default().to_owned(),
-        at: time::moment(instance.created_at),
-    };
-    let instances = all.iter().map(row).collect();
-    Ok(html(&StaffInstancesPage { page, instances })?)
-}
 
 #[derive(Template)]
 #[template(path = "pages/staff/instance.html")]
@@ -68,13 +37,34 @@ struct StaffInstancePage {
     steps: Vec<StepView>,
     conditions: Vec<ConditionRow>,
     runs: Vec<StaffRunRow>,
+    jobs: Vec<JobView>,
+    /// The operator's status as it stands in the row, for those who look closer; empty before the first.
+    raw: String,
     audit: Vec<AuditRow>,
     id: String,
-    /// What the buttons lead to, by the intent.
+    /// Why it does not run.
+    holds: Vec<HoldView>,
+    /// What the buttons lead to, by the intent and by who looks.
     may_pause: bool,
-    may_resume: bool,
+    may_extend: bool,
     may_end: bool,
     may_remove: bool,
+    /// Whether whoever looks may say whether it gets new releases before the others.
+    may_choose: bool,
+    /// It does.
+    canary: bool,
+    /// What nobody has seen for a while.
+    unseen: String,
+}
+
+/// A reason for which it does not run.
+struct HoldView {
+    word: &'static str,
+    label: String,
+    since: String,
+    note: String,
+    /// Whether whoever looks may lift it; what follows from the subscription nobody lifts by a button.
+    may_lift: bool,
 }
 
 /// A run with the operator's own words.
@@ -94,14 +84,15 @@ struct ConditionRow {
     since: String,
 }
 
-struct AuditRow {
-    action: String,
-    at: String,
-    actor: String,
-    detail: String,
+/// An entry of the audit log.
+pub(super) struct AuditRow {
+    pub action: String,
+    pub at: String,
+    pub actor: String,
+    pub detail: String,
 }
 
-pages!(StaffInstancesPage, StaffInstancePage);
+pages!(StaffInstancePage);
 
 /// Entries of the audit log on the page.
 const ENTRIES: i64 = 50;
@@ -115,6 +106,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     page: PageContext,
 ) -> Result<Response, WebError> {
+    let (operates, destroys) = (member.may(OPERATES), member.may(DESTROYS));
     let id: InstanceId = id.parse().map_err(|_| WebError::NotFound)?;
     let mut conn = state.db.staff().acquire().await?;
     let instance = instance::find(&mut conn, id).await?.ok_or(WebError::NotFound)?;
@@ -122,16 +114,22 @@ pub(super) async fn show(
     let subscription = billing::find_subscription(&mut conn, id).await?;
     let typical = instance::typical_seconds(&mut conn).await?;
     let customer = account::account_name(&mut conn, instance.account_id).await?.unwrap_or_default();
+    let cluster = capacity::find_cluster(&mut conn, &instance.cluster_id.to_string()).await?;
+    let cluster = cluster.map(|cluster| cluster.name).unwrap_or_default();
     let of_order = order.iter().map(|order| order.id.to_string());
     let of_subscription = subscription.iter().map(|subscription| subscription.id.to_string());
     let subjects: Vec<String> = std::iter::once(id.to_string()).chain(of_order).chain(of_subscription).collect();
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
     let runs = run::list_runs(&mut conn, id, RUNS).await?;
+    let holds = instance::list_holds(&mut conn, id).await?;
     drop(conn);
+    let remote = order.iter().filter_map(|order| order.checkout_id.as_ref().map(ToString::to_string));
+    let mirrored = subscription.iter().map(|subscription| subscription.stripe_subscription_id.to_string());
+    let named: Vec<String> = subjects.iter().cloned().chain(remote).chain(mirrored).collect();
+    let jobs = desk::jobs::about(state.db.owner(), &named).await?;
     let paid_at = order.as_ref().and_then(|order| order.paid_at);
     let seen = Seen { instance: &instance, paid_at, typical: &typical, now: state.clock.now() };
-    let (operates, destroys) = (member.may(OPERATES), member.may(DESTROYS));
-    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer);
+    let facts = facts(&state, &page.w, &instance, order.as_ref(), subscription.as_ref(), &customer, &cluster);
     Ok(html(&StaffInstancePage {
         address: readable(&instance.domain),
         state: state_view(&page.w, &seen),
@@ -139,14 +137,31 @@ pub(super) async fn show(
         steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
         conditions: conditions(&instance),
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
+        jobs: jobs.iter().map(|job| job_view(&page.w, job)).collect(),
+        raw: instance.status().map(serde_json::to_string_pretty).transpose().unwrap_or_default().unwrap_or_default(),
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
-        may_pause: operates && instance.intent == Intent::Running,
-        may_resume: operates && matches!(instance.intent, Intent::Suspended | Intent::Archived),
-        may_end: destroys && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_extend: member.may(BILLS) && subscription.as_ref().is_some_and(|found| found.standing != Standing::Good),
+        may_end: destroys && instance.intent != Intent::Absent && !holds.iter().any(|row| row.reason == Hold::Ended),
         may_remove: destroys && instance.intent == Intent::Archived,
+        holds: holds.iter().map(|row| hold_view(&page.w, row, operates)).collect(),
+        may_choose: operates,
+        canary: instance.canary,
+        unseen: unseen(&page.w, &seen),
         page,
     })?)
+}
+
+fn hold_view(words: &Words, row: &HoldRow, operates: bool) -> HoldView {
+    let HoldRow { reason, note, since } = row;
+    HoldView {
+        word: reason.as_str(),
+        label: words.t(&format!("hold-{}", reason.as_str())),
+        since: words.t1("since", "time", time::moment(*since)),
+        note: note.clone(),
+        may_lift: operates && Hold::STAFFS.contains(reason),
+    }
 }
 
 fn conditions(instance: &Instance) -> Vec<ConditionRow> {
@@ -176,7 +191,7 @@ fn run_row(state: &AppState, words: &Words, run: &Run) -> StaffRunRow {
     }
 }
 
-fn audit_row(entry: &audit::Entry) -> AuditRow {
+pub(super) fn audit_row(entry: &audit::Entry) -> AuditRow {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let facts = entry.detail.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     AuditRow {
@@ -194,6 +209,7 @@ fn facts(
     order: Option<&Order>,
     subscription: Option<&Subscription>,
     customer: &str,
+    cluster: &str,
 ) -> Vec<Fact> {
     let fact = |key: &str, value: String| Fact::new(words, key, value);
     let intent = match &instance.intent_reason {
@@ -202,10 +218,15 @@ fn facts(
     };
     let mut facts = vec![
         fact("staff-fact-id", instance.id.to_string()),
-        fact("staff-account", format!("{customer} ({})", instance.account_id)),
+        Fact {
+            href: format!("/staff/customers/{}", instance.account_id),
+            ..fact("staff-account", format!("{customer} ({})", instance.account_id))
+        },
         fact("staff-fact-intent", intent),
         fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
         fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),
+        fact("staff-cluster", cluster.to_owned()),
+        fact("fact-window", window_words(words, instance.maintenance_window.as_ref().map(|window| &window.0))),
         fact("fact-version", instance.mastodon_version.clone()),
         fact("fact-plan", plan_name(state, &instance.plan_code)),
     ];
@@ -218,6 +239,7 @@ fn facts(
     if let Some(subscription) = subscription {
         facts.push(fact("staff-fact-subscription", subscription.stripe_subscription_id.to_string()));
         facts.push(fact("fact-invoice", time::day(subscription.current_period_end)));
+        facts.extend(standing_facts(words, subscription));
     }
     facts.push(fact("fact-handle", format!("@{}@{}", instance.owner_username, readable(&instance.domain))));
     facts.push(fact("fact-owner-email", instance.owner_email.clone()));

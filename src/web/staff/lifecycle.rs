@@ -1,4 +1,4 @@
-//! Pausing a server, letting it run again, ending it.
+//! Pausing a server for a reason, lifting a reason, ending it. It runs when no reason is left.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::account::StaffMember;
 use crate::audit::Actor;
 use crate::ids::InstanceId;
-use crate::instance::{self, Instance, Intent};
+use crate::instance::{self, Hold, Instance};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
@@ -17,8 +17,8 @@ use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::words::Words;
 
-/// Why staff pause a server; its visitors read more about it (`paddock park`).
-const REASONS: [&str; 4] = ["asked", "abuse", "moving", "unpaid"];
+/// Why staff pause a server; its visitors read more about it (`paddock park`). That one is not paid is for the subscription to say.
+const REASONS: [Hold; 4] = [Hold::Asked, Hold::Abuse, Hold::Staff, Hold::Moving];
 /// Characters of the reason for an end.
 const END_REASON: std::ops::RangeInclusive<usize> = 3..=200;
 
@@ -63,15 +63,14 @@ pub(super) fn href(id: InstanceId) -> String {
 }
 
 fn pause_page(page: PageContext, instance: &Instance, errors: FieldErrors) -> StaffPausePage {
-    let reason = |words: &Words, word| ReasonView {
-        word,
-        label: words.t(&format!("pause-{word}")),
-        note: words.t(&format!("pause-{word}-note")),
+    let reason = |words: &Words, reason: Hold| {
+        let word = reason.as_str();
+        ReasonView { word, label: words.t(&format!("pause-{word}")), note: words.t(&format!("pause-{word}-note")) }
     };
     StaffPausePage {
         back: href(instance.id),
         address: readable(&instance.domain),
-        reasons: REASONS.into_iter().map(|word| reason(&page.w, word)).collect(),
+        reasons: REASONS.into_iter().map(|hold| reason(&page.w, hold)).collect(),
         errors,
         page,
     }
@@ -102,26 +101,33 @@ pub(super) async fn pause(
     Form(form): Form<ReasonForm>,
 ) -> Result<Response, WebError> {
     let instance = instance(&state, &id).await?;
-    if !REASONS.contains(&form.reason.as_str()) {
+    let Some(reason) = REASONS.into_iter().find(|reason| reason.as_str() == form.reason) else {
         let mut errors = FieldErrors::default();
         errors.add("reason", page.w.t("pause-choose"));
         return Ok(refused(&pause_page(page, &instance, errors))?);
-    }
-    set(&state, &member, &instance, Intent::Suspended, &form.reason).await
+    };
+    hold(&state, &member, &instance, reason, "").await
 }
 
-/// POST `/staff/instances/{id}/resume`
+/// POST `/staff/instances/{id}/resume`: lifts the reason that the form names, or all that are the staff's to lift.
 pub(super) async fn resume(
     State(state): State<AppState>,
     member: StaffMember,
     Path(id): Path<String>,
+    Form(form): Form<ReasonForm>,
 ) -> Result<Response, WebError> {
     let instance = instance(&state, &id).await?;
-    if instance.intent == Intent::Absent {
-        // What was never paid is not begun by a button.
-        return Ok(with_message(&state, &href(instance.id), "failed", "staff-intent-not"));
+    let (back, clock) = (href(instance.id), state.clock.as_ref());
+    let reasons: Vec<Hold> =
+        Hold::STAFFS.into_iter().filter(|reason| form.reason.is_empty() || reason.as_str() == form.reason).collect();
+    let mut tx = state.db.staff().begin().await?;
+    match instance::lift(&mut tx, clock, Actor::Staff(member.id), instance.id, &reasons, "staff").await {
+        Ok(true) => tx.commit().await?,
+        // What was never paid is not begun by a button, nor what is not paid any more.
+        Ok(false) | Err(sqlx::Error::RowNotFound) => return Ok(with_message(&state, &back, "failed", "staff-intent-not")),
+        Err(error) => return Err(error.into()),
     }
-    set(&state, &member, &instance, Intent::Running, "staff").await
+    Ok(Redirect::to(&back).into_response())
 }
 
 fn end_page(page: PageContext, instance: &Instance, reason: String, errors: FieldErrors) -> StaffEndPage {
@@ -152,20 +158,20 @@ pub(super) async fn end(
         errors.add("reason", page.w.t("end-reason-length"));
         return Ok(refused(&end_page(page, &instance, form.reason, errors))?);
     }
-    set(&state, &member, &instance, Intent::Archived, reason).await
+    hold(&state, &member, &instance, Hold::Ended, reason).await
 }
 
-async fn set(
+async fn hold(
     state: &AppState,
     member: &StaffMember,
     instance: &Instance,
-    intent: Intent,
-    reason: &str,
+    reason: Hold,
+    note: &str,
 ) -> Result<Response, WebError> {
     let (back, clock) = (href(instance.id), state.clock.as_ref());
     let mut tx = state.db.staff().begin().await?;
-    match instance::set_intent(&mut tx, clock, Actor::Staff(member.id), instance.id, intent, reason).await {
-        Ok(()) => tx.commit().await?,
+    match instance::hold(&mut tx, clock, Actor::Staff(member.id), instance.id, reason, note).await {
+        Ok(_) => tx.commit().await?,
         Err(sqlx::Error::RowNotFound) => return Ok(with_message(state, &back, "failed", "staff-intent-not")),
         Err(error) => return Err(error.into()),
     }

@@ -12,8 +12,10 @@ use crate::account::password::PasswordHash;
 use crate::account::session::{self, Kind, Subject};
 use crate::account::{self, StaffMember};
 use crate::web::AppState;
+use crate::web::account::discreet::bounded;
 use crate::web::error::WebError;
 use crate::web::form::Form;
+use crate::web::origin::Origin;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{begin_cookie, session_cookie};
 
@@ -49,33 +51,38 @@ pub(super) async fn submit(
     State(state): State<AppState>,
     headers: HeaderMap,
     page: PageContext,
+    origin: Origin,
     Form(form): Form<LogInForm>,
 ) -> Result<Response, WebError> {
-    let Some(member) = check(&state, &form.email, form.password).await? else {
+    let Some(member) = check(&state, &origin, &form.email, form.password).await? else {
         let mut errors = FieldErrors::default();
         errors.add("email", page.w.t("form-log-in-wrong"));
         return Ok(refused(&StaffLogInPage { page, email: form.email, errors })?);
     };
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut tx = state.db.auth().begin().await?;
     if let Some(old) = session_cookie(&state, &headers) {
         session::end(&mut tx, state.clock.as_ref(), &old).await?;
     }
-    let secret = session::begin(&mut tx, state.clock.as_ref(), Subject::Staff(member.id), Kind::Browser, agent).await?;
+    let subject = Subject::Staff(member.id);
+    let secret = session::begin(&mut tx, state.clock.as_ref(), subject, Kind::Browser, origin.client()).await?;
     tx.commit().await?;
     Ok((AppendHeaders([(header::SET_COOKIE, begin_cookie(&state, &secret))]), Redirect::to("/staff")).into_response())
 }
 
 /// Who this is; `None` for unknown addresses and wrong passwords alike, after the same time.
-async fn check(state: &AppState, email: &str, password: SecretString) -> Result<Option<StaffMember>, WebError> {
-    let found = match EmailAddress::parse(email) {
-        Ok(email) => {
-            let mut conn = state.db.auth().acquire().await?;
-            account::staff_credentials(&mut conn, &email).await?
-        }
-        Err(_) => None,
-    };
-    let (member, hash) = found.map_or((None, PasswordHash::nobody()), |(member, hash)| (Some(member), hash));
-    let right = state.passwords.matches(password, hash).await?;
-    Ok(member.filter(|_| right))
+async fn check(state: &AppState, origin: &Origin, email: &str, password: SecretString) -> Result<Option<StaffMember>, WebError> {
+    let parsed = EmailAddress::parse(email).ok();
+    // Staff and customers have doors of their own, and bounds of their own.
+    let nobodys = || format!("from {}", origin.network);
+    let address = format!("staff {}", parsed.as_ref().map_or_else(nobodys, EmailAddress::canonical));
+    bounded(state, origin, &address, async {
+        let found = match &parsed {
+            Some(email) => account::staff_credentials(&mut *state.db.auth().acquire().await?, email).await?,
+            None => None,
+        };
+        let (member, hash) = found.map_or((None, PasswordHash::nobody()), |(member, hash)| (Some(member), hash));
+        let right = state.passwords.matches(password, hash).await?;
+        Ok(member.filter(|_| right))
+    })
+    .await
 }

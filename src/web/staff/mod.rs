@@ -1,15 +1,29 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod clusters;
+mod customers;
+mod differences;
+mod extend;
+mod incidents;
 mod instances;
 mod jobs;
+mod keys;
 mod lifecycle;
+mod log;
 mod log_in;
 mod orders;
 mod overview;
+mod releases;
 mod removal;
+mod rollout_view;
+mod rollouts;
+mod search;
+mod servers;
+mod styleguide;
 
 use super::access::{Access, Routes};
 use super::instance::{time, view::readable};
+use super::list::{Choice, Filter};
 use super::page::StateView;
 use super::{AppState, error::WebError};
 use crate::account::{self, Scope};
@@ -18,20 +32,29 @@ use crate::ids::{AccountId, InstanceId};
 use crate::instance;
 use crate::words::Words;
 
-/// Who gives jobs their tries again, pauses servers and resumes them.
+/// Who gives customers time.
+const BILLS: Scope = Scope::Billing;
+/// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, and tells everybody of incidents.
 const OPERATES: Scope = Scope::Operations;
-/// Who ends servers and has them removed.
+/// Who ends servers and destroys what they hold.
 const DESTROYS: Scope = Scope::Admin;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
-    let (operates, destroys) = (Access::Staff(OPERATES), Access::Staff(DESTROYS));
+    let (bills, operates, destroys) = (Access::Staff(BILLS), Access::Staff(OPERATES), Access::Staff(DESTROYS));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
         .get("/staff", reads, overview::show)
-        .get("/staff/instances", reads, instances::list)
+        .get("/staff/search", reads, search::show)
+        .get("/staff/keys", reads, keys::show)
+        .get("/staff/styleguide", reads, styleguide::show)
+        .get("/staff/customers", reads, customers::list)
+        .get("/staff/customers/{id}", reads, customers::show)
+        .get("/staff/instances", reads, servers::list)
         .get("/staff/instances/{id}", reads, instances::show)
+        .get("/staff/instances/{id}/extend", bills, extend::show)
+        .post("/staff/instances/{id}/extend", bills, extend::submit)
         .get("/staff/instances/{id}/pause", operates, lifecycle::pause_form)
         .post("/staff/instances/{id}/pause", operates, lifecycle::pause)
         .post("/staff/instances/{id}/resume", operates, lifecycle::resume)
@@ -42,7 +65,57 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)
+        .get("/staff/incidents", reads, incidents::list)
+        .post("/staff/incidents", operates, incidents::open)
+        .get("/staff/incidents/new", operates, incidents::new_form)
+        .get("/staff/incidents/{id}", reads, incidents::show)
+        .post("/staff/incidents/{id}/say", operates, incidents::say)
+        .get("/staff/audit", reads, log::list)
+        .get("/staff/queue", reads, jobs::list)
+        .post("/staff/queue/retry", operates, jobs::retry_all)
+        .get("/staff/differences", reads, differences::show)
+        .post("/staff/differences/look", reads, differences::look)
         .post("/staff/jobs/{id}/retry", operates, jobs::retry)
+        .post("/staff/instances/{id}/canary", operates, rollouts::set_canary)
+        .get("/staff/releases", reads, releases::list)
+        .post("/staff/releases", operates, releases::add)
+        .post("/staff/releases/{version}/offer", operates, releases::offer)
+        .post("/staff/releases/{version}/withdraw", operates, releases::withdraw)
+        .get("/staff/rollouts", reads, rollouts::list)
+        .post("/staff/rollouts", operates, rollouts::begin)
+        .get("/staff/rollouts/new", reads, rollouts::plan_new)
+        .get("/staff/rollouts/{id}", reads, rollouts::show)
+        .post("/staff/rollouts/{id}/pause", operates, rollouts::pause)
+        .post("/staff/rollouts/{id}/resume", operates, rollouts::resume)
+        .post("/staff/rollouts/{id}/abort", operates, rollouts::abort)
+        .post("/staff/rollouts/{id}/roll-back", operates, rollouts::roll_back)
+        .post("/staff/rollouts/{id}/leave-out", operates, rollouts::leave_out)
+        .get("/staff/clusters", reads, clusters::list)
+        .post("/staff/clusters", operates, clusters::add)
+        .post("/staff/clusters/{id}/drain", operates, clusters::drain)
+        .post("/staff/clusters/{id}/undrain", operates, clusters::undrain)
+        .post("/staff/clusters/{id}/capacity", operates, clusters::set_capacity)
+}
+
+/// What the hidden field of a button says.
+fn yes_or_no(word: &str) -> Option<bool> {
+    match word {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// The select that says which rows a list shows, over a closed set of words; `label` finds what people read for one.
+fn show_filter<'a>(words: &Words, all: impl Iterator<Item = &'a str>, chosen: &str, label: impl Fn(&str) -> String) -> Filter {
+    let choice = |word: &str| Choice { value: word.to_owned(), label: label(word), chosen: word == chosen };
+    Filter { name: "show", label: words.t("list-show"), options: all.map(choice).collect() }
+}
+
+/// A step of a way of several, for the macro `stepper`; `state` is `done`, `doing` or `waiting`.
+struct StepperView {
+    label: String,
+    state: &'static str,
 }
 
 /// A row of a table of orders.

@@ -5,14 +5,20 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{OPERATES, OrderRow, order_rows};
+use super::jobs::{JobView, job_view};
+use super::{OPERATES, OrderRow, clusters, order_rows};
 use crate::account::StaffMember;
 use crate::billing::{self, Order};
-use crate::capacity;
+use crate::capacity::{self, ClusterRow};
+use crate::desk::figures::{self, Figure, History, Reading};
 use crate::instance::{self, Instance, Intent, Phase, Seen, claim};
 use crate::mail;
+use crate::money::{Currency, Money};
+use crate::plan::Amounts;
 use crate::queue::{self, JobRow as Job};
+use crate::rollout;
 use crate::web::AppState;
+use crate::web::chart::Line;
 use crate::web::error::WebError;
 use crate::web::instance::time;
 use crate::web::instance::view::{readable, state as state_view};
@@ -23,7 +29,10 @@ use crate::words::Words;
 #[template(path = "pages/staff/overview.html")]
 struct StaffOverviewPage {
     page: PageContext,
-    figures: Vec<Figure>,
+    /// The numbers that matter, each with its trend.
+    figures: Vec<FigureView>,
+    /// What else is counted.
+    others: Vec<FigureView>,
     phases: Vec<Fact>,
     clusters: Vec<ClusterView>,
     failed_jobs: Vec<JobView>,
@@ -36,28 +45,25 @@ struct StaffOverviewPage {
 pages!(StaffOverviewPage);
 
 /// A number of the first screen; `alarm`: somebody should look.
-struct Figure {
+struct FigureView {
     label: String,
     value: String,
     alarm: bool,
     href: String,
+    /// How it has been: a picture, and what it was a day ago. Empty where that is not known yet.
+    chart: String,
+    before: String,
 }
 
 struct ClusterView {
     name: String,
     state: StateView,
-    places: String,
-    used: String,
+    seen: StateView,
+    servers: String,
+    fullest: String,
     left: String,
-}
-
-struct JobView {
-    id: String,
-    kind: String,
-    subject: String,
-    attempts: String,
-    next: String,
-    error: String,
+    /// For the meter: the share of that amount that is taken, in hundredths of what is promised.
+    taken: i64,
 }
 
 struct UnwellRow {
@@ -69,32 +75,48 @@ struct UnwellRow {
 /// An order that waits for longer than its deadline and this was not settled: something is wrong with Stripe or with jobs.
 const SETTLED_BY: TimeDelta = TimeDelta::minutes(10);
 
+/// A job that has been due for longer than this many seconds: nobody works, or too few.
+const LATE: i64 = 600;
+/// So many subscriptions past due are usual, whatever the size of the host.
+const USUALLY_PAST_DUE: i64 = 2;
+
 /// All that the page reads.
 struct Loaded {
     now: DateTime<Utc>,
+    currency: Currency,
+    reading: Reading,
+    history: History,
     unpaid: Vec<Order>,
     jobs: Vec<Job>,
     intents: Vec<(Intent, i64)>,
     not_ready: Vec<Instance>,
     typical: Vec<(String, f64)>,
     clusters: Vec<capacity::ClusterRow>,
+    paused: i64,
     list: (i64, Option<DateTime<Utc>>),
     mails: i64,
+    differences: i64,
 }
 
 impl Loaded {
     async fn load(state: &AppState) -> Result<Self, WebError> {
         let mut conn = state.db.staff().acquire().await?;
+        let (now, currency) = (state.clock.now(), state.catalogue.currency());
         Ok(Self {
-            now: state.clock.now(),
+            now,
+            currency,
+            reading: figures::read(&mut conn, state.db.owner(), &state.catalogue, now).await?,
+            history: History::load(&mut conn, now).await?,
             unpaid: billing::orders_to_sweep(&mut conn).await?,
             jobs: queue::list(state.db.owner()).await?.into_iter().filter(|job| job.last_error.is_some()).collect(),
             intents: instance::count_by_intent(&mut conn).await?,
             not_ready: instance::list_not_ready(&mut conn).await?,
             typical: instance::typical_seconds(&mut conn).await?,
             clusters: capacity::list_clusters(&mut conn).await?,
+            paused: rollout::count_paused(&mut conn).await?,
             list: capacity::waiting_total(&mut conn).await?,
             mails: mail::count_troubled(&mut conn, state.clock.as_ref()).await?,
+            differences: billing::difference::count_open(&mut conn).await?,
         })
     }
 
@@ -112,33 +134,100 @@ impl Loaded {
         seen.phase() == Phase::AwaitingRecords && self.now - since > claim::PATIENCE
     }
 
-    fn figures(&self, words: &Words) -> Vec<Figure> {
-        let figure = |key: &str, value: String, alarm: bool, href: &str| Figure {
+    fn cluster_view(&self, words: &Words, smallest: &Amounts, cluster: &ClusterRow) -> ClusterView {
+        let left = cluster.left(smallest, self.now);
+        let (most, share) = clusters::fullest(cluster);
+        let most = words.t(&format!("amount-{}", most.word()));
+        ClusterView {
+            name: cluster.name.clone(),
+            state: clusters::state(words, cluster, left > 0),
+            seen: clusters::seen(words, cluster, self.now),
+            servers: cluster.servers.to_string(),
+            fullest: words.t2("staff-fullest", "amount", most, "n", share),
+            left: left.to_string(),
+            taken: share,
+        }
+    }
+
+    fn figures(&self, words: &Words) -> Vec<FigureView> {
+        Figure::ALL.into_iter().map(|figure| self.figure(words, figure)).collect()
+    }
+
+    fn figure(&self, words: &Words, figure: Figure) -> FigureView {
+        let value = self.reading.of(figure);
+        let before = self.history.a_day_before(figure, self.now);
+        let label = words.t(&format!("staff-figure-{}", figure.word()));
+        let points = self.history.of(figure).chain(std::iter::once((self.now, value))).collect();
+        FigureView {
+            value: self.written(words, figure, value),
+            alarm: self.alarms(figure, value, before),
+            href: leads_to(figure).to_owned(),
+            chart: Line { points }.svg(&words.t1("figure-trend", "figure", &label)),
+            before: before.map(|was| words.t1("figure-before", "value", self.written(words, figure, was))).unwrap_or_default(),
+            label,
+        }
+    }
+
+    fn written(&self, words: &Words, figure: Figure, value: i64) -> String {
+        match figure {
+            Figure::OldestJob if value == 0 => "–".to_owned(),
+            Figure::OldestJob => time::took(words, TimeDelta::seconds(value)),
+            Figure::Money => Money::new(value, self.currency).to_string(),
+            Figure::Waiting
+            | Figure::Jobs
+            | Figure::Unwell
+            | Figure::PastDue
+            | Figure::Unproven
+            | Figure::Left
+            | Figure::Behind
+            | Figure::Certificates
+            | Figure::Incidents => value.to_string(),
+        }
+    }
+
+    /// Whether somebody should look.
+    fn alarms(&self, figure: Figure, value: i64, before: Option<i64>) -> bool {
+        match figure {
+            // An order that nobody settles, however few there are.
+            Figure::Waiting => self.unpaid.iter().any(|order| self.now - order.checkout_expires_at > SETTLED_BY),
+            Figure::OldestJob => value > LATE,
+            Figure::PastDue => value > USUALLY_PAST_DUE.max(before.unwrap_or(0).saturating_mul(2)),
+            Figure::Left => value == 0,
+            Figure::Jobs | Figure::Unwell | Figure::Unproven | Figure::Certificates | Figure::Incidents => value > 0,
+            Figure::Behind | Figure::Money => false,
+        }
+    }
+
+    fn others(&self, words: &Words) -> Vec<FigureView> {
+        let figure = |key: &str, value: String, alarm: bool, href: &str| FigureView {
             label: words.t(&format!("staff-figure-{key}")),
             value,
             alarm,
             href: href.to_owned(),
+            chart: String::new(),
+            before: String::new(),
         };
         let age = |since: Option<DateTime<Utc>>| since.map_or_else(|| "–".to_owned(), |at| time::age(words, self.now - at));
         let oldest = self.unpaid.first().map(|order| order.created_at);
-        let overdue = self.unpaid.iter().any(|order| self.now - order.checkout_expires_at > SETTLED_BY);
-        let dead = self.jobs.iter().filter(|job| job.is_dead()).count();
-        let left: i64 = self.clusters.iter().filter(|cluster| cluster.state == "open").map(left).sum();
+        let away = self.clusters.iter().filter(|cluster| clusters::seen(words, cluster, self.now).kind == "failed").count();
         let (stuck, claims) = (self.count("stuck"), self.count("awaiting-records"));
-        let unwell = self.needing_somebody().count() - stuck;
         let forgotten = self.not_ready.iter().any(|instance| self.is_forgotten(&self.seen(instance)));
         let (waiting, first) = self.list;
         vec![
-            figure("waiting", self.unpaid.len().to_string(), false, "/staff/orders"),
-            figure("oldest", age(oldest), overdue, "/staff/orders"),
-            figure("jobs", dead.to_string(), dead > 0, ""),
-            figure("building", self.count("preparing").to_string(), false, "/staff/instances"),
-            figure("stuck", stuck.to_string(), stuck > 0, ""),
-            figure("unwell", unwell.to_string(), unwell > 0, ""),
-            figure("claims", claims.to_string(), forgotten, "/staff/instances"),
-            figure("left", left.to_string(), left == 0, ""),
-            figure("list", waiting.to_string(), waiting > 0 && left > 0, ""),
-            figure("list-oldest", age(first), false, ""),
+            figure("oldest", age(oldest), false, "/staff/orders?show=waiting"),
+            figure("building", self.count("preparing").to_string(), false, "/staff/instances?show=building"),
+            figure("stuck", stuck.to_string(), stuck > 0, "/staff/instances?show=look"),
+            figure("claims", claims.to_string(), forgotten, "/staff/instances?show=building"),
+            figure(
+                "list",
+                waiting.to_string(),
+                waiting > 0 && self.reading.of(Figure::Left) > 0,
+                "/staff/customers?show=waiting",
+            ),
+            figure("list-oldest", age(first), false, "/staff/customers?show=waiting"),
+            figure("away", away.to_string(), away > 0, "/staff/clusters"),
+            figure("paused", self.paused.to_string(), self.paused > 0, "/staff/rollouts"),
+            figure("differences", self.differences.to_string(), self.differences > 0, "/staff/differences"),
             figure("mails", self.mails.to_string(), self.mails > 0, ""),
         ]
     }
@@ -151,12 +240,6 @@ impl Loaded {
             (count > 0).then(|| Fact::new(words, &format!("staff-of-these-{word}"), count.to_string()))
         });
         self.intents.iter().map(fact).chain(not_ready).collect()
-    }
-
-    /// Servers that somebody should look at: stuck, unwell, or well while the operator can't do what is wanted of it.
-    fn needing_somebody(&self) -> impl Iterator<Item = (&Instance, Seen<'_>)> {
-        let all = self.not_ready.iter().map(|instance| (instance, self.seen(instance)));
-        all.filter(|(_, seen)| needs_somebody(seen))
     }
 
     fn unwell(&self, words: &Words) -> Vec<UnwellRow> {
@@ -181,55 +264,39 @@ impl Loaded {
     }
 }
 
+/// Where what a figure counts is shown.
+fn leads_to(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Waiting => "/staff/orders?show=waiting",
+        Figure::Money => "/staff/orders?show=paid",
+        Figure::OldestJob => "/staff/queue",
+        Figure::Jobs => "/staff/queue?show=dead",
+        Figure::Unwell => "/staff/instances?show=look",
+        Figure::PastDue => "/staff/customers?show=past-due",
+        Figure::Unproven => "/staff/instances?show=unproven",
+        Figure::Left => "/staff/clusters",
+        Figure::Behind => "/staff/instances?show=behind",
+        Figure::Certificates => "/staff/instances?show=certificate",
+        Figure::Incidents => "/staff/incidents",
+    }
+}
+
+/// Stuck, unwell, or well while the operator can't do what is wanted of it.
 fn needs_somebody(seen: &Seen<'_>) -> bool {
     matches!(seen.phase(), Phase::Stuck(_) | Phase::Degraded(_)) || seen.stalled()
-}
-
-fn left(cluster: &capacity::ClusterRow) -> i64 {
-    (i64::from(cluster.capacity) - cluster.taken).max(0)
-}
-
-fn cluster_view(words: &Words, cluster: &capacity::ClusterRow) -> ClusterView {
-    let left = left(cluster);
-    let state = match (cluster.state.as_str(), left) {
-        ("open", 0) => StateView::new(words, "failed", "staff-cluster-full", ""),
-        ("open", _) => StateView::new(words, "done", "staff-cluster-open", ""),
-        _ => StateView::new(words, "waiting", "staff-cluster-closed", ""),
-    };
-    ClusterView {
-        name: cluster.name.clone(),
-        state,
-        places: cluster.capacity.to_string(),
-        used: cluster.taken.to_string(),
-        left: left.to_string(),
-    }
-}
-
-fn job_view(words: &Words, job: &Job) -> JobView {
-    let ids = job.payload.as_object().into_iter().flat_map(serde_json::Map::values).filter_map(serde_json::Value::as_str);
-    JobView {
-        id: job.id.to_string(),
-        kind: job.task.clone(),
-        subject: ids.collect::<Vec<_>>().join(", "),
-        attempts: words.t2("staff-attempts-of", "n", job.attempts, "most", job.max_attempts),
-        next: match (job.running, job.is_dead()) {
-            (true, _) => words.t("staff-job-running"),
-            (false, true) => words.t("staff-job-dead"),
-            (false, false) => time::moment(job.run_at),
-        },
-        error: job.last_error.clone().unwrap_or_default(),
-    }
 }
 
 /// GET `/staff`
 pub(super) async fn show(State(state): State<AppState>, member: StaffMember, page: PageContext) -> Result<Response, WebError> {
     let loaded = Loaded::load(&state).await?;
     let words = page.w.clone();
+    let smallest = state.catalogue.smallest();
     let content = StaffOverviewPage {
         page,
         figures: loaded.figures(&words),
+        others: loaded.others(&words),
         phases: loaded.phases(&words),
-        clusters: loaded.clusters.iter().map(|cluster| cluster_view(&words, cluster)).collect(),
+        clusters: loaded.clusters.iter().map(|cluster| loaded.cluster_view(&words, &smallest, cluster)).collect(),
         failed_jobs: loaded.jobs.iter().map(|job| job_view(&words, job)).collect(),
         may_retry: member.may(OPERATES),
         unwell: loaded.unwell(&words),

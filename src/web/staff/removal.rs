@@ -5,9 +5,10 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::StepperView;
 use super::lifecycle::{href, instance};
 use crate::account::{self, StaffMember};
-use crate::instance::{self, Instance, Intent, RemovalError, RemovalRequest};
+use crate::instance::{self, Hold, Instance, Intent, RemovalError, RemovalRequest};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
@@ -15,6 +16,7 @@ use crate::web::instance::time;
 use crate::web::instance::view::readable;
 use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
+use crate::words::Words;
 
 #[derive(Template)]
 #[template(path = "pages/staff/removal.html")]
@@ -24,6 +26,8 @@ struct StaffRemovalPage {
     address: String,
     /// `not-ended`, `none`, `requested` or `confirmed`.
     step: &'static str,
+    /// The ways to go: asking, confirming, and that it is done.
+    way: Vec<StepperView>,
     /// What was asked for, by whom and when.
     request: String,
     reason: String,
@@ -57,10 +61,12 @@ async fn removal_page(
         Some(request) => account::find_staff(&mut conn, request.requested_by).await?.map(|by| by.email).unwrap_or_default(),
         None => String::new(),
     };
+    let ended = instance::list_holds(&mut conn, instance.id).await?.iter().any(|row| row.reason == Hold::Ended);
     let step = match (&request, instance.intent) {
         (Some(request), _) if request.confirmed_at.is_some() => "confirmed",
         (_, Intent::Absent | Intent::Running | Intent::Suspended) => "not-ended",
         (Some(_), Intent::Archived) => "requested",
+        (None, Intent::Archived) if !ended => "not-ended",
         (None, Intent::Archived) => "none",
     };
     let not_yet = match &request {
@@ -76,6 +82,7 @@ async fn removal_page(
         back: href(instance.id),
         address: readable(&instance.domain),
         step,
+        way: way(&page.w, step),
         request: request.as_ref().map(told).unwrap_or_default(),
         reason: typed.reason,
         typed: typed.address,
@@ -83,6 +90,20 @@ async fn removal_page(
         errors: typed.errors,
         page,
     })
+}
+
+/// How far it is.
+fn way(words: &Words, step: &str) -> Vec<StepperView> {
+    let (asked, confirmed) = match step {
+        "confirmed" => ("done", "done"),
+        "requested" => ("done", "doing"),
+        _ => ("doing", "waiting"),
+    };
+    let last = if confirmed == "done" { "doing" } else { "waiting" };
+    [("removal-way-ask", asked), ("removal-way-confirm", confirmed), ("removal-way-done", last)]
+        .into_iter()
+        .map(|(key, state)| StepperView { label: words.t(key), state })
+        .collect()
 }
 
 /// GET `/staff/instances/{id}/removal`

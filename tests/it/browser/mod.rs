@@ -1,5 +1,6 @@
 //! The main job in a real Chromium with JavaScript: what no test of the answers alone can see. `PADDOCK_SHOTS=dir` keeps pictures.
 
+mod desk;
 mod live;
 mod program;
 mod window;
@@ -25,8 +26,14 @@ async fn from_sign_up_to_a_running_server() -> anyhow::Result<()> {
         rig.cluster().apply(&yaml).await?;
     }
     let dir = rig.dir().join("browser");
-    let settings =
-        StageSettings { dir: dir.clone(), database: "browser".to_owned(), ports: [0; 3], sweep_seconds: 3600, capacity: 10 };
+    let settings = StageSettings {
+        dir: dir.clone(),
+        database: "browser".to_owned(),
+        ports: [0; 3],
+        sweep_seconds: 3600,
+        capacity: 10,
+        identity: "admin".to_owned(),
+    };
     let stage = Stage::open(rig, &settings).await?;
     let mut program = Program::start(&stage, &dir).await?;
     let journey = Journey {
@@ -168,7 +175,9 @@ async fn look_as_staff(window: &Window, journey: &Journey) -> anyhow::Result<()>
     window.see("main", "Places left").await?;
     window.shot("9-staff").await?;
     window.go(&journey.pages.join("/staff/instances")?).await?;
-    window.click("main table a").await?;
+    window.click("main tbody a").await?;
     window.see("main", "Conditions").await?;
-    window.shot("9-staff-server").await
+    window.shot("9-staff-server").await?;
+    desk::go_by_keys(window, journey).await?;
+    desk::fit_a_phone(window, journey).await
 }

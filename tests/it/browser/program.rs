@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep};
 /// The parts that run. Dropping it kills them.
 pub struct Program {
     config: PathBuf,
+    /// Name of the cluster's kubeconfig.
+    cluster: String,
     dir: PathBuf,
     parts: Vec<Child>,
 }
@@ -20,7 +22,8 @@ pub struct Program {
 impl Program {
     /// Pages, jobs and the exchange with the cluster; [`Self::build`] adds the operator.
     pub async fn start(stage: &Stage, dir: &Path) -> anyhow::Result<Self> {
-        let mut program = Self { config: stage.config_file.clone(), dir: dir.to_owned(), parts: Vec::new() };
+        let mut program =
+            Self { config: stage.config_file.clone(), cluster: stage.kubeconfig.clone(), dir: dir.to_owned(), parts: Vec::new() };
         for part in ["web", "worker", "fleet"] {
             program.part(part)?;
         }
@@ -42,6 +45,7 @@ impl Program {
         // The kernel ends it with the thread that started it, however that ends.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_paddock"), part, "--config"]).arg(&self.config);
+        command.env("PADDOCK_CLUSTER", &self.cluster);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         self.parts.push(command.spawn().with_context(|| format!("starting {part}"))?);
         Ok(())

@@ -157,6 +157,15 @@ impl Window {
         Ok(())
     }
 
+    /// How wide the page is where the window is as wide as a phone, in CSS pixels: more than 360, and it has to be pushed about.
+    pub async fn width_on_a_phone(&self) -> anyhow::Result<u32> {
+        let size = json!({"width": WIDTHS[0], "height": 800, "deviceScaleFactor": 1, "mobile": true});
+        self.tell("Emulation.setDeviceMetricsOverride", size).await?;
+        let wide = self.run("return document.documentElement.scrollWidth").await?;
+        self.tell("Emulation.clearDeviceMetricsOverride", json!({})).await?;
+        Ok(wide)
+    }
+
     /// Something that only the browser's own protocol can do: <https://chromedevtools.github.io/devtools-protocol/>.
     pub async fn tell(&self, command: &str, parameters: Value) -> anyhow::Result<Value> {
         self.driver.cdp().send_raw(command, parameters).await.with_context(|| command.to_owned())

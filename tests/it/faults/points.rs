@@ -15,7 +15,7 @@ use super::world::{Split, World};
 use super::{Choice, LOOK, choice};
 
 /// Every point of `src`. One that is missing here fails [`every_point_has_a_case`].
-const POINTS: [&str; 44] = [
+const POINTS: [&str; 46] = [
     "sign_up.before_commit",
     "sign_up.committed",
     "verify.before_commit",
@@ -29,6 +29,8 @@ const POINTS: [&str; 44] = [
     "hook.verified",
     "hook.before_commit",
     "hook.committed",
+    "inbox.before_commit",
+    "inbox.committed",
     "sync.fetched",
     "sync.before_commit",
     "sync.committed",

@@ -108,12 +108,9 @@ impl World {
             ports: [0, 0, 0],
             sweep_seconds: 86_400,
             capacity: 1000,
+            identity: PROGRAM.to_owned(),
         };
         let stage = Stage::open(rig, &settings).await?;
-        let admin = rig.cluster().kubeconfig().display().to_string();
-        let ours = rig.cluster().kubeconfig_of(PROGRAM).display().to_string();
-        let text = fs::read_to_string(&stage.config_file)?.replace(&admin, &ours);
-        fs::write(&stage.config_file, text)?;
         Ok(Self { rig, client, stage, dir, parts: Vec::new(), runs: 0, _turn: turn })
     }
 
@@ -123,6 +120,7 @@ impl World {
         fs::create_dir_all(self.crashes())?;
         let mut environment = environment.to_vec();
         environment.push(("PADDOCK_CRASH_AT", die_at.join(",")));
+        environment.push(("PADDOCK_CLUSTER", self.stage.kubeconfig.clone()));
         environment.push(("PADDOCK_CRASH_ONCE", self.crashes().display().to_string()));
         for command in split.commands() {
             self.parts.push(Part::start(command, &self.stage.config_file, &self.log(command), environment.clone())?);

@@ -11,8 +11,9 @@ use paddock::account::Scope;
 use paddock::account::password::Passwords;
 use paddock::audit::Actor;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
+use paddock::capacity;
 use paddock::clock::{Clock, ManualClock, SystemClock};
-use paddock::config::Host;
+use paddock::config::{Config, Host, REFERENCE};
 use paddock::crypto::HostKey;
 use paddock::db::Db;
 use paddock::ids::{InstanceId, OrderId, RunId};
@@ -22,18 +23,18 @@ use paddock::instance::sites::ScriptedSites;
 use paddock::instance::{self, Instance, run};
 use paddock::mail::probe::Prober;
 use paddock::mail::{Letter, MemoryTransport};
-use paddock::plan::{Catalogue, Interval, Releases};
+use paddock::plan::{Catalogue, Interval, Releases, Version};
 use paddock::queue::{self, JobRow};
 use paddock::resource::{Action, ConditionKind, Finding, InstanceStatus, RunStatus, Standing, StepName, conditions, steps};
 use paddock::sealing::Key;
 use paddock::web::{App, AppState, Nudges};
-use paddock::{capacity, fleet, web, worker};
+use paddock::{fleet, web, worker};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::database::{Database, block_on};
 use super::people::{self, People};
-use super::shop::Shop;
+use super::shop::{GOOD_CARD, Shop};
 use super::{Client, Identity};
 
 /// A key of age's, for tests alone.
@@ -41,9 +42,12 @@ pub const OPERATOR_KEY: &str = "AGE-SECRET-KEY-12Q2XDS5335FWGSVLMZL2XQJMZMTLA7XT
 /// Below it customers choose names.
 pub const HOSTS_DOMAIN: &str = "meadow.social";
 
-/// Places of the one cluster.
+/// The release that new servers start with: the newest of the file that is offered.
+pub const NEWEST: Version = Version::new(4, 7, 4);
+
+/// Places of the one cluster, for servers of the first plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Capacity(pub i32);
+pub struct Capacity(pub i64);
 
 /// The program and those who call it.
 pub struct Start {
@@ -106,9 +110,7 @@ impl TestApp {
         let (web_state, jobs) = parts(&db, &clock, &base, &till, (&resolver, &sites), &transport);
         tokio::spawn(web::serve(listener, web_state.clone(), stop.clone()));
         tokio::spawn(web_state.nudges.clone().listen(db.clone(), stop.clone()));
-        let mut conn = db.fleet().acquire().await.unwrap();
-        capacity::put_cluster(&mut conn, clock.as_ref(), "first", places.0).await.unwrap();
-        drop(conn);
+        people::add_cluster(&db, clock.as_ref(), "first", places.0).await;
         let leave_jobs = AtomicBool::new(false);
         let stop = stop.drop_guard();
         let app = Self {
@@ -175,6 +177,14 @@ impl TestApp {
         &self.base
     }
 
+    /// How many more servers of the first plan find a place.
+    pub async fn places_left(&self) -> i64 {
+        let clusters =
+            capacity::open_clusters(&mut self.sql().acquire().await.unwrap(), self.clock.as_ref(), None).await.unwrap();
+        let needs = self.state.catalogue.offered().next().unwrap().size.footprint();
+        capacity::room(&clusters, &needs, self.clock.now())
+    }
+
     /// The database as its log-in user: for looking at rows.
     pub fn sql(&self) -> &PgPool {
         self.db.owner()
@@ -185,12 +195,14 @@ impl TestApp {
         self.database.url()
     }
 
-    /// How many rows each table has, those of the queue included: what did not change left no trace.
+    /// How many rows each table has, those of the queue included: what did not change left no trace. What counts attempts to log in is there to
+    /// be left.
     pub async fn rows(&self) -> BTreeMap<String, i64> {
         let query = "select table_name::text, (xpath('/row/n/text()', query_to_xml(format('select count(*) as n from %I.%I',
                        table_schema, table_name), false, true, '')))[1]::text::bigint
                      from information_schema.tables
-                     where table_schema = 'public' and table_type = 'BASE TABLE' or table_name = '_private_jobs'";
+                     where table_schema = 'public' and table_type = 'BASE TABLE' and table_name <> 'log_in_attempts'
+                        or table_name = '_private_jobs'";
         let rows: Vec<(String, i64)> = sqlx::query_as(query).fetch_all(self.sql()).await.unwrap();
         rows.into_iter().collect()
     }
@@ -217,6 +229,7 @@ impl TestApp {
     pub async fn try_run_jobs(&self) -> Vec<JobRow> {
         for _ in 0..20 {
             self.shop.webhooks_arrived().await;
+            worker::hand_on_events(&self.deps).await.unwrap();
             if due(self.sql(), self.clock.now()).await == 0 {
                 return queue::list(self.sql()).await.unwrap().into_iter().filter(|job| job.last_error.is_some()).collect();
             }
@@ -300,7 +313,6 @@ impl TestApp {
             owner_username: "wren",
             owner_email: &customer.who.email,
             locale: "en",
-            version: &self.state.releases.newest_offered().version.to_string(),
             checkout_minutes: self.state.checkout_minutes,
         };
         let actor = Actor::Person(customer.who.person.unwrap());
@@ -331,6 +343,11 @@ impl TestApp {
 
     /// The customer pays an order by test card; what follows from that has not begun.
     pub async fn shop_pays(&self, customer: &Client, order: &Order) {
+        self.shop_pays_with(customer, order, GOOD_CARD).await;
+    }
+
+    /// The same with a card of the customer's choice.
+    pub async fn shop_pays_with(&self, customer: &Client, order: &Order, card: &str) {
         let (db, clock, deps) = (&self.db, self.clock.as_ref(), &self.deps);
         let (account, email) = (customer.who.account(), &customer.who.email);
         let checkouts =
@@ -338,7 +355,7 @@ impl TestApp {
         let actor = Actor::Person(customer.who.person.unwrap());
         billing::open_checkout(checkouts, actor, account, email, order.id).await.unwrap();
         let order = self.find_order(order.id).await;
-        self.shop.pay_well(&order.checkout_id.unwrap());
+        self.shop.pay(&order.checkout_id.unwrap(), card).unwrap();
     }
 
     /// A paid server that runs; its owner has been told.
@@ -369,7 +386,7 @@ impl TestApp {
             Finding::waits(ConditionKind::Ready, "not yet")
         });
         let conditions = conditions(&[], &found, 1, now);
-        let version = ready.then(|| self.state.releases.newest_offered().version.to_string());
+        let version = ready.then(|| NEWEST.to_string());
         InstanceStatus {
             observed_generation: Some(1),
             version,
@@ -384,7 +401,7 @@ impl TestApp {
         let instance = self.find_instance(id).await;
         let mut tx = self.db.fleet().begin().await.unwrap();
         instance::mark_pushed(&mut tx, id, instance.generation).await.unwrap();
-        fleet::take_in(&mut tx, self.clock.as_ref(), id, instance.generation, status).await.unwrap();
+        fleet::take_in(&mut tx, self.clock.as_ref(), instance.cluster_id, id, instance.generation, status).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -474,13 +491,13 @@ fn parts(
 ) -> (AppState, Arc<worker::Deps>) {
     let (clock, stripe): (Arc<dyn Clock>, Arc<dyn Stripe>) = (clock.clone(), shop.stripe());
     let catalogue = Arc::new(Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap());
-    let releases = Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap());
     let dns_target = DnsTarget {
         host: format!("gate.{HOSTS_DOMAIN}"),
         ipv4: vec![Ipv4Addr::new(192, 0, 2, 1)],
         ipv6: vec!["2001:db8::1".parse().unwrap()],
     };
     let view: Arc<dyn Resolver> = Arc::new(resolver.clone());
+    let dates = billing::Dates::from(&Config::from_toml(REFERENCE).unwrap().standing);
     let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap() });
     let state = AppState::new(App {
         db: db.clone(),
@@ -490,7 +507,6 @@ fn parts(
         stripe: Arc::clone(&stripe),
         webhook_secrets: vec![Shop::secret()],
         catalogue: Arc::clone(&catalogue),
-        releases,
         resolver: Arc::new(resolver.clone()),
         dns_target: dns_target.clone(),
         sites: Arc::new(sites.clone()),
@@ -509,8 +525,11 @@ fn parts(
         },
         urls: urls.clone(),
         checkout_minutes: 60,
+        dates: dates.clone(),
         payment_origin: shop.origin(),
         trial: true,
+        trusted_proxies: vec!["127.0.0.0/8".to_owned()],
+        limits: web::Limits::default(),
         nudges: Nudges::default(),
     });
     let deps = worker::Deps {
@@ -519,6 +538,9 @@ fn parts(
         stripe,
         transport: transport.clone(),
         catalogue,
+        invitation: TimeDelta::hours(48),
+        dates,
+        releases: Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap()),
         urls,
         views: vec![Arc::clone(&view), view],
         dns_target,

@@ -1,6 +1,7 @@
 //! A browser, or a program that uses the API: keeps cookies, follows nothing by itself.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cookie::Cookie;
@@ -10,13 +11,21 @@ use serde_json::Value;
 
 use super::{Answer, Identity};
 
-/// Somebody who calls. Clones share cookies.
+/// An address of the internet that no other caller of this process has: each has a network of its own, as a proxy in front would say it.
+fn address() -> String {
+    static CALLERS: AtomicU32 = AtomicU32::new(0);
+    std::net::Ipv4Addr::from_bits(u32::from(std::net::Ipv4Addr::new(198, 18, 0, 1)) + CALLERS.fetch_add(1, Ordering::Relaxed))
+        .to_string()
+}
+
+/// Somebody who calls. Clones share cookies and address.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     csrf: Arc<Mutex<Option<String>>>,
+    address: String,
     /// Who it is; empty for nobody.
     pub who: Identity,
 }
@@ -25,12 +34,29 @@ impl Client {
     /// `http` is shared by all callers of an app: making one costs more than many requests.
     pub(super) fn new(http: reqwest::Client, base: &str, who: Identity) -> Self {
         let cookies = who.browser.iter().map(|secret| ("paddock_session".to_owned(), secret.clone())).collect();
-        Self { http, base: base.to_owned(), cookies: Arc::new(Mutex::new(cookies)), csrf: Arc::default(), who }
+        Self {
+            http,
+            base: base.to_owned(),
+            cookies: Arc::new(Mutex::new(cookies)),
+            csrf: Arc::default(),
+            address: address(),
+            who,
+        }
     }
 
     /// What all callers of an app send with: no redirect is followed, no cookie kept.
     pub(super) fn http() -> reqwest::Client {
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    }
+
+    /// The address that it calls from.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The same browser at another address.
+    pub fn moved_to(&self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self.clone() }
     }
 
     /// GET of a page.
@@ -88,12 +114,13 @@ impl Client {
         let jar = self.cookies.lock().unwrap();
         let cookies: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = self.http.request(method, url);
+        let request = request.header("x-forwarded-for", &self.address);
         if cookies.is_empty() { request } else { request.header(COOKIE, cookies.join("; ")) }
     }
 
     /// The same for the API: a bearer token instead of cookies.
     pub fn api(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = self.http.request(method, format!("{}{path}", self.base)).header("x-forwarded-for", &self.address);
         match &self.who.api {
             Some(token) => request.bearer_auth(token),
             None => request,

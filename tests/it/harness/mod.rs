@@ -29,11 +29,11 @@ mod smtp;
 mod tests;
 
 pub use answer::Answer;
-pub use app::{Capacity, OPERATOR_KEY, Start, TestApp, operator_key};
+pub use app::{Capacity, NEWEST, OPERATOR_KEY, Start, TestApp, operator_key};
 pub use client::Client;
-pub use cluster::{clear, turn};
+pub use cluster::{clear, reach_the_rig, turn};
 pub use database::Database;
-pub use people::{Identity, PASSWORD};
+pub use people::{Identity, PASSWORD, add_cluster};
 pub use s3::S3Client;
 pub use shop::Shop;
 pub use smtp::{LOGIN, SMTP_HOST, SMTP_PASSWORD, Shown, mail_server};

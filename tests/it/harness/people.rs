@@ -2,15 +2,21 @@
 
 use paddock::account::email::EmailAddress;
 use paddock::account::password::Passwords;
-use paddock::account::session::{self, Kind, Subject};
+use paddock::account::session::{self, Client, Kind, Subject};
 use paddock::account::{self, Scope};
+use paddock::audit::Actor;
+use paddock::capacity::{self, NewCluster};
 use paddock::clock::{Clock, SystemClock};
 use paddock::db::Db;
-use paddock::ids::{AccountId, PersonId, StaffId};
+use paddock::ids::{AccountId, ClusterId, PersonId, StaffId};
+use paddock::plan::{self, Catalogue, Releases};
 use sqlx::PgConnection;
 
 /// Everybody's.
 pub const PASSWORD: &str = "correct horse battery staple";
+
+/// What their browsers call themselves.
+const TEST: Client<'static> = Client { agent: "test", network: "127.0.0.1" };
 
 /// Somebody with a session in a browser and a token of the API (staff have none).
 #[derive(Debug, Clone, Default)]
@@ -51,9 +57,24 @@ pub struct People {
     pub staff: Vec<(Scope, Identity)>,
 }
 
+/// A cluster that answers, with room for so many servers of the first plan. The file of releases is in the database as well.
+pub async fn add_cluster(db: &Db, clock: &dyn Clock, name: &str, places: i64) -> ClusterId {
+    let catalogue = Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap();
+    let has = capacity::enough_for(&catalogue.offered().next().unwrap().size.footprint(), places);
+    let new = NewCluster { name: name.to_owned(), region: String::new(), kubeconfig: None, namespace: "paddock".to_owned(), has };
+    let mut conn = db.owner().acquire().await.unwrap();
+    let id = capacity::add_cluster(&mut conn, clock, Actor::System("tests"), &new).await.unwrap();
+    capacity::note_seen(&mut conn, clock, id).await.unwrap();
+    // Nobody asks it here, so nobody concludes anything from when that was last.
+    sqlx::query("update clusters set seen_at = null where id = $1").bind(id).execute(&mut *conn).await.unwrap();
+    id
+}
+
 pub async fn create(db: &Db) -> People {
     let clock = SystemClock;
     let mut conn = db.owner().acquire().await.unwrap();
+    let releases = Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap();
+    plan::seed_releases(&mut conn, &clock, &releases).await.unwrap();
     let hash = Passwords::new(1).hash(PASSWORD.into()).await.unwrap();
     let mut customers = Vec::new();
     for name in ["customer", "other", "unverified"] {
@@ -125,13 +146,13 @@ async fn sign_in(conn: &mut PgConnection, email: String, person: PersonId, accou
 pub async fn sign_in_again(conn: &mut PgConnection, clock: &dyn Clock, who: &Identity) -> Identity {
     let mut who = who.clone();
     if let Some(staff) = who.staff {
-        let secret = session::begin(conn, clock, Subject::Staff(staff), Kind::Browser, "test").await.unwrap();
+        let secret = session::begin(conn, clock, Subject::Staff(staff), Kind::Browser, TEST).await.unwrap();
         who.browser = Some(secret.expose().to_owned());
     }
     if let (Some(person), Some(account)) = (who.person, who.account) {
         let subject = Subject::Person { person, account };
-        let browser = session::begin(conn, clock, subject, Kind::Browser, "test").await.unwrap();
-        let api = session::begin(conn, clock, subject, Kind::Api, "test").await.unwrap();
+        let browser = session::begin(conn, clock, subject, Kind::Browser, TEST).await.unwrap();
+        let api = session::begin(conn, clock, subject, Kind::Api, TEST).await.unwrap();
         (who.browser, who.api) = (Some(browser.expose().to_owned()), Some(api.expose().to_owned()));
     }
     who

@@ -11,7 +11,7 @@ use paddock::demo::stripe::{Control, FakeStripe, Settings};
 use secrecy::SecretString;
 
 /// The card that always pays.
-const GOOD_CARD: &str = "4242 4242 4242 4242";
+pub(super) const GOOD_CARD: &str = "4242 4242 4242 4242";
 
 /// The fake and how to steer it: all of [`Control`] is here as well.
 pub struct Shop {

@@ -152,3 +152,19 @@ async fn what_can_be_refused_at_once_is_refused_with_what_to_do() {
     assert!(count >= 50);
     println!("{count} bad custom resources refused at admission");
 }
+
+#[tokio::test]
+async fn domain_and_owner_can_never_change() {
+    let host = Host::new().await;
+    let id = host.order(|_| {}).await;
+    for patch in [
+        json!({"spec": {"domain": "other.hosts.example"}}),
+        json!({"spec": {"webDomain": "web.hosts.example"}}),
+        json!({"spec": {"owner": {"username": "eve"}}}),
+    ] {
+        let refused =
+            host.instances().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap_err();
+        assert!(refused.to_string().contains("change"), "{refused}");
+    }
+    host.instances().delete(&resource_name(id), &DeleteParams::default()).await.unwrap();
+}

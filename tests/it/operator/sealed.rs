@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
-use paddock::config;
 use paddock::demo::mailbox::Entrance;
 use paddock::fleet;
 use paddock::ids::InstanceId;
@@ -16,7 +15,9 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use crate::harness::{LOGIN, OPERATOR_KEY, SMTP_HOST, SMTP_PASSWORD, Shown, Start, TestApp, mail_server, operator_key};
+use crate::harness::{
+    LOGIN, NEWEST, OPERATOR_KEY, SMTP_HOST, SMTP_PASSWORD, Shown, Start, TestApp, mail_server, operator_key, reach_the_rig,
+};
 
 /// An operator that has the key, and makes a login at the relay for each server.
 fn settings(host: &Host, wildcard: &str, version: &str) -> Settings {
@@ -44,11 +45,10 @@ impl Host {
 async fn a_password_reaches_mastodon_and_is_nowhere_on_the_way() {
     let host = Host::new().await;
     let Start { app, customer, .. } = TestApp::start().await;
-    let version = app.state.releases.newest_offered().version.to_string();
+    let version = NEWEST.to_string();
     let operator = host.operator_with(settings(&host, "meadow.social", &version)).await;
     let stop = CancellationToken::new();
-    let cluster = config::Cluster { name: "first".to_owned(), kubeconfig: None, capacity: 10 };
-    let fleet = fleet::run(app.db.clone(), app.clock.clone(), vec![(cluster, host.client.clone())], stop.clone());
+    let fleet = fleet::run(app.db.clone(), app.clock.clone(), reach_the_rig(&app).await, stop.clone());
     let fleet = tokio::spawn(fleet);
     let id = app.paid(&customer, "birds").await.id;
     host.until("the server is ready", async || app.find_instance(id).await.ready_at).await;

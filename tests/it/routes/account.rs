@@ -80,6 +80,7 @@ async fn what_does_not_fit_is_said_by_the_field_and_nothing_is_written() {
         ("ada@mail.example", "", "password", "Enter a password"),
         ("ada@mail.example", "1234567", "password", "at least 8 characters"),
         ("ada@mail.example", long.as_str(), "password", "at most 128 characters"),
+        ("ada@mail.example", "Password1", "password", "one of those that are tried first"),
     ];
     for (email, password, field, text) in cases {
         let page = anon.post("/sign-up", &[("email", email), ("password", password)]).await.is(422).see(text);
@@ -303,6 +304,7 @@ async fn after_the_log_in_it_goes_on_here_and_nowhere_else() {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
         browser.get(&format!("/log-in?{query}")).await.redirects_to(to);
     }
+    app.run_jobs().await;
 }
 
 #[tokio::test]

@@ -59,6 +59,35 @@ async fn staff_pause_a_server_with_a_reason_and_let_it_run_again() {
 }
 
 #[tokio::test]
+async fn each_reason_is_lifted_by_itself_and_the_server_runs_when_none_is_left() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let instance = app.running(&customer, "birds").await;
+    let page = format!("/staff/instances/{}", instance.id);
+    let operations = app.staff_with(Scope::Operations);
+    for reason in ["moving", "abuse", "asked"] {
+        operations.post(&format!("{page}/pause"), &[("reason", reason)]).await.redirects_to(&page);
+    }
+    // Visitors read the strongest; the fleet is told of each change of it.
+    assert_eq!(intent(&app, instance.id).await, (Intent::Suspended, "abuse".to_owned()));
+    let shown = operations.get(&page).await.see("Abuse").see("It is moving").see("Its owner asked for it").see("Add a reason");
+    assert_eq!(shown.all(&format!("form[action='{page}/resume']")).len(), 3);
+    let generation = app.find_instance(instance.id).await.generation;
+    operations.post(&format!("{page}/resume"), &[("reason", "abuse")]).await.redirects_to(&page);
+    assert_eq!(intent(&app, instance.id).await, (Intent::Suspended, "asked".to_owned()));
+    assert_eq!(app.find_instance(instance.id).await.generation, generation + 1);
+    operations.post(&format!("{page}/resume"), &[("reason", "asked")]).await.redirects_to(&page);
+    assert_eq!(intent(&app, instance.id).await, (Intent::Suspended, "moving".to_owned()));
+    let shown = operations.get(&page).await;
+    operations.submit(&shown, &format!("{page}/resume"), &[]).await.redirects_to(&page);
+    assert_eq!(intent(&app, instance.id).await.0, Intent::Running);
+    // There is nothing left to lift, and what nobody set is lifted by nobody.
+    let answer = operations.post(&format!("{page}/resume"), &[("reason", "unpaid")]).await.redirects_to(&page);
+    operations.follow(answer).await.see("Nothing was changed");
+    let support = app.staff_with(Scope::Support).get(&page).await.is(200);
+    assert!(support.all("form[action$='/resume']").is_empty() && !support.visible_text().contains("Pause it"));
+}
+
+#[tokio::test]
 async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
     let Start { app, customer, staff, .. } = TestApp::start().await;
     let instance = app.running(&customer, "birds").await;
@@ -116,7 +145,7 @@ async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
     assert_eq!((push.removal_requested_by, push.removal_confirmed_by), (staff.who.staff, other.who.staff));
 
     // When nothing is left, the address and the place are free.
-    let room = async || -> i64 { sqlx::query_scalar("select places_left()").fetch_one(app.sql()).await.unwrap() };
+    let room = async || app.places_left().await;
     let before = room().await;
     assert!(instance::finish_removal(&mut conn, app.clock.as_ref(), instance.id).await.unwrap());
     assert!(!instance::finish_removal(&mut conn, app.clock.as_ref(), instance.id).await.unwrap(), "once");

@@ -2,12 +2,20 @@
 
 mod account;
 mod api;
+mod desk;
 mod discreet;
+mod incident;
 mod instance;
 mod lifecycle;
+mod lists;
 mod mail;
+mod members;
 mod new;
+mod once;
 mod order;
 mod public;
+mod security;
 mod staff;
+mod statements;
+mod tokens;
 mod tools;

@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 use paddock::billing::stripe::RemoteStatus;
 use paddock::billing::{self, Order, OrderState};
 use paddock::clock::Clock as _;
+use paddock::db::slice;
 use paddock::demo::stripe::{Fault, FaultOrder};
+use paddock::desk::orders;
 
 use crate::harness::{Answer, Capacity, Client, Identity, PASSWORD, Start, TestApp};
 
@@ -29,7 +31,7 @@ async fn order(customer: &Client, name: &str) -> Answer {
 
 async fn only_order(app: &TestApp) -> Order {
     let mut conn = app.db.staff().acquire().await.unwrap();
-    let mut orders = billing::list_orders(&mut conn).await.unwrap();
+    let mut orders = orders::list(&mut conn, orders::Show::All, slice::Start::Top).await.unwrap().rows;
     assert_eq!(orders.len(), 1, "{orders:?}");
     orders.remove(0)
 }
@@ -162,7 +164,7 @@ async fn a_declined_card_is_said_by_the_orders_page() {
     let later = order(&customer, "foxes").await.is(303);
     assert_ne!(later.location(), payment);
     let mut conn = app.db.staff().acquire().await.unwrap();
-    let later = billing::list_orders(&mut conn).await.unwrap().remove(0);
+    let later = orders::list(&mut conn, orders::Show::All, slice::Start::Top).await.unwrap().rows.remove(0);
     drop(conn);
     customer.get(&format!("/orders/{}?came=back", later.id)).await.is(200);
     app.run_jobs().await;
@@ -189,7 +191,7 @@ async fn says_declined(app: &TestApp, customer: &Client, order: &Order) -> bool 
 
 async fn newest_order(app: &TestApp) -> Order {
     let mut conn = app.db.staff().acquire().await.unwrap();
-    billing::list_orders(&mut conn).await.unwrap().remove(0)
+    orders::list(&mut conn, orders::Show::All, slice::Start::Top).await.unwrap().rows.remove(0)
 }
 
 #[tokio::test]
@@ -340,7 +342,7 @@ async fn when_it_is_full_one_may_wait_and_leave_again() {
 async fn who_waits_may_want_something_else_and_keeps_the_position() {
     let Start { app, customer, other_customer, .. } = TestApp::start_with(Capacity(0)).await;
     for (client, name) in [(&customer, "birds"), (&other_customer, "foxes")] {
-        let review = choose(client, name, "month").await.see("look there now and then");
+        let review = choose(client, name, "month").await.see("we write to you and keep a place");
         client.submit(&review, "/orders", &[]).await.redirects_to("/waiting");
         app.advance(TimeDelta::minutes(1));
     }

@@ -76,3 +76,54 @@ async fn whoever_watches_this_process_gets_an_answer() {
     assert_eq!(anon.get("/readyz").await.is(503).body, "the database does not answer\n");
     assert_eq!(anon.get("/healthz").await.is(200).body, "ok\n");
 }
+
+/// What a browser fetches for its first page: the page, its stylesheet and what that names, the script and the icon, before anything is
+/// made smaller on its way.
+#[tokio::test]
+async fn the_first_load_is_small_and_comes_from_here_alone() {
+    const MOST: usize = 60_000;
+    let Start { app: _app, anon, staff, .. } = TestApp::start().await;
+    for path in ["/", "/plans", "/status", "/what-we-keep", "/terms", "/sign-up", "/log-in"] {
+        let page = anon.get(path).await.is(200);
+        let linked = page.attributes("link[rel=stylesheet], link[rel=icon]", "href");
+        let mut parts: Vec<String> = linked.into_iter().chain(page.attributes("[src]", "src")).collect();
+        assert!(parts.len() >= 3, "{path}: {parts:?}");
+        let sheet = parts.iter().find(|part| part.contains(".css")).unwrap();
+        let sheet = anon.get(sheet).await.is(200);
+        let named = sheet.body.split("url(").skip(1).filter_map(|rest| rest.split(')').next());
+        parts.extend(named.map(|name| format!("/assets/{}", name.trim_matches('"'))));
+        let mut size = page.body.len();
+        for part in &parts {
+            assert!(part.starts_with("/assets/"), "{path} loads {part} from elsewhere");
+            size += anon.get(part).await.is(200).body.len();
+        }
+        assert!(size <= MOST, "{path}: {size} bytes: {parts:?}");
+    }
+    // And nowhere is there anything inline, which the policy would refuse.
+    for client in [&anon, &staff] {
+        for path in ["/", "/status", "/staff", "/staff/styleguide"] {
+            let page = client.get(path).await;
+            for part in ["style", "script:not([src])"] {
+                assert!(page.all(part).is_empty(), "{} has {part}", page.asked);
+            }
+            for name in ["style", "onclick", "onsubmit", "onload"] {
+                assert!(page.attributes(&format!("[{name}]"), name).is_empty(), "{} has {name}", page.asked);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_in_plain_words_lead_to_one_another() {
+    let Start { app: _app, anon, .. } = TestApp::start().await;
+    let keeps =
+        anon.get("/what-we-keep").await.is(200).see("a hash of your password").see("Ninety days").see("They can’t log in to it");
+    assert!(!keeps.visible_text().contains("keep-"), "{}", keeps.visible_text());
+    assert_eq!(keeps.all("tbody tr").len(), 7);
+    anon.get("/plans").await.is(200).see("Prices are without tax.").see("In every plan").see("Take the smallest");
+    let home = anon.get("/").await.is(200).see("or a domain of your own");
+    for path in ["/status", "/plans", "/what-we-keep", "/terms"] {
+        assert!(home.attributes("main a", "href").contains(&path.to_owned()), "{path}");
+        anon.get(path).await.is(200);
+    }
+}

@@ -1,7 +1,7 @@
 //! What happens to a subscription as months pass.
 
 use chrono::TimeDelta;
-use paddock::billing::stripe::{CheckoutWanted, RemoteStatus, Stripe};
+use paddock::billing::stripe::{CheckoutWanted, RemoteStatus, Stripe, StripeError};
 use paddock::money::{Currency, Money};
 
 use super::bench::{Bench, DECLINED, FAILS_LATER, GOOD, noon};
@@ -104,4 +104,28 @@ async fn a_customer_cancels_and_keeps_it_to_the_end_of_the_period() {
     let foreign = bench.stripe.portal_url(&other.customer, "http://127.0.0.1:1/billing").await.unwrap();
     let form = [("act", "cancel"), ("subscription", subscription.id.as_str())];
     assert_eq!(bench.http.post(&foreign).form(&form).send().await.unwrap().status(), 402);
+}
+
+#[tokio::test]
+async fn we_end_a_subscription_with_its_period_take_that_back_and_end_it_at_once() {
+    let bench = Bench::new().await;
+    let (wanted, subscription) = bench.subscribed(GOOD).await;
+    let now = async || bench.stripe.subscription(&subscription.id).await.unwrap();
+    // Each twice: whoever got no answer asks again.
+    for _ in 0..2 {
+        bench.stripe.end_with_period(&subscription.id, true).await.unwrap();
+        assert_eq!(now().await.cancel_at, Some(subscription.current_period_end));
+    }
+    for _ in 0..2 {
+        bench.stripe.end_with_period(&subscription.id, false).await.unwrap();
+        assert_eq!((now().await.cancel_at, now().await.cancel_at_period_end), (None, false));
+    }
+    bench.control.advance(TimeDelta::days(3));
+    bench.stripe.end_subscription(&subscription.id).await.unwrap();
+    let over = now().await;
+    assert_eq!((over.status, over.ended_at), (RemoteStatus::Canceled, Some(bench.control.now())));
+    assert!(matches!(bench.stripe.end_subscription(&subscription.id).await, Err(StripeError::NotFound { .. })));
+    assert!(matches!(bench.stripe.end_with_period(&subscription.id, false).await, Err(StripeError::Refused { .. })));
+    bench.control.advance(TimeDelta::days(60));
+    assert_eq!(bench.control.charges_of(wanted.order), 1);
 }

@@ -36,8 +36,9 @@ spec:
   {{- end }}
 {{- end }}
 
+{{/* resource::IMAGES_NAME in the code: the fleet adds to it. */}}
 {{- define "paddock.imagesName" -}}
-{{ include "paddock.name" (dict "root" . "part" "images") }}
+paddock-images
 {{- end }}
 
 {{/* resource::namespace_name in the code: `mastodon-` and the id's 26 digits of Crockford's base 32. */}}

@@ -105,11 +105,12 @@ async fn measure_ours(dir: &Path, instances: u32, pods: bool) -> anyhow::Result<
         ports: [0; 3],
         sweep_seconds: 86400,
         capacity: instances,
+        identity: "admin".to_owned(),
     };
     // Only its configuration is used.
     let stage = Stage::open(&side.rig, &settings).await?;
     let client = side.rig.cluster().client().await?;
-    let mut program = start(&stage.config_file, dir).await?;
+    let mut program = start(&stage.config_file, &stage.kubeconfig, dir).await?;
     let idle_kib = program.memory_kib()?;
 
     let mut crowd = Crowd::new(&client, &stage.config)?;
@@ -132,15 +133,15 @@ async fn measure_ours(dir: &Path, instances: u32, pods: bool) -> anyhow::Result<
     let mut peak_kib = program.peak_kib()?;
     program.stop().await?;
     let all = count + ALONE + 1;
-    let (restart, noop_ms, noop_writes, restarted_kib) = step("started anew", quiet(&stage.config_file, dir, all)).await?;
+    let (restart, noop_ms, noop_writes, restarted_kib) = step("started anew", quiet(&stage, dir, all)).await?;
     peak_kib = peak_kib.max(restarted_kib);
     stage.stripe.shutdown().await;
     side.rig.stop().await;
     Ok(Ours { wall, waves, drifts, restart, noop_ms, noop_writes, idle_kib, peak_kib, recipe })
 }
 
-async fn start(config: &Path, dir: &Path) -> anyhow::Result<Program> {
-    Program::start("operator", config, None, &dir.join("operator.log")).await
+async fn start(config: &Path, cluster: &str, dir: &Path) -> anyhow::Result<Program> {
+    Program::start("operator", config, Some(cluster), None, &dir.join("operator.log")).await
 }
 
 /// Milliseconds until all objects that wait for nothing are there, of servers one after the other.
@@ -159,13 +160,16 @@ async fn alone(client: &Client, crowd: &mut Crowd, recipe: &Recipe) -> anyhow::R
 }
 
 /// Starts the operator on servers that are all well, and has it look at all of them once more.
-async fn quiet(config: &Path, dir: &Path, all: usize) -> anyhow::Result<(Restart, f64, u64, u64)> {
+async fn quiet(stage: &Stage, dir: &Path, all: usize) -> anyhow::Result<(Restart, f64, u64, u64)> {
     let often: PathBuf = dir.join("often.toml");
-    let text =
-        std::fs::read_to_string(config)?.replacen("[operator]\n", &format!("[operator]\nlook_seconds = {}\n", LOOK.as_secs()), 1);
+    let text = std::fs::read_to_string(&stage.config_file)?.replacen(
+        "[operator]\n",
+        &format!("[operator]\nlook_seconds = {}\n", LOOK.as_secs()),
+        1,
+    );
     std::fs::write(&often, text)?;
     let began = Instant::now();
-    let program = start(&often, dir).await?;
+    let program = start(&often, &stage.kubeconfig, dir).await?;
     let passes = async |program: &Program| program.figure("paddock_operator_pass_seconds_count").await;
     let until = async |wanted: f64| {
         let end = Instant::now() + Duration::from_mins(5);

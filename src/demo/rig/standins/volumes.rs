@@ -1,5 +1,5 @@
-//! The volume provisioner and the resizer: a volume for each claim, so that the scheduler places the pods that use it, and a larger
-//! one when the claim asks for more.
+//! The volume provisioner and the resizer, for claims of a class of ours: a volume for each, so that the scheduler places the pods that
+//! use it, and a larger one when the claim asks for more.
 
 use std::sync::Arc;
 
@@ -13,6 +13,11 @@ use serde_json::json;
 use super::super::RigError;
 use super::super::manifests::MANAGER;
 use super::{Seen, follow};
+
+/// Our name in storage classes.
+const PROVISIONER: &str = "paddock.rig/volumes";
+/// Where the controller of volumes writes whose a claim is, once its class exists.
+const PROVISIONED_BY: &str = "volume.kubernetes.io/storage-provisioner";
 
 /// Makes and removes volumes until the task ends.
 pub(super) async fn run(client: Client) {
@@ -34,6 +39,9 @@ async fn handle(client: Client, seen: Arc<Seen<PersistentVolumeClaim>>) -> Resul
         }
     };
     let Some(spec) = &claim.spec else { return Ok(()) };
+    if claim.annotations().get(PROVISIONED_BY).is_none_or(|provisioner| provisioner != PROVISIONER) {
+        return Ok(());
+    }
     if claim.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }

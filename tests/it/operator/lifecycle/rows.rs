@@ -1,12 +1,9 @@
 //! From the staff's page through row and custom resource to nothing: a removal as it really goes.
 
-use std::sync::Arc;
-
 use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use paddock::clock::Clock as _;
-use paddock::config;
 use paddock::fleet;
 use paddock::instance::{Intent, Phase, Seen};
 use paddock::resource::{namespace_name, resource_name};
@@ -14,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::Host;
 use super::removal::operator_with;
-use crate::harness::{Start, TestApp};
+use crate::harness::{Start, TestApp, reach_the_rig};
 
 #[tokio::test]
 async fn what_staff_confirm_is_removed_and_its_address_and_place_are_free() {
@@ -23,16 +20,10 @@ async fn what_staff_confirm_is_removed_and_its_address_and_place_are_free() {
     let operator =
         operator_with(&host, "fuse-of-rows", |settings| settings.address.wildcard_domain = "meadow.social".to_owned()).await;
     let stop = CancellationToken::new();
-    let cluster = config::Cluster { name: "first".to_owned(), kubeconfig: None, capacity: 10 };
-    let fleet = fleet::run(
-        app.db.clone(),
-        Arc::<paddock::clock::ManualClock>::clone(&app.clock),
-        vec![(cluster, host.client.clone())],
-        stop.clone(),
-    );
+    let fleet = fleet::run(app.db.clone(), app.clock.clone(), reach_the_rig(&app).await, stop.clone());
     let fleet = tokio::spawn(fleet);
     let row = async |id| app.find_instance(id).await;
-    let room = async || -> i64 { sqlx::query_scalar("select places_left()").fetch_one(app.sql()).await.unwrap() };
+    let room = async || app.places_left().await;
 
     let id = app.paid(&customer, "fledgling").await.id;
     host.until("the row says that it runs", async || row(id).await.ready_at.map(|_| ())).await;

@@ -280,6 +280,11 @@ async fn a_server_lives_under_the_operators_own_rights_which_are_what_it_uses_an
         stalled.message
     );
     assert!(!status.database_initialised);
+    host.until("it asks why there is no pod", async || {
+        let used = &log.lock().unwrap().used;
+        used.iter().any(|right| (right.resource.as_str(), right.verb.as_str()) == ("events", "list")).then_some(())
+    })
+    .await;
     instances.delete(&resource_name(empty), &DeleteParams::default()).await.unwrap();
     host.until("the empty one is gone", async || instances.get_opt(&resource_name(empty)).await.unwrap().is_none().then_some(()))
         .await;

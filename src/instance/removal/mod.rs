@@ -1,14 +1,18 @@
 //! The removal of a server that has ended, with all its data, without a proven archive: staff may ask for it in two steps.
 
+mod store;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::store;
-use crate::account;
+pub use self::store::removal_of;
+use super::store::account_of;
+use super::{Hold, list_holds};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::{InstanceId, StaffId};
+use crate::{account, capacity};
 
 /// Between the two steps: nobody destroys a server by one slip of the hand.
 const TO_THINK: TimeDelta = TimeDelta::minutes(1);
@@ -95,7 +99,11 @@ pub async fn request_removal(
         return Err(RemovalError::Reason);
     }
     store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
-    if store::removal_of(conn, id).await?.is_some() {
+    // One whose subscription is over is kept for its customer as long as was promised, unless staff have ended it on purpose.
+    if !list_holds(conn, id).await?.iter().any(|row| row.reason == Hold::Ended) {
+        return Err(RemovalError::NotEnded);
+    }
+    if removal_of(conn, id).await?.is_some() {
         return Err(RemovalError::Requested);
     }
     store::note_removal_request(conn, clock, id, staff, reason).await?;
@@ -146,13 +154,14 @@ pub async fn finish_removal(conn: &mut PgConnection, clock: &dyn Clock, id: Inst
     if !store::release_removed(conn, clock, id).await? {
         return Ok(false);
     }
-    let account = store::account_of(conn, id).await?;
+    capacity::nudge(conn).await?;
+    let account = account_of(conn, id).await?;
     audit::record(conn, clock, Actor::System("fleet"), Some(account), "instance.removed", &id.to_string(), json!({})).await?;
     Ok(true)
 }
 
 async fn open_request(conn: &mut PgConnection, id: InstanceId) -> Result<RemovalRequest, RemovalError> {
-    let request = store::removal_of(conn, id).await?;
+    let request = removal_of(conn, id).await?;
     request.filter(|request| request.confirmed_at.is_none()).ok_or(RemovalError::NotOpen)
 }
 
@@ -164,6 +173,6 @@ async fn record(
     action: &str,
     detail: serde_json::Value,
 ) -> Result<(), RemovalError> {
-    let account = store::account_of(conn, id).await?;
+    let account = account_of(conn, id).await?;
     Ok(audit::record(conn, clock, Actor::Staff(staff), Some(account), action, &id.to_string(), detail).await?)
 }

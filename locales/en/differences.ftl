@@ -1,0 +1,31 @@
+# Where our rows and Stripe do not agree: /staff/differences.
+staff-differences-title = Differences with Stripe
+staff-differences-looked = Last compared at { $time }: { $n } subscriptions and open checkouts.
+staff-differences-never = Nothing has been compared yet.
+staff-differences-read = Stripe’s events were last read at { $time }.
+staff-differences-unread = Stripe’s events have not been read yet.
+staff-differences-look = Compare now
+staff-differences-looking = Everything is being compared. Open this page again in a moment.
+staff-differences-open = There now
+staff-differences-none = None. Our rows and Stripe agree.
+staff-differences-what-now = What could be taken in from Stripe has been. These stay until somebody deals with them: the failed jobs on the overview say why.
+staff-differences-gone = Found and gone again, in the last 90 days
+staff-differences-subject = At Stripe
+staff-differences-fact = What
+staff-differences-ours = Here
+staff-differences-theirs = At Stripe it is
+staff-differences-since = Found
+staff-differences-until = Gone
+staff-figure-differences = Differences with Stripe
+# Facts, chosen in code
+difference-missing-here = Stripe takes money, and there is no subscription here
+difference-missing-there = Stripe does not have this subscription
+difference-unreadable = Stripe’s subscription could not be read
+difference-status = State
+difference-customer = Customer
+difference-amount = Amount
+difference-interval = Interval
+difference-paid-until = Paid until
+difference-ends-at = Ends
+difference-owed-since = Money owed since
+difference-checkout = Checkout

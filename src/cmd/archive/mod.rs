@@ -1,0 +1,65 @@
+//! `paddock archive`: for any Mastodon, with or without a control plane. What it does is in `crate::archive`; here are the options, what
+//! people see while it works, and the exit codes. See `docs/archive.md`.
+
+mod create;
+mod options;
+mod progress;
+mod restore;
+mod store;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use self::progress::Teller;
+use crate::archive::ArchiveError;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ArchiveCommand {
+    /// Write an archive of a running or stopped Mastodon. The same command again goes on where an earlier one was interrupted.
+    Create(create::Create),
+    /// Say what an archive is of and what is in it. Checks the signature, reads nothing else.
+    Inspect(restore::Inspect),
+    /// Check every byte of an archive; with --restore also restore its database into a throw-away Postgres and compare.
+    Verify(restore::Verify),
+    /// Restore an archive into an empty database and a folder or bucket.
+    Restore(restore::Restore),
+}
+
+/// The exit code of a command that failed so.
+pub(super) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    error.downcast_ref::<ArchiveError>().map_or(ExitCode::FAILURE, |error| ExitCode::from(error.exit_code()))
+}
+
+pub(super) async fn run(command: ArchiveCommand, stop: CancellationToken) -> anyhow::Result<()> {
+    let (handle, teller) = (Handle::current(), Teller::new(stop));
+    match command {
+        ArchiveCommand::Verify(verify) if verify.restores() => restore::verify_by_restoring(verify, teller).await,
+        ArchiveCommand::Create(create) => blocking(move || create::run(&create, &handle, &teller)).await,
+        ArchiveCommand::Inspect(inspect) => blocking(move || restore::inspect(&inspect)).await,
+        ArchiveCommand::Verify(verify) => blocking(move || restore::verify(&verify, &teller)).await,
+        ArchiveCommand::Restore(restore) => blocking(move || restore::restore(restore, &handle, &teller)).await,
+    }
+}
+
+/// Does what takes a thread for itself.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static) -> anyhow::Result<T> {
+    Ok(tokio::task::spawn_blocking(work).await.context("the work ended in a crash")??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::Damage;
+
+    #[test]
+    fn exit_codes_say_what_somebody_can_do_about_it() {
+        let code = |error: ArchiveError| format!("{:?}", exit_code(&anyhow::Error::from(error).context("while trying")));
+        assert_eq!(code(Damage::Unfinished.into()), format!("{:?}", ExitCode::from(3)));
+        assert_eq!(code(ArchiveError::Stopped), format!("{:?}", ExitCode::from(130)));
+        assert_eq!(format!("{:?}", exit_code(&anyhow::anyhow!("x"))), format!("{:?}", ExitCode::from(1)));
+    }
+}

@@ -1,0 +1,146 @@
+//! Options that several of the commands have. What is secret comes out of files and the environment: arguments are for all to see.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use secrecy::SecretString;
+use tokio::runtime::Handle;
+
+use crate::archive::ArchiveError;
+use crate::archive::mastodon::env::MediaPlace;
+use crate::archive::media::{FolderSource, FolderTarget, S3Address, S3Source, S3Target, Source, Target};
+use crate::archive::secrets::{self, Unlock};
+use crate::archive::signature::SignerKey;
+use crate::clock::{SharedClock, SystemClock};
+
+/// A database.
+#[derive(Debug, Args)]
+pub struct DatabaseOptions {
+    /// Address of the database: `postgres://role:password@host:port/database?sslmode=…`. Not through a pooler.
+    #[arg(long, env = "PADDOCK_ARCHIVE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Folder of `pg_dump` and `pg_restore`; else those on the PATH and in /usr/lib/postgresql are looked at.
+    #[arg(long)]
+    pub pg_bin: Option<PathBuf>,
+}
+
+/// Where media are.
+#[derive(Debug, Args)]
+pub struct MediaOptions {
+    /// Folder of the media: `public/system` of Mastodon.
+    #[arg(long, conflicts_with = "s3_bucket")]
+    pub media: Option<PathBuf>,
+    /// Bucket of the media. Its key is taken from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    #[arg(long)]
+    pub s3_bucket: Option<String>,
+    /// Address of the object store.
+    #[arg(long, requires = "s3_bucket")]
+    pub s3_endpoint: Option<url::Url>,
+    /// Region that requests are signed for.
+    #[arg(long, default_value = "us-east-1")]
+    pub s3_region: String,
+    /// What stands before all names in the bucket.
+    #[arg(long, default_value = "")]
+    pub s3_prefix: String,
+    /// What `x-amz-acl` says of what is written, such as public-read; some stores don't know it.
+    #[arg(long)]
+    pub s3_acl: Option<String>,
+}
+
+/// What opens `secrets.age`.
+#[derive(Debug, Args)]
+pub struct UnlockOptions {
+    /// File whose first line is the passphrase of secrets.age.
+    #[arg(long, conflicts_with = "key_file")]
+    pub passphrase_file: Option<PathBuf>,
+    /// File with a secret key of age that opens secrets.age.
+    #[arg(long)]
+    pub key_file: Option<PathBuf>,
+}
+
+/// Which archive, and who must have signed it.
+#[derive(Debug, Args)]
+pub struct ArchiveOptions {
+    /// Folder of the archive.
+    pub folder: PathBuf,
+    /// Public key of whoever must have signed it. Without, anybody may have: compare what is printed with what you were told.
+    #[arg(long)]
+    pub signer: Option<String>,
+}
+
+impl ArchiveOptions {
+    /// The key that `--signer` names.
+    pub fn signer(&self) -> Result<Option<SignerKey>, ArchiveError> {
+        Ok(self.signer.as_deref().map(str::parse).transpose()?)
+    }
+}
+
+/// The text of a small file.
+pub fn read_text(path: &Path) -> Result<String, ArchiveError> {
+    std::fs::read_to_string(path).map_err(ArchiveError::file("read", path))
+}
+
+/// The passphrase in a file.
+pub fn read_passphrase(path: &Path) -> Result<SecretString, ArchiveError> {
+    Ok(secrets::passphrase(&read_text(path)?))
+}
+
+impl UnlockOptions {
+    /// What was given, if anything was.
+    pub fn read(&self) -> Result<Option<Unlock>, ArchiveError> {
+        let Self { passphrase_file, key_file } = self;
+        if let Some(path) = passphrase_file {
+            return Ok(Some(Unlock::Passphrase(read_passphrase(path)?)));
+        }
+        key_file.as_deref().map(|path| Unlock::key(&read_text(path)?)).transpose()
+    }
+}
+
+impl MediaOptions {
+    /// The place that the options name, if they name one.
+    pub fn place(&self) -> Result<Option<MediaPlace>, ArchiveError> {
+        let Self { media, s3_bucket, s3_endpoint, s3_region, s3_prefix, s3_acl } = self;
+        if let Some(folder) = media {
+            return Ok(Some(MediaPlace::Folder(folder.clone())));
+        }
+        let Some(bucket) = s3_bucket else { return Ok(None) };
+        let need = |name: &str| {
+            let missing = || ArchiveError::Given(format!("--s3-bucket is given, and {name} is not in the environment"));
+            std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(missing)
+        };
+        let amazon = || format!("https://s3.{s3_region}.amazonaws.com").parse();
+        let endpoint = s3_endpoint.clone().map_or_else(amazon, Ok);
+        let endpoint = endpoint.map_err(|error: url::ParseError| ArchiveError::Given(format!("--s3-region: {error}")))?;
+        let prefix = s3_prefix.trim_matches('/');
+        Ok(Some(MediaPlace::Bucket(S3Address {
+            endpoint,
+            region: s3_region.clone(),
+            bucket: bucket.clone(),
+            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+            access_key: need("AWS_ACCESS_KEY_ID")?,
+            secret_key: need("AWS_SECRET_ACCESS_KEY")?.into(),
+            acl: s3_acl.clone(),
+        })))
+    }
+}
+
+fn clock() -> SharedClock {
+    Arc::new(SystemClock)
+}
+
+/// A place to read media from.
+pub fn source(place: MediaPlace, handle: &Handle) -> Result<Box<dyn Source>, ArchiveError> {
+    Ok(match place {
+        MediaPlace::Folder(folder) => Box::new(FolderSource::new(folder)),
+        MediaPlace::Bucket(address) => Box::new(S3Source::new(handle, address, clock())?),
+    })
+}
+
+/// A place to write media to.
+pub fn target(place: MediaPlace, handle: &Handle) -> Result<Box<dyn Target>, ArchiveError> {
+    Ok(match place {
+        MediaPlace::Folder(folder) => Box::new(FolderTarget::new(folder)?),
+        MediaPlace::Bucket(address) => Box::new(S3Target::new(handle, address, clock())?),
+    })
+}

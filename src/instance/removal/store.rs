@@ -1,0 +1,83 @@
+//! SQL of removals.
+
+use sqlx::PgConnection;
+
+use super::RemovalRequest;
+use crate::clock::Clock;
+use crate::db::exactly_one;
+use crate::ids::{InstanceId, StaffId};
+
+/// `LOCAL_DOMAIN` of an instance that has ended and is not gone; nobody else changes it until the transaction ends.
+pub(super) async fn lock_ended(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("select domain from instances where id = $1 and intent = 'archived' and released_at is null for update")
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+}
+
+/// What staff have asked for, if they have.
+pub async fn removal_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<RemovalRequest>> {
+    sqlx::query_as(
+        "select removal_reason as reason, removal_requested_at as requested_at, removal_requested_by as requested_by,
+                removal_confirmed_at as confirmed_at, removal_confirmed_by as confirmed_by
+         from instances where id = $1 and removal_requested_at is not null",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn note_removal_request(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    staff: StaffId,
+    reason: &str,
+) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "update instances set removal_reason = $2, removal_requested_at = $3, removal_requested_by = $4
+         where id = $1 and intent = 'archived' and removal_requested_at is null",
+    )
+    .bind(id)
+    .bind(reason)
+    .bind(clock.now())
+    .bind(staff)
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
+}
+
+/// Also a new generation, so that the fleet passes it on.
+pub(super) async fn note_removal_confirmation(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    staff: StaffId,
+) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "update instances set removal_confirmed_at = $2, removal_confirmed_by = $3, generation = generation + 1
+         where id = $1 and intent = 'archived' and removal_requested_at is not null and removal_confirmed_at is null",
+    )
+    .bind(id)
+    .bind(clock.now())
+    .bind(staff)
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
+}
+
+pub(super) async fn forget_removal_request(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "update instances set removal_reason = null, removal_requested_at = null, removal_requested_by = null
+         where id = $1 and removal_requested_at is not null and removal_confirmed_at is null",
+    )
+    .bind(id)
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
+}
+
+/// Gives address and place of a removed instance back. Whether it was one, and was not given back before.
+pub(super) async fn release_removed(conn: &mut PgConnection, clock: &dyn Clock, id: InstanceId) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select finish_removal($1, $2)").bind(id).bind(clock.now()).fetch_one(conn).await
+}
