@@ -5,7 +5,6 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::core::discovery::Scope;
 use kube::{Client, discovery};
-use paddock::demo::rig::Rig;
 use serde_json::{Value, json};
 
 use crate::harness::{chart, turn};
@@ -53,8 +52,8 @@ async fn taken(client: &Client, object: &Value) -> Result<(), String> {
 
 #[tokio::test]
 async fn every_manifest_is_taken_by_the_api_server() {
-    let _turn = turn().await;
-    let client = Rig::shared().await.unwrap().cluster().client().await.unwrap();
+    let turn = turn().await;
+    let client = turn.rig().cluster().client().await.unwrap();
     let (mut refused, mut count) = (Vec::new(), 0_u32);
     for values in all_values() {
         for object in chart::objects(&values) {

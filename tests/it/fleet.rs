@@ -5,24 +5,22 @@ use std::time::Duration;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Client as Kube, ResourceExt as _};
 use paddock::audit::Actor;
-use paddock::demo::rig::Rig;
 use paddock::fleet;
 use paddock::ids::InstanceId;
 use paddock::instance::{self, Intent};
 use paddock::resource::{MastodonInstance, Mode, StepName, crds_yaml, resource_name};
 use serde_json::json;
-use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Start, TestApp, reach_the_rig, turn};
+use crate::harness::{Start, TestApp, Turn, reach_the_rig, turn};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The cluster of a test, on which no operator works.
 struct Sky {
     client: Kube,
-    _turn: MutexGuard<'static, ()>,
+    turn: Turn,
 }
 
 /// A running fleet.
@@ -34,15 +32,15 @@ struct Fleet {
 impl Sky {
     async fn new() -> Self {
         let turn = turn().await;
-        let rig = Rig::shared().await.unwrap();
+        let rig = turn.rig();
         for (_, yaml) in crds_yaml().unwrap() {
             rig.cluster().apply(&yaml).await.unwrap();
         }
-        Self { client: rig.cluster().client().await.unwrap(), _turn: turn }
+        Self { client: rig.cluster().client().await.unwrap(), turn }
     }
 
     async fn fleet(&self, app: &TestApp) -> Fleet {
-        let access = reach_the_rig(app).await;
+        let access = reach_the_rig(app, self.turn.rig()).await;
         let stop = CancellationToken::new();
         let run = fleet::run(app.db.clone(), app.clock.clone(), access, stop.clone());
         Fleet { stop, task: tokio::spawn(async { run.await.unwrap() }) }

@@ -63,8 +63,7 @@ struct Surroundings {
 }
 
 impl Surroundings {
-    async fn new() -> Self {
-        let rig = Rig::shared().await.unwrap();
+    async fn new(rig: &'static Rig) -> Self {
         let client = rig.cluster().client().await.unwrap();
         let dir = rig.dir().join("preflight");
         let settings = StageSettings {
@@ -147,8 +146,8 @@ async fn paddock(args: &[&str], config: &Path) -> (bool, String, String) {
 
 #[tokio::test]
 async fn a_good_cluster_passes_and_each_broken_thing_is_named_with_its_remedy() {
-    let _turn = turn().await;
-    let there = Surroundings::new().await;
+    let turn = turn().await;
+    let there = Surroundings::new(turn.rig()).await;
     there.install_chart().await;
     there.issuer().await;
 

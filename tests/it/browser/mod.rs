@@ -6,7 +6,6 @@ mod program;
 mod window;
 
 use paddock::demo::journey::Journey;
-use paddock::demo::rig::Rig;
 use paddock::demo::stage::{HOSTS_DOMAIN, STAFF_EMAIL, STAFF_PASSWORD, Stage, StageSettings};
 use paddock::resource::{StepName, crds_yaml};
 use thirtyfour::Key;
@@ -20,8 +19,8 @@ const STATES: &str = "return Array.from(document.querySelectorAll('.steps > li')
 
 #[tokio::test]
 async fn from_sign_up_to_a_running_server() -> anyhow::Result<()> {
-    let _turn = turn().await;
-    let rig = Rig::shared().await?;
+    let turn = turn().await;
+    let rig = turn.rig();
     for (_, yaml) in crds_yaml()? {
         rig.cluster().apply(&yaml).await?;
     }

@@ -122,9 +122,9 @@ async fn assert_within_its_place(client: &Client, app: &TestApp, id: InstanceId)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_cluster_away_stops_nothing_elsewhere_and_is_caught_up_when_it_is_back() {
-    let _turn = turn().await;
+    let turn = turn().await;
     let _already = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
-    let north = Rig::shared().await.unwrap();
+    let north = turn.rig();
     let south = Rig::apart("south", |settings| settings).await.unwrap();
     for rig in [north, &south] {
         for (_, yaml) in crds_yaml().unwrap() {

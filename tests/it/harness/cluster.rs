@@ -1,5 +1,5 @@
-//! Whose turn it is at the shared cluster. An operator of one test would repair what another breaks, so tests that run one (or a whole
-//! program) against [`paddock::demo::rig::Rig::shared`] take turns.
+//! Whose turn it is at a cluster. An operator of one test would repair what another breaks, so tests that run one (or a whole program) take
+//! turns at two rigs: such a test waits most of its time, and a third would only make all of them slower on two cores.
 
 use std::path::Path;
 
@@ -10,19 +10,41 @@ use paddock::demo::rig::Rig;
 use paddock::fleet::Access;
 use paddock::resource::MastodonInstance;
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::TestApp;
 
-/// Waits until no other test of this process uses the shared cluster, and keeps it until dropped.
-pub async fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::const_new(());
-    TURN.lock().await
+/// A rig that is a test's own until this is dropped.
+pub struct Turn {
+    rig: &'static Rig,
+    _alone: MutexGuard<'static, ()>,
 }
 
-/// From now on the clusters of the database are the shared one, for a fleet that is given this.
-pub async fn reach_the_rig(app: &TestApp) -> Access {
-    let kubeconfig = Rig::shared().await.unwrap().cluster().kubeconfig();
+impl Turn {
+    /// The rig, to which no other test has an operator.
+    pub fn rig(&self) -> &'static Rig {
+        self.rig
+    }
+}
+
+/// Waits until no other test of this process has one of the rigs.
+pub async fn turn() -> Turn {
+    static FIRST: Mutex<()> = Mutex::const_new(());
+    static SECOND: Mutex<()> = Mutex::const_new(());
+    static RIG: OnceCell<Rig> = OnceCell::const_new();
+    tokio::select! {
+        biased;
+        _alone = FIRST.lock() => Turn { rig: Rig::shared().await.unwrap(), _alone },
+        _alone = SECOND.lock() => {
+            let rig = RIG.get_or_try_init(|| Rig::apart("second", |settings| settings)).await.unwrap();
+            Turn { rig, _alone }
+        }
+    }
+}
+
+/// From now on the clusters of the database are this one, for a fleet that is given this.
+pub async fn reach_the_rig(app: &TestApp, rig: &Rig) -> Access {
+    let kubeconfig = rig.cluster().kubeconfig();
     let name = kubeconfig.file_name().unwrap().to_str().unwrap();
     sqlx::query("update clusters set kubeconfig = $1").bind(name).execute(app.sql()).await.unwrap();
     Access::new(kubeconfig.parent().map(Path::to_path_buf))

@@ -93,7 +93,7 @@ impl Host {
         let turn = turn().await;
         // `RUST_LOG=paddock=debug cargo test … -- --nocapture` shows what the operator does.
         let _already = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
-        let rig = Rig::shared().await.unwrap();
+        let rig = turn.rig();
         for (_, yaml) in crds_yaml().unwrap() {
             rig.cluster().apply(&yaml).await.unwrap();
         }

@@ -48,7 +48,7 @@ async fn a_password_reaches_mastodon_and_is_nowhere_on_the_way() {
     let version = NEWEST.to_string();
     let operator = host.operator_with(settings(&host, "meadow.social", &version)).await;
     let stop = CancellationToken::new();
-    let fleet = fleet::run(app.db.clone(), app.clock.clone(), reach_the_rig(&app).await, stop.clone());
+    let fleet = fleet::run(app.db.clone(), app.clock.clone(), reach_the_rig(&app, host.rig).await, stop.clone());
     let fleet = tokio::spawn(fleet);
     let id = app.paid(&customer, "birds").await.id;
     host.until("the server is ready", async || app.find_instance(id).await.ready_at).await;

@@ -20,7 +20,7 @@ async fn what_staff_confirm_is_removed_and_its_address_and_place_are_free() {
     let operator =
         operator_with(&host, "fuse-of-rows", |settings| settings.address.wildcard_domain = "meadow.social".to_owned()).await;
     let stop = CancellationToken::new();
-    let fleet = fleet::run(app.db.clone(), app.clock.clone(), reach_the_rig(&app).await, stop.clone());
+    let fleet = fleet::run(app.db.clone(), app.clock.clone(), reach_the_rig(&app, host.rig).await, stop.clone());
     let fleet = tokio::spawn(fleet);
     let row = async |id| app.find_instance(id).await;
     let room = async || app.places_left().await;
