@@ -116,7 +116,7 @@ async fn staff_see_what_differs_and_have_everything_compared() {
     assert!(!page.visible_text().contains("difference-"), "{}", page.visible_text());
     assert_eq!(count(&app, "differences where gone_at is null").await, 0);
     assert_eq!(count(&app, "audit_events where action = 'stripe.compared' and actor_kind = 'staff'").await, 1);
-    app.staff_with(Scope::Support).get("/staff/differences").await.is(200);
+    app.sign_in_again(&app.staff_with(Scope::Support)).await.get("/staff/differences").await.is(200);
     // Again: nothing is left.
     let before = count(&app, "differences").await;
     run(&app, &SweepStripe {}).await;

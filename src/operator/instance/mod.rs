@@ -410,8 +410,8 @@ fn pause(first: Duration, failures: u32, longest: Duration) -> Duration {
 }
 
 /// When to come again after an error: nearly at once when somebody was faster, not before something changes when the same would be
-/// refused again (a look every period apart), else after a pause that doubles up to five minutes, or up to one minute when it is
-/// others that can lift what forbids it, without our hearing of it.
+/// refused again (a look every period apart), else after a pause that doubles up to five minutes: up to one when it is others
+/// that can lift what forbids it, without our hearing of it, and up to twenty seconds while the server does not serve yet.
 pub fn after_error(instance: &MastodonInstance, error: &Error, context: &Context) -> Action {
     let name = instance.metadata.name.clone().unwrap_or_default();
     match error.category() {
@@ -427,7 +427,13 @@ pub fn after_error(instance: &MastodonInstance, error: &Error, context: &Context
         }
         Category::Transient if Bug::GivesUp.is_made() => Action::await_change(),
         category @ (Category::Transient | Category::Forbidden) => {
-            let longest = if category == Category::Forbidden { Duration::from_mins(1) } else { Duration::from_mins(5) };
+            let serves = instance.status.as_ref().is_some_and(|status| status.ready_since.is_some());
+            let longest = match (category, serves) {
+                (Category::Forbidden, _) => Duration::from_mins(1),
+                (_, true) => Duration::from_mins(5),
+                // Somebody waits for their first page, and there are few of them at a time.
+                (_, false) => Duration::from_secs(20),
+            };
             let pause = pause(Duration::from_secs(1), context.failed(&name), longest);
             tracing::warn!(instance.name = name, error = %chain(error), pause.seconds = pause.as_secs_f64(), "tries again");
             Action::requeue(pause)

@@ -258,6 +258,9 @@ fn points(folder: &std::path::Path, found: &mut BTreeSet<String>) {
             points(&path, found);
             continue;
         }
+        if path.extension().is_none_or(|ending| ending != "rs") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         if !text.contains("crash::point(") {
             continue;

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Node, ResourceQuota};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use paddock::ids::InstanceId;
-use paddock::resource::{ConditionKind, condition, is_true, namespace_name, resource_name};
+use paddock::resource::{ConditionKind, condition, namespace_name, resource_name};
 use serde_json::json;
 
 use super::Scene;
@@ -52,8 +52,8 @@ async fn a_quota_that_is_used_up_is_told_and_it_goes_on_when_there_is_more() {
 
     raise(&objects, json!({"count/deployments.apps": "20"})).await;
     raise(&pods, json!({"pods": "40"})).await;
-    let ready = scene.until_condition(of_objects, ConditionKind::Ready, "True").await;
-    assert!(!is_true(&ready.status.unwrap().conditions, ConditionKind::Stalled));
+    scene.until_condition(of_objects, ConditionKind::Ready, "True").await;
+    scene.until_condition(of_objects, ConditionKind::Stalled, "False").await;
     scene.until_condition(of_pods, ConditionKind::Ready, "True").await;
     scene.stop().await;
 }
