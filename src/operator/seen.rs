@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kube::ResourceExt;
 use kube::api::{DynamicObject, ObjectMeta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -157,16 +156,18 @@ impl SeenStore {
         true
     }
 
-    /// Forgets an object that is gone; one of the same name that came later stays.
-    pub fn remove(&self, instance: &str, key: &Key, uid: &str) {
+    /// Forgets an object that is gone; one of the same name that came later stays. Returns whether it was known.
+    pub fn remove(&self, instance: &str, key: &Key, uid: &str) -> bool {
         let mut all = self.lock();
-        let Some(objects) = all.get_mut(instance) else { return };
-        if objects.get(key).is_some_and(|seen| seen.uid == uid) {
+        let Some(objects) = all.get_mut(instance) else { return false };
+        let known = objects.get(key).is_some_and(|seen| seen.uid == uid);
+        if known {
             objects.remove(key);
         }
         if objects.is_empty() {
             all.remove(instance);
         }
+        known
     }
 
     /// After a new listing of a kind: forgets what it did not name. Returns the instances that lost something.
@@ -214,11 +215,6 @@ impl Seen {
 /// Whether an object is marked as holding data.
 pub fn holds_data(metadata: &ObjectMeta) -> bool {
     metadata.annotations.as_ref().and_then(|all| all.get(HOLDS_DATA_ANNOTATION)).is_some_and(|mark| mark == "true")
-}
-
-/// The instance that an object belongs to, when it is one of ours.
-pub fn instance_of(object: &impl ResourceExt) -> Option<String> {
-    object.labels().get(INSTANCE_LABEL).cloned()
 }
 
 /// Hash of the fields that we own by server-side apply. What we created otherwise (Secrets) is owned by update and has none.
@@ -423,9 +419,9 @@ mod tests {
         assert_eq!(store.of("a")[&key].ours, 2);
         assert!(store.put("a", key.clone(), seen("u", 13, 3)));
         assert_eq!(store.of("a")[&key].accepted, Some(2), "what we accepted outlives later events");
-        store.remove("a", &key, "older");
+        assert!(!store.remove("a", &key, "older"));
         assert_eq!(store.of("a").len(), 1);
-        store.remove("a", &key, "u");
+        assert!(store.remove("a", &key, "u"));
         assert!(store.of("a").is_empty());
     }
 

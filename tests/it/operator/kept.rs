@@ -1,8 +1,11 @@
 //! Servers that are looked after although something about them was lost: their status, or their release in the catalogue.
 
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Resource;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use paddock::resource::{
-    ConditionKind, InstanceStatus, MastodonInstance, MastodonInstanceSpec, condition, is_true, resource_name,
+    ConditionKind, InstanceStatus, MastodonInstance, MastodonInstanceSpec, condition, is_true, namespace_name, resource_name,
 };
 use serde_json::json;
 
@@ -111,5 +114,70 @@ async fn a_server_whose_release_is_no_longer_offered_is_repaired_and_can_be_susp
     .await;
     host.until("the budget is gone", async || (!host.objects(id).await.contains_key("PodDisruptionBudget/web")).then_some(()))
         .await;
+    operator.stop().await;
+}
+
+/// The databases in a namespace.
+fn clusters(host: &Host, namespace: &str) -> Api<DynamicObject> {
+    let resource = ApiResource {
+        group: "postgresql.cnpg.io".into(),
+        version: "v1".into(),
+        api_version: "postgresql.cnpg.io/v1".into(),
+        kind: "Cluster".into(),
+        plural: "clusters".into(),
+    };
+    Api::namespaced_with(host.client.clone(), namespace, &resource)
+}
+
+/// The same object for another namespace, as a program for backups restores it.
+fn copied<K: Resource>(mut object: K) -> K {
+    let metadata = object.meta_mut();
+    (metadata.namespace, metadata.uid, metadata.resource_version, metadata.managed_fields) = (None, None, None, None);
+    object
+}
+
+#[tokio::test]
+async fn a_copy_of_a_server_beside_it_changes_nothing_and_hides_no_loss() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.settle().await;
+    let writes = operator.writes();
+
+    // With the labels of the original, and other pods.
+    let copy = "forensics-copy";
+    let namespaces: Api<Namespace> = Api::all(host.client.clone());
+    let mut namespace = copied(namespaces.get(&namespace_name(id)).await.unwrap());
+    namespace.metadata.name = Some(copy.into());
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    let original: Api<Deployment> = host.deployments(id);
+    let copies: Api<Deployment> = Api::namespaced(host.client.clone(), copy);
+    let mut web = copied(original.get("web").await.unwrap());
+    web.spec.as_mut().unwrap().replicas = Some(0);
+    copies.create(&PostParams::default(), &web).await.unwrap();
+    let (database, of_copy) = (clusters(&host, &namespace_name(id)), clusters(&host, copy));
+    of_copy.create(&PostParams::default(), &copied(database.get("db-1").await.unwrap())).await.unwrap();
+    operator.settle().await;
+    assert_eq!(operator.writes(), writes, "neither the copy nor the original is written to");
+    assert!(is_true(&host.get(id).await.status.unwrap().conditions, ConditionKind::Ready));
+
+    // What the original loses is missed, whatever the copy has; also by an operator that lists both.
+    original.delete("web", &DeleteParams::default()).await.unwrap();
+    host.until("the Deployment is back", async || {
+        original.get_opt("web").await.unwrap().filter(|web| web.metadata.deletion_timestamp.is_none())
+    })
+    .await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.stop().await;
+    database.delete("db-1", &DeleteParams::default()).await.unwrap();
+    let operator = host.operator().await;
+    let status = host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap();
+    let stalled = condition(&status.conditions, ConditionKind::Stalled).unwrap();
+    assert_eq!(stalled.reason, "DataLost");
+    assert!(stalled.message.contains("Cluster db-1"), "{}", stalled.message);
+    operator.settle().await;
+    assert!(database.get_opt("db-1").await.unwrap().is_none());
+    assert_eq!(copies.get("web").await.unwrap().spec.unwrap().replicas, Some(0), "the copy is nobody's");
     operator.stop().await;
 }
