@@ -156,6 +156,24 @@ impl SeenStore {
         true
     }
 
+    /// Notes that we have deleted an object, which may take a while.
+    pub fn goes(&self, instance: &str, key: &Key, uid: &str) {
+        if let Some(seen) = self.lock().get_mut(instance).and_then(|objects| objects.get_mut(key)).filter(|seen| seen.uid == uid) {
+            seen.deleting = true;
+        }
+    }
+
+    /// What there is of an instance is taken for what we have left there, if all of it is as `holds` wants it.
+    pub fn trust(&self, instance: &str, holds: impl FnOnce(&BTreeMap<Key, Seen>) -> bool) {
+        if let Some(objects) = self.lock().get_mut(instance)
+            && holds(objects)
+        {
+            for seen in objects.values_mut() {
+                seen.accepted = Some(seen.ours);
+            }
+        }
+    }
+
     /// Forgets an object that is gone; one of the same name that came later stays. Returns whether it was known.
     pub fn remove(&self, instance: &str, key: &Key, uid: &str) -> bool {
         let mut all = self.lock();

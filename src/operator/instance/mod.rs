@@ -19,6 +19,7 @@ mod removal;
 mod remove;
 mod render;
 mod status;
+mod trust;
 mod turn;
 mod upgrade;
 mod validate;
@@ -86,6 +87,8 @@ pub struct Context {
 /// What is remembered of an instance between passes. Losing it costs reads, nothing else.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// What was noted in the status before our time has been read.
+    met: bool,
     /// The custom resource as our last write left it, until the watch has caught up.
     newest: Option<Arc<MastodonInstance>>,
     /// The identity.
@@ -158,6 +161,19 @@ impl Context {
                 cached
             }
         })
+    }
+
+    /// The first time that an instance is met: believes what was noted before our time, as far as it still fits.
+    fn meet(&self, name: &str, instance: &MastodonInstance) {
+        if self.with_memory(name, |memory| std::mem::replace(&mut memory.met, true)) {
+            return;
+        }
+        let nothing = InstanceStatus::default();
+        let status = instance.status.as_ref().unwrap_or(&nothing);
+        self.seen.trust(name, |seen| trust::holds(status.applied.as_deref(), seen));
+        let identity = keys::Remembered::recalled(status, &self.vault.sealed_to());
+        let buckets = buckets::Remembered::recalled(status);
+        self.with_memory(name, |memory| (memory.identity, memory.buckets) = (identity, buckets));
     }
 
     /// Counts a pass that failed; returns how many have in a row.
@@ -294,6 +310,7 @@ async fn work(
     let mut next = status::next(observed, &found, now);
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.identity.fingerprint));
     turn.note(&mut next);
+    note_for_the_next(context, valid, observed, &mut next);
     let [before, after] = moments(&observed.status, &next);
     crash::point(before);
     if next.database_initialised {
@@ -308,6 +325,15 @@ async fn work(
     let waits = [closed, failed, progress.wait(), doors.wait(valid), blown.map(|_| removal::BLOWN), look_again, contested];
     let look = period(&context.settings);
     Ok(Action::requeue(waits.into_iter().flatten().min().map_or(look, |wait| wait.min(look))))
+}
+
+/// Notes what spares the operator that comes next from doing it all again to be sure.
+fn note_for_the_next(context: &Context, valid: &Valid<'_>, observed: &Observed, next: &mut InstanceStatus) {
+    next.applied = trust::note(&observed.seen).or_else(|| next.applied.take());
+    context.with_memory(&valid.name, |memory| {
+        next.buckets = memory.buckets.noted(next.buckets.take());
+        next.vault = memory.identity.noted(&context.vault.sealed_to()).or_else(|| next.vault.take());
+    });
 }
 
 /// What is left of other releases, once it looks as if nothing were; `None` where nobody has to know.

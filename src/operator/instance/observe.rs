@@ -35,6 +35,7 @@ pub struct Observed {
 pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result<Observed, Error> {
     let name = cached.metadata.name.clone().unwrap_or_default();
     let mut instance = context.newest(&name, cached);
+    context.meet(&name, &instance);
     let mut seen = context.seen.of(&name);
     let mut lost = Vec::new();
     let namespace = instance_id(&name).map(namespace_name).unwrap_or_default();

@@ -245,6 +245,9 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         upgrade,
         suspended,
         removal,
+        applied,
+        buckets,
+        vault,
     } = observed.status.clone();
     let spec = &observed.instance.spec;
     let generation = observed.instance.metadata.generation.unwrap_or(0);
@@ -265,6 +268,9 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         suspended: pauses.then(|| suspended.unwrap_or_else(|| Suspension::beginning(now))),
         upgrade,
         removal,
+        applied,
+        buckets,
+        vault,
         version,
         database_initialised: database_initialised || fillable.into_iter().all(holds),
         identity_fingerprint,
