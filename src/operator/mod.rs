@@ -15,6 +15,7 @@ pub mod relay;
 mod run;
 pub mod seeded;
 mod seen;
+mod seen_store;
 pub mod settings;
 mod template;
 pub mod vault;

@@ -1,8 +1,5 @@
 //! What we have seen of the objects we wrote: a few numbers for each, so that ten thousand servers fit into memory.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use kube::api::{DynamicObject, ObjectMeta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -121,86 +118,6 @@ pub enum JobState {
         /// Why.
         message: String,
     },
-}
-
-/// All objects of all instances, fed by the watches and by the answers to our own writes.
-#[derive(Debug, Default)]
-pub struct SeenStore(Mutex<HashMap<String, BTreeMap<Key, Seen>>>);
-
-impl SeenStore {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, BTreeMap<Key, Seen>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is known of an instance.
-    pub fn of(&self, instance: &str) -> BTreeMap<Key, Seen> {
-        self.lock().get(instance).cloned().unwrap_or_default()
-    }
-
-    /// Takes note of an object; an older version than the known one is ignored. Returns whether anything we look at changed.
-    pub fn put(&self, instance: &str, key: Key, mut seen: Seen) -> bool {
-        let mut all = self.lock();
-        let objects = all.entry(instance.to_owned()).or_default();
-        if let Some(known) = objects.get(&key) {
-            if known.uid == seen.uid {
-                if seen.resource_version < known.resource_version {
-                    return false;
-                }
-                seen.accepted = seen.accepted.or(known.accepted);
-            }
-            let same = Seen { resource_version: known.resource_version, ..seen.clone() } == *known;
-            objects.insert(key, seen);
-            return !same;
-        }
-        objects.insert(key, seen);
-        true
-    }
-
-    /// Notes that we have deleted an object, which may take a while.
-    pub fn goes(&self, instance: &str, key: &Key, uid: &str) {
-        if let Some(seen) = self.lock().get_mut(instance).and_then(|objects| objects.get_mut(key)).filter(|seen| seen.uid == uid) {
-            seen.deleting = true;
-        }
-    }
-
-    /// What there is of an instance is taken for what we have left there, if all of it is as `holds` wants it.
-    pub fn trust(&self, instance: &str, holds: impl FnOnce(&BTreeMap<Key, Seen>) -> bool) {
-        if let Some(objects) = self.lock().get_mut(instance)
-            && holds(objects)
-        {
-            for seen in objects.values_mut() {
-                seen.accepted = Some(seen.ours);
-            }
-        }
-    }
-
-    /// Forgets an object that is gone; one of the same name that came later stays. Returns whether it was known.
-    pub fn remove(&self, instance: &str, key: &Key, uid: &str) -> bool {
-        let mut all = self.lock();
-        let Some(objects) = all.get_mut(instance) else { return false };
-        let known = objects.get(key).is_some_and(|seen| seen.uid == uid);
-        if known {
-            objects.remove(key);
-        }
-        if objects.is_empty() {
-            all.remove(instance);
-        }
-        known
-    }
-
-    /// After a new listing of a kind: forgets what it did not name. Returns the instances that lost something.
-    pub fn keep_only(&self, within: &dyn Fn(&Key) -> bool, listed: &std::collections::HashSet<String>) -> Vec<String> {
-        let mut touched = Vec::new();
-        self.lock().retain(|instance, objects| {
-            let before = objects.len();
-            objects.retain(|key, seen| !within(key) || listed.contains(&seen.uid));
-            if objects.len() != before {
-                touched.push(instance.clone());
-            }
-            !objects.is_empty()
-        });
-        touched
-    }
 }
 
 impl Seen {
@@ -423,35 +340,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn seen(uid: &str, version: u64, ours: u64) -> Seen {
-        Seen { uid: uid.into(), resource_version: version, ours, applied: Some(7), ..Seen::bare(State::None) }
-    }
-
-    #[test]
-    fn an_old_watch_event_never_hides_our_own_write() {
-        let store = SeenStore::default();
-        let key = (Kind::Service, "web".to_owned());
-        store.put("a", key.clone(), Seen { accepted: Some(2), ..seen("u", 12, 2) });
-        assert!(!store.put("a", key.clone(), seen("u", 11, 1)));
-        assert_eq!(store.of("a")[&key].ours, 2);
-        assert!(store.put("a", key.clone(), seen("u", 13, 3)));
-        assert_eq!(store.of("a")[&key].accepted, Some(2), "what we accepted outlives later events");
-        assert!(!store.remove("a", &key, "older"));
-        assert_eq!(store.of("a").len(), 1);
-        assert!(store.remove("a", &key, "u"));
-        assert!(store.of("a").is_empty());
-    }
-
-    #[test]
-    fn a_new_listing_forgets_what_it_does_not_name() {
-        let store = SeenStore::default();
-        store.put("a", (Kind::Service, "web".into()), seen("one", 1, 1));
-        store.put("a", (Kind::Job, "seed".into()), seen("two", 1, 1));
-        let touched = store.keep_only(&|key| key.0 == Kind::Service, &std::collections::HashSet::new());
-        assert_eq!(touched, ["a"]);
-        assert_eq!(store.of("a").len(), 1);
-    }
 
     #[test]
     fn a_failed_job_says_when_and_why() {

@@ -11,7 +11,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::Value;
 
 use super::kind::{Kind, Watched};
-use super::seen::{Key, MANAGED_BY, MANAGED_BY_LABEL, Seen, SeenStore};
+use super::seen::{Key, MANAGED_BY, MANAGED_BY_LABEL, Seen};
+use super::seen_store::SeenStore;
 use super::settings::Settings;
 use crate::resource::{instance_id, resource_of_namespace};
 

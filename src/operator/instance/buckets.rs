@@ -73,6 +73,12 @@ impl Remembered {
         }
     }
 
+    /// Until when both are known to be there.
+    pub fn until(&self) -> Option<Instant> {
+        let Self { media, backup, failed: _ } = self;
+        media.as_ref().zip(backup.as_ref()).map(|(media, backup)| media.until.min(backup.until))
+    }
+
     /// The same, for the operator after us. What is not known to us stays as it was noted.
     pub fn noted(&self, before: Option<PreparedBuckets>) -> Option<PreparedBuckets> {
         let before = before.unwrap_or_default();

@@ -78,6 +78,11 @@ impl Remembered {
         Self { read, held: (vault.sealed_to == sealed_to).then(|| (vault.secret.clone(), until)), failed: None }
     }
 
+    /// Until when the vault is known to hold it.
+    pub fn until(&self) -> Option<Instant> {
+        self.held.as_ref().map(|(_, until)| *until)
+    }
+
     /// The same, for the operator after us; nothing unless the vault was seen to hold it.
     pub fn noted(&self, sealed_to: &str) -> Option<VaultedIdentity> {
         let (secret, _) = self.held.as_ref()?;

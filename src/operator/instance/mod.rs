@@ -14,6 +14,7 @@ mod keys;
 mod mail;
 mod observe;
 mod progress;
+mod quiet;
 mod reached;
 mod removal;
 mod remove;
@@ -44,6 +45,7 @@ use self::found::Found;
 use self::handover::Doors;
 use self::observe::Observed;
 use self::progress::{Progress, TaskState};
+use self::quiet::{Ground, Quiet};
 use self::status::Stall;
 use self::turn::Turn;
 use self::upgrade::Decision;
@@ -51,7 +53,7 @@ use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
 use super::fuse::Fuse;
 use super::seeded::Bug;
-use super::seen::SeenStore;
+use super::seen_store::SeenStore;
 use super::settings::{Release, Settings};
 use super::vault::Vault;
 use crate::clock::SharedClock;
@@ -97,6 +99,8 @@ pub struct Memory {
     buckets: buckets::Remembered,
     /// What was put right of late.
     contests: Contests,
+    /// The last pass had nothing to do.
+    quiet: Option<Quiet>,
     /// Passes in a row that failed.
     failures: u32,
 }
@@ -176,6 +180,17 @@ impl Context {
         self.with_memory(name, |memory| (memory.identity, memory.buckets) = (identity, buckets));
     }
 
+    /// When nothing that a pass would look at has changed since one that had nothing to do, nothing; else what this one rests on.
+    fn unless_quiet(&self, name: &str, instance: &MastodonInstance) -> Option<Ground> {
+        let ground = Ground::new(instance, self.seen.epoch(name), self.current());
+        self.with_memory(name, |memory| {
+            // Whatever ends this pass early: only one that came to its end says that there is nothing to do.
+            let quiet = memory.quiet.take().filter(|quiet| quiet.lasts(&ground, Instant::now()));
+            memory.quiet = quiet;
+            memory.quiet.is_none().then_some(ground)
+        })
+    }
+
     /// Counts a pass that failed; returns how many have in a row.
     fn failed(&self, name: &str) -> u32 {
         self.with_memory(name, |memory| {
@@ -204,6 +219,9 @@ pub async fn reconcile(instance: Arc<MastodonInstance>, context: Arc<Context>) -
 }
 
 async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Action, Error> {
+    let name = instance.metadata.name.clone().unwrap_or_default();
+    let instance = context.newest(&name, instance);
+    let Some(ground) = context.unless_quiet(&name, &instance) else { return Ok(Action::requeue(period(&context.settings))) };
     let mut observed = observe::observe(context, instance).await?;
     let leaving = observed.instance.metadata.deletion_timestamp.is_some();
     if leaving && !observed.status.database_initialised {
@@ -219,19 +237,18 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
     if !leaving && !remove::is_held(&observed) && !Bug::ForgetsToHold.is_made() {
         remove::hold(context, &observed, true).await?;
         crash::point("operator.held");
-        let name = observed.instance.metadata.name.clone().unwrap_or_default();
         observed.instance = context.newest(&name, Arc::clone(&observed.instance));
     }
     if !observed.lost.is_empty() {
         return stall(context, &observed, data_lost(&observed.lost)).await;
     }
     let instance = Arc::clone(&observed.instance);
-    let settings = context.current();
+    let settings = ground.settings();
     let valid = match validate(&settings, &instance, &observed.status, &observed.seen) {
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };
-    Box::pin(work(context, valid, &mut observed, Circumstances { leaving, blown })).await
+    Box::pin(work(context, valid, &mut observed, Circumstances { leaving, blown, ground })).await
 }
 
 /// What else is to be known in a pass.
@@ -240,6 +257,8 @@ struct Circumstances {
     leaving: bool,
     /// Since when a removal that is wanted waits for the fuse.
     blown: Option<DateTime<Utc>>,
+    /// What the pass rests on.
+    ground: Ground,
 }
 
 /// The pass over an instance that we can bring about.
@@ -288,7 +307,7 @@ async fn work(
     found.extend(turn.finding(&observed.status.conditions, &progress, left.as_deref()));
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
-    let Circumstances { leaving, blown } = circumstances;
+    let Circumstances { leaving, blown, ground } = circumstances;
     let stalled = match (refused, blown, &contested) {
         (Some(refused), _, _) => Some(refused),
         (None, Some(since), _) => {
@@ -323,8 +342,14 @@ async fn work(
     let failed = matches!(foundation.bucket, buckets::BucketState::Unavailable(_)).then_some(buckets::PAUSE);
     let contested = contested.map(|(_, wait)| wait);
     let waits = [closed, failed, progress.wait(), doors.wait(valid), blown.map(|_| removal::BLOWN), look_again, contested];
-    let look = period(&context.settings);
-    Ok(Action::requeue(waits.into_iter().flatten().min().map_or(look, |wait| wait.min(look))))
+    let (wait, look) = (waits.into_iter().flatten().min(), period(&context.settings));
+    if wait.is_none() && !leaving && valid.under_way.is_none() && observe::is_whole(&observed.seen) {
+        context.with_memory(&valid.name, |memory| {
+            let until = memory.buckets.until().zip(memory.identity.until()).map(|(buckets, vault)| buckets.min(vault));
+            memory.quiet = until.map(|until| Quiet::new(ground, until));
+        });
+    }
+    Ok(Action::requeue(wait.map_or(look, |wait| wait.min(look))))
 }
 
 /// Notes what spares the operator that comes next from doing it all again to be sure.

@@ -77,6 +77,11 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
     Ok(Observed { instance, status, seen, lost })
 }
 
+/// Whether all that holds data was seen, so that nothing has to be asked about it.
+pub fn is_whole(seen: &BTreeMap<Key, Seen>) -> bool {
+    DATA.into_iter().all(|(kind, name)| seen.contains_key(&(kind, name.to_owned())))
+}
+
 /// Whether the namespace, as it is right now, is marked as holding data.
 async fn namespace_is_marked(context: &Context, namespace: &str) -> Result<bool, Error> {
     let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &Kind::Namespace.resource());

@@ -192,3 +192,37 @@ async fn what_was_changed_while_nobody_operated_is_put_right_and_nothing_else() 
     assert_eq!(operator.written(), Vec::<String>::new());
     operator.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_at_rest_is_left_alone_until_anything_of_it_changes() {
+    let host = Host::new().await;
+    let mut settings = host.settings();
+    settings.look_seconds = 1;
+    let operator = host.operator_with(settings).await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.settle().await;
+    let writes = operator.writes();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(operator.writes(), writes, "several looks later");
+    // An object, twice the same one, and what it should be: each time it is seen that something is to be done.
+    for _ in 0..2 {
+        let edited = Patch::Merge(json!({"spec": {"podSelector": {"matchLabels": {"paddock.test": "nobody"}}}}));
+        let policies = api(&host, id, "NetworkPolicy");
+        policies.patch("default-deny", &PatchParams::default(), &edited).await.unwrap();
+        host.until("it is put right", async || {
+            let policy = policies.get("default-deny").await.unwrap();
+            policy.data["spec"]["podSelector"].get("matchLabels").is_none().then_some(())
+        })
+        .await;
+        operator.settle().await;
+    }
+    let more = json!({"spec": {"size": {"streaming": {"memoryMib": 222}}}});
+    host.instances().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&more)).await.unwrap();
+    host.until("it has more memory", async || {
+        let streaming = host.deployments(id).get("streaming").await.unwrap();
+        serde_json::to_string(&streaming.spec).unwrap().contains("222Mi").then_some(())
+    })
+    .await;
+    operator.stop().await;
+}
