@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lifecycle::{Removal, RemovalProgress, Suspension, Upgrade};
-use super::notes::{PreparedBuckets, VaultedIdentity};
+use super::notes::{DataObjects, PreparedBuckets, VaultedIdentity};
 use super::sealed::Sealed;
 use super::steps::Step;
 
@@ -313,4 +313,7 @@ pub struct InstanceStatus {
     /// The identity, as the vault was last seen to hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vault: Option<VaultedIdentity>,
+    /// What was filled, from when it was filled on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataObjects>,
 }

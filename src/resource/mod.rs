@@ -28,7 +28,7 @@ pub use instance::{
 };
 pub use lifecycle::{PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
 pub use names::{instance_id, namespace_name, resource_name, resource_of_namespace, run_id, run_name};
-pub use notes::{PreparedBucket, PreparedBuckets, VaultedIdentity};
+pub use notes::{DataObjects, PreparedBucket, PreparedBuckets, VaultedIdentity};
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
 pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};
 pub use steps::{Step, StepName, instant, steps, time};

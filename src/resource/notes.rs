@@ -20,18 +20,28 @@ pub struct PreparedBuckets {
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PreparedBucket {
-    /// UID of the Secret that holds the key. It is immutable.
+    /// UID of the immutable Secret that holds the key; empty once the bucket is missed.
     pub secret: String,
     /// How many bytes it may hold, where that has a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<u64>,
 }
 
+/// What holds data, by UID. Whatever has the same name and another UID is another one, which holds others' data or none.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DataObjects {
+    /// The database's Cluster.
+    pub database: String,
+    /// Valkey's volume.
+    pub cache: String,
+}
+
 /// An identity that the vault was seen to hold.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultedIdentity {
-    /// UID of the Secret that holds the same. It is immutable.
+    /// UID of the immutable Secret that holds the same.
     pub secret: String,
     /// The public keys that it is sealed to.
     pub sealed_to: String,

@@ -176,11 +176,15 @@ async fn bucket(
     }
     let look = Look { uid, purpose: bucket.purpose, until: Instant::now() + LOOK };
     let filled = observed.status.database_initialised;
+    let was_there = observed.status.buckets.as_ref().is_some_and(|noted| noted.backup.is_some());
     if looked.is_some() || filled {
         let exists = context.buckets.exists(bucket.name).await?;
-        // A server that is older than these buckets has just been given the key of one that is still to be made.
-        let to_be_made = matches!(which, Which::Backup) && fresh.is_some();
+        // A server that is older than these buckets has just been given the key of one that is still to be made. One that was there
+        // once is lost, whatever becomes of its Secret.
+        let to_be_made = matches!(which, Which::Backup) && fresh.is_some() && !was_there;
         if !exists && filled && !to_be_made {
+            // Should it come back, it is prepared again.
+            remember(Some(Look { uid: String::new(), until: Instant::now(), ..look }));
             return Ok(BucketState::Lost(bucket.name.to_owned()));
         }
         if exists && looked.is_some() {

@@ -23,6 +23,7 @@ use super::build::{self, names};
 use super::found::{Made, content, made_once};
 use super::identity::Identity;
 use super::observe::Observed;
+use super::remove::Lost;
 use super::status::Stall;
 use super::validate::Valid;
 use super::{Context, data_lost};
@@ -113,7 +114,8 @@ async fn look(context: &Context, valid: &Valid<'_>, observed: &Observed) -> Resu
             return Ok(Identified::Waits(why));
         }
         let Some(identity) = chosen(context, valid, observed).await? else {
-            return Ok(Identified::Stalled(data_lost(&[format!("Secret {}", names::IDENTITY)])));
+            let lost = Lost { kind: Kind::Secret, name: names::IDENTITY, replaced: false };
+            return Ok(Identified::Stalled(data_lost(&[lost])));
         };
         made_once(context, valid, observed, names::IDENTITY, || build::identity_secret(valid, &identity)).await?
     };

@@ -46,6 +46,7 @@ use self::handover::Doors;
 use self::observe::Observed;
 use self::progress::{Progress, TaskState};
 use self::quiet::{Ground, Quiet};
+use self::remove::Lost;
 use self::status::Stall;
 use self::turn::Turn;
 use self::upgrade::Decision;
@@ -352,8 +353,11 @@ async fn work(
     Ok(Action::requeue(wait.map_or(look, |wait| wait.min(look))))
 }
 
-/// Notes what spares the operator that comes next from doing it all again to be sure.
+/// Notes what spares the operator that comes next from doing it all again to be sure; and what was filled, so that no other is taken for it.
 fn note_for_the_next(context: &Context, valid: &Valid<'_>, observed: &Observed, next: &mut InstanceStatus) {
+    if next.database_initialised && next.data.is_none() {
+        next.data = observe::data(&observed.seen);
+    }
     next.applied = trust::note(&observed.seen).or_else(|| next.applied.take());
     context.with_memory(&valid.name, |memory| {
         next.buckets = memory.buckets.noted(next.buckets.take());
@@ -430,10 +434,9 @@ async fn wait_for_vault(context: &Context, observed: &Observed, why: &str) -> Re
     Ok(Action::requeue(keys::PAUSE))
 }
 
-fn data_lost(lost: &[String]) -> Stall {
+fn data_lost(lost: &[Lost]) -> Stall {
     let message = remove::in_words(lost);
-    let mut also: Vec<Finding> =
-        lost.iter().map(|lost| Finding::fails(remove::condition_of(lost), "DataLost", format!("{lost} is gone"))).collect();
+    let mut also: Vec<Finding> = lost.iter().map(|lost| Finding::fails(lost.condition(), "DataLost", lost.to_string())).collect();
     also.push(Finding::fails(ConditionKind::Ready, "DataLost", message.clone()));
     Stall { reason: "DataLost", message, also }
 }

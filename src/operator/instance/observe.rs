@@ -7,11 +7,12 @@ use kube::api::{Api, DynamicObject};
 
 use super::Context;
 use super::build::names;
+use super::remove::Lost;
 use super::upgrade;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, holds_data};
-use crate::resource::{InstanceStatus, MastodonInstance, instance_id, namespace_name};
+use crate::resource::{DataObjects, InstanceStatus, MastodonInstance, instance_id, namespace_name};
 
 /// What holds data, and may be made only once.
 const DATA: [(Kind, &str); 3] =
@@ -27,8 +28,8 @@ pub struct Observed {
     pub status: InstanceStatus,
     /// Our objects.
     pub seen: BTreeMap<Key, Seen>,
-    /// What held data and is gone, in words; empty before the first start. Never the identity, which can be put back.
-    pub lost: Vec<String>,
+    /// What held data and is not there any more; empty before the first start. Never the identity, which can be put back.
+    pub lost: Vec<Lost>,
 }
 
 /// Looks.
@@ -40,8 +41,10 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
     let mut lost = Vec::new();
     let namespace = instance_id(&name).map(namespace_name).unwrap_or_default();
     let mut marked = seen.get(&(Kind::Namespace, namespace.clone())).is_some_and(|seen| seen.holds_data);
-    let missing: Vec<_> = DATA.into_iter().filter(|(kind, name)| !seen.contains_key(&(*kind, (*name).to_owned()))).collect();
-    if !missing.is_empty() {
+    let recorded = |instance: &MastodonInstance| instance.status.as_ref().and_then(|status| status.data.clone());
+    let data = recorded(&instance);
+    let doubtful: Vec<_> = DATA.into_iter().filter(|(kind, name)| !is_the_one(&seen, *kind, name, data.as_ref())).collect();
+    if !doubtful.is_empty() {
         // Whether these may be made is decided by the status as it is, not as we remember it: another operator may have begun.
         let live = context.instances.get_opt(&name).await.map_err(Error::kube("read the MastodonInstance"))?;
         if let Some(live) = live {
@@ -50,19 +53,26 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
         // Namespace and status may both be gone, with a cluster that was lost. The fleet's rows know better.
         marked = marked || instance.spec.holds_data || namespace_is_marked(context, &namespace).await?;
         let initialised = marked || instance.status.as_ref().is_some_and(|status| status.database_initialised);
-        for (kind, object) in missing.into_iter().filter(|_| initialised) {
-            let what = format!("{} {object}", kind.as_str());
-            // A watch may be behind: only the API server can say that something is gone.
+        let data = recorded(&instance);
+        for (kind, name) in doubtful.into_iter().filter(|_| initialised) {
+            // A watch may be behind: only the API server can say that something is gone, or is another one.
             let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &kind.resource());
-            match api.get_metadata(object).await {
+            match api.get_metadata(name).await {
                 Ok(found) => {
                     let found = Seen::of(kind, &found.metadata, &serde_json::Value::Null, &context.settings.field_manager);
-                    seen.insert((kind, object.to_owned()), found);
+                    // What was seen of it tells more, if it is the same.
+                    let key = (kind, name.to_owned());
+                    if seen.get(&key).is_none_or(|seen| seen.uid != found.uid) {
+                        seen.insert(key, found);
+                    }
+                    if !is_the_one(&seen, kind, name, data.as_ref()) {
+                        lost.push(Lost { kind, name, replaced: true });
+                    }
                 }
                 // The vault has it.
                 Err(error) if is_missing(&error) && kind == Kind::Secret => {}
-                Err(error) if is_missing(&error) => lost.push(what),
-                Err(error) => return Err(Error::kube(format!("look for {what}"))(error)),
+                Err(error) if is_missing(&error) => lost.push(Lost { kind, name, replaced: false }),
+                Err(error) => return Err(Error::kube(format!("look for {} {name}", kind.as_str()))(error)),
             }
         }
     }
@@ -77,6 +87,23 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
     Ok(Observed { instance, status, seen, lost })
 }
 
+/// Whether what was seen under this name is there and, where that is known, the one that was filled.
+fn is_the_one(seen: &BTreeMap<Key, Seen>, kind: Kind, name: &str, data: Option<&DataObjects>) -> bool {
+    let Some(found) = seen.get(&(kind, name.to_owned())) else { return false };
+    let filled = data.and_then(|DataObjects { database, cache }| match name {
+        names::DATABASE => Some(database),
+        names::CACHE => Some(cache),
+        _ => None,
+    });
+    filled.is_none_or(|uid| *uid == found.uid)
+}
+
+/// What is filled, or about to be, once it is there.
+pub fn data(seen: &BTreeMap<Key, Seen>) -> Option<DataObjects> {
+    let uid = |kind, name: &str| seen.get(&(kind, name.to_owned())).map(|seen| seen.uid.clone());
+    Some(DataObjects { database: uid(Kind::Cluster, names::DATABASE)?, cache: uid(Kind::PersistentVolumeClaim, names::CACHE)? })
+}
+
 /// Whether all that holds data was seen, so that nothing has to be asked about it.
 pub fn is_whole(seen: &BTreeMap<Key, Seen>) -> bool {
     DATA.into_iter().all(|(kind, name)| seen.contains_key(&(kind, name.to_owned())))
@@ -89,5 +116,30 @@ async fn namespace_is_marked(context: &Context, namespace: &str) -> Result<bool,
         Ok(live) => Ok(holds_data(&live.metadata)),
         Err(error) if is_missing(&error) => Ok(false),
         Err(error) => Err(Error::kube("look for the namespace")(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::seen::State;
+
+    #[test]
+    fn what_has_the_name_and_another_uid_is_another_one() {
+        let object = |kind, name: &str, uid: &str| ((kind, name.to_owned()), Seen { uid: uid.into(), ..Seen::bare(State::None) });
+        let of = |database: &str| {
+            let cache = object(Kind::PersistentVolumeClaim, names::CACHE, "c");
+            BTreeMap::from([object(Kind::Cluster, names::DATABASE, database), cache, object(Kind::Secret, names::IDENTITY, "i")])
+        };
+        let recorded = data(&of("d"));
+        assert_eq!(recorded, Some(DataObjects { database: "d".into(), cache: "c".into() }));
+        assert_eq!(data(&BTreeMap::new()), None);
+        let wrong = |seen: &BTreeMap<Key, Seen>, data: Option<&DataObjects>| -> Vec<&str> {
+            DATA.into_iter().filter(|(kind, name)| !is_the_one(seen, *kind, name, data)).map(|(_, name)| name).collect()
+        };
+        assert_eq!(wrong(&of("d"), recorded.as_ref()), Vec::<&str>::new());
+        assert_eq!(wrong(&of("later"), recorded.as_ref()), ["db-1"]);
+        assert_eq!(wrong(&of("later"), None), Vec::<&str>::new(), "nothing is recorded of what is older than records");
+        assert_eq!(wrong(&BTreeMap::new(), recorded.as_ref()).len(), 3);
     }
 }

@@ -2,14 +2,16 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::Resource;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Resource, ResourceExt as _};
+use paddock::demo::rig::REGION;
 use paddock::resource::{
     ConditionKind, InstanceStatus, MastodonInstance, MastodonInstanceSpec, condition, is_true, namespace_name, resource_name,
 };
 use serde_json::json;
 
 use super::Host;
+use crate::harness::S3Client;
 
 #[tokio::test]
 async fn a_restored_resource_without_status_never_costs_the_data() {
@@ -179,5 +181,77 @@ async fn a_copy_of_a_server_beside_it_changes_nothing_and_hides_no_loss() {
     operator.settle().await;
     assert!(database.get_opt("db-1").await.unwrap().is_none());
     assert_eq!(copies.get("web").await.unwrap().spec.unwrap().replicas, Some(0), "the copy is nobody's");
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn another_database_of_the_same_name_is_not_taken_for_the_one_that_was_filled() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    let status = host.until_condition(id, ConditionKind::Ready, "True").await.status.unwrap();
+    let database = clusters(&host, &namespace_name(id));
+    let first = database.get("db-1").await.unwrap();
+    assert_eq!(status.data.map(|data| data.database), first.uid());
+    operator.settle().await;
+    operator.stop().await;
+    database.delete("db-1", &DeleteParams::default()).await.unwrap();
+    host.until("it is gone", async || database.get_opt("db-1").await.unwrap().is_none().then_some(())).await;
+    let second = database.create(&PostParams::default(), &copied(first)).await.unwrap();
+
+    let operator = host.operator().await;
+    let status = host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap();
+    let stalled = condition(&status.conditions, ConditionKind::Stalled).unwrap();
+    assert_eq!(stalled.reason, "DataLost");
+    assert!(stalled.message.starts_with("Cluster db-1 was replaced by another"), "{}", stalled.message);
+    assert!(!is_true(&status.conditions, ConditionKind::Ready));
+    operator.settle().await;
+    assert!(operator.written().iter().all(|path| !path.contains("/clusters/")), "it is not adopted");
+
+    // Whoever has restored it by hand says so.
+    let accepted = Patch::Merge(json!({"status": {"data": null}}));
+    host.instances().patch_status(&resource_name(id), &PatchParams::default(), &accepted).await.unwrap();
+    let status = host.until_condition(id, ConditionKind::Ready, "True").await.status.unwrap();
+    assert!(!is_true(&status.conditions, ConditionKind::Stalled));
+    assert_eq!(status.data.map(|data| data.database), second.uid());
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_backup_bucket_that_was_there_is_not_made_anew_with_its_key() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.settle().await;
+    let (bucket, root) = (format!("/{}-backup", namespace_name(id)), host.root());
+    assert_eq!(root.status("DELETE", &bucket, "").await, 204);
+    host.secrets(id).delete("mastodon-backup", &DeleteParams::default()).await.unwrap();
+    let lost = async || {
+        let status = host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap();
+        let stalled = condition(&status.conditions, ConditionKind::Stalled).unwrap().clone();
+        assert_eq!(stalled.reason, "DataLost");
+        assert!(stalled.message.contains(&bucket[1..]), "{}", stalled.message);
+    };
+    lost().await;
+    operator.settle().await;
+    assert_eq!(root.status("HEAD", &bucket, "").await, 404);
+    // Nor by an operator that has just been started.
+    operator.stop().await;
+    let operator = host.operator().await;
+    operator.settle().await;
+    lost().await;
+    assert_eq!(root.status("HEAD", &bucket, "").await, 404);
+
+    // One that somebody makes by hand is prepared for the key.
+    assert_eq!(root.status("PUT", &bucket, "").await, 200);
+    let nudge = Patch::Merge(json!({"metadata": {"annotations": {"paddock.test/nudge": "1"}}}));
+    host.instances().patch(&resource_name(id), &PatchParams::default(), &nudge).await.unwrap();
+    host.until_condition(id, ConditionKind::Stalled, "False").await;
+    let data = host.secrets(id).get("mastodon-backup").await.unwrap().data.unwrap();
+    let text = |name: &str| String::from_utf8(data[name].0.clone()).unwrap();
+    let (access, secret) = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"));
+    let server = S3Client::new(host.rig.s3().endpoint(), REGION, &access, &secret);
+    assert_eq!(server.status("PUT", &format!("{bucket}/one"), "1").await, 200);
     operator.stop().await;
 }

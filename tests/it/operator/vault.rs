@@ -62,7 +62,7 @@ impl Host {
     }
 
     /// Somebody with all rights in the object store.
-    fn root(&self) -> S3Client {
+    pub fn root(&self) -> S3Client {
         let (access, secret) = self.rig.s3().root_credentials();
         S3Client::new(self.rig.s3().endpoint(), REGION, access, secret)
     }
