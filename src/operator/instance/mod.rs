@@ -131,7 +131,7 @@ impl Context {
     }
 
     /// What the operator was told, with the releases as they are known now.
-    fn current(&self) -> Arc<Settings> {
+    pub fn current(&self) -> Arc<Settings> {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

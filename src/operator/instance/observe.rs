@@ -80,7 +80,7 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
     status.database_initialised |= marked;
     if status.database_initialised
         && status.version.is_none()
-        && let Some((version, on_its_way)) = upgrade::recover(&context.settings, &seen, context.clock.now())
+        && let Some((version, on_its_way)) = upgrade::recover(&context.current(), &seen, context.clock.now())
     {
         (status.version, status.upgrade) = (Some(version), on_its_way);
     }

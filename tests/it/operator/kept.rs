@@ -1,12 +1,13 @@
 //! Servers that are looked after although something about them was lost: their status, or their release in the catalogue.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Resource, ResourceExt as _};
 use paddock::demo::rig::REGION;
 use paddock::resource::{
-    ConditionKind, InstanceStatus, MastodonInstance, MastodonInstanceSpec, condition, is_true, namespace_name, resource_name,
+    CATALOGUE_NAME, ConditionKind, InstanceStatus, MastodonInstance, MastodonInstanceSpec, condition, is_true, namespace_name,
+    resource_name,
 };
 use serde_json::json;
 
@@ -254,4 +255,34 @@ async fn a_backup_bucket_that_was_there_is_not_made_anew_with_its_key() {
     let server = S3Client::new(host.rig.s3().endpoint(), REGION, &access, &secret);
     assert_eq!(server.status("PUT", &format!("{bucket}/one"), "1").await, 200);
     operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_release_that_only_the_fleet_has_published_is_known_without_a_status() {
+    let host = Host::new().await;
+    let mut settings = host.settings();
+    let entry = |(version, release): (&String, &paddock::operator::settings::Release)| {
+        let entry = json!({"web": release.web, "streaming": release.streaming, "minFrom": release.min_from.to_string()});
+        (version.clone(), entry.to_string())
+    };
+    let mut map = ConfigMap { data: Some(settings.releases.iter().map(entry).collect()), ..ConfigMap::default() };
+    map.metadata.name = Some(CATALOGUE_NAME.into());
+    let maps: Api<ConfigMap> = Api::namespaced(host.client.clone(), "paddock");
+    maps.create(&PostParams::default(), &map).await.unwrap();
+    // What the operator was started with is older.
+    settings.releases.retain(|version, _| version == "4.5.19");
+    let operator = host.operator_with(settings.clone()).await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.settle().await;
+    operator.stop().await;
+
+    let lost = Patch::Merge(json!({"status": null}));
+    host.instances().patch_status(&resource_name(id), &PatchParams::default(), &lost).await.unwrap();
+    let operator = host.operator_with(settings).await;
+    let status = host.until_condition(id, ConditionKind::Ready, "True").await.status.unwrap();
+    assert_eq!(status.version.as_deref(), Some("4.5.20"));
+    assert!(!is_true(&status.conditions, ConditionKind::Stalled));
+    operator.stop().await;
+    maps.delete(CATALOGUE_NAME, &DeleteParams::default()).await.unwrap();
 }
