@@ -41,6 +41,8 @@ pub struct Seen {
     pub holds_data: bool,
     /// The image that runs in its pods, as far as we have put it there.
     pub image: Option<String>,
+    /// The storage class of a volume, as far as we have put it there. It can't be changed.
+    pub class: Option<String>,
     /// What its status tells.
     pub state: State,
 }
@@ -136,6 +138,7 @@ impl Seen {
             deleting: metadata.deletion_timestamp.is_some(),
             holds_data: holds_data(metadata),
             image: template::image(kind, metadata, data, field_manager),
+            class: class(kind, metadata, data, field_manager),
             state: state(kind, metadata, data),
         }
     }
@@ -167,6 +170,13 @@ pub fn our_fields<'a>(metadata: &'a ObjectMeta, field_manager: &str) -> Option<&
             && entry.subresource.is_none()
     });
     entry.and_then(|entry| entry.fields_v1.as_ref()).map(|fields| &fields.0)
+}
+
+fn class(kind: Kind, metadata: &ObjectMeta, data: &Value, field_manager: &str) -> Option<String> {
+    let Kind::PersistentVolumeClaim = kind else { return None };
+    // Where nothing was asked for, the API server fills in the cluster's default.
+    let ours = our_fields(metadata, field_manager)?["f:spec"]["f:storageClassName"].is_object();
+    data["spec"]["storageClassName"].as_str().filter(|_| ours).map(str::to_owned)
 }
 
 /// A hash that stays the same over restarts and releases: the first 64 bits of SHA-256 over the JSON text, whose keys are sorted.
@@ -330,6 +340,7 @@ impl Seen {
             deleting: false,
             holds_data: false,
             image: None,
+            class: None,
             state,
         }
     }
@@ -357,6 +368,19 @@ mod tests {
         assert_eq!(of(json!({"phase": "completed"})), JobState::Done);
         let failed = json!({"phase": "failed", "error": "no room", "stoppedAt": "1970-01-01T00:00:09Z"});
         assert_eq!(of(failed), JobState::Failed { at: 9, message: "no room".into() });
+    }
+
+    #[test]
+    fn a_class_that_the_cluster_has_filled_in_is_not_ours() {
+        let metadata = |fields: Value| -> ObjectMeta {
+            let entry = json!({"manager": "paddock", "operation": "Apply", "fieldsV1": {"f:spec": fields}});
+            serde_json::from_value(json!({"name": "cache", "managedFields": [entry]})).unwrap()
+        };
+        let data = json!({"spec": {"storageClassName": "fast"}});
+        let of = |kind, fields| class(kind, &metadata(fields), &data, "paddock");
+        assert_eq!(of(Kind::PersistentVolumeClaim, json!({"f:storageClassName": {}})).as_deref(), Some("fast"));
+        assert_eq!(of(Kind::PersistentVolumeClaim, json!({"f:resources": {}})), None);
+        assert_eq!(of(Kind::Cluster, json!({"f:storageClassName": {}})), None);
     }
 
     #[test]

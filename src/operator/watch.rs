@@ -36,15 +36,14 @@ pub type Wakes = BoxStream<'static, Wake>;
 pub struct Notes {
     store: Arc<SeenStore>,
     field_manager: String,
-    /// The namespace of who answers for paused servers.
-    park: Option<String>,
+    /// The namespace of who answers for paused servers, or did.
+    park: String,
 }
 
 impl Notes {
     /// Into this store.
     pub fn new(store: Arc<SeenStore>, settings: &Settings) -> Self {
-        let park = settings.park.as_ref().map(|park| park.namespace.clone());
-        Self { store, field_manager: settings.field_manager.clone(), park }
+        Self { store, field_manager: settings.field_manager.clone(), park: settings.park_namespace().to_owned() }
     }
 
     /// The server whose object this is, by where it is: in the server's namespace, or in that of who answers for paused ones, called
@@ -55,9 +54,7 @@ impl Notes {
         match (kind, namespace) {
             (Kind::Namespace, _) => resource_of_namespace(name),
             (_, None) => None,
-            (Kind::HttpRoute, Some(namespace)) if self.park.as_deref() == Some(namespace) => {
-                instance_id(name).map(|_| name.to_owned())
-            }
+            (Kind::HttpRoute, Some(namespace)) if self.park == namespace => instance_id(name).map(|_| name.to_owned()),
             (_, Some(namespace)) => resource_of_namespace(namespace),
         }
     }
@@ -176,9 +173,7 @@ mod tests {
     }
 
     fn notes() -> Notes {
-        let mut settings = settings();
-        settings.park = Some(serde_json::from_value(json!({"namespace": "paddock", "service": "park", "port": 80})).unwrap());
-        Notes::new(Arc::default(), &settings)
+        Notes::new(Arc::default(), &settings())
     }
 
     /// Whom these events wake.
@@ -216,6 +211,11 @@ mod tests {
 
     #[test]
     fn a_route_for_a_paused_server_is_known_by_its_own_name() {
+        let mut settings = settings();
+        settings.park = Some(serde_json::from_value(json!({"namespace": "gate", "service": "park", "port": 80})).unwrap());
+        let elsewhere = Notes::new(Arc::default(), &settings);
+        assert_eq!(elsewhere.home(Kind::HttpRoute, &object("gate", SERVER, "u").metadata).as_deref(), Some(SERVER));
+        // Where nobody answers any more, who did was in the operator's own namespace.
         let notes = notes();
         let home = |kind, namespace: &str, name: &str| notes.home(kind, &object(namespace, name, "u").metadata);
         assert_eq!(home(Kind::HttpRoute, "paddock", SERVER).as_deref(), Some(SERVER));

@@ -224,8 +224,7 @@ async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: 
         if !goes || seen.deleting {
             continue;
         }
-        let park = valid.settings.park.as_ref().filter(|_| is_park_route);
-        let namespace = park.map_or(&valid.namespace, |park| &park.namespace);
+        let namespace = if is_park_route { valid.settings.park_namespace() } else { valid.namespace.as_str() };
         let exactly = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
         remove::delete_exactly(context, *kind, Some(namespace), name, exactly).await?;
         context.seen.goes(&valid.name, key, &seen.uid);
