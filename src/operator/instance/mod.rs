@@ -243,6 +243,9 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
     if !observed.lost.is_empty() {
         return stall(context, &observed, data_lost(&observed.lost)).await;
     }
+    if observed.nameless {
+        return stall(context, &observed, Stall::new("ReleaseUnknown", nameless(&observed))).await;
+    }
     let instance = Arc::clone(&observed.instance);
     let settings = ground.settings();
     let valid = match validate(&settings, &instance, &observed.status, &observed.seen) {
@@ -439,6 +442,15 @@ fn data_lost(lost: &[Lost]) -> Stall {
     let mut also: Vec<Finding> = lost.iter().map(|lost| Finding::fails(lost.condition(), "DataLost", lost.to_string())).collect();
     also.push(Finding::fails(ConditionKind::Ready, "DataLost", message.clone()));
     Stall { reason: "DataLost", message, also }
+}
+
+/// What a person is told of a filled server of which nobody knows what runs in it.
+fn nameless(observed: &Observed) -> String {
+    format!(
+        "the status of this server is lost, and so are its Deployments and Jobs: nothing tells which release its tables are of, and those          of {} would be made over them, without a backup. Say which it is, and it goes on: kubectl patch mastodoninstance {}          --subresource=status --type=merge -p '{{\"status\":{{\"version\":\"4.5.20\"}}}}'",
+        observed.instance.spec.version,
+        observed.instance.metadata.name.as_deref().unwrap_or_default(),
+    )
 }
 
 /// What is said about an instance whose pass has crashed. Others go on, and it is tried again.

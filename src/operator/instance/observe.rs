@@ -30,6 +30,8 @@ pub struct Observed {
     pub seen: BTreeMap<Key, Seen>,
     /// What held data and is not there any more; empty before the first start. Never the identity, which can be put back.
     pub lost: Vec<Lost>,
+    /// It was filled, its status is lost, and nothing tells of which release its tables are.
+    pub nameless: bool,
 }
 
 /// Looks.
@@ -57,9 +59,9 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
         for (kind, name) in doubtful.into_iter().filter(|_| initialised) {
             // A watch may be behind: only the API server can say that something is gone, or is another one.
             let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &kind.resource());
-            match api.get_metadata(name).await {
+            match api.get(name).await {
                 Ok(found) => {
-                    let found = Seen::of(kind, &found.metadata, &serde_json::Value::Null, &context.settings.field_manager);
+                    let found = Seen::of(kind, &found.metadata, &found.data, &context.settings.field_manager);
                     // What was seen of it tells more, if it is the same.
                     let key = (kind, name.to_owned());
                     if seen.get(&key).is_none_or(|seen| seen.uid != found.uid) {
@@ -84,7 +86,16 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
     {
         (status.version, status.upgrade) = (Some(version), on_its_way);
     }
-    Ok(Observed { instance, status, seen, lost })
+    let nameless = status.database_initialised
+        && !begins(instance.status.as_ref())
+        && !upgrade::is_told(&status, &instance.spec.version, &seen);
+    Ok(Observed { instance, status, seen, lost, nameless })
+}
+
+/// Whether this is the status of a server in its first start. What is filled is noted together with that it is; one that has been given
+/// a new status since has no such note. Right before both there is a status of all that stands already.
+fn begins(status: Option<&InstanceStatus>) -> bool {
+    status.is_some_and(|status| if status.database_initialised { status.data.is_some() } else { !status.conditions.is_empty() })
 }
 
 /// Whether what was seen under this name is there and, where that is known, the one that was filled.
@@ -123,6 +134,28 @@ async fn namespace_is_marked(context: &Context, namespace: &str) -> Result<bool,
 mod tests {
     use super::*;
     use crate::operator::seen::State;
+
+    #[test]
+    fn a_first_start_is_told_from_a_status_that_was_lost() {
+        let data = DataObjects { database: "d".into(), cache: "c".into() };
+        let conditions = crate::resource::conditions(
+            &[],
+            &[crate::resource::Finding::fails(crate::resource::ConditionKind::Ready, "Starting", "")],
+            1,
+            chrono::DateTime::UNIX_EPOCH,
+        );
+        let status = |database_initialised, data: Option<&DataObjects>, told: bool| InstanceStatus {
+            database_initialised,
+            data: data.cloned(),
+            conditions: if told { conditions.clone() } else { Vec::new() },
+            ..InstanceStatus::default()
+        };
+        assert!(!begins(None), "a custom resource that was restored");
+        assert!(!begins(Some(&status(false, None, false))));
+        assert!(begins(Some(&status(false, None, true))), "the namespace was marked, and then the operator died");
+        assert!(begins(Some(&status(true, Some(&data), true))));
+        assert!(!begins(Some(&status(true, None, true))), "what an operator has said since it was lost");
+    }
 
     #[test]
     fn what_has_the_name_and_another_uid_is_another_one() {

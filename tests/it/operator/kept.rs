@@ -1,6 +1,7 @@
 //! Servers that are looked after although something about them was lost: their status, or their release in the catalogue.
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Resource, ResourceExt as _};
@@ -285,4 +286,47 @@ async fn a_release_that_only_the_fleet_has_published_is_known_without_a_status()
     assert!(!is_true(&status.conditions, ConditionKind::Stalled));
     operator.stop().await;
     maps.delete(CATALOGUE_NAME, &DeleteParams::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn tables_of_which_nobody_knows_the_release_are_not_made_over() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    let name = resource_name(id);
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.settle().await;
+    operator.stop().await;
+    host.instances().patch_status(&name, &PatchParams::default(), &Patch::Merge(json!({"status": null}))).await.unwrap();
+    let jobs: Api<Job> = Api::namespaced(host.client.clone(), &namespace_name(id));
+    let every = ListParams::default();
+    host.deployments(id).delete_collection(&DeleteParams::background(), &every).await.unwrap();
+    jobs.delete_collection(&DeleteParams::background(), &every).await.unwrap();
+    host.until("Jobs are gone", async || jobs.list(&every).await.unwrap().items.is_empty().then_some(())).await;
+    host.until("so are Deployments", async || host.deployments(id).list(&every).await.unwrap().items.is_empty().then_some(()))
+        .await;
+    let newer = json!({"spec": {"version": "4.6.9"}});
+    host.instances().patch(&name, &PatchParams::default(), &Patch::Merge(&newer)).await.unwrap();
+
+    // Neither the first operator nor the next one, which finds what the first has said.
+    for _ in 0..2 {
+        let operator = host.operator().await;
+        let status = host.until_condition(id, ConditionKind::Stalled, "True").await.status.unwrap();
+        let stalled = condition(&status.conditions, ConditionKind::Stalled).unwrap();
+        assert_eq!(stalled.reason, "ReleaseUnknown", "{}", stalled.message);
+        assert!(stalled.message.contains("--subresource=status"), "{}", stalled.message);
+        operator.settle().await;
+        assert!(jobs.list(&every).await.unwrap().items.is_empty(), "no db:prepare");
+        operator.stop().await;
+    }
+    let operator = host.operator().await;
+    let told = Patch::Merge(json!({"status": {"version": "4.5.20"}}));
+    host.instances().patch_status(&name, &PatchParams::default(), &told).await.unwrap();
+    // From there it is an upgrade like any other.
+    host.until("it is at the new release", async || {
+        (host.get(id).await.status?.version.as_deref() == Some("4.6.9")).then_some(())
+    })
+    .await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.stop().await;
 }
