@@ -150,8 +150,8 @@ fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
     }
 }
 
-/// Whether this is what CloudNativePG says of a Cluster of whose servers none has its volumes left (`PhaseUnrecoverable` in its
-/// `api/v1/cluster_types.go`, which was worded otherwise before 1.26).
+/// Whether this is what CloudNativePG says of a Cluster of whose servers none has its volumes left: `PhaseUnrecoverable` in its
+/// `api/v1/cluster_types.go`. Its releases word the rest of it in two ways.
 fn is_unrecoverable(phase: &str) -> bool {
     phase.contains("unrecoverable")
 }
