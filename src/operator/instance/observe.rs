@@ -78,18 +78,47 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
             }
         }
     }
+    let mut status = known(context, &instance, marked, &seen);
+    let mut nameless = is_nameless(&instance, &status, &seen);
+    if nameless {
+        // As above: a watch may be behind.
+        look_for_processes(context, &namespace, &mut seen).await?;
+        status = known(context, &instance, marked, &seen);
+        nameless = is_nameless(&instance, &status, &seen);
+    }
+    Ok(Observed { instance, status, seen, lost, nameless })
+}
+
+/// The status, with what is known although it does not say so.
+fn known(context: &Context, instance: &MastodonInstance, marked: bool, seen: &BTreeMap<Key, Seen>) -> InstanceStatus {
     let mut status = instance.status.clone().unwrap_or_default();
     status.database_initialised |= marked;
     if status.database_initialised
         && status.version.is_none()
-        && let Some((version, on_its_way)) = upgrade::recover(&context.current(), &seen, context.clock.now())
+        && let Some((version, on_its_way)) = upgrade::recover(&context.current(), seen, context.clock.now())
     {
         (status.version, status.upgrade) = (Some(version), on_its_way);
     }
-    let nameless = status.database_initialised
-        && !begins(instance.status.as_ref())
-        && !upgrade::is_told(&status, &instance.spec.version, &seen);
-    Ok(Observed { instance, status, seen, lost, nameless })
+    status
+}
+
+/// Whether a filled server has lost its status, and nothing tells of which release its tables are.
+fn is_nameless(instance: &MastodonInstance, status: &InstanceStatus, seen: &BTreeMap<Key, Seen>) -> bool {
+    status.database_initialised && !begins(instance.status.as_ref()) && !upgrade::is_told(status, &instance.spec.version, seen)
+}
+
+/// Looks at the Deployments themselves.
+async fn look_for_processes(context: &Context, namespace: &str, seen: &mut BTreeMap<Key, Seen>) -> Result<(), Error> {
+    let kind = Kind::Deployment;
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), namespace, &kind.resource());
+    for name in [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER] {
+        let found = api.get_opt(name).await.map_err(Error::kube(format!("look for Deployment {name}")))?;
+        if let Some(found) = found {
+            let found = Seen::of(kind, &found.metadata, &found.data, &context.settings.field_manager);
+            seen.insert((kind, name.to_owned()), found);
+        }
+    }
+    Ok(())
 }
 
 /// Whether this is the status of a server in its first start. What is filled is noted together with that it is; one that has been given

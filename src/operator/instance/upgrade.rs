@@ -127,28 +127,25 @@ pub fn choose(
         // Migrations need the cache. It waits until the server runs again.
         decision = Decision::Stay;
     }
-    let under_way = match &status.upgrade {
-        None => None,
-        Some(upgrade) => match images_of(&upgrade.to) {
-            Some(images) => Some(UnderWay { upgrade: upgrade.clone(), images }),
-            None => {
-                if spec.version != upgrade.to {
-                    refused.push(unknown(&upgrade.to));
-                }
-                if upgrade.phase.has_new_pods() {
-                    // The pods are between two releases: all but the change is looked after, with the images that they were given.
-                    let images = running_images(seen).ok_or_else(|| unknown(&upgrade.to))?;
-                    if decision == Decision::Keep {
-                        decision = Decision::Hold;
-                    }
-                    Some(UnderWay { upgrade: upgrade.clone(), images })
-                } else {
-                    decision = Decision::Drop;
-                    None
-                }
+    let mut under_way = None;
+    if let Some(upgrade) = &status.upgrade {
+        let mut images = images_of(&upgrade.to);
+        if images.is_none() {
+            if spec.version != upgrade.to {
+                refused.push(unknown(&upgrade.to));
             }
-        },
-    };
+            if upgrade.phase.has_new_pods() {
+                // The pods are between two releases: all but the change is looked after, with the images that they were given.
+                images = Some(running_images(seen).ok_or_else(|| unknown(&upgrade.to))?);
+                if decision == Decision::Keep {
+                    decision = Decision::Hold;
+                }
+            } else {
+                decision = Decision::Drop;
+            }
+        }
+        under_way = images.map(|images| UnderWay { upgrade: upgrade.clone(), images });
+    }
     let new_pods = under_way.as_ref().filter(|under_way| under_way.upgrade.phase.has_new_pods());
     let release = match new_pods {
         Some(under_way) => Some(under_way.images.clone()),
