@@ -59,9 +59,15 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
         for (kind, name) in doubtful.into_iter().filter(|_| initialised) {
             // A watch may be behind: only the API server can say that something is gone, or is another one.
             let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &kind.resource());
-            match api.get(name).await {
-                Ok(found) => {
-                    let found = Seen::of(kind, &found.metadata, &found.data, &context.settings.field_manager);
+            // What is in a Secret is of no interest here.
+            let live = if kind == Kind::Secret {
+                api.get_metadata(name).await.map(|live| (live.metadata, serde_json::Value::Null))
+            } else {
+                api.get(name).await.map(|live| (live.metadata, live.data))
+            };
+            match live {
+                Ok((metadata, content)) => {
+                    let found = Seen::of(kind, &metadata, &content, &context.settings.field_manager);
                     // What was seen of it tells more, if it is the same.
                     let key = (kind, name.to_owned());
                     if seen.get(&key).is_none_or(|seen| seen.uid != found.uid) {
