@@ -447,7 +447,9 @@ fn data_lost(lost: &[Lost]) -> Stall {
 /// What a person is told of a filled server of which nobody knows what runs in it.
 fn nameless(observed: &Observed) -> String {
     format!(
-        "the status of this server is lost, and so are its Deployments and Jobs: nothing tells which release its tables are of, and those          of {} would be made over them, without a backup. Say which it is, and it goes on: kubectl patch mastodoninstance {}          --subresource=status --type=merge -p '{{\"status\":{{\"version\":\"4.5.20\"}}}}'",
+        "the status of this server is lost, and so are its Deployments and Jobs: nothing tells which release its tables are of, and those \
+         of {} would be made over them, without a backup. Say which it is, and it goes on: kubectl patch mastodoninstance {} \
+         --subresource=status --type=merge -p '{{\"status\":{{\"version\":\"4.5.20\"}}}}'",
         observed.instance.spec.version,
         observed.instance.metadata.name.as_deref().unwrap_or_default(),
     )

@@ -306,21 +306,24 @@ pub fn stalled(upgrade: &Upgrade, steps: &Steps) -> Option<(&'static str, String
         UpgradePhase::Backup => (
             "BackupFailed",
             format!(
-                "the backup before Mastodon {to} failed: {message}; {from} goes on serving; mend the cause and delete the Backups                  {}…, or set spec.version back to {from}",
+                "the backup before Mastodon {to} failed: {message}; {from} goes on serving; mend the cause and delete the Backups \
+                 {}…, or set spec.version back to {from}",
                 backup_name(upgrade, 1)
             ),
         ),
         UpgradePhase::PreMigration => (
             "JobFailed",
             format!(
-                "the migrations to Mastodon {to} failed: {message}; {from} goes on serving; read the logs of the Jobs {}…, mend the                  cause and delete these Jobs, or set spec.version back to {from}",
+                "the migrations to Mastodon {to} failed: {message}; {from} goes on serving; read the logs of the Jobs {}…, mend the \
+                 cause and delete these Jobs, or set spec.version back to {from}",
                 job_name(Task::PreMigration, to, 1)
             ),
         ),
         UpgradePhase::PostMigration | UpgradePhase::Roll | UpgradePhase::RollBack => (
             "JobFailed",
             format!(
-                "the last migrations to Mastodon {to} failed: {message}; {to} serves already; read the logs of the Jobs {}…, mend the                  cause and delete these Jobs",
+                "the last migrations to Mastodon {to} failed: {message}; {to} serves already; read the logs of the Jobs {}…, mend the \
+                 cause and delete these Jobs",
                 job_name(Task::PostMigration, to, 1)
             ),
         ),
