@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
 use kube::{Resource, ResourceExt as _};
 use paddock::demo::rig::REGION;
 use paddock::resource::{
@@ -66,6 +66,24 @@ async fn a_restored_resource_without_status_never_costs_the_data() {
 }
 
 #[tokio::test]
+async fn data_that_is_gone_is_never_made_again() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    // (What the vault has is no loss: see vault.rs.)
+    host.clusters(id).delete("db-1", &DeleteParams::default()).await.unwrap();
+    host.until("the loss of the database is told", async || {
+        let status = host.get(id).await.status.unwrap();
+        condition(&status.conditions, ConditionKind::Stalled)?.message.contains("db-1").then_some(())
+    })
+    .await;
+    operator.settle().await;
+    assert!(host.clusters(id).get_opt("db-1").await.unwrap().is_none());
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_cluster_that_was_lost_gets_no_empty_servers_for_those_that_were_in_it() {
     let host = Host::new().await;
     let operator = host.operator().await;
@@ -121,18 +139,6 @@ async fn a_server_whose_release_is_no_longer_offered_is_repaired_and_can_be_susp
     operator.stop().await;
 }
 
-/// The databases in a namespace.
-fn clusters(host: &Host, namespace: &str) -> Api<DynamicObject> {
-    let resource = ApiResource {
-        group: "postgresql.cnpg.io".into(),
-        version: "v1".into(),
-        api_version: "postgresql.cnpg.io/v1".into(),
-        kind: "Cluster".into(),
-        plural: "clusters".into(),
-    };
-    Api::namespaced_with(host.client.clone(), namespace, &resource)
-}
-
 /// The same object for another namespace, as a program for backups restores it.
 fn copied<K: Resource>(mut object: K) -> K {
     let metadata = object.meta_mut();
@@ -160,7 +166,9 @@ async fn a_copy_of_a_server_beside_it_changes_nothing_and_hides_no_loss() {
     let mut web = copied(original.get("web").await.unwrap());
     web.spec.as_mut().unwrap().replicas = Some(0);
     copies.create(&PostParams::default(), &web).await.unwrap();
-    let (database, of_copy) = (clusters(&host, &namespace_name(id)), clusters(&host, copy));
+    let database = host.clusters(id);
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("postgresql.cnpg.io", "v1", "Cluster"));
+    let of_copy: Api<DynamicObject> = Api::namespaced_with(host.client.clone(), copy, &kind);
     of_copy.create(&PostParams::default(), &copied(database.get("db-1").await.unwrap())).await.unwrap();
     operator.settle().await;
     assert_eq!(operator.writes(), writes, "neither the copy nor the original is written to");
@@ -192,7 +200,7 @@ async fn another_database_of_the_same_name_is_not_taken_for_the_one_that_was_fil
     let operator = host.operator().await;
     let id = host.order(|_| {}).await;
     let status = host.until_condition(id, ConditionKind::Ready, "True").await.status.unwrap();
-    let database = clusters(&host, &namespace_name(id));
+    let database = host.clusters(id);
     let first = database.get("db-1").await.unwrap();
     assert_eq!(status.data.map(|data| data.database), first.uid());
     operator.settle().await;

@@ -424,32 +424,6 @@ async fn a_server_comes_up_is_repaired_and_then_costs_nothing() {
 }
 
 #[tokio::test]
-async fn data_that_is_gone_is_never_made_again() {
-    let host = Host::new().await;
-    let operator = host.operator().await;
-    let id = host.order(|_| {}).await;
-    host.until_condition(id, ConditionKind::Ready, "True").await;
-    // (What the vault has is no loss: see vault.rs.)
-    let resource = ApiResource {
-        group: "postgresql.cnpg.io".into(),
-        version: "v1".into(),
-        api_version: "postgresql.cnpg.io/v1".into(),
-        kind: "Cluster".into(),
-        plural: "clusters".into(),
-    };
-    let clusters: Api<DynamicObject> = Api::namespaced_with(host.client.clone(), &namespace_name(id), &resource);
-    clusters.delete("db-1", &DeleteParams::default()).await.unwrap();
-    host.until("the loss of the database is told", async || {
-        let status = host.get(id).await.status.unwrap();
-        condition(&status.conditions, ConditionKind::Stalled)?.message.contains("db-1").then_some(())
-    })
-    .await;
-    operator.settle().await;
-    assert!(clusters.get_opt("db-1").await.unwrap().is_none());
-    operator.stop().await;
-}
-
-#[tokio::test]
 async fn two_operators_at_once_make_one_server() {
     let host = Host::new().await;
     let (one, two) = (host.operator().await, host.operator().await);
