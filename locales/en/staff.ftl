@@ -253,3 +253,5 @@ staff-fact-ended = Ended
 staff-canary = It gets new releases before the others.
 staff-canary-begin = Let it get new releases first
 staff-canary-end = Let it wait like the others
+staff-outrun = This database was put back to an earlier time: the cluster was told of later changes to this server than are known here (found { $time }). Compare what it is with what it should be, make the changes that are missing, then tell the cluster.
+staff-outrun-settle = What is said here is right: tell the cluster

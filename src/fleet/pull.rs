@@ -28,7 +28,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What was said of an instance and is not in its row yet.
 struct Said {
-    row_generation: i64,
+    /// The generation of the row that the custom resource was made from.
+    known: i64,
+    /// The same, once the operator has answered to it.
+    answered: i64,
     status: InstanceStatus,
     /// Tells the custom resource from a later one of its name.
     uid: Option<String>,
@@ -118,14 +121,19 @@ fn row_generation(resource: &MastodonInstance) -> i64 {
 fn read(resource: &MastodonInstance) -> Option<(InstanceId, Said)> {
     let id = instance_id(&resource.name_any())?;
     let status = resource.status.clone()?;
-    let answered = status.observed_generation == resource.metadata.generation;
-    Some((id, Said { row_generation: if answered { row_generation(resource) } else { 0 }, status, uid: resource.uid() }))
+    let known = row_generation(resource);
+    let answered = if status.observed_generation == resource.metadata.generation { known } else { 0 };
+    Some((id, Said { known, answered, status, uid: resource.uid() }))
 }
 
 async fn write(db: &Db, clock: &SharedClock, cluster: ClusterId, id: InstanceId, said: &Said) -> sqlx::Result<()> {
     let ready = is_true(&said.status.conditions, ConditionKind::Ready);
     let mut tx = db.fleet().begin().await?;
-    if take_in(&mut tx, clock.as_ref(), cluster, id, said.row_generation, &said.status).await? {
+    // A database that was restored shows by this, also where nothing is to be pushed.
+    if instance::note_outrun(&mut tx, clock.as_ref(), cluster, id, said.known).await? {
+        tracing::warn!(instance.id = %id, cluster = said.known, "the cluster knows a later intent than the database");
+    }
+    if take_in(&mut tx, clock.as_ref(), cluster, id, said.answered, &said.status).await? {
         crash::point("fleet.ready_before_commit");
         metrics::counter!("paddock_instances_ready_total").increment(1);
     }

@@ -32,7 +32,7 @@ pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: Clu
     let mut again = AGAIN;
     loop {
         // A run is for a server that is there already, so it comes behind; neither keeps the other up.
-        let (servers, runs) = (push(&db, &client, cluster).await, runs::push(&db, &clock, &client, cluster).await);
+        let (servers, runs) = (push(&db, &clock, &client, cluster).await, runs::push(&db, &clock, &client, cluster).await);
         let pause = match servers.and_then(|full| Ok(runs? || full)) {
             Ok(full) => {
                 again = AGAIN;
@@ -55,26 +55,36 @@ pub(super) async fn run(db: Db, clock: SharedClock, client: Client, cluster: Clu
 }
 
 /// One round; whether there is more.
-async fn push(db: &Db, client: &Client, cluster: ClusterId) -> anyhow::Result<bool> {
+async fn push(db: &Db, clock: &SharedClock, client: &Client, cluster: ClusterId) -> anyhow::Result<bool> {
     let mut conn = db.fleet().acquire().await?;
     let rows = instance::to_push(&mut conn, cluster, ROUND).await?;
     drop(conn);
     let full = i64::try_from(rows.len()).unwrap_or(0) == ROUND;
-    let outcomes: Vec<anyhow::Result<()>> =
-        futures::stream::iter(rows).map(|row| push_one(db, client, row)).buffer_unordered(AT_ONCE).collect().await;
+    let outcomes: Vec<anyhow::Result<()>> = futures::stream::iter(rows)
+        .map(|row| push_one(db, clock, client, cluster, row))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     outcomes.into_iter().collect::<anyhow::Result<()>>()?;
     Ok(full)
 }
 
-async fn push_one(db: &Db, client: &Client, row: ToPush) -> anyhow::Result<()> {
+async fn push_one(db: &Db, clock: &SharedClock, client: &Client, cluster: ClusterId, row: ToPush) -> anyhow::Result<()> {
     let (id, generation) = (row.id, row.generation);
     let api: Api<MastodonInstance> = Api::all(client.clone());
     let there = api.get_metadata_opt(&resource_name(id)).await?;
-    let newer = there
-        .as_ref()
-        .and_then(|there| there.annotations().get(ROW_GENERATION)?.parse::<i64>().ok())
-        .is_some_and(|at| at >= generation);
-    if !newer {
+    let known = there.as_ref().and_then(|there| there.annotations().get(ROW_GENERATION)?.parse::<i64>().ok()).unwrap_or(0);
+    if known > generation {
+        // Another fleet was faster, with a row that has gone on; or the row was put back, with all of the database, behind what the
+        // cluster knows. In no case has the cluster taken what this row says.
+        let mut tx = db.fleet().begin().await?;
+        if instance::note_outrun(&mut tx, clock.as_ref(), cluster, id, known).await? {
+            tracing::warn!(instance.id = %id, row = generation, cluster = known, "the cluster knows a later intent than the database");
+        }
+        tx.commit().await?;
+        return Ok(());
+    }
+    if known < generation {
         crash::point("fleet.before_apply");
         let mut wanted = custom_resource(&row)?;
         // A second fleet may have written a newer generation since we looked: then this is a conflict and comes round again. (Where

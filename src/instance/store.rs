@@ -473,8 +473,11 @@ pub(super) async fn write_observed(
     ready: bool,
 ) -> sqlx::Result<Option<FirstReady>> {
     sqlx::query(
-        "update instances set observed = $2, observed_at = $3, observed_generation = greatest(observed_generation, $4)
-         where id = $1 and cluster_id = $5 and (observed is distinct from $2 or observed_generation < $4)",
+        // An answer to what the row has never asked is none to the row: see `outrun`.
+        "update instances set observed = $2, observed_at = $3,
+           observed_generation = greatest(observed_generation, case when $4 <= generation then $4 else 0 end)
+         where id = $1 and cluster_id = $5
+           and (observed is distinct from $2 or observed_generation < $4 and $4 <= generation)",
     )
     .bind(id)
     .bind(status)

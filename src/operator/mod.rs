@@ -15,6 +15,7 @@ pub mod relay;
 mod run;
 pub mod seeded;
 mod seen;
+mod seen_store;
 pub mod settings;
 mod template;
 pub mod vault;
@@ -45,7 +46,7 @@ use self::bucket::Buckets;
 use self::instance::Context;
 use self::leader::Leader;
 use self::vault::Vault;
-use self::watch::Wake;
+use self::watch::{Notes, Wake};
 use crate::clock::SharedClock;
 use crate::resource::MastodonInstance;
 
@@ -198,7 +199,8 @@ async fn follow(
     synced: oneshot::Sender<()>,
     term: CancellationToken,
 ) {
-    let (mut wakes, mut outstanding) = watch::wakes(&context.client, &context.seen, &context.settings.field_manager);
+    let notes = Notes::new(Arc::clone(&context.seen), &context.settings);
+    let (mut wakes, mut outstanding) = watch::wakes(&context.client, &notes);
     let mut synced = Some(synced);
     while let Some(Some(event)) = term.run_until_cancelled(wakes.next()).await {
         match event {

@@ -1,9 +1,5 @@
 //! What we have seen of the objects we wrote: a few numbers for each, so that ten thousand servers fit into memory.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use kube::ResourceExt;
 use kube::api::{DynamicObject, ObjectMeta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -45,6 +41,8 @@ pub struct Seen {
     pub holds_data: bool,
     /// The image that runs in its pods, as far as we have put it there.
     pub image: Option<String>,
+    /// The storage class of a volume, as far as we have put it there. It can't be changed.
+    pub class: Option<String>,
     /// What its status tells.
     pub state: State,
 }
@@ -124,66 +122,6 @@ pub enum JobState {
     },
 }
 
-/// All objects of all instances, fed by the watches and by the answers to our own writes.
-#[derive(Debug, Default)]
-pub struct SeenStore(Mutex<HashMap<String, BTreeMap<Key, Seen>>>);
-
-impl SeenStore {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, BTreeMap<Key, Seen>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is known of an instance.
-    pub fn of(&self, instance: &str) -> BTreeMap<Key, Seen> {
-        self.lock().get(instance).cloned().unwrap_or_default()
-    }
-
-    /// Takes note of an object; an older version than the known one is ignored. Returns whether anything we look at changed.
-    pub fn put(&self, instance: &str, key: Key, mut seen: Seen) -> bool {
-        let mut all = self.lock();
-        let objects = all.entry(instance.to_owned()).or_default();
-        if let Some(known) = objects.get(&key) {
-            if known.uid == seen.uid {
-                if seen.resource_version < known.resource_version {
-                    return false;
-                }
-                seen.accepted = seen.accepted.or(known.accepted);
-            }
-            let same = Seen { resource_version: known.resource_version, ..seen.clone() } == *known;
-            objects.insert(key, seen);
-            return !same;
-        }
-        objects.insert(key, seen);
-        true
-    }
-
-    /// Forgets an object that is gone; one of the same name that came later stays.
-    pub fn remove(&self, instance: &str, key: &Key, uid: &str) {
-        let mut all = self.lock();
-        let Some(objects) = all.get_mut(instance) else { return };
-        if objects.get(key).is_some_and(|seen| seen.uid == uid) {
-            objects.remove(key);
-        }
-        if objects.is_empty() {
-            all.remove(instance);
-        }
-    }
-
-    /// After a new listing of a kind: forgets what it did not name. Returns the instances that lost something.
-    pub fn keep_only(&self, within: &dyn Fn(&Key) -> bool, listed: &std::collections::HashSet<String>) -> Vec<String> {
-        let mut touched = Vec::new();
-        self.lock().retain(|instance, objects| {
-            let before = objects.len();
-            objects.retain(|key, seen| !within(key) || listed.contains(&seen.uid));
-            if objects.len() != before {
-                touched.push(instance.clone());
-            }
-            !objects.is_empty()
-        });
-        touched
-    }
-}
-
 impl Seen {
     /// What to remember of an object.
     pub fn of(kind: Kind, metadata: &ObjectMeta, data: &Value, field_manager: &str) -> Self {
@@ -200,6 +138,7 @@ impl Seen {
             deleting: metadata.deletion_timestamp.is_some(),
             holds_data: holds_data(metadata),
             image: template::image(kind, metadata, data, field_manager),
+            class: class(kind, metadata, data, field_manager),
             state: state(kind, metadata, data),
         }
     }
@@ -214,11 +153,6 @@ impl Seen {
 /// Whether an object is marked as holding data.
 pub fn holds_data(metadata: &ObjectMeta) -> bool {
     metadata.annotations.as_ref().and_then(|all| all.get(HOLDS_DATA_ANNOTATION)).is_some_and(|mark| mark == "true")
-}
-
-/// The instance that an object belongs to, when it is one of ours.
-pub fn instance_of(object: &impl ResourceExt) -> Option<String> {
-    object.labels().get(INSTANCE_LABEL).cloned()
 }
 
 /// Hash of the fields that we own by server-side apply. What we created otherwise (Secrets) is owned by update and has none.
@@ -236,6 +170,13 @@ pub fn our_fields<'a>(metadata: &'a ObjectMeta, field_manager: &str) -> Option<&
             && entry.subresource.is_none()
     });
     entry.and_then(|entry| entry.fields_v1.as_ref()).map(|fields| &fields.0)
+}
+
+fn class(kind: Kind, metadata: &ObjectMeta, data: &Value, field_manager: &str) -> Option<String> {
+    let Kind::PersistentVolumeClaim = kind else { return None };
+    // Where nothing was asked for, the API server fills in the cluster's default.
+    let ours = our_fields(metadata, field_manager)?["f:spec"]["f:storageClassName"].is_object();
+    data["spec"]["storageClassName"].as_str().filter(|_| ours).map(str::to_owned)
 }
 
 /// A hash that stays the same over restarts and releases: the first 64 bits of SHA-256 over the JSON text, whose keys are sorted.
@@ -399,6 +340,7 @@ impl Seen {
             deleting: false,
             holds_data: false,
             image: None,
+            class: None,
             state,
         }
     }
@@ -409,35 +351,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn seen(uid: &str, version: u64, ours: u64) -> Seen {
-        Seen { uid: uid.into(), resource_version: version, ours, applied: Some(7), ..Seen::bare(State::None) }
-    }
-
-    #[test]
-    fn an_old_watch_event_never_hides_our_own_write() {
-        let store = SeenStore::default();
-        let key = (Kind::Service, "web".to_owned());
-        store.put("a", key.clone(), Seen { accepted: Some(2), ..seen("u", 12, 2) });
-        assert!(!store.put("a", key.clone(), seen("u", 11, 1)));
-        assert_eq!(store.of("a")[&key].ours, 2);
-        assert!(store.put("a", key.clone(), seen("u", 13, 3)));
-        assert_eq!(store.of("a")[&key].accepted, Some(2), "what we accepted outlives later events");
-        store.remove("a", &key, "older");
-        assert_eq!(store.of("a").len(), 1);
-        store.remove("a", &key, "u");
-        assert!(store.of("a").is_empty());
-    }
-
-    #[test]
-    fn a_new_listing_forgets_what_it_does_not_name() {
-        let store = SeenStore::default();
-        store.put("a", (Kind::Service, "web".into()), seen("one", 1, 1));
-        store.put("a", (Kind::Job, "seed".into()), seen("two", 1, 1));
-        let touched = store.keep_only(&|key| key.0 == Kind::Service, &std::collections::HashSet::new());
-        assert_eq!(touched, ["a"]);
-        assert_eq!(store.of("a").len(), 1);
-    }
 
     #[test]
     fn a_failed_job_says_when_and_why() {
@@ -455,6 +368,19 @@ mod tests {
         assert_eq!(of(json!({"phase": "completed"})), JobState::Done);
         let failed = json!({"phase": "failed", "error": "no room", "stoppedAt": "1970-01-01T00:00:09Z"});
         assert_eq!(of(failed), JobState::Failed { at: 9, message: "no room".into() });
+    }
+
+    #[test]
+    fn a_class_that_the_cluster_has_filled_in_is_not_ours() {
+        let metadata = |fields: Value| -> ObjectMeta {
+            let entry = json!({"manager": "paddock", "operation": "Apply", "fieldsV1": {"f:spec": fields}});
+            serde_json::from_value(json!({"name": "cache", "managedFields": [entry]})).unwrap()
+        };
+        let data = json!({"spec": {"storageClassName": "fast"}});
+        let of = |kind, fields| class(kind, &metadata(fields), &data, "paddock");
+        assert_eq!(of(Kind::PersistentVolumeClaim, json!({"f:storageClassName": {}})).as_deref(), Some("fast"));
+        assert_eq!(of(Kind::PersistentVolumeClaim, json!({"f:resources": {}})), None);
+        assert_eq!(of(Kind::Cluster, json!({"f:storageClassName": {}})), None);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct Settings {
     pub vault: VaultSettings,
     /// The relay for mail of the servers.
     pub mail: MailRelay,
-    /// The storage class of volumes; the cluster's default when missing.
+    /// The storage class of volumes to come; the cluster's default when missing. Valkey's volume keeps the one that it has.
     #[serde(default)]
     pub storage_class: Option<String>,
     /// Postgres for CloudNativePG: `name:17.6@sha256:…`. CloudNativePG reads the major version out of the tag.
@@ -67,6 +67,13 @@ pub struct Settings {
     /// Who answers for servers that are paused; nobody when missing, and their visitors get the Gateway's own error.
     #[serde(default)]
     pub park: Option<Park>,
+}
+
+impl Settings {
+    /// Where routes to who answers for paused servers are, or were as long as somebody did: the chart puts both into its own namespace.
+    pub fn park_namespace(&self) -> &str {
+        self.park.as_ref().map_or(&self.namespace, |park| &park.namespace)
+    }
 }
 
 /// The Service of `paddock park`.

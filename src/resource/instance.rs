@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lifecycle::{Removal, RemovalProgress, Suspension, Upgrade};
+use super::notes::{DataObjects, PreparedBuckets, VaultedIdentity};
 use super::sealed::Sealed;
 use super::steps::Step;
 
@@ -302,4 +303,17 @@ pub struct InstanceStatus {
     /// How far its removal is; nothing before it has begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removal: Option<RemovalProgress>,
+    /// Stands for all that was applied and for who owns which field of it, as it was when all of it was as we had left it. An operator
+    /// that finds the same again has nothing to apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<String>,
+    /// The buckets, as they were prepared last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<PreparedBuckets>,
+    /// The identity, as the vault was last seen to hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultedIdentity>,
+    /// What was filled, from when it was filled on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataObjects>,
 }

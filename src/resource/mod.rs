@@ -10,6 +10,7 @@ mod conditions;
 mod instance;
 mod lifecycle;
 mod names;
+mod notes;
 mod run;
 mod sealed;
 mod steps;
@@ -26,7 +27,8 @@ pub use instance::{
     Size, StreamingSize, WebSize, WorkerSize,
 };
 pub use lifecycle::{PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
-pub use names::{instance_id, namespace_name, resource_name, run_id, run_name};
+pub use names::{instance_id, namespace_name, resource_name, resource_of_namespace, run_id, run_name};
+pub use notes::{DataObjects, PreparedBucket, PreparedBuckets, VaultedIdentity};
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
 pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};
 pub use steps::{Step, StepName, instant, steps, time};

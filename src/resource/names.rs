@@ -23,6 +23,12 @@ pub fn namespace_name(id: InstanceId) -> String {
     format!("mastodon-{}", digits(id))
 }
 
+/// The name of the custom resource whose namespace this is; nothing for any other namespace.
+pub fn resource_of_namespace(namespace: &str) -> Option<String> {
+    let name = format!("ins-{}", namespace.strip_prefix("mastodon-")?);
+    instance_id(&name).map(|_| name)
+}
+
 /// The name of a run's custom resource: `run-01jd…`.
 pub fn run_name(id: RunId) -> String {
     format!("run-{}", id.to_string().trim_start_matches(RunId::PREFIX))
@@ -46,6 +52,7 @@ mod tests {
             let id = InstanceId::from(uuid::Uuid::from_u128(value));
             prop_assert_eq!(instance_id(&resource_name(id)), Some(id));
             prop_assert!(namespace_name(id).len() <= 63);
+            prop_assert_eq!(resource_of_namespace(&namespace_name(id)), Some(resource_name(id)));
             let run = RunId::from(uuid::Uuid::from_u128(value));
             prop_assert_eq!(run_id(&run_name(run)), Some(run));
         }
@@ -54,7 +61,7 @@ mod tests {
     #[test]
     fn other_names_stand_for_nothing() {
         for name in ["", "ins-", "ins-UPPER", "kube-system", "mastodon-01jd"] {
-            assert_eq!((instance_id(name), run_id(name)), (None, None), "{name}");
+            assert_eq!((instance_id(name), run_id(name), resource_of_namespace(name)), (None, None, None), "{name}");
         }
     }
 }

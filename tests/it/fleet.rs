@@ -161,24 +161,93 @@ async fn what_is_deleted_or_put_back_while_nobody_looks_is_written_again() {
     sky.remove(id).await;
 }
 
+/// The cluster is told of something that the row does not know: as if the database had been put back to a time before.
+async fn outrun(sky: &Sky, id: InstanceId) {
+    let later = json!({"metadata": {"annotations": {"paddock.host/row-generation": "99"}}, "spec": {"locale": "de"}});
+    sky.api().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&later)).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_newer_generation_is_never_written_over_by_an_older_one() {
     let sky = Sky::new().await;
-    let Start { app, customer, .. } = TestApp::start().await;
+    let Start { app, customer, staff, .. } = TestApp::start().await;
     let id = app.paid(&customer, "birds").await.id;
     let fleet = sky.fleet(&app).await;
     sky.until(id, |_| true).await;
     fleet.stop().await;
-    // Another fleet has written a later intent; this one's row is behind (a database that was restored).
-    let later = json!({"metadata": {"annotations": {"paddock.host/row-generation": "99"}}, "spec": {"locale": "de"}});
-    sky.api().patch(&resource_name(id), &PatchParams::default(), &Patch::Merge(&later)).await.unwrap();
+    outrun(&sky, id).await;
+    let before = app.find_instance(id).await;
     let mut conn = app.db.fleet().acquire().await.unwrap();
-    let cluster = app.find_instance(id).await.cluster_id;
-    instance::push_again(&mut conn, cluster, id).await.unwrap();
+    instance::push_again(&mut conn, before.cluster_id, id).await.unwrap();
     drop(conn);
     let fleet = sky.fleet(&app).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(sky.get(id).await.unwrap().spec.locale, "de");
+
+    // Staff see it, and say when the row is right.
+    let row = app.find_instance(id).await;
+    assert_eq!((row.generation, row.observed_generation), (before.generation, before.observed_generation));
+    staff.get("/staff/instances?show=look").await.is(200).see("birds");
+    staff.get(&format!("/staff/instances/{id}")).await.is(200).see("put back to an earlier time").see("instance.outrun");
+    staff.post(&format!("/staff/instances/{id}/outrun"), &[]).await.is(303);
+    staff
+        .get(&format!("/staff/instances/{id}"))
+        .await
+        .is(200)
+        .see("instance.outrun_settled")
+        .not_see("put back to an earlier time");
+    let told = sky.until(id, |found| found.spec.locale == "en").await;
+    assert_eq!(told.annotations()["paddock.host/row-generation"], "100");
+    fleet.stop().await;
+    sky.remove(id).await;
+}
+
+#[tokio::test]
+async fn what_is_asked_for_after_a_database_was_put_back_reaches_the_cluster() {
+    let sky = Sky::new().await;
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let id = app.paid(&customer, "birds").await.id;
+    let fleet = sky.fleet(&app).await;
+    sky.until(id, |_| true).await;
+    let delivered = async || {
+        let found: i64 = sqlx::query_scalar("select generation - pushed_generation from instances where id = $1")
+            .bind(id)
+            .fetch_one(app.sql())
+            .await
+            .unwrap();
+        found == 0
+    };
+    while !delivered().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    fleet.stop().await;
+    outrun(&sky, id).await;
+
+    // Whatever the operator says of that is no answer to the row.
+    let mut resource = sky.get(id).await.unwrap();
+    let mut status = app.status(&StepName::ALL);
+    status.observed_generation = resource.metadata.generation;
+    resource.status = Some(status);
+    resource.metadata.managed_fields = None;
+    sky.api().replace_status(&resource.name_any(), &PostParams::default(), &resource).await.unwrap();
+    let fleet = sky.fleet(&app).await;
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while app.find_instance(id).await.ready_at.is_none() {
+        assert!(tokio::time::Instant::now() < end, "the status did not come back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let row = app.find_instance(id).await;
+    assert!(row.observed_generation <= row.generation, "{} of {}", row.observed_generation, row.generation);
+    staff.get(&format!("/staff/instances/{id}")).await.is(200).see("put back to an earlier time");
+
+    let mut tx = app.db.worker().begin().await.unwrap();
+    let actor = Actor::System("test");
+    instance::set_intent(&mut tx, app.clock.as_ref(), actor, id, Intent::Suspended, "unpaid").await.unwrap();
+    tx.commit().await.unwrap();
+    let suspended = sky.until(id, |found| matches!(found.spec.mode, Mode::Suspended { .. })).await;
+    assert_eq!(suspended.annotations()["paddock.host/row-generation"], "100");
+    staff.get(&format!("/staff/instances/{id}")).await.is(200).see("put back to an earlier time");
+    app.run_jobs().await;
     fleet.stop().await;
     sky.remove(id).await;
 }

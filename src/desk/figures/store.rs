@@ -37,7 +37,8 @@ pub(super) async fn count(
               select id from instances where released_at is null and intent = 'running' and ready_at is not null
                 and not observed @> '{\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}]}'
               union select id from instances where released_at is null and intent <> 'absent'
-                and observed @> '{\"conditions\": [{\"type\": \"Stalled\", \"status\": \"True\"}]}') as unwell) as unwell,
+                and observed @> '{\"conditions\": [{\"type\": \"Stalled\", \"status\": \"True\"}]}'
+              union select id from instances where outrun_generation is not null) as unwell) as unwell,
            (select count(*) from subscriptions where open_invoice_since is not null) as past_due,
            (select count(*) from instances where released_at is null and intent = 'running' and ready_at < $1
               and not coalesce(observed @> '{\"conditions\": [{\"type\": \"RestoreProven\", \"status\": \"True\"}]}', false)) as unproven,

@@ -16,7 +16,7 @@ choices! {
     Show {
         /// Every one.
         All = "all",
-        /// Those that should run and do not serve, or at which the operator can't go on.
+        /// Those that should run and do not serve, at which the operator can't go on, or of which the cluster knows more than we do.
         Look = "look",
         /// Paid, and never ready so far.
         Building = "building",

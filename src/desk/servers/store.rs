@@ -55,7 +55,8 @@ fn condition(show: Show) -> &'static str {
         Show::Look => {
             " and intent <> 'absent' and released_at is null
               and (intent = 'running' and (ready_at is null or not observed @> '{\"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"}]}')
-                   or observed @> '{\"conditions\": [{\"type\": \"Stalled\", \"status\": \"True\"}]}')"
+                   or observed @> '{\"conditions\": [{\"type\": \"Stalled\", \"status\": \"True\"}]}'
+                   or outrun_generation is not null)"
         }
         Show::Building => " and released_at is null and intent = 'running' and ready_at is null",
         Show::Running => " and released_at is null and intent = 'running' and ready_at is not null",

@@ -50,13 +50,25 @@ impl VersityGw {
     /// The key that a bucket belongs to; none when there is no bucket.
     async fn owner(&self, bucket: &str) -> Result<Option<String>, BucketError> {
         let what = "ask for the owner of a bucket";
-        let answer = self.0.demand(Ask::new(what, Method::GET, format!("{bucket}?acl")), &[StatusCode::NOT_FOUND]).await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let text = answer.text();
+        let text = match self.0.demand(Ask::new(what, Method::GET, format!("{bucket}?acl")), &[]).await {
+            Ok(answer) => answer.text(),
+            Err(error) if error.is_no_bucket() => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let owner = between(&text, "<Owner>", "</Owner>").next().and_then(|owner| between(owner, "<ID>", "</ID>").next());
         Ok(Some(owner.ok_or(BucketError::Garbled { what })?.to_owned()))
+    }
+
+    /// Whether the key that a bucket belongs to is the one that was made for it: the bucket's policy is ours and names it. Who hands a
+    /// bucket to somebody else takes that policy away, and what else that key opens is not ours to close.
+    async fn is_key_of(&self, bucket: &str, owner: &str) -> Result<bool, BucketError> {
+        let ask = Ask::new("ask who may do what with a bucket", Method::GET, format!("{bucket}?policy"));
+        let answer = self.0.demand(ask, &[StatusCode::NOT_FOUND]).await?;
+        let is = answer.status.is_success() && is_for(&answer.text(), owner);
+        if !is {
+            tracing::warn!(bucket, owner, "the bucket belongs to a key that was not made for it: that key stays");
+        }
+        Ok(is)
     }
 
     async fn remove_user(&self, access: &str) -> Result<(), BucketError> {
@@ -94,6 +106,17 @@ fn use_of(bucket: &str, access: &str) -> [Value; 2] {
     ]
 }
 
+/// Whether a policy is one of ours for this key.
+fn is_for(policy: &str, access: &str) -> bool {
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+    let statements = policy["Statement"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let objects = statements.iter().find(|statement| statement["Sid"] == "Objects");
+    objects.is_some_and(|objects| {
+        let named = &objects["Principal"]["AWS"];
+        named == access || named.as_array().is_some_and(|all| all.iter().any(|one| one == access))
+    })
+}
+
 #[async_trait]
 impl Buckets for VersityGw {
     async fn ensure(&self, bucket: Bucket<'_>, key: &BucketKey) -> Result<(), BucketError> {
@@ -119,13 +142,33 @@ impl Buckets for VersityGw {
 
     async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
         let Some(owner) = self.owner(bucket).await? else { return Ok(()) };
+        // Its policy goes with it.
+        let ours = self.is_key_of(bucket, &owner).await?;
         self.0.delete_bucket(bucket).await?;
-        self.remove_user(&owner).await
+        if ours { self.remove_user(&owner).await } else { Ok(()) }
     }
 
     async fn remove(&self, bucket: &str) -> Result<Removal, BucketError> {
         let Some(owner) = self.owner(bucket).await? else { return Ok(Removal::Gone) };
-        self.remove_user(&owner).await?;
+        if self.is_key_of(bucket, &owner).await? {
+            self.remove_user(&owner).await?;
+        }
         self.0.clear(bucket).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_tells_whose_key_a_bucket_was_made_for() {
+        let [objects, itself] = use_of("cats", "GK01");
+        let policy = json!({"Version": "2012-10-17", "Statement": [objects, itself, public_folders("cats")]}).to_string();
+        assert!(is_for(&policy, "GK01"));
+        assert!(!is_for(&policy, "GK02"), "somebody else's");
+        assert!(!is_for(&policy, "*"), "whom everybody is");
+        assert!(!is_for("", "GK01"));
+        assert!(is_for(r#"{"Statement": [{"Sid": "Objects", "Principal": {"AWS": "GK01"}}]}"#, "GK01"));
     }
 }

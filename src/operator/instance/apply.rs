@@ -155,8 +155,8 @@ pub async fn ensure(context: &Context, instance: &str, observed: &Observed, obje
         if found.deleting || once {
             return Ok(());
         }
-        // What this process has never applied is applied once, even if its hash is right: what others changed while nobody
-        // looked can't be told from it. Where nothing was changed, the API server writes nothing.
+        // What is not known to be as we have left it (see `trust`) is applied once, even if its hash is right: what others changed
+        // while nobody looked can't be told from it. Where nothing was changed, the API server writes nothing.
         let intact = found.accepted == Some(found.ours);
         if found.applied == Some(object.hash) && intact && !Bug::WritesWhenIdle.is_made() {
             return Ok(());
@@ -224,10 +224,10 @@ async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: 
         if !goes || seen.deleting {
             continue;
         }
-        let park = valid.settings.park.as_ref().filter(|_| is_park_route);
-        let namespace = park.map_or(&valid.namespace, |park| &park.namespace);
+        let namespace = if is_park_route { valid.settings.park_namespace() } else { valid.namespace.as_str() };
         let exactly = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
         remove::delete_exactly(context, *kind, Some(namespace), name, exactly).await?;
+        context.seen.goes(&valid.name, key, &seen.uid);
         context.with_memory(&valid.name, |memory| memory.contests.let_go(key));
     }
     Ok(())

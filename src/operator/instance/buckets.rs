@@ -13,6 +13,7 @@ use crate::crash;
 use crate::operator::bucket::{Bucket, BucketKey, Purpose};
 use crate::operator::error::{Error, chain};
 use crate::operator::seeded::Bug;
+use crate::resource::{InstanceStatus, PreparedBucket, PreparedBuckets};
 
 /// How long a look at a bucket is good for.
 const LOOK: Duration = Duration::from_mins(10);
@@ -49,7 +50,51 @@ struct Look {
     uid: String,
     /// As what it was prepared.
     purpose: Purpose,
-    at: Instant,
+    /// Until when that is good.
+    until: Instant,
+}
+
+impl Remembered {
+    /// What an operator before us has noted. So that not all buckets are looked for in the minutes after a start, each has a time of
+    /// its own.
+    pub fn recalled(status: &InstanceStatus) -> Self {
+        let Some(PreparedBuckets { media, backup }) = status.buckets.clone() else { return Self::default() };
+        let look = |noted: PreparedBucket, purpose: Option<Purpose>| {
+            let until = Instant::now() + LOOK.mul_f64(rand::random_range(0.0..1.0));
+            Some(Look { uid: noted.secret, purpose: purpose?, until })
+        };
+        Self {
+            media: media.and_then(|noted| {
+                let purpose = noted.most.map(|most| Purpose::Media { most });
+                look(noted, purpose)
+            }),
+            backup: backup.and_then(|noted| look(noted, Some(Purpose::Backup))),
+            failed: None,
+        }
+    }
+
+    /// Until when both are known to be there.
+    pub fn until(&self) -> Option<Instant> {
+        let Self { media, backup, failed: _ } = self;
+        media.as_ref().zip(backup.as_ref()).map(|(media, backup)| media.until.min(backup.until))
+    }
+
+    /// The same, for the operator after us. What is not known to us stays as it was noted.
+    pub fn noted(&self, before: Option<PreparedBuckets>) -> Option<PreparedBuckets> {
+        let before = before.unwrap_or_default();
+        let prepared = |look: &Option<Look>, before| {
+            let known = look.as_ref().map(|Look { uid, purpose, until: _ }| PreparedBucket {
+                secret: uid.clone(),
+                most: match purpose {
+                    Purpose::Media { most } => Some(*most),
+                    Purpose::Backup | Purpose::Vault => None,
+                },
+            });
+            known.or(before)
+        };
+        let noted = PreparedBuckets { media: prepared(&self.media, before.media), backup: prepared(&self.backup, before.backup) };
+        (noted != PreparedBuckets::default()).then_some(noted)
+    }
 }
 
 /// Which of the two.
@@ -126,16 +171,20 @@ async fn bucket(
     let remember = |look: Option<Look>| context.with_memory(&valid.name, |memory| *which.of(&mut memory.buckets) = look);
     let looked = context.with_memory(&valid.name, |memory| which.of(&mut memory.buckets).clone());
     let looked = looked.filter(|look| look.uid == uid && look.purpose == bucket.purpose);
-    if looked.as_ref().is_some_and(|look| look.at.elapsed() < LOOK) {
+    if looked.as_ref().is_some_and(|look| Instant::now() < look.until) {
         return Ok(BucketState::There);
     }
-    let look = Look { uid, purpose: bucket.purpose, at: Instant::now() };
+    let look = Look { uid, purpose: bucket.purpose, until: Instant::now() + LOOK };
     let filled = observed.status.database_initialised;
+    let was_there = observed.status.buckets.as_ref().is_some_and(|noted| noted.backup.is_some());
     if looked.is_some() || filled {
         let exists = context.buckets.exists(bucket.name).await?;
-        // A server that is older than these buckets has just been given the key of one that is still to be made.
-        let to_be_made = matches!(which, Which::Backup) && fresh.is_some();
+        // A server that is older than these buckets has just been given the key of one that is still to be made. One that was there
+        // once is lost, whatever becomes of its Secret.
+        let to_be_made = matches!(which, Which::Backup) && fresh.is_some() && !was_there;
         if !exists && filled && !to_be_made {
+            // Should it come back, it is prepared again.
+            remember(Some(Look { uid: String::new(), until: Instant::now(), ..look }));
             return Ok(BucketState::Lost(bucket.name.to_owned()));
         }
         if exists && looked.is_some() {
@@ -161,4 +210,24 @@ async fn bucket(
     }
     remember(Some(look));
     Ok(BucketState::There)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_prepared_is_known_after_a_start() {
+        let prepared = |secret: &str, most| Some(PreparedBucket { secret: secret.to_owned(), most });
+        let noted = PreparedBuckets { media: prepared("m", Some(7)), backup: prepared("b", None) };
+        let status = InstanceStatus { buckets: Some(noted.clone()), ..InstanceStatus::default() };
+        let recalled = Remembered::recalled(&status);
+        let media = recalled.media.as_ref().unwrap();
+        assert_eq!((media.uid.as_str(), media.purpose), ("m", Purpose::Media { most: 7 }));
+        assert!(media.until <= Instant::now() + LOOK);
+        assert_eq!(recalled.noted(None), Some(noted.clone()));
+        // What is not known stays as it was.
+        assert_eq!(Remembered::default().noted(Some(noted.clone())), Some(noted));
+        assert_eq!(Remembered::default().noted(None), None);
+    }
 }

@@ -23,6 +23,7 @@ use super::build::{self, names};
 use super::found::{Made, content, made_once};
 use super::identity::Identity;
 use super::observe::Observed;
+use super::remove::Lost;
 use super::status::Stall;
 use super::validate::Valid;
 use super::{Context, data_lost};
@@ -30,6 +31,7 @@ use crate::crash;
 use crate::operator::error::{Error, chain};
 use crate::operator::kind::Kind;
 use crate::operator::vault::VaultError;
+use crate::resource::{InstanceStatus, VaultedIdentity};
 
 /// How long it is good that the vault was seen to hold an identity.
 const LOOK: Duration = Duration::from_hours(6);
@@ -61,13 +63,33 @@ pub struct Known {
 pub struct Remembered {
     /// UID of the Secret that was read, and the fingerprint of what is in it.
     read: Option<(String, String)>,
-    /// UID of the Secret that the vault was seen to hold, and when.
+    /// UID of the Secret that the vault was seen to hold, and until when that is good.
     held: Option<(String, Instant)>,
     /// Why the vault could not be asked, and when that was.
     failed: Option<(String, Instant)>,
 }
 
 impl Remembered {
+    /// What an operator before us has noted: what is in an immutable Secret, and that the vault holds it, sealed to the keys of today. So
+    /// that not all servers are looked at in the minutes after a start, each has a time of its own.
+    pub fn recalled(status: &InstanceStatus, sealed_to: &str) -> Self {
+        let (Some(vault), Some(fingerprint)) = (&status.vault, &status.identity_fingerprint) else { return Self::default() };
+        let read = Some((vault.secret.clone(), fingerprint.clone()));
+        let until = Instant::now() + LOOK.mul_f64(rand::random_range(0.0..1.0));
+        Self { read, held: (vault.sealed_to == sealed_to).then(|| (vault.secret.clone(), until)), failed: None }
+    }
+
+    /// Until when the vault is known to hold it.
+    pub fn until(&self) -> Option<Instant> {
+        self.held.as_ref().map(|(_, until)| *until)
+    }
+
+    /// The same, for the operator after us; nothing unless the vault was seen to hold it.
+    pub fn noted(&self, sealed_to: &str) -> Option<VaultedIdentity> {
+        let (secret, _) = self.held.as_ref()?;
+        Some(VaultedIdentity { secret: secret.clone(), sealed_to: sealed_to.to_owned() })
+    }
+
     fn failure(&self) -> Option<String> {
         self.failed.as_ref().filter(|(_, at)| at.elapsed() < PAUSE).map(|(why, _)| why.clone())
     }
@@ -92,7 +114,8 @@ async fn look(context: &Context, valid: &Valid<'_>, observed: &Observed) -> Resu
             return Ok(Identified::Waits(why));
         }
         let Some(identity) = chosen(context, valid, observed).await? else {
-            return Ok(Identified::Stalled(data_lost(&[format!("Secret {}", names::IDENTITY)])));
+            let lost = Lost { kind: Kind::Secret, name: names::IDENTITY, replaced: false };
+            return Ok(Identified::Stalled(data_lost(&[lost])));
         };
         made_once(context, valid, observed, names::IDENTITY, || build::identity_secret(valid, &identity)).await?
     };
@@ -141,7 +164,7 @@ async fn kept(
 ) -> Result<Identified, Error> {
     let remembered = context.with_memory(&valid.name, |memory| memory.identity.clone());
     let known = |unproven| Identified::There(Known { fingerprint: fingerprint.clone(), unproven });
-    if remembered.held.as_ref().is_some_and(|(uid, at)| *uid == made.uid && at.elapsed() < LOOK) {
+    if remembered.held.as_ref().is_some_and(|(uid, until)| *uid == made.uid && Instant::now() < *until) {
         return Ok(known(None));
     }
     // A server that has begun to hold data goes on whatever becomes of the vault; one that has not, waits.
@@ -152,7 +175,7 @@ async fn kept(
     match keep(context, valid, made).await {
         Ok(current) if current == fingerprint => {
             crash::point("operator.identity_settled");
-            let held = Some((made.uid.clone(), Instant::now()));
+            let held = Some((made.uid.clone(), Instant::now() + LOOK));
             context.with_memory(&valid.name, |memory| (memory.identity.held, memory.identity.failed) = (held, None));
             Ok(known(None))
         }
@@ -206,4 +229,25 @@ fn changed(found: &str, known: &str) -> Stall {
 fn unusable(error: &VaultError) -> Stall {
     let remedy = "put the right operator.vault.operator_key back, or recover the identity with the offline key: paddock admin vault recover";
     Stall::identity("VaultUnusable", format!("{}; {remedy}", chain(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_believed_as_long_as_the_keys_are_the_same() {
+        let vault = VaultedIdentity { secret: "uid".into(), sealed_to: "a b".into() };
+        let noted =
+            InstanceStatus { identity_fingerprint: Some("f".into()), vault: Some(vault.clone()), ..InstanceStatus::default() };
+        let recalled = Remembered::recalled(&noted, "a b");
+        assert_eq!(recalled.read, Some(("uid".to_owned(), "f".to_owned())));
+        assert!(recalled.held.as_ref().is_some_and(|(uid, until)| uid == "uid" && *until <= Instant::now() + LOOK));
+        assert_eq!(recalled.noted("a b"), Some(vault));
+        let other = Remembered::recalled(&noted, "a c");
+        assert_eq!((other.read.is_some(), &other.held), (true, &None), "other keys: it is sealed anew");
+        assert_eq!(other.noted("a c"), None);
+        let nothing = Remembered::recalled(&InstanceStatus { identity_fingerprint: None, ..noted }, "a b");
+        assert_eq!((nothing.read, nothing.held), (None, None));
+    }
 }

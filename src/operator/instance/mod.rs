@@ -14,11 +14,13 @@ mod keys;
 mod mail;
 mod observe;
 mod progress;
+mod quiet;
 mod reached;
 mod removal;
 mod remove;
 mod render;
 mod status;
+mod trust;
 mod turn;
 mod upgrade;
 mod validate;
@@ -43,6 +45,8 @@ use self::found::Found;
 use self::handover::Doors;
 use self::observe::Observed;
 use self::progress::{Progress, TaskState};
+use self::quiet::{Ground, Quiet};
+use self::remove::Lost;
 use self::status::Stall;
 use self::turn::Turn;
 use self::upgrade::Decision;
@@ -50,7 +54,7 @@ use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
 use super::fuse::Fuse;
 use super::seeded::Bug;
-use super::seen::SeenStore;
+use super::seen_store::SeenStore;
 use super::settings::{Release, Settings};
 use super::vault::Vault;
 use crate::clock::SharedClock;
@@ -86,6 +90,8 @@ pub struct Context {
 /// What is remembered of an instance between passes. Losing it costs reads, nothing else.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// What was noted in the status before our time has been read.
+    met: bool,
     /// The custom resource as our last write left it, until the watch has caught up.
     newest: Option<Arc<MastodonInstance>>,
     /// The identity.
@@ -94,6 +100,8 @@ pub struct Memory {
     buckets: buckets::Remembered,
     /// What was put right of late.
     contests: Contests,
+    /// The last pass had nothing to do.
+    quiet: Option<Quiet>,
     /// Passes in a row that failed.
     failures: u32,
 }
@@ -123,7 +131,7 @@ impl Context {
     }
 
     /// What the operator was told, with the releases as they are known now.
-    fn current(&self) -> Arc<Settings> {
+    pub fn current(&self) -> Arc<Settings> {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -160,6 +168,30 @@ impl Context {
         })
     }
 
+    /// The first time that an instance is met: believes what was noted before our time, as far as it still fits.
+    fn meet(&self, name: &str, instance: &MastodonInstance) {
+        if self.with_memory(name, |memory| std::mem::replace(&mut memory.met, true)) {
+            return;
+        }
+        let nothing = InstanceStatus::default();
+        let status = instance.status.as_ref().unwrap_or(&nothing);
+        self.seen.trust(name, |seen| trust::holds(status.applied.as_deref(), seen));
+        let identity = keys::Remembered::recalled(status, &self.vault.sealed_to());
+        let buckets = buckets::Remembered::recalled(status);
+        self.with_memory(name, |memory| (memory.identity, memory.buckets) = (identity, buckets));
+    }
+
+    /// When nothing that a pass would look at has changed since one that had nothing to do, nothing; else what this one rests on.
+    fn unless_quiet(&self, name: &str, instance: &MastodonInstance) -> Option<Ground> {
+        let ground = Ground::new(instance, self.seen.epoch(name), self.current());
+        self.with_memory(name, |memory| {
+            // Whatever ends this pass early: only one that came to its end says that there is nothing to do.
+            let quiet = memory.quiet.take().filter(|quiet| quiet.lasts(&ground, Instant::now()));
+            memory.quiet = quiet;
+            memory.quiet.is_none().then_some(ground)
+        })
+    }
+
     /// Counts a pass that failed; returns how many have in a row.
     fn failed(&self, name: &str) -> u32 {
         self.with_memory(name, |memory| {
@@ -188,6 +220,9 @@ pub async fn reconcile(instance: Arc<MastodonInstance>, context: Arc<Context>) -
 }
 
 async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Action, Error> {
+    let name = instance.metadata.name.clone().unwrap_or_default();
+    let instance = context.newest(&name, instance);
+    let Some(ground) = context.unless_quiet(&name, &instance) else { return Ok(Action::requeue(period(&context.settings))) };
     let mut observed = observe::observe(context, instance).await?;
     let leaving = observed.instance.metadata.deletion_timestamp.is_some();
     if leaving && !observed.status.database_initialised {
@@ -203,19 +238,21 @@ async fn pass(instance: Arc<MastodonInstance>, context: &Context) -> Result<Acti
     if !leaving && !remove::is_held(&observed) && !Bug::ForgetsToHold.is_made() {
         remove::hold(context, &observed, true).await?;
         crash::point("operator.held");
-        let name = observed.instance.metadata.name.clone().unwrap_or_default();
         observed.instance = context.newest(&name, Arc::clone(&observed.instance));
     }
     if !observed.lost.is_empty() {
         return stall(context, &observed, data_lost(&observed.lost)).await;
     }
+    if observed.nameless {
+        return stall(context, &observed, Stall::new("ReleaseUnknown", nameless(&observed))).await;
+    }
     let instance = Arc::clone(&observed.instance);
-    let settings = context.current();
+    let settings = ground.settings();
     let valid = match validate(&settings, &instance, &observed.status, &observed.seen) {
         Ok(valid) => valid,
         Err(refusal) => return stall(context, &observed, Stall::new(refusal.reason(), refusal.to_string())).await,
     };
-    Box::pin(work(context, valid, &mut observed, Circumstances { leaving, blown })).await
+    Box::pin(work(context, valid, &mut observed, Circumstances { leaving, blown, ground })).await
 }
 
 /// What else is to be known in a pass.
@@ -224,6 +261,8 @@ struct Circumstances {
     leaving: bool,
     /// Since when a removal that is wanted waits for the fuse.
     blown: Option<DateTime<Utc>>,
+    /// What the pass rests on.
+    ground: Ground,
 }
 
 /// The pass over an instance that we can bring about.
@@ -272,7 +311,7 @@ async fn work(
     found.extend(turn.finding(&observed.status.conditions, &progress, left.as_deref()));
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
-    let Circumstances { leaving, blown } = circumstances;
+    let Circumstances { leaving, blown, ground } = circumstances;
     let stalled = match (refused, blown, &contested) {
         (Some(refused), _, _) => Some(refused),
         (None, Some(since), _) => {
@@ -294,6 +333,7 @@ async fn work(
     let mut next = status::next(observed, &found, now);
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.identity.fingerprint));
     turn.note(&mut next);
+    note_for_the_next(context, valid, observed, &mut next);
     let [before, after] = moments(&observed.status, &next);
     crash::point(before);
     if next.database_initialised {
@@ -306,8 +346,26 @@ async fn work(
     let failed = matches!(foundation.bucket, buckets::BucketState::Unavailable(_)).then_some(buckets::PAUSE);
     let contested = contested.map(|(_, wait)| wait);
     let waits = [closed, failed, progress.wait(), doors.wait(valid), blown.map(|_| removal::BLOWN), look_again, contested];
-    let look = period(&context.settings);
-    Ok(Action::requeue(waits.into_iter().flatten().min().map_or(look, |wait| wait.min(look))))
+    let (wait, look) = (waits.into_iter().flatten().min(), period(&context.settings));
+    if wait.is_none() && !leaving && valid.under_way.is_none() && observe::is_whole(&observed.seen) {
+        context.with_memory(&valid.name, |memory| {
+            let until = memory.buckets.until().zip(memory.identity.until()).map(|(buckets, vault)| buckets.min(vault));
+            memory.quiet = until.map(|until| Quiet::new(ground, until));
+        });
+    }
+    Ok(Action::requeue(wait.map_or(look, |wait| wait.min(look))))
+}
+
+/// Notes what spares the operator that comes next from doing it all again to be sure; and what was filled, so that no other is taken for it.
+fn note_for_the_next(context: &Context, valid: &Valid<'_>, observed: &Observed, next: &mut InstanceStatus) {
+    if next.database_initialised && next.data.is_none() {
+        next.data = observe::data(&observed.seen);
+    }
+    next.applied = trust::note(&observed.seen).or_else(|| next.applied.take());
+    context.with_memory(&valid.name, |memory| {
+        next.buckets = memory.buckets.noted(next.buckets.take());
+        next.vault = memory.identity.noted(&context.vault.sealed_to()).or_else(|| next.vault.take());
+    });
 }
 
 /// What is left of other releases, once it looks as if nothing were; `None` where nobody has to know.
@@ -379,12 +437,22 @@ async fn wait_for_vault(context: &Context, observed: &Observed, why: &str) -> Re
     Ok(Action::requeue(keys::PAUSE))
 }
 
-fn data_lost(lost: &[String]) -> Stall {
+fn data_lost(lost: &[Lost]) -> Stall {
     let message = remove::in_words(lost);
-    let mut also: Vec<Finding> =
-        lost.iter().map(|lost| Finding::fails(remove::condition_of(lost), "DataLost", format!("{lost} is gone"))).collect();
+    let mut also: Vec<Finding> = lost.iter().map(|lost| Finding::fails(lost.condition(), "DataLost", lost.to_string())).collect();
     also.push(Finding::fails(ConditionKind::Ready, "DataLost", message.clone()));
     Stall { reason: "DataLost", message, also }
+}
+
+/// What a person is told of a filled server of which nobody knows what runs in it.
+fn nameless(observed: &Observed) -> String {
+    format!(
+        "the status of this server is lost, and so are its Deployments and Jobs: nothing tells which release its tables are of, and those \
+         of {} would be made over them, without a backup. Say which it is, and it goes on: kubectl patch mastodoninstance {} \
+         --subresource=status --type=merge -p '{{\"status\":{{\"version\":\"4.5.20\"}}}}'",
+        observed.instance.spec.version,
+        observed.instance.metadata.name.as_deref().unwrap_or_default(),
+    )
 }
 
 /// What is said about an instance whose pass has crashed. Others go on, and it is tried again.

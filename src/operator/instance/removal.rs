@@ -171,9 +171,9 @@ async fn step(context: &Context, name: &str) -> Result<Option<Stage>, Error> {
             }
             left.extend(found);
         }
-    } else if let Some(park) = &context.settings.park {
+    } else {
         // Its namespace may have been deleted by somebody else; this is the only thing outside of it.
-        delete_listed(context, Kind::HttpRoute, &park.namespace, name).await?;
+        delete_listed(context, Kind::HttpRoute, context.settings.park_namespace(), name).await?;
     }
     for (bucket, what) in [(namespace.clone(), "the media are deleted"), (backup_bucket(&namespace), "the backups are deleted")] {
         match context.buckets.remove(&bucket).await {
@@ -236,8 +236,8 @@ async fn delete_listed(context: &Context, kind: Kind, namespace: &str, instance:
 async fn delete_all(context: &Context, name: &str, namespace: &str, which: Turn) -> Result<Vec<Left>, Error> {
     let kinds = Kind::ALL.into_iter().filter(|kind| turn(*kind) == which);
     let mut all: Vec<_> = kinds.map(|kind| (kind, namespace)).collect();
-    if let Some(park) = context.settings.park.as_ref().filter(|_| which == Turn::Processes) {
-        all.push((Kind::HttpRoute, park.namespace.as_str()));
+    if which == Turn::Processes {
+        all.push((Kind::HttpRoute, context.settings.park_namespace()));
     }
     let tried = join_all(all.into_iter().map(|(kind, namespace)| delete_listed(context, kind, namespace, name))).await;
     Ok(tried.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())

@@ -1,6 +1,7 @@
 //! The end of a custom resource in which nothing was ever put. (That of one with data is in `removal`.)
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
@@ -14,7 +15,7 @@ use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seeded::Bug;
 use crate::operator::seen::{HOLDS_DATA_ANNOTATION, INSTANCE_LABEL, Key, Seen, holds_data};
-use crate::resource::{instance_id, namespace_name};
+use crate::resource::{ConditionKind, instance_id, namespace_name};
 
 /// Keeps the custom resource until we let it go.
 pub const FINALIZER: &str = "paddock.host/instance";
@@ -122,19 +123,43 @@ pub const REFUSED: &str = "the custom resource was deleted, but this server hold
                            nothing is deleted, everything goes on. A deletion can't be taken back, so the fleet has to make the \
                            resource anew after the archive is proven";
 
-/// What holds data, for messages.
-pub fn in_words(lost: &[String]) -> String {
-    format!("{} is gone; it held data, so it is not made again: restore it from a backup", lost.join(" and "))
+/// What held data and is not there any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: &'static str,
+    /// Another one of its name is there.
+    pub replaced: bool,
 }
 
-/// The condition that a loss belongs to.
-pub fn condition_of(lost: &str) -> crate::resource::ConditionKind {
-    use crate::resource::ConditionKind as Is;
-    if lost.ends_with(names::IDENTITY) {
-        Is::IdentityReady
-    } else if lost.ends_with(names::DATABASE) {
-        Is::DatabaseReady
-    } else {
-        Is::CacheReady
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, name, replaced } = self;
+        let what = if *replaced { "was replaced by another one of its name" } else { "is gone" };
+        write!(f, "{} {name} {what}", kind.as_str())
     }
+}
+
+impl Lost {
+    /// The condition that it belongs to.
+    pub fn condition(&self) -> ConditionKind {
+        match self.name {
+            names::IDENTITY => ConditionKind::IdentityReady,
+            names::DATABASE => ConditionKind::DatabaseReady,
+            _ => ConditionKind::CacheReady,
+        }
+    }
+}
+
+/// What a person should know about a loss, and do.
+pub fn in_words(lost: &[Lost]) -> String {
+    let all: Vec<String> = lost.iter().map(Lost::to_string).collect();
+    let accept = if lost.iter().any(|lost| lost.replaced) {
+        "; if what is there now was restored and holds the right data, take status.data away, and it is accepted"
+    } else {
+        ""
+    };
+    format!("{}; it held data, so it is not made again: restore it from a backup{accept}", all.join(" and "))
 }

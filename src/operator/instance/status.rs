@@ -133,16 +133,27 @@ fn namespace(seen: &BTreeMap<Key, Seen>, walls: &[Key]) -> Finding {
     Finding::fails(kind, "WallsMissing", format!("not there: {}", missing.join(", ")))
 }
 
+fn database_state(seen: &BTreeMap<Key, Seen>) -> Option<&State> {
+    seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state)
+}
+
 fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
-    match seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state) {
+    match database_state(seen) {
         Some(State::Database { ready: true, phase: _, storage_gib: _ }) => {
             Finding::holds(ConditionKind::DatabaseReady, "Answers", "Postgres answers")
         }
         Some(State::Database { ready: false, phase, storage_gib: _ }) => {
-            Finding::fails(ConditionKind::DatabaseReady, "Starting", phase.clone())
+            let reason = if is_unrecoverable(phase) { "DataLost" } else { "Starting" };
+            Finding::fails(ConditionKind::DatabaseReady, reason, phase.clone())
         }
         Some(_) | None => Finding::waits(ConditionKind::DatabaseReady, "the database is not there yet"),
     }
+}
+
+/// Whether this is what CloudNativePG says of a Cluster of whose servers none has its volumes left: `PhaseUnrecoverable` in its
+/// `api/v1/cluster_types.go`. Its releases word the rest of it in two ways.
+fn is_unrecoverable(phase: &str) -> bool {
+    phase.contains("unrecoverable")
 }
 
 fn pods(kind: ConditionKind, runs: bool, sets: &[(Kind, &str)], seen: &BTreeMap<Key, Seen>) -> Finding {
@@ -209,6 +220,9 @@ fn stalled(valid: &Valid<'_>, progress: &Progress, bucket: &BucketState, seen: &
     if let BucketState::Lost(name) = bucket {
         return Finding::holds(kind, "DataLost", format!("the bucket {name} is gone; only a restore may make it again"));
     }
+    if let Some(lost) = stalled_for_data(seen) {
+        return lost;
+    }
     for (what, state) in [("prepare", &progress.prepare), ("seed", &progress.seed), ("owner", &progress.owner)] {
         if let TaskState::Failed { message } = state {
             let remedy = format!("read the logs of the Jobs {what}-…, mend the cause, then delete these Jobs to try again");
@@ -232,6 +246,13 @@ fn stalled(valid: &Valid<'_>, progress: &Progress, bucket: &BucketState, seen: &
     Finding::fails(kind, "Fine", "")
 }
 
+/// What a person is told of a database that can't be had back from what there is.
+fn stalled_for_data(seen: &BTreeMap<Key, Seen>) -> Option<Finding> {
+    let State::Database { ready: false, phase, storage_gib: _ } = database_state(seen)? else { return None };
+    let message = format!("CloudNativePG says of Cluster {}: {phase}; restore it from a backup", names::DATABASE);
+    is_unrecoverable(phase).then(|| Finding::holds(ConditionKind::Stalled, "DataLost", message))
+}
+
 /// The status after a pass.
 pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono::Utc>) -> InstanceStatus {
     let InstanceStatus {
@@ -245,6 +266,10 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         upgrade,
         suspended,
         removal,
+        applied,
+        buckets,
+        vault,
+        data,
     } = observed.status.clone();
     let spec = &observed.instance.spec;
     let generation = observed.instance.metadata.generation.unwrap_or(0);
@@ -265,6 +290,10 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         suspended: pauses.then(|| suspended.unwrap_or_else(|| Suspension::beginning(now))),
         upgrade,
         removal,
+        applied,
+        buckets,
+        vault,
+        data,
         version,
         database_initialised: database_initialised || fillable.into_iter().all(holds),
         identity_fingerprint,
@@ -450,6 +479,21 @@ mod tests {
         assert_eq!(of(&later, ConditionKind::WebReady), said("True", "Answers"));
         assert_eq!(of(&later, ConditionKind::Stalled), said("False", "Fine"));
         assert_eq!(of(&later, ConditionKind::IdentityReady), said("False", "VaultUnavailable"));
+    }
+
+    #[test]
+    fn a_database_whose_volumes_are_gone_is_lost() {
+        let of = |ready, phase: &str| {
+            let state = State::Database { ready, phase: phase.to_owned(), storage_gib: Some(20) };
+            let seen = BTreeMap::from([((Kind::Cluster, names::DATABASE.to_owned()), Seen::bare(state))]);
+            (database(&seen).reason, stalled_for_data(&seen).map(|stalled| (stalled.reason, stalled.message)))
+        };
+        let (reason, stalled) = of(false, "Cluster is unrecoverable and needs manual intervention");
+        let (stalled, message) = stalled.unwrap();
+        assert_eq!((reason, stalled), ("DataLost", "DataLost"));
+        assert!(message.contains("Cluster db-1: Cluster is unrecoverable") && message.contains("backup"), "{message}");
+        assert_eq!(of(false, "Setting up primary"), ("Starting", None));
+        assert_eq!(of(true, "Cluster in healthy state"), ("Answers", None));
     }
 
     #[test]

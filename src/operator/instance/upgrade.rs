@@ -47,6 +47,8 @@ pub enum Decision {
     Stay,
     /// It goes on.
     Keep,
+    /// It stays where it is until its release is offered again, or another one is wanted that it may go to.
+    Hold,
     /// It is given up: nothing of it has touched the pods.
     Drop,
     /// One begins, or goes another way.
@@ -125,18 +127,25 @@ pub fn choose(
         // Migrations need the cache. It waits until the server runs again.
         decision = Decision::Stay;
     }
-    let under_way = match &status.upgrade {
-        None => None,
-        Some(upgrade) => match images_of(&upgrade.to) {
-            Some(images) => Some(UnderWay { upgrade: upgrade.clone(), images }),
-            None if upgrade.phase.has_new_pods() => return Err(unknown(&upgrade.to)),
-            None => {
+    let mut under_way = None;
+    if let Some(upgrade) = &status.upgrade {
+        let mut images = images_of(&upgrade.to);
+        if images.is_none() {
+            if spec.version != upgrade.to {
                 refused.push(unknown(&upgrade.to));
-                decision = Decision::Drop;
-                None
             }
-        },
-    };
+            if upgrade.phase.has_new_pods() {
+                // The pods are between two releases: all but the change is looked after, with the images that they were given.
+                images = Some(running_images(seen).ok_or_else(|| unknown(&upgrade.to))?);
+                if decision == Decision::Keep {
+                    decision = Decision::Hold;
+                }
+            } else {
+                decision = Decision::Drop;
+            }
+        }
+        under_way = images.map(|images| UnderWay { upgrade: upgrade.clone(), images });
+    }
     let new_pods = under_way.as_ref().filter(|under_way| under_way.upgrade.phase.has_new_pods());
     let release = match new_pods {
         Some(under_way) => Some(under_way.images.clone()),
@@ -205,6 +214,13 @@ fn running_images(seen: &BTreeMap<Key, Seen>) -> Option<Images> {
     Some(Images { web: image(&|name| name != names::STREAMING)?, streaming: image(&|name| name == names::STREAMING)? })
 }
 
+/// Whether anything tells which release the tables of a filled server are of, or that this is its first start, in which they are made.
+pub fn is_told(status: &InstanceStatus, wanted: &str, seen: &BTreeMap<Key, Seen>) -> bool {
+    status.version.is_some()
+        || deployed(seen).next().is_some()
+        || seen.contains_key(&(Kind::Job, job_name(Task::Prepare, wanted, 1)))
+}
+
 /// The release that runs, and another one on its way, read off the Deployments and Jobs: for a server whose status was lost.
 pub fn recover(settings: &Settings, seen: &BTreeMap<Key, Seen>, now: DateTime<Utc>) -> Option<(String, Option<Upgrade>)> {
     let release_of = |(name, image): (&str, String)| {
@@ -229,7 +245,7 @@ pub fn recover(settings: &Settings, seen: &BTreeMap<Key, Seen>, now: DateTime<Ut
 pub fn decided(decision: &Decision, under_way: Option<&UnderWay>, now: DateTime<Utc>) -> Option<Upgrade> {
     match decision {
         Decision::Stay | Decision::Drop => None,
-        Decision::Keep => under_way.map(|under_way| under_way.upgrade.clone()),
+        Decision::Keep | Decision::Hold => under_way.map(|under_way| under_way.upgrade.clone()),
         Decision::Start { from, to, phase } => {
             Some(Upgrade { from: from.clone(), to: to.clone(), phase: *phase, since: time(now), phase_since: time(now) })
         }
@@ -290,21 +306,24 @@ pub fn stalled(upgrade: &Upgrade, steps: &Steps) -> Option<(&'static str, String
         UpgradePhase::Backup => (
             "BackupFailed",
             format!(
-                "the backup before Mastodon {to} failed: {message}; {from} goes on serving; mend the cause and delete the Backups                  {}…, or set spec.version back to {from}",
+                "the backup before Mastodon {to} failed: {message}; {from} goes on serving; mend the cause and delete the Backups \
+                 {}…, or set spec.version back to {from}",
                 backup_name(upgrade, 1)
             ),
         ),
         UpgradePhase::PreMigration => (
             "JobFailed",
             format!(
-                "the migrations to Mastodon {to} failed: {message}; {from} goes on serving; read the logs of the Jobs {}…, mend the                  cause and delete these Jobs, or set spec.version back to {from}",
+                "the migrations to Mastodon {to} failed: {message}; {from} goes on serving; read the logs of the Jobs {}…, mend the \
+                 cause and delete these Jobs, or set spec.version back to {from}",
                 job_name(Task::PreMigration, to, 1)
             ),
         ),
         UpgradePhase::PostMigration | UpgradePhase::Roll | UpgradePhase::RollBack => (
             "JobFailed",
             format!(
-                "the last migrations to Mastodon {to} failed: {message}; {to} serves already; read the logs of the Jobs {}…, mend the                  cause and delete these Jobs",
+                "the last migrations to Mastodon {to} failed: {message}; {to} serves already; read the logs of the Jobs {}…, mend the \
+                 cause and delete these Jobs",
                 job_name(Task::PostMigration, to, 1)
             ),
         ),
@@ -413,14 +432,34 @@ mod tests {
     fn a_release_that_was_taken_out_of_the_catalogue_stops_nothing_by_halves() {
         let mut spec = instance(&json!({"running": {}}), 1).spec;
         spec.version = "4.6.7".into();
-        let of = |phase| {
+        let mut of = |wanted: &str, phase, seen: &BTreeMap<Key, Seen>| {
+            spec.version = wanted.into();
             let upgrade = Some(upgrade("4.5.20", "4.6.7", phase));
             let status = InstanceStatus { version: Some("4.5.20".into()), upgrade, ..InstanceStatus::default() };
             let mut refused = Vec::new();
-            choose(&offering(), &spec, &status, &BTreeMap::new(), &mut refused)
+            choose(&offering(), &spec, &status, seen, &mut refused).map(|chosen| {
+                let told: Vec<&str> = refused.iter().map(Refusal::reason).collect();
+                (chosen.decision, chosen.release.web, told)
+            })
         };
-        assert_eq!(of(UpgradePhase::Backup).unwrap().decision, Decision::Drop);
-        assert_eq!(of(UpgradePhase::Roll).unwrap_err().reason(), "UnknownRelease", "neither forward nor back");
+        let nothing = BTreeMap::new();
+        assert_eq!(of("4.6.7", UpgradePhase::Backup, &nothing).unwrap().0, Decision::Drop);
+        assert_eq!(of("4.6.7", UpgradePhase::Roll, &nothing).unwrap_err().reason(), "UnknownRelease", "nothing tells what runs");
+        // Neither forward nor back, and the rest goes on with what the pods were given.
+        let given = |name: &str, image: &str| {
+            ((Kind::Deployment, name.to_owned()), Seen { image: Some(image.to_owned()), ..Seen::bare(State::None) })
+        };
+        let seen = BTreeMap::from([given(names::WEB, "web:4.6.7"), given(names::STREAMING, "streaming:4.6.7")]);
+        for phase in [UpgradePhase::Roll, UpgradePhase::PostMigration] {
+            let (decision, web, told) = of("4.6.7", phase, &seen).unwrap();
+            assert_eq!((decision, web.as_str(), told), (Decision::Hold, "web:4.6.7", vec!["UnknownRelease"]), "{phase:?}");
+            let images = Images { web: "web:4.6.7".into(), streaming: "streaming:4.6.7".into() };
+            let under_way = UnderWay { upgrade: upgrade("4.5.20", "4.6.7", phase), images };
+            let kept = decided(&Decision::Hold, Some(&under_way), DateTime::UNIX_EPOCH);
+            assert_eq!(kept.map(|upgrade| upgrade.phase), Some(phase));
+            // Another patch is a way out.
+            assert_eq!(of("4.6.9", phase, &seen).unwrap().0, start("4.5.20", "4.6.9", UpgradePhase::Roll));
+        }
     }
 
     #[test]
@@ -453,6 +492,20 @@ mod tests {
         assert_eq!(of(UpgradePhase::Backup).unwrap().0, "BackupFailed");
         assert!(of(UpgradePhase::PostMigration).unwrap().1.contains("4.6.9 serves already"));
         assert_eq!(of(UpgradePhase::Roll), None);
+    }
+
+    #[test]
+    fn without_status_pods_and_jobs_nothing_tells_of_which_release_the_tables_are() {
+        let status = |version: Option<&str>| InstanceStatus { version: version.map(str::to_owned), ..InstanceStatus::default() };
+        let object = |kind, name: String, image: Option<&str>| {
+            BTreeMap::from([((kind, name), Seen { image: image.map(str::to_owned), ..Seen::bare(State::None) })])
+        };
+        assert!(!is_told(&status(None), "4.6.9", &BTreeMap::new()));
+        assert!(is_told(&status(Some("4.5.20")), "4.6.9", &BTreeMap::new()));
+        assert!(is_told(&status(None), "4.6.9", &object(Kind::Deployment, names::WEB.to_owned(), Some("web:4.5.20"))));
+        let job = |version| object(Kind::Job, job_name(Task::Prepare, version, 1), None);
+        assert!(is_told(&status(None), "4.6.9", &job("4.6.9")), "it is under way, or done");
+        assert!(!is_told(&status(None), "4.6.9", &job("4.5.20")), "another release's says nothing of what came after");
     }
 
     #[test]

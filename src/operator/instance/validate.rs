@@ -37,6 +37,8 @@ pub struct Valid<'a> {
     pub addresses: Addresses,
     /// Its way out for mail.
     pub mail: MailWay,
+    /// The storage class of Valkey's volume: the one that it has, or that of the settings for one that is to be made.
+    pub cache_class: Option<String>,
     /// Wishes that can't be met, although all else goes on.
     pub refused: Vec<Refusal>,
     /// What the operator was told.
@@ -133,6 +135,8 @@ pub fn validate<'a>(
     let (mail, unreadable) = mail::way(settings, &name, &spec);
     refused.extend(unreadable.map(|why| Refusal::OwnMail { why }));
     keep_disks(&mut spec, seen, &mut refused);
+    let volume = seen.get(&(Kind::PersistentVolumeClaim, names::CACHE.to_owned()));
+    let cache_class = volume.map_or_else(|| settings.storage_class.clone(), |there| there.class.clone());
     let namespace = namespace_name(id);
     let (bucket, backup_bucket) = (namespace.clone(), backup_bucket(&namespace));
     let addresses = Addresses::of(&spec, settings, &bucket)?;
@@ -149,6 +153,7 @@ pub fn validate<'a>(
         decision,
         addresses,
         mail,
+        cache_class,
         refused,
         settings,
         runs,
@@ -256,6 +261,25 @@ mod tests {
         untagged.postgres_image = format!("postgres@sha256:{}", "a".repeat(64));
         assert!(untagged.check().is_err());
         settings().check().unwrap();
+    }
+
+    #[test]
+    fn another_storage_class_is_for_volumes_to_come() {
+        let (mut settings, wanted) = (settings(), instance(&json!({"running": {}}), 1));
+        let status = InstanceStatus::default();
+        let of = |settings: &Settings, there: Option<Option<&str>>| {
+            let volume = |class: Option<&str>| Seen { class: class.map(str::to_owned), ..Seen::bare(State::None) };
+            let key = (Kind::PersistentVolumeClaim, names::CACHE.to_owned());
+            let seen = there.map(|class| (key, volume(class))).into_iter().collect();
+            validate(settings, &wanted, &status, &seen).unwrap().cache_class
+        };
+        settings.storage_class = Some("new".into());
+        assert_eq!(of(&settings, None).as_deref(), Some("new"));
+        assert_eq!(of(&settings, Some(Some("old"))).as_deref(), Some("old"));
+        assert_eq!(of(&settings, Some(None)), None, "it has the cluster's default");
+        settings.storage_class = None;
+        assert_eq!(of(&settings, Some(Some("old"))).as_deref(), Some("old"));
+        assert_eq!(of(&settings, None), None);
     }
 
     #[test]

@@ -242,7 +242,8 @@ impl Look<'_> {
         let (Some(instance), Action::Maintenance(maintenance)) = (instance, &run.spec.action) else { return Ok(()) };
         let server = instance.name_any();
         let seen = self.context.seen.of(&server);
-        let valid = match validate(&self.context.settings, instance, &instance.status.clone().unwrap_or_default(), &seen) {
+        let settings = self.context.current();
+        let valid = match validate(&settings, instance, &instance.status.clone().unwrap_or_default(), &seen) {
             Ok(valid) => valid,
             Err(refusal) => {
                 let standing = Standing::new(RunPhase::Waiting, refusal.reason(), refusal.to_string());

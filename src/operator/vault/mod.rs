@@ -93,6 +93,11 @@ impl Vault {
         Self { store, keys }
     }
 
+    /// The public keys that everything is sealed to.
+    pub fn sealed_to(&self) -> String {
+        self.keys.sealed_to()
+    }
+
     /// Seals an identity and stores it under its fingerprint.
     pub async fn put(&self, namespace: &str, identity: &Identity) -> Result<(), VaultError> {
         let sealed = self.keys.seal(namespace, identity).map_err(|why| VaultError::Unsealed(Box::new(why)))?;

@@ -42,8 +42,19 @@ pub struct S3Vault {
     key: BucketKey,
     /// Who makes the bucket and its key where they are missing; nobody where the vault is on a server of its own.
     maker: Option<Arc<dyn Buckets>>,
-    /// Whether bucket and key are there, as far as is known; the lock is held while they are made.
-    ready: AsyncMutex<bool>,
+    /// The lock is held while bucket and key are made.
+    ready: AsyncMutex<Standing>,
+}
+
+/// What is known of bucket and key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing: nobody has looked.
+    Unknown,
+    /// They are there.
+    There,
+    /// The store has turned us away.
+    TurnedAway,
 }
 
 impl S3Vault {
@@ -60,28 +71,58 @@ impl S3Vault {
             bucket: vault.bucket.clone(),
             key: BucketKey { access: vault.access_key.clone(), secret: vault.secret_key.clone() },
             maker: buckets.filter(|_| vault.endpoint.is_none()),
-            ready: AsyncMutex::new(false),
+            ready: AsyncMutex::new(Standing::Unknown),
         })
     }
 
     fn path(&self, name: &str) -> String {
         format!("{}/{}", self.bucket, encoded(name))
     }
+
+    /// Whether the vault is there and its key may look at it.
+    async fn opens(&self) -> Result<bool, BucketError> {
+        match self.s3.bucket_exists(&self.bucket).await {
+            Err(BucketError::Refused { what: _, status: 401 | 403, code: _ }) => Ok(false),
+            answer => answer,
+        }
+    }
+
+    /// Somebody has changed what our key may do, or the store has not heard of it yet: it is set up once more before the next try.
+    async fn heed(&self, refused: &BucketError) {
+        if matches!(refused, BucketError::Refused { what: _, status: 403, code: _ }) {
+            *self.ready.lock().await = Standing::TurnedAway;
+        }
+    }
+
+    async fn write(&self, ask: Ask, fine: &[StatusCode]) -> Result<StatusCode, BucketError> {
+        match self.s3.demand(ask, fine).await {
+            Ok(answer) => Ok(answer.status),
+            Err(error) => {
+                self.heed(&error).await;
+                Err(error)
+            }
+        }
+    }
 }
 
 #[async_trait]
 impl VaultStore for S3Vault {
     async fn ready(&self) -> Result<(), BucketError> {
-        let mut ready = self.ready.lock().await;
-        if *ready {
-            return Ok(());
+        let mut standing = self.ready.lock().await;
+        match (*standing, &self.maker) {
+            (Standing::There, _) => return Ok(()),
+            // Where its key opens it, nothing is to be made: a start costs a look.
+            (Standing::Unknown, Some(_)) if self.opens().await? => {}
+            (Standing::Unknown | Standing::TurnedAway, Some(maker)) => {
+                maker.ensure(Bucket { name: &self.bucket, purpose: Purpose::Vault }, &self.key).await?;
+            }
+            (Standing::Unknown | Standing::TurnedAway, None) => {
+                if !self.s3.bucket_exists(&self.bucket).await? {
+                    return Err(BucketError::NoVault(self.bucket.clone()));
+                }
+            }
         }
-        match &self.maker {
-            Some(maker) => maker.ensure(Bucket { name: &self.bucket, purpose: Purpose::Vault }, &self.key).await?,
-            None if self.s3.bucket_exists(&self.bucket).await? => {}
-            None => return Err(BucketError::NoVault(self.bucket.clone())),
-        }
-        *ready = true;
+        *standing = Standing::There;
         Ok(())
     }
 
@@ -96,16 +137,14 @@ impl VaultStore for S3Vault {
         if answer.status == StatusCode::NOT_FOUND && code == "NoSuchKey" {
             return Ok(None);
         }
-        // Somebody has changed what our key may do, or the store has not heard of it yet: it is set up once more before the next try.
-        if answer.status == StatusCode::FORBIDDEN {
-            *self.ready.lock().await = false;
-        }
-        Err(BucketError::Refused { what, status: answer.status.as_u16(), code })
+        let refused = BucketError::Refused { what, status: answer.status.as_u16(), code };
+        self.heed(&refused).await;
+        Err(refused)
     }
 
     async fn put(&self, name: &str, content: Vec<u8>) -> Result<(), BucketError> {
         let ask = Ask::new("write into the vault", Method::PUT, self.path(name)).body(content);
-        self.s3.demand(ask, &[]).await.map(drop)
+        self.write(ask, &[]).await.map(drop)
     }
 
     async fn put_new(&self, name: &str, content: Vec<u8>) -> Result<(), BucketError> {
@@ -113,7 +152,7 @@ impl VaultStore for S3Vault {
             Ask::new("write into the vault", Method::PUT, self.path(name)).header("if-none-match", "*").body(content.clone());
         // 412: it is there. 409: somebody writes it just now.
         let fine = [StatusCode::PRECONDITION_FAILED, StatusCode::CONFLICT, StatusCode::NOT_IMPLEMENTED];
-        if self.s3.demand(ask, &fine).await?.status == StatusCode::NOT_IMPLEMENTED {
+        if self.write(ask, &fine).await? == StatusCode::NOT_IMPLEMENTED {
             return self.put(name, content).await;
         }
         Ok(())
@@ -125,7 +164,7 @@ impl VaultStore for S3Vault {
 
     async fn delete(&self, name: &str) -> Result<(), BucketError> {
         let ask = Ask::new("take something out of the vault", Method::DELETE, self.path(name));
-        self.s3.demand(ask, &[StatusCode::NOT_FOUND]).await.map(drop)
+        self.write(ask, &[StatusCode::NOT_FOUND]).await.map(drop)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use serde_json::Value;
 
 use super::extend::standing_facts;
 use super::jobs::{JobView, job_view};
 use super::{BILLS, DESTROYS, OPERATES, order_state};
 use crate::account::StaffMember;
-use crate::audit;
+use crate::audit::{self, Actor};
 use crate::billing::{self, Order, Standing, Subscription};
 use crate::capacity;
 use crate::desk;
@@ -55,6 +55,10 @@ struct StaffInstancePage {
     canary: bool,
     /// What nobody has seen for a while.
     unseen: String,
+    /// Its cluster knows a later intent than its row, which was put back; empty when not.
+    outrun: String,
+    /// Whether whoever looks may say that the row is right.
+    may_settle: bool,
 }
 
 /// A reason for which it does not run.
@@ -122,6 +126,7 @@ pub(super) async fn show(
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
     let runs = run::list_runs(&mut conn, id, RUNS).await?;
     let holds = instance::list_holds(&mut conn, id).await?;
+    let outrun = instance::find_outrun(&mut conn, id).await?;
     drop(conn);
     let remote = order.iter().filter_map(|order| order.checkout_id.as_ref().map(ToString::to_string));
     let mirrored = subscription.iter().map(|subscription| subscription.stripe_subscription_id.to_string());
@@ -149,8 +154,24 @@ pub(super) async fn show(
         may_choose: operates,
         canary: instance.canary,
         unseen: unseen(&page.w, &seen),
+        outrun: outrun.map(|outrun| page.w.t1("staff-outrun", "time", time::moment(outrun.at))).unwrap_or_default(),
+        may_settle: operates,
         page,
     })?)
+}
+
+/// POST `/staff/instances/{id}/outrun`
+pub(super) async fn settle_outrun(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    let id: InstanceId = id.parse().map_err(|_| WebError::NotFound)?;
+    let mut tx = state.db.staff().begin().await?;
+    instance::find(&mut tx, id).await?.ok_or(WebError::NotFound)?;
+    instance::settle_outrun(&mut tx, state.clock.as_ref(), Actor::Staff(member.id), id).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/staff/instances/{id}")).into_response())
 }
 
 fn hold_view(words: &Words, row: &HoldRow, operates: bool) -> HoldView {

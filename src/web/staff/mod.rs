@@ -77,6 +77,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/differences/look", reads, differences::look)
         .post("/staff/jobs/{id}/retry", operates, jobs::retry)
         .post("/staff/instances/{id}/canary", operates, rollouts::set_canary)
+        .post("/staff/instances/{id}/outrun", operates, instances::settle_outrun)
         .get("/staff/releases", reads, releases::list)
         .post("/staff/releases", operates, releases::add)
         .post("/staff/releases/{version}/offer", operates, releases::offer)

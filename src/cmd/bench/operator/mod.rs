@@ -76,7 +76,7 @@ pub(super) async fn measure(dir: &Path, instances: u32, pods: bool) -> anyhow::R
 
     let rate = |wall: Duration| f64::from(instances) * objects / wall.as_secs_f64();
     let mib_per_instance = f64::from(u32::try_from(peak_kib.saturating_sub(idle_kib))?) / 1024.0 / f64::from(instances);
-    Ok(format!(
+    let line = format!(
         "operator: instances {instances}; pods {}; objects_per_s {:.0}; bare_objects_per_s {:.0}; bare_at_once {at_once}; ratio {:.2}; \
          all_ms {}; bare_all_ms {}; wave_p50_ms {}; drift_p50_ms {}; drift_p99_ms {}; restart_first_ms {}; restart_all_ms {}; \
          restart_writes {}; noop_ms {noop_ms:.0}; noop_writes {noop_writes}; idle_mib {}; peak_mib {}; mib_per_instance {mib_per_instance:.3}",
@@ -94,7 +94,10 @@ pub(super) async fn measure(dir: &Path, instances: u32, pods: bool) -> anyhow::R
         restart.writes,
         idle_kib / 1024,
         peak_kib / 1024,
-    ))
+    );
+    let idle_writes = restart.writes + noop_writes;
+    anyhow::ensure!(idle_writes == 0, "{idle_writes} writes although nothing had changed; {line}");
+    Ok(line)
 }
 
 async fn measure_ours(dir: &Path, instances: u32, pods: bool) -> anyhow::Result<Ours> {

@@ -15,7 +15,7 @@ pub fn volume(valid: &Valid<'_>) -> Object {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": format!("{storage_gib}Gi")}},
     }});
-    if let Some(class) = &valid.settings.storage_class {
+    if let Some(class) = &valid.cache_class {
         body["spec"]["storageClassName"] = class.clone().into();
     }
     Object::new(valid, Kind::PersistentVolumeClaim, names::CACHE, names::CACHE, body)

@@ -162,7 +162,9 @@ async fn a_stale_view_deletes_nothing_that_came_later() {
     scene.wire.freeze(Frozen::Objects);
     let mut mine = budgets.get("web").await.unwrap();
     budgets.delete("web", &DeleteParams::default()).await.unwrap();
-    mine.metadata = kube::api::ObjectMeta { name: Some("web".into()), labels: mine.metadata.labels, ..Default::default() };
+    // With what says that we have made it: all else is not ours to delete.
+    let (labels, annotations) = (mine.metadata.labels, mine.metadata.annotations);
+    mine.metadata = kube::api::ObjectMeta { name: Some("web".into()), labels, annotations, ..Default::default() };
     let made = budgets.create(&kube::api::PostParams::default(), &mine).await.unwrap();
     // One that it knows by another UID is not deleted, although a suspended server has no budget.
     scene.wire.begin(pass);

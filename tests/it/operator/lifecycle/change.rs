@@ -119,3 +119,32 @@ async fn another_language_replaces_every_pod_that_reads_it() {
     host.until_condition(id, ConditionKind::Ready, "True").await;
     operator.stop().await;
 }
+
+#[tokio::test]
+async fn another_storage_class_is_for_servers_to_come() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    operator.settle().await;
+    operator.stop().await;
+    let volumes: Api<PersistentVolumeClaim> = Api::namespaced(host.client.clone(), &namespace_name(id));
+    let class = async || volumes.get("cache").await.unwrap().spec.unwrap().storage_class_name;
+    let before = class().await;
+
+    let mut settings = host.settings();
+    settings.storage_class = Some("there-is-none".to_owned());
+    let operator = host.operator_with(settings).await;
+    host.want(id, &json!({"size": {"cache": {"storageGib": 3}}})).await;
+    host.until("the volume grows as ever", async || {
+        let asked = volumes.get("cache").await.unwrap().spec.unwrap().resources.unwrap().requests.unwrap();
+        (asked["storage"].0 == "3Gi").then_some(())
+    })
+    .await;
+    operator.settle().await;
+    assert_eq!(class().await, before);
+    let status = host.status(id).await;
+    assert!(serves(&status));
+    assert_eq!(told(&status, ConditionKind::Stalled), None);
+    operator.stop().await;
+}

@@ -175,3 +175,32 @@ async fn the_way_in_is_handed_over_without_a_moment_in_which_nobody_answers() {
     assert_eq!(status.suspended, None);
     operator.stop().await;
 }
+
+#[tokio::test]
+async fn where_nobody_answers_for_paused_servers_any_more_no_route_leads_there() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    host.want(id, &json!({"mode": {"running": null, "suspended": {"reason": "unpaid"}}})).await;
+    let (park, own) = (routes(&host.client, "paddock"), routes(&host.client, &namespace_name(id)));
+    let name = resource_name(id);
+    host.until("the page has the name", async || {
+        let (park, own) = (park.get_opt(&name).await.unwrap(), own.get_opt("mastodon").await.unwrap());
+        (accepted(park.as_ref()) && own.is_none()).then_some(())
+    })
+    .await;
+    operator.settle().await;
+    operator.stop().await;
+
+    let mut settings = host.settings();
+    settings.park = None;
+    let operator = host.operator_with(settings).await;
+    host.until("the server's own route has it, and no other", async || {
+        let (park, own) = (park.get_opt(&name).await.unwrap(), own.get_opt("mastodon").await.unwrap());
+        (park.is_none() && accepted(own.as_ref())).then_some(())
+    })
+    .await;
+    operator.settle().await;
+    operator.stop().await;
+}

@@ -248,3 +248,43 @@ async fn a_server_whose_status_is_lost_in_the_middle_of_an_upgrade_goes_on_from_
     database.close().await;
     operator.stop().await;
 }
+
+#[tokio::test]
+async fn a_release_that_is_withdrawn_in_the_middle_of_a_roll_stops_the_change_alone() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|wanted| wanted["spec"]["version"] = "4.6.9".into()).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    let lost = host.hold_a_pod(id, "streaming").await;
+    host.want(id, &json!({"version": "4.7.4"})).await;
+    let closed = |status: &InstanceStatus| {
+        told(status, ConditionKind::Upgrading).is_some_and(|(reason, message)| reason == "Roll" && message.contains(&lost))
+    };
+    host.until_status(id, "the gate is closed", closed).await;
+    operator.stop().await;
+
+    // What is missing comes back, as it was; the change goes neither forward nor back.
+    let mut settings = host.settings();
+    settings.releases.remove("4.7.4");
+    let operator = host.operator_with(settings).await;
+    let withdrawn =
+        |status: &InstanceStatus| told(status, ConditionKind::Stalled).is_some_and(|(reason, _)| reason == "UnknownRelease");
+    host.until_status(id, "it is told", withdrawn).await;
+    host.deployments(id).delete("web", &kube::api::DeleteParams::default()).await.unwrap();
+    host.until("the Deployment is back", async || {
+        host.deployments(id).get_opt("web").await.unwrap().filter(|web| web.metadata.deletion_timestamp.is_none())
+    })
+    .await;
+    host.let_go(id, &lost).await;
+    host.until_condition(id, ConditionKind::WebReady, "True").await;
+    operator.settle().await;
+    let status = host.status(id).await;
+    assert_eq!((phase(&status), status.version.as_deref()), (Some(UpgradePhase::Roll), Some("4.6.9")));
+    assert!(host.images(id).await.iter().all(|image| image.contains(":v4.7.4@")));
+    assert!(!names(&host, id, "Job").await.iter().any(|job| job.starts_with("migrate-post")));
+    operator.stop().await;
+
+    let operator = host.operator().await;
+    host.until_version(id, "4.7.4").await;
+    operator.stop().await;
+}

@@ -98,7 +98,7 @@ impl Host {
         let client = self.client_of("operator", log).await;
         let stop = CancellationToken::new();
         let run = operator::run(settings, client, Arc::new(SystemClock), stop.clone());
-        Operator { stop, task: tokio::spawn(async { run.await.unwrap() }), writes: Arc::default() }
+        Operator { stop, task: tokio::spawn(async { run.await.unwrap() }), written: Arc::default() }
     }
 
     /// Orders a server in the fleet's name.
