@@ -40,7 +40,9 @@ pub async fn apply(
         mail,
         services,
         volume,
+        backups,
         database,
+        schedule,
         cache,
         routes,
         own_domain,
@@ -51,8 +53,9 @@ pub async fn apply(
         change,
     } = objects;
 
-    // The walls stand before anything moves in. What pods read when they start is there before they are replaced because of it.
-    let mut walls = vec![quota, limits, env];
+    // The walls stand before anything moves in. What pods read when they start is there before they are replaced because of it, and a
+    // database is not begun before there is a place for its backups.
+    let mut walls = vec![quota, limits, env, backups];
     walls.extend(policies);
     walls.extend(mail);
     ensure_all(context, valid, observed, &walls).await?;
@@ -75,6 +78,8 @@ pub async fn apply(
     kept.extend(doors.park.then(|| (Kind::HttpRoute, valid.name.clone())));
     stage.extend(varying);
 
+    // The first base backup is made at once, of a database that answers.
+    stage.extend(progress.database.then_some(schedule));
     let Jobs { prepare, seed, owner } = jobs;
     let due = |state: &TaskState| matches!(state, TaskState::Due { attempt: _ });
     // The status says so before the first byte is written: from then on nothing that holds data is made again.
