@@ -442,6 +442,11 @@ impl Settings {
 }
 
 impl Storage {
+    /// The address that pods use, without a slash at its end.
+    pub fn pod_address(&self) -> &str {
+        self.pod_endpoint.as_str().trim_end_matches('/')
+    }
+
     /// Everything that this driver can't do with.
     fn faults(&self) -> Vec<BadSetting> {
         let mut faults = Vec::new();

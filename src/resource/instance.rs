@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::{Removal, RemovalProgress, Suspension, Upgrade};
+use super::lifecycle::{Backups, Removal, RemovalProgress, Suspension, Upgrade};
 use super::sealed::Sealed;
 use super::steps::Step;
 
@@ -302,4 +302,7 @@ pub struct InstanceStatus {
     /// How far its removal is; nothing before it has begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removal: Option<RemovalProgress>,
+    /// What its database can be brought back to; nothing before there is a base backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backups: Option<Backups>,
 }

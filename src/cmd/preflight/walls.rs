@@ -26,7 +26,7 @@ use crate::resource::{IMAGES_NAME, MastodonInstance, namespace_name, resource_na
 const POLICIES: [&str; 9] = ["databases", "images", "namespaces", "network", "places", "pods", "removals", "resources", "stores"];
 
 /// What the operator must be let do, and what nobody with its token may: group, resource, verb, name.
-const MAY: [(&str, &str, &str, &str); 10] = [
+const MAY: [(&str, &str, &str, &str); 12] = [
     ("paddock.host", "mastodoninstances", "watch", ""),
     ("paddock.host", "mastodoninstances/status", "update", ""),
     ("paddock.host", "mastodonruns/status", "update", ""),
@@ -35,6 +35,8 @@ const MAY: [(&str, &str, &str, &str); 10] = [
     ("", "secrets", "watch", "mastodon-identity"),
     ("apps", "deployments", "patch", ""),
     ("postgresql.cnpg.io", "clusters", "create", ""),
+    ("postgresql.cnpg.io", "scheduledbackups", "create", ""),
+    ("barmancloud.cnpg.io", "objectstores", "create", ""),
     ("gateway.networking.k8s.io", "listenersets", "create", ""),
     ("cert-manager.io", "certificates", "create", ""),
 ];

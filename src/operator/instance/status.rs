@@ -9,6 +9,7 @@ use kube::api::PostParams;
 use kube::runtime::events::{Event, EventType};
 
 use super::Context;
+use super::backups::{self, BackedUp};
 use super::buckets::BucketState;
 use super::build::names;
 use super::found::Foundation;
@@ -135,10 +136,10 @@ fn namespace(seen: &BTreeMap<Key, Seen>, walls: &[Key]) -> Finding {
 
 fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
     match seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state) {
-        Some(State::Database { ready: true, phase: _, storage_gib: _ }) => {
+        Some(State::Database { ready: true, phase: _, storage_gib: _, trouble: _ }) => {
             Finding::holds(ConditionKind::DatabaseReady, "Answers", "Postgres answers")
         }
-        Some(State::Database { ready: false, phase, storage_gib: _ }) => {
+        Some(State::Database { ready: false, phase, storage_gib: _, trouble: _ }) => {
             Finding::fails(ConditionKind::DatabaseReady, "Starting", phase.clone())
         }
         Some(_) | None => Finding::waits(ConditionKind::DatabaseReady, "the database is not there yet"),
@@ -245,6 +246,7 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         upgrade,
         suspended,
         removal,
+        backups: known,
     } = observed.status.clone();
     let spec = &observed.instance.spec;
     let generation = observed.instance.metadata.generation.unwrap_or(0);
@@ -265,6 +267,7 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         suspended: pauses.then(|| suspended.unwrap_or_else(|| Suspension::beginning(now))),
         upgrade,
         removal,
+        backups: backups::stored(&observed.seen).or(known),
         version,
         database_initialised: database_initialised || fillable.into_iter().all(holds),
         identity_fingerprint,
@@ -304,7 +307,7 @@ pub fn stall_findings(before: &[Condition], stall: Stall) -> Vec<Finding> {
 }
 
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 31] = [
+    const KNOWN: [&str; 34] = [
         Finding::WAITING,
         "Fine",
         NO_VAULT,
@@ -336,6 +339,9 @@ fn known_reason(reason: &str) -> &'static str {
         "Buckets",
         "Whole",
         "GivenUp",
+        backups::ARCHIVING_FAILS,
+        backups::BACKUP_FAILED,
+        backups::OVERDUE,
     ];
     let phases = UpgradePhase::ALL.map(UpgradePhase::as_str);
     KNOWN
@@ -349,10 +355,11 @@ fn known_reason(reason: &str) -> &'static str {
 
 /// Writes the status if it differs; then tells of each change by event and metric. Returns whether it wrote.
 pub async fn publish(context: &Context, observed: &Observed, next: InstanceStatus) -> Result<bool, Error> {
+    let name = observed.instance.metadata.name.clone().unwrap_or_default();
+    context.note_backups(&name, BackedUp::of(&next));
     if observed.instance.status.as_ref() == Some(&next) {
         return Ok(false);
     }
-    let name = observed.instance.metadata.name.clone().unwrap_or_default();
     // The resource version goes along: what was computed from an old status is refused, not written over a newer one.
     let mut wanted = MastodonInstance { status: Some(next.clone()), ..MastodonInstance::clone(&observed.instance) };
     wanted.metadata.managed_fields = None;

@@ -46,7 +46,7 @@ pub fn store(valid: &Valid<'_>) -> Object {
         "retentionPolicy": format!("{retention_days}d"),
         "configuration": {
             "destinationPath": format!("s3://{}/", valid.backup_bucket),
-            "endpointURL": storage.pod_endpoint.as_str().trim_end_matches('/'),
+            "endpointURL": storage.pod_address(),
             "s3Credentials": {"accessKeyId": key("AWS_ACCESS_KEY_ID"), "secretAccessKey": key("AWS_SECRET_ACCESS_KEY")},
             // A segment of the log is 16 MiB whatever is in it, and one is sent at least every five minutes.
             "wal": {"compression": "gzip"},
