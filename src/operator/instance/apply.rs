@@ -78,12 +78,12 @@ pub async fn apply(
     kept.extend(doors.park.then(|| (Kind::HttpRoute, valid.name.clone())));
     stage.extend(varying);
 
-    // The first base backup is made at once, of a database that answers.
-    stage.extend(progress.database.then_some(schedule));
     let Jobs { prepare, seed, owner } = jobs;
     let due = |state: &TaskState| matches!(state, TaskState::Due { attempt: _ });
     // The status says so before the first byte is written: from then on nothing that holds data is made again.
     let said = observed.status.database_initialised || Bug::FillsBeforeSaying.is_made();
+    // The first base backup is made at once, of a database that answers. A bucket without one is of a server that was never filled.
+    stage.extend((said && progress.database).then_some(schedule));
     let may_fill = said && progress.database && progress.cache;
     if may_fill && due(&progress.prepare) {
         stage.push(prepare);
