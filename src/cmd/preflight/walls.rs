@@ -104,10 +104,10 @@ async fn inside(surroundings: &Surroundings, operator: Option<&Client>, sample: 
         checks.push(refused(operator, sample).await);
     }
     checks.push(profile(&surroundings.client, sample).await);
-    checks.push(if surroundings.pods {
+    checks.extend(if surroundings.pods {
         probe::look(&surroundings.client, &surroundings.operator, sample).await
     } else {
-        Check::warn("network policies", "not looked at (--no-pods)", "run preflight once without --no-pods")
+        probe::not_looked_at()
     });
     checks
 }
