@@ -503,7 +503,8 @@ mod tests {
     #[test]
     fn a_database_says_what_hinders_its_backups() {
         let of = |conditions: Value| backup_trouble(&conditions);
-        let condition = |name: &str, status: &str, reason: &str| json!({"type": name, "status": status, "reason": reason, "message": reason});
+        let condition =
+            |name: &str, status: &str, reason: &str| json!({"type": name, "status": status, "reason": reason, "message": reason});
         assert_eq!(of(Value::Null), None);
         let fine = json!([condition("ContinuousArchiving", "True", "x"), condition("LastBackupSucceeded", "True", "x")]);
         assert_eq!(of(fine), None);
@@ -517,7 +518,8 @@ mod tests {
     #[test]
     fn a_store_says_what_lies_in_it_of_the_newest_generation() {
         let window = |first: &str| json!({"firstRecoverabilityPoint": first, "lastSuccessfulBackupTime": "1970-01-01T00:01:30Z"});
-        let status = json!({"serverRecoveryWindow": {"db-0": window("1970-01-01T00:00:01Z"), "db-1": window("1970-01-01T00:01:00Z")}});
+        let status =
+            json!({"serverRecoveryWindow": {"db-0": window("1970-01-01T00:00:01Z"), "db-1": window("1970-01-01T00:01:00Z")}});
         assert_eq!(stored_backups(&status), StoredBackups { since: Some(60), last: Some(90) });
         let failed = json!({"serverRecoveryWindow": {"db-1": {"lastFailedBackupTime": "1970-01-01T00:01:00Z"}}});
         assert_eq!([stored_backups(&failed), stored_backups(&Value::Null)], [StoredBackups { since: None, last: None }; 2]);

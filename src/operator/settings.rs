@@ -411,7 +411,10 @@ impl Settings {
             fault(field, format!("must name an image by digest, such as name:tag@sha256:…, not {image:?}"));
         }
         if self.backups.retention_days == 0 {
-            fault("backups.retention_days".to_owned(), "must be 1 or more: without backups a database that is lost stays lost".to_owned());
+            fault(
+                "backups.retention_days".to_owned(),
+                "must be 1 or more: without backups a database that is lost stays lost".to_owned(),
+            );
         }
         let Network { reach, api_server, backup_store, cluster, database_operator: _, metrics: _ } = &self.network;
         let named = [("network.reach", reach), ("network.api_server", api_server), ("network.backup_store", backup_store)];

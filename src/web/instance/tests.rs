@@ -226,6 +226,7 @@ fn backups_are_told_from_the_first_to_the_last() {
     assert!(well.contains("16 January; every moment since 8:00 UTC, 15 January"), "{well}");
     let late = told(Finding::fails(kind, "BackupOverdue", ""), true);
     assert!(late.starts_with("The last one is of") && !late.contains("every moment"), "{late}");
-    let nothing = InstanceStatus { conditions: conditions(&[], &[Finding::waits(kind, "")], 1, at(0)), ..InstanceStatus::default() };
+    let nothing =
+        InstanceStatus { conditions: conditions(&[], &[Finding::waits(kind, "")], 1, at(0)), ..InstanceStatus::default() };
     assert_eq!(backups(&words, &nothing), None, "nothing is in it");
 }

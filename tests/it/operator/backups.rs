@@ -20,7 +20,9 @@ const PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
 
 /// Reason and message of the condition, whatever it says.
 fn told(status: &InstanceStatus) -> (String, String) {
-    condition(&status.conditions, ConditionKind::BackedUp).map(|one| (one.reason.clone(), one.message.clone())).unwrap_or_default()
+    condition(&status.conditions, ConditionKind::BackedUp)
+        .map(|one| (one.reason.clone(), one.message.clone()))
+        .unwrap_or_default()
 }
 
 impl Host {
@@ -82,8 +84,7 @@ async fn a_database_is_backed_up_from_the_first_hour_with_a_key_of_its_own() {
     assert!(files.iter().any(|file| file.starts_with("db-1/base/") && file.ends_with("/backup.info")), "{files:?}");
     let secret = host.secrets(id).get("mastodon-backup").await.unwrap().data.unwrap();
     let text = |name: &str| String::from_utf8(secret[name].0.clone()).unwrap();
-    let client =
-        S3Client::new(host.rig.s3().endpoint(), REGION, &text("AWS_ACCESS_KEY_ID"), &text("AWS_SECRET_ACCESS_KEY"));
+    let client = S3Client::new(host.rig.s3().endpoint(), REGION, &text("AWS_ACCESS_KEY_ID"), &text("AWS_SECRET_ACCESS_KEY"));
     assert_eq!(client.status("GET", &format!("/{namespace}-backup/{}", files[0]), "").await, 200);
     assert_eq!(client.status("GET", &format!("/{namespace}?list-type=2"), "").await, 403, "media are not its");
 
@@ -98,8 +99,10 @@ async fn a_database_is_backed_up_from_the_first_hour_with_a_key_of_its_own() {
     operator.settle().await;
     let before = host.schedules(id).get("db-1").await.unwrap().uid();
     host.schedules(id).delete("db-1", &DeleteParams::default()).await.unwrap();
-    host.until("the schedule is back", async || host.schedules(id).get_opt("db-1").await.unwrap().filter(|one| one.uid() != before))
-        .await;
+    host.until("the schedule is back", async || {
+        host.schedules(id).get_opt("db-1").await.unwrap().filter(|one| one.uid() != before)
+    })
+    .await;
     let elsewhere = json!({"spec": {"configuration": {"endpointURL": "http://192.0.2.66"}, "retentionPolicy": "1d"}});
     host.stores(id).patch("backups", &PatchParams::default(), &Patch::Merge(&elsewhere)).await.unwrap();
     host.until("backups go where they should", async || {

@@ -95,7 +95,10 @@ async fn place(client: &Client, store: &DynamicObject) -> Result<(Place, String)
         let text = |field: &str| reference[field].as_str().unwrap_or_default();
         let (name, key) = (text("name"), text("key"));
         let secret = secrets.get(name).await.map_err(|error| format!("while getting secret {name}: {error}"))?;
-        let value = secret.data.and_then(|mut data| data.remove(key)).ok_or_else(|| format!("missing key {key}, inside secret {name}"))?;
+        let value = secret
+            .data
+            .and_then(|mut data| data.remove(key))
+            .ok_or_else(|| format!("missing key {key}, inside secret {name}"))?;
         String::from_utf8(value.0).map_err(|error| error.to_string())
     };
     let path = configuration["destinationPath"].as_str().unwrap_or_default();

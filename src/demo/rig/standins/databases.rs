@@ -112,7 +112,8 @@ impl Inner {
         let (namespace, uid) = (cluster.namespace().unwrap_or_default(), cluster.uid().unwrap_or_default());
         let api: Api<PodDisruptionBudget> = Api::namespaced(self.client.clone(), &namespace);
         let wanted = budgets(cluster);
-        let names: HashSet<String> = wanted.iter().filter_map(|budget| budget["metadata"]["name"].as_str().map(str::to_owned)).collect();
+        let names: HashSet<String> =
+            wanted.iter().filter_map(|budget| budget["metadata"]["name"].as_str().map(str::to_owned)).collect();
         let guarded = || self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
         let before = guarded().insert(uid, names.clone()).unwrap_or_default();
         for budget in &wanted {
@@ -147,9 +148,10 @@ impl Inner {
         };
         tell(&self.client, &namespace, &name, ["ContinuousArchiving", truth, reason, message]).await?;
         match sent {
-            Err(why) if !fails => {
-                Err(RigError::TooLate { what: format!("archiving of {namespace}/{name} ({why})"), after: std::time::Duration::ZERO })
-            }
+            Err(why) if !fails => Err(RigError::TooLate {
+                what: format!("archiving of {namespace}/{name} ({why})"),
+                after: std::time::Duration::ZERO,
+            }),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -287,7 +289,8 @@ async fn write_status(client: &Client, namespace: &str, name: &str, part: &Value
         attempt += 1;
         let live = api.get(name).await.map_err(RigError::kube(doing()))?;
         let mut all = conditions(&live);
-        let told = |one: &Value| one["type"] == kind && one["status"] == truth && one["reason"] == reason && one["message"] == message;
+        let told =
+            |one: &Value| one["type"] == kind && one["status"] == truth && one["reason"] == reason && one["message"] == message;
         let same = part.as_object().is_none_or(|part| part.iter().all(|(key, value)| live.data["status"][key] == *value));
         if same && all.iter().any(told) {
             return Ok(());

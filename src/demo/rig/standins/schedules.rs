@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn the_first_is_made_at_once_and_once() {
-        let spec = json!({"schedule": "0 5 3 * * *", "immediate": true, "cluster": {"name": "db-1"}, "backupOwnerReference": "self"});
+        let spec =
+            json!({"schedule": "0 5 3 * * *", "immediate": true, "cluster": {"name": "db-1"}, "backupOwnerReference": "self"});
         assert!(is_due(&schedule(&spec, &Value::Null)));
         assert!(!is_due(&schedule(&spec, &json!({"lastCheckTime": "2026-11-25T00:00:00Z"}))));
         for (field, value) in [("schedule", json!("5 3 * * *")), ("immediate", json!(false)), ("suspend", json!(true))] {

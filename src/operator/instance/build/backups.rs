@@ -112,7 +112,10 @@ mod tests {
                 let cluster = database::cluster(valid).body;
                 let plugin = &cluster["spec"]["plugins"][0];
                 assert_eq!(plugin["isWALArchiver"], true);
-                assert_eq!(plugin["parameters"], json!({"barmanObjectName": store.name, "serverName": cluster["metadata"]["name"]}));
+                assert_eq!(
+                    plugin["parameters"],
+                    json!({"barmanObjectName": store.name, "serverName": cluster["metadata"]["name"]})
+                );
                 let schedule = schedule(valid).body;
                 assert_eq!(schedule["spec"]["method"], "plugin");
                 assert_eq!(schedule["spec"]["pluginConfiguration"]["name"], plugin["name"]);

@@ -315,7 +315,8 @@ fn figures_are_told_to_who_collects_them_and_nobody_else() {
     let policies = policies_of_a_server();
     let into = |name: &str, port: u16| -> BTreeSet<String> {
         let policy = policies.iter().find(|policy| policy["metadata"]["name"] == name).unwrap();
-        let rules = list(&policy["spec"]["ingress"]).iter().filter(|rule| list(&rule["ports"]).iter().any(|by| by["port"] == port));
+        let rules =
+            list(&policy["spec"]["ingress"]).iter().filter(|rule| list(&rule["ports"]).iter().any(|by| by["port"] == port));
         let from = rules.flat_map(|rule| list(&rule["from"])).map(|peer| &peer["namespaceSelector"]["matchLabels"]);
         from.map(|labels| labels["kubernetes.io/metadata.name"].as_str().unwrap_or("its own").to_owned()).collect()
     };
@@ -326,7 +327,10 @@ fn figures_are_told_to_who_collects_them_and_nobody_else() {
     assert_eq!(into("web", 3000), names(&["edge"]));
     let mut unnamed = None;
     with(|settings, _| settings.network.metrics = None, |valid| unnamed = Some(policies::policies(valid)));
-    assert!(!unnamed.unwrap().iter().any(|policy| policy.body.to_string().contains("9187")), "where nobody is named there is no way");
+    assert!(
+        !unnamed.unwrap().iter().any(|policy| policy.body.to_string().contains("9187")),
+        "where nobody is named there is no way"
+    );
 }
 
 #[test]

@@ -428,7 +428,8 @@ fn databases(target: &Target) -> Vec<Attack> {
         }),
         make("with an administrator", &|spec| spec["enableSuperuserAccess"] = true.into()),
         make("that is backed up without the plugin", &|spec| {
-            spec["backup"] = json!({"barmanObjectStore": {"destinationPath": "s3://evil/", "endpointURL": "https://evil.example"}});
+            spec["backup"] =
+                json!({"barmanObjectStore": {"destinationPath": "s3://evil/", "endpointURL": "https://evil.example"}});
         }),
         make("with another plugin", &|spec| spec["plugins"][0]["name"] = "evil.example".into()),
         make("that is backed up elsewhere", &|spec| spec["plugins"][0]["parameters"]["barmanObjectName"] = "other".into()),
