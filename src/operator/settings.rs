@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+pub use super::network::{Network, Reach};
 use super::relay::Logins;
-use crate::internet::Range;
 use crate::resource::{Version, is_pinned};
 use crate::sealing::Key;
 
@@ -284,35 +284,6 @@ impl Default for Backups {
     }
 }
 
-/// What the walls around an instance must let through.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Network {
-    /// Private addresses that every server must reach: the object store, the mail relay, the Gateway's own address.
-    pub reach: Vec<Reach>,
-    /// The API server's addresses, for the database's pods alone.
-    pub api_server: Vec<Reach>,
-    /// The object store's addresses, for the database's pods alone: they send their backups there.
-    pub backup_store: Vec<Reach>,
-    /// Ranges of nodes, pods and Services that are public addresses: no part of the internet that servers may reach. (Private ones
-    /// never are.)
-    pub cluster: Vec<String>,
-    /// The namespace of CloudNativePG's operator.
-    pub database_operator: Option<String>,
-    /// The namespace of whoever collects figures for Prometheus. Nobody reaches them when missing.
-    pub metrics: Option<String>,
-}
-
-/// An address to let through.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reach {
-    /// A range such as `10.0.0.5/32`.
-    pub cidr: String,
-    /// A TCP port.
-    pub port: u16,
-}
-
 /// What opens what customers sealed to us.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -416,23 +387,13 @@ impl Settings {
                 "must be 1 or more: without backups a database that is lost stays lost".to_owned(),
             );
         }
-        let Network { reach, api_server, backup_store, cluster, database_operator: _, metrics: _ } = &self.network;
-        let named = [("network.reach", reach), ("network.api_server", api_server), ("network.backup_store", backup_store)];
-        let named = named.into_iter().flat_map(|(field, all)| all.iter().map(move |Reach { cidr, port: _ }| (field, cidr)));
-        // The admission policy of the chart asks the same (wall/network.yaml).
-        for (field, range) in named.filter(|(_, range)| range.parse().ok().is_none_or(Range::is_wide)) {
-            let message = format!("must name ranges such as 10.0.0.5/32, of at least 16 bits (48 in IPv6), not {range:?}");
-            fault(field.to_owned(), message);
-        }
-        for range in cluster.iter().filter(|range| range.parse::<Range>().is_err()) {
-            fault("network.cluster".to_owned(), format!("must name ranges such as 198.51.100.0/24, not {range:?}"));
-        }
         let name = self.postgres_image.split('@').next().unwrap_or_default();
         let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
         if !tag.starts_with(|first: char| first.is_ascii_digit()) {
             let message = format!("must carry the version as its tag, such as name:17.6@sha256:…, not {:?}", self.postgres_image);
             fault("postgres_image".to_owned(), message);
         }
+        faults.extend(self.network.faults());
         faults.extend(self.storage.faults());
         faults.extend(self.vault.faults(&self.storage));
         faults
