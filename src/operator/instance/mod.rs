@@ -182,10 +182,7 @@ impl Context {
     /// Takes note of what is known of an instance's backups; the figures about all are told anew when that is something else than before.
     fn note_backups(&self, name: &str, now: Option<BackedUp>) {
         let mut all = self.backed_up.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match now {
-            Some(now) => all.insert(name.to_owned(), now),
-            None => all.remove(name),
-        };
+        let before = if let Some(now) = now { all.insert(name.to_owned(), now) } else { all.remove(name) };
         if before != now {
             backups::measure(&all);
         }
