@@ -73,11 +73,11 @@ pub struct BackedUp {
 }
 
 impl BackedUp {
-    /// What the status says; nothing of a server in which nothing was ever put.
+    /// What the status says; nothing of a server in which nothing was ever put, or that is being removed.
     pub fn of(status: &InstanceStatus) -> Option<Self> {
         let last = status.backups.as_ref().map(|backups| instant(&backups.last).timestamp());
         let holds = is_true(&status.conditions, ConditionKind::BackedUp);
-        status.database_initialised.then_some(Self { holds, last })
+        (status.database_initialised && status.removal.is_none()).then_some(Self { holds, last })
     }
 }
 
@@ -100,6 +100,7 @@ pub fn measure(all: &HashMap<String, BackedUp>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::RemovalProgress;
 
     const DAY: i64 = 24 * 60 * 60;
 
@@ -153,5 +154,9 @@ mod tests {
         let all = [one(true, Some(500)), one(false, None), one(false, Some(300)), one(true, Some(900))];
         assert_eq!(figures(all.into_iter()), (2, Some(300)));
         assert_eq!(BackedUp::of(&InstanceStatus::default()), None);
+        let filled = InstanceStatus { database_initialised: true, ..InstanceStatus::default() };
+        assert_eq!(BackedUp::of(&filled), Some(one(false, None)));
+        let removal = RemovalProgress { since: time(DateTime::from_timestamp(9, 0).unwrap()), finished_at: None };
+        assert_eq!(BackedUp::of(&InstanceStatus { removal: Some(removal), ..filled }), None);
     }
 }
