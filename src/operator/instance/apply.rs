@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Context;
-use super::build::{Change, Jobs, Object, Objects, OwnDomain, Processes, Services, Task, names};
+use super::backups::first_due;
+use super::build::{Change, Jobs, Object, Objects, OwnDomain, Processes, Services, Task, first_backup, names};
 use super::contest;
 use super::handover::Doors;
 use super::observe::Observed;
@@ -84,6 +85,8 @@ pub async fn apply(
     let said = observed.status.database_initialised || Bug::FillsBeforeSaying.is_made();
     // The first base backup is made at once, of a database that answers. A bucket without one is of a server that was never filled.
     stage.extend((said && progress.database).then_some(schedule));
+    let again = first_due(&observed.seen, &observed.status, context.clock.now());
+    stage.extend(again.map(|attempt| first_backup(valid, attempt)));
     let may_fill = said && progress.database && progress.cache;
     if may_fill && due(&progress.prepare) {
         stage.push(prepare);

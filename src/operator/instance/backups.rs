@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::build::names;
+use super::build::{first_backup_name, names};
+use super::progress::{TaskState, attempts};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{BackupTrouble, Key, Seen, State, StoredBackups};
 use crate::resource::{Backups, ConditionKind, Finding, InstanceStatus, instant, is_true, time};
@@ -46,9 +47,11 @@ pub fn finding(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateTim
             );
             Finding::fails(kind, ARCHIVING_FAILS, message)
         }
-        (Some(BackupTrouble::Backup(why)), None) => {
-            Finding::fails(kind, BACKUP_FAILED, format!("there is no base backup yet: the last attempt failed, {next}: {why}"))
-        }
+        (Some(BackupTrouble::Backup(why)), None) => Finding::fails(
+            kind,
+            BACKUP_FAILED,
+            format!("there is no base backup yet: the last attempt failed, and three more are made: {why}"),
+        ),
         (Some(BackupTrouble::Backup(why)), Some(_)) => {
             Finding::fails(kind, BACKUP_FAILED, format!("earlier base backups are there, the last one failed, {next}: {why}"))
         }
@@ -60,6 +63,23 @@ pub fn finding(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateTim
         (None, Some(_)) => Finding::holds(kind, "There", "a base backup is there, and the write-ahead log follows it"),
         (None, None) if *ready => Finding::fails(kind, "Running", "the first base backup is being made"),
         (None, None) => Finding::waits(kind, "waits for the database"),
+    }
+}
+
+/// Which attempt at a first base backup is due, now that the schedule's own has failed: the next one of the schedule would be a day away.
+/// Of all later ones there is an earlier one to go back to.
+pub fn first_due(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateTime<Utc>) -> Option<u32> {
+    let database = &seen.get(&(Kind::Cluster, names::DATABASE.to_owned()))?.state;
+    let failed =
+        matches!(database, State::Database { ready: true, phase: _, storage_gib: _, trouble: Some(BackupTrouble::Backup(_)) });
+    let none_yet = status.database_initialised && stored(seen).or_else(|| status.backups.clone()).is_none();
+    match attempts(seen, Kind::Backup, &first_backup_name, now.timestamp()) {
+        TaskState::Due { attempt } if failed && none_yet => Some(attempt),
+        TaskState::Due { attempt: _ }
+        | TaskState::Done
+        | TaskState::Running
+        | TaskState::Waiting { wait: _, message: _ }
+        | TaskState::Failed { message: _ } => None,
     }
 }
 
@@ -100,6 +120,7 @@ pub fn measure(all: &HashMap<String, BackedUp>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operator::seen::JobState;
     use crate::resource::RemovalProgress;
 
     const DAY: i64 = 24 * 60 * 60;
@@ -134,6 +155,26 @@ mod tests {
         }
         let (holds, reason, message) = found(&seen(Some(archiving), true, Some(DAY)), 2 * DAY);
         assert!(!holds && reason == ARCHIVING_FAILS && message.ends_with("403"), "{message}");
+    }
+
+    #[test]
+    fn a_first_backup_that_failed_is_tried_again_before_the_next_day() {
+        let failed = Some(BackupTrouble::Backup("no room".into()));
+        let filled = InstanceStatus { database_initialised: true, ..InstanceStatus::default() };
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let due = |seen: &BTreeMap<Key, Seen>, now| first_due(seen, &filled, at(now));
+        assert_eq!(due(&seen(None, true, None), DAY), None, "it is being made");
+        assert_eq!(due(&seen(failed.clone(), true, Some(9)), DAY), None, "there is an earlier one");
+        assert_eq!(due(&seen(failed.clone(), false, None), DAY), None, "of a database that is down");
+        let mut all = seen(failed, true, None);
+        assert_eq!(first_due(&all, &InstanceStatus::default(), at(DAY)), None, "nothing is in it");
+        for attempt in 1..=3 {
+            assert_eq!(due(&all, DAY + 1000 * i64::from(attempt)), Some(attempt));
+            let state = State::Job(JobState::Failed { at: DAY + 1000 * i64::from(attempt), message: "no room".into() });
+            all.insert((Kind::Backup, first_backup_name(attempt)), Seen::bare(state));
+            assert_eq!(due(&all, DAY + 1000 * i64::from(attempt) + 1), None, "not at once");
+        }
+        assert_eq!(due(&all, 2 * DAY), None, "then the schedule goes on alone");
     }
 
     #[test]

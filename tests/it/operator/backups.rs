@@ -165,6 +165,27 @@ async fn what_hinders_backups_is_told_and_stops_nothing() {
 }
 
 #[tokio::test]
+async fn a_first_backup_that_fails_is_tried_again_and_not_tomorrow() {
+    let host = Host::new().await;
+    let mut settings = host.settings();
+    // Nothing of the cluster changes meanwhile.
+    settings.look_seconds = 5;
+    let operator = host.operator_with(settings).await;
+    let id = host.order(|_| {}).await;
+    host.until("the database is there", async || host.clusters(id).get_opt("db-1").await.unwrap()).await;
+    host.mark_database(id, "paddock.rig/backup-fails", "yes".into()).await;
+    let fails = |status: &InstanceStatus| told(status).0 == "BackupFailed";
+    let status = host.until_status(id, "that there is no backup is told", fails).await;
+    assert!(told(&status).1.contains("there is no base backup yet") && status.backups.is_none(), "{:?}", told(&status));
+    host.until("it was tried again", async || host.backups(id).get_opt("first").await.unwrap()).await;
+    host.mark_database(id, "paddock.rig/backup-fails", Value::Null).await;
+    let backed_up = |status: &InstanceStatus| is_true(&status.conditions, ConditionKind::BackedUp) && status.backups.is_some();
+    host.until_status(id, "it is backed up", backed_up).await;
+    assert!(host.backups(id).list(&ListParams::default()).await.unwrap().items.len() <= 4);
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_that_was_never_filled_goes_with_the_log_that_its_database_has_sent() {
     let host = Host::new().await;
     let nodes: Api<Node> = Api::all(host.client.clone());

@@ -83,6 +83,16 @@ pub fn schedule(valid: &Valid<'_>) -> Object {
     Object::new(valid, Kind::ScheduledBackup, names::DATABASE, "database", json!({"spec": spec}))
 }
 
+/// The name of an attempt at the first base backup, beside the one that the schedule makes.
+pub fn first_name(attempt: u32) -> String {
+    if attempt <= 1 { "first".to_owned() } else { format!("first-{attempt}") }
+}
+
+/// Such an attempt. The schedule makes one a day, whatever became of the last one, and a day is long without any.
+pub fn first(valid: &Valid<'_>, attempt: u32) -> Object {
+    Object::new(valid, Kind::Backup, first_name(attempt), "database", json!({"spec": of_the_database()}))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

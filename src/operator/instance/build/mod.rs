@@ -29,6 +29,7 @@ pub mod tests;
 
 use serde_json::{Map, Value, json};
 
+pub use backups::{first as first_backup, first_name as first_backup_name};
 pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
