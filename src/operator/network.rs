@@ -52,3 +52,25 @@ impl Network {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::instance::build::tests::settings;
+
+    #[test]
+    fn what_would_open_too_much_or_nothing_is_refused() {
+        let with = |change: fn(&mut crate::operator::Settings)| {
+            let mut settings = settings();
+            change(&mut settings);
+            settings.faults().into_iter().map(|fault| fault.field).collect::<Vec<_>>()
+        };
+        assert_eq!(with(|_| ()), Vec::<String>::new());
+        let wide = |cidr: &str| vec![Reach { cidr: cidr.to_owned(), port: 443 }];
+        assert_eq!(Network { backup_store: wide("10.0.0.0/8"), ..Network::default() }.faults()[0].field, "network.backup_store");
+        assert_eq!(Network { reach: wide("store.example"), ..Network::default() }.faults()[0].field, "network.reach");
+        assert_eq!(Network { backup_store: wide("10.9.8.0/24"), ..Network::default() }.faults(), []);
+        assert_eq!(with(|settings| settings.backups.retention_days = 0), ["backups.retention_days"]);
+        assert_eq!(with(|settings| settings.address.gateway.ports.clear()), ["address.gateway.ports"]);
+    }
+}

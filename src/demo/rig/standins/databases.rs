@@ -136,10 +136,13 @@ impl Inner {
             return Ok(());
         }
         let segment = "wals/0000000100000000/000000010000000000000001";
-        let sent = match self.work {
-            _ if fails => Err(format!("the label {ARCHIVING_FAILS} says so")),
-            Work::Real => usage.write(&self.client, store, segment, "the first segment").await,
-            Work::Skipped => Ok(()),
+        let sent = if fails {
+            Err(format!("the label {ARCHIVING_FAILS} says so"))
+        } else {
+            match self.work {
+                Work::Real => usage.write(&self.client, store, segment, "the first segment").await,
+                Work::Skipped => Ok(()),
+            }
         };
         let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
         let (truth, reason, message) = match &sent {
