@@ -79,7 +79,8 @@ impl Inner {
         // This may be a late attempt: what counts is how it is now.
         let clusters: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &cluster_kind());
         let live = clusters.get_opt(&name).await.map_err(RigError::kube(format!("read the Cluster {namespace}/{name}")))?;
-        let Some(cluster) = live.as_ref().filter(|live| live.metadata.uid == seen.metadata.uid) else { return Ok(()) };
+        let stays = |live: &&DynamicObject| live.metadata.uid == seen.metadata.uid && live.metadata.deletion_timestamp.is_none();
+        let Some(cluster) = live.as_ref().filter(stays) else { return Ok(()) };
         if phase(cluster) == UNKNOWN_PLUGIN {
             return self.report(cluster).await;
         }
