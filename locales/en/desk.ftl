@@ -60,6 +60,7 @@ show-server-look = To look at
 show-server-building = Being built
 show-server-running = Should run
 show-server-unproven = Backup not proven
+show-server-not-backed-up = Database not backed up
 show-server-certificate = Without a certificate
 show-server-behind = Not on the newest release
 show-server-reserved = Not paid

@@ -83,6 +83,11 @@ age-days = { $n } d
 
 # Upgrades and the hours for them
 fact-window = Upgrades
+fact-backups = Backup of the database
+fact-backups-value = { $last }; every moment since { $since } can be brought back
+fact-backups-trouble = The last one is of { $last }. Newer ones fail; the host’s people see that.
+fact-backups-begun = The first one is being made.
+fact-backups-none = There is none yet: the first one failed. The host’s people see that.
 upgrades-title = Upgrades
 upgrades-lead = Your server runs Mastodon { $version }.
 upgrades-none = No upgrade is planned. We put new releases in place for you, and write to you before a new minor version.

@@ -50,6 +50,7 @@ staff-figure-waiting = Orders waiting
 staff-figure-oldest = Oldest waiting
 staff-figure-jobs = Failed jobs
 staff-figure-left = Places left
+staff-figure-not-backed-up = Databases not backed up
 staff-figure-away = Clusters away
 staff-figure-paused = Rollouts paused
 staff-figure-building = Being built

@@ -369,6 +369,12 @@ fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
             "is missing; databases' pods can't start behind their walls without: write api_server = [{ cidr = \"10.96.0.1/32\", port = 443 }]",
         );
     }
+    if settings.network.backup_store.is_empty() {
+        faults.note(
+            "operator.network.backup_store",
+            "is missing; no database can be backed up without: write the addresses of operator.storage.pod_endpoint, such as backup_store = [{ cidr = \"10.0.0.5/32\", port = 443 }]",
+        );
+    }
 }
 
 /// The same of where data lie.
@@ -522,7 +528,8 @@ mod tests {
 
     #[tokio::test]
     async fn production_refuses_an_operator_that_is_for_trials() {
-        let api_server = config::REFERENCE.lines().find(|line| line.starts_with("api_server")).unwrap();
+        let line = |name: &str| config::REFERENCE.lines().find(|line| line.starts_with(name)).unwrap();
+        let (api_server, backup_store) = (line("api_server"), line("backup_store"));
         let text = config::REFERENCE
             .replacen("mode = \"trial\"", "mode = \"production\"", 1)
             .replacen("http://127.0.0.1:8080", "https://paddock.example", 1)
@@ -533,7 +540,8 @@ mod tests {
             .replacen("smtp+plain://127.0.0.1:1025", "smtps://paddock:secret@mail.paddock.example", 1)
             .replacen("endpoint = \"https://s3.example\"         #", "endpoint = \"http://s3.example\" #", 1)
             .replacen("postgresql:17.6", "postgresql:16.9", 1)
-            .replacen(api_server, "", 1);
+            .replacen(api_server, "", 1)
+            .replacen(backup_store, "", 1);
         let expected = [
             ("catalogue.releases", ""),
             ("operator.storage.endpoint", "must begin with https://"),
@@ -546,6 +554,7 @@ mod tests {
             ("operator.sealing.operator_key", "make your own"),
             ("operator.mail.each.secret", "make your own"),
             ("operator.network.api_server", "write api_server = "),
+            ("operator.network.backup_store", "operator.storage.pod_endpoint"),
         ];
         assert_names(&faults(&text), &expected);
     }

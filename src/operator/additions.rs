@@ -38,6 +38,8 @@ fn is_ours_alone(kind: Kind) -> bool {
         | Kind::HttpRoute
         | Kind::ListenerSet
         | Kind::Certificate
+        | Kind::ScheduledBackup
+        | Kind::ObjectStore
         | Kind::EndpointSlice => true,
         // Whatever holds data is not touched for the sake of order: a volume's name is written by the controller of volumes, a
         // Cluster is CloudNativePG's to complete.

@@ -27,6 +27,10 @@ pub enum Kind {
     Cluster,
     /// postgresql.cnpg.io/v1
     Backup,
+    /// postgresql.cnpg.io/v1
+    ScheduledBackup,
+    /// barmancloud.cnpg.io/v1
+    ObjectStore,
     /// apps/v1
     StatefulSet,
     /// apps/v1
@@ -58,7 +62,7 @@ pub enum Watched {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -69,6 +73,8 @@ impl Kind {
         Self::PersistentVolumeClaim,
         Self::Cluster,
         Self::Backup,
+        Self::ScheduledBackup,
+        Self::ObjectStore,
         Self::StatefulSet,
         Self::Deployment,
         Self::Job,
@@ -92,6 +98,8 @@ impl Kind {
             Self::PersistentVolumeClaim => ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
             Self::Cluster => ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
             Self::Backup => ("postgresql.cnpg.io", "v1", "Backup", "backups"),
+            Self::ScheduledBackup => ("postgresql.cnpg.io", "v1", "ScheduledBackup", "scheduledbackups"),
+            Self::ObjectStore => ("barmancloud.cnpg.io", "v1", "ObjectStore", "objectstores"),
             Self::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
             Self::Job => ("batch", "v1", "Job", "jobs"),
@@ -132,6 +140,7 @@ impl Kind {
             Self::PersistentVolumeClaim
             | Self::Cluster
             | Self::Backup
+            | Self::ObjectStore
             | Self::StatefulSet
             | Self::Deployment
             | Self::Job
@@ -147,6 +156,7 @@ impl Kind {
             | Self::NetworkPolicy
             | Self::ConfigMap
             | Self::Service
+            | Self::ScheduledBackup
             | Self::PodDisruptionBudget => Watched::Metadata,
         }
     }
@@ -166,6 +176,8 @@ impl Kind {
             | Self::PersistentVolumeClaim
             | Self::Cluster
             | Self::Backup
+            | Self::ScheduledBackup
+            | Self::ObjectStore
             | Self::StatefulSet
             | Self::Deployment
             | Self::Job

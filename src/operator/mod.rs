@@ -11,6 +11,7 @@ pub mod fuse;
 mod instance;
 mod kind;
 mod leader;
+mod network;
 pub mod relay;
 mod run;
 pub mod seeded;

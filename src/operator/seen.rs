@@ -4,6 +4,7 @@ use kube::api::{DynamicObject, ObjectMeta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::instance::build::names;
 use super::kind::Kind;
 use super::{additions, template};
 
@@ -75,7 +76,11 @@ pub enum State {
         phase: String,
         /// The disk that each of its servers asks for.
         storage_gib: Option<u32>,
+        /// What hinders its backups; nothing while all is well.
+        trouble: Option<BackupTrouble>,
     },
+    /// The place of a database's backups.
+    Store(StoredBackups),
     /// A volume.
     Volume {
         /// The disk that it asks for.
@@ -104,6 +109,24 @@ pub enum State {
         /// What cert-manager says about it.
         message: String,
     },
+}
+
+/// What hinders the backups of a database, in CloudNativePG's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupTrouble {
+    /// The write-ahead log does not get to the store.
+    Archiving(String),
+    /// The last base backup has failed.
+    Backup(String),
+}
+
+/// What lies in a store, of the database's newest generation, as the plugin has counted it. In seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredBackups {
+    /// The earliest moment to which the database can be brought back.
+    pub since: Option<i64>,
+    /// When the last base backup was complete.
+    pub last: Option<i64>,
 }
 
 /// How far a Job is.
@@ -202,7 +225,9 @@ fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
             ready: condition_holds(&status["conditions"], "Ready", None).is_ok(),
             phase: status["phase"].as_str().unwrap_or("not yet seen by CloudNativePG").to_owned(),
             storage_gib: gib(&data["spec"]["storage"]["size"]),
+            trouble: backup_trouble(&status["conditions"]),
         },
+        Kind::ObjectStore => State::Store(stored_backups(status)),
         Kind::PersistentVolumeClaim => State::Volume { storage_gib: gib(&data["spec"]["resources"]["requests"]["storage"]) },
         Kind::HttpRoute => {
             let parents = status["parents"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -223,6 +248,7 @@ fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
         | Kind::ConfigMap
         | Kind::Secret
         | Kind::Service
+        | Kind::ScheduledBackup
         | Kind::EndpointSlice
         | Kind::PodDisruptionBudget => State::None,
     }
@@ -295,6 +321,23 @@ fn backup_state(status: &Value) -> JobState {
         }
         Some(_) | None => JobState::Active,
     }
+}
+
+/// What the conditions of a Cluster say of its backups (CloudNativePG's `api/v1/cluster_types.go`). While a backup is made,
+/// `LastBackupSucceeded` is false too, for another reason.
+fn backup_trouble(conditions: &Value) -> Option<BackupTrouble> {
+    if is_false(conditions, "ContinuousArchiving") {
+        return Some(BackupTrouble::Archiving(message_of(conditions, "ContinuousArchiving")));
+    }
+    let failed = condition(conditions, "LastBackupSucceeded").is_some_and(|last| last["reason"] == "LastBackupFailed");
+    failed.then(|| BackupTrouble::Backup(message_of(conditions, "LastBackupSucceeded")))
+}
+
+/// What the plugin says of the newest generation (its `api/v1/objectstore_types.go`).
+fn stored_backups(status: &Value) -> StoredBackups {
+    let window = &status["serverRecoveryWindow"][names::DATABASE];
+    let at = |name: &str| Some(chrono::DateTime::parse_from_rfc3339(window[name].as_str()?).ok()?.timestamp());
+    StoredBackups { since: at("firstRecoverabilityPoint"), last: at("lastSuccessfulBackupTime") }
 }
 
 /// A quantity of disk in GiB, as far as it is written in a unit that disks are asked for in.
@@ -381,6 +424,31 @@ mod tests {
         assert_eq!(of(Kind::PersistentVolumeClaim, json!({"f:storageClassName": {}})).as_deref(), Some("fast"));
         assert_eq!(of(Kind::PersistentVolumeClaim, json!({"f:resources": {}})), None);
         assert_eq!(of(Kind::Cluster, json!({"f:storageClassName": {}})), None);
+    }
+
+    #[test]
+    fn a_database_says_what_hinders_its_backups() {
+        let of = |conditions: Value| backup_trouble(&conditions);
+        let condition =
+            |name: &str, status: &str, reason: &str| json!({"type": name, "status": status, "reason": reason, "message": reason});
+        assert_eq!(of(Value::Null), None);
+        let fine = json!([condition("ContinuousArchiving", "True", "x"), condition("LastBackupSucceeded", "True", "x")]);
+        assert_eq!(of(fine), None);
+        assert_eq!(of(json!([condition("LastBackupSucceeded", "False", "BackupStarted")])), None, "one that is being made");
+        let failed = condition("LastBackupSucceeded", "False", "LastBackupFailed");
+        assert_eq!(of(json!([failed.clone()])), Some(BackupTrouble::Backup("LastBackupFailed".into())));
+        let both = json!([failed, condition("ContinuousArchiving", "False", "ContinuousArchivingFailing")]);
+        assert_eq!(of(both), Some(BackupTrouble::Archiving("ContinuousArchivingFailing".into())), "the one that fills the disk");
+    }
+
+    #[test]
+    fn a_store_says_what_lies_in_it_of_the_newest_generation() {
+        let window = |first: &str| json!({"firstRecoverabilityPoint": first, "lastSuccessfulBackupTime": "1970-01-01T00:01:30Z"});
+        let status =
+            json!({"serverRecoveryWindow": {"db-0": window("1970-01-01T00:00:01Z"), "db-1": window("1970-01-01T00:01:00Z")}});
+        assert_eq!(stored_backups(&status), StoredBackups { since: Some(60), last: Some(90) });
+        let failed = json!({"serverRecoveryWindow": {"db-1": {"lastFailedBackupTime": "1970-01-01T00:01:00Z"}}});
+        assert_eq!([stored_backups(&failed), stored_backups(&Value::Null)], [StoredBackups { since: None, last: None }; 2]);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+pub use super::network::{Network, Reach};
 use super::relay::Logins;
-use crate::internet::Range;
 use crate::resource::{Version, is_pinned};
 use crate::sealing::Key;
 
@@ -48,6 +48,9 @@ pub struct Settings {
     /// can't: it needs Linux 6.3, containerd 2.0 or CRI-O 1.25, and a file system of volumes that maps ids.
     #[serde(default = "yes")]
     pub user_namespaces: bool,
+    /// Backups of the servers' databases.
+    #[serde(default)]
+    pub backups: Backups,
     /// What the walls around an instance must let through.
     #[serde(default)]
     pub network: Network,
@@ -165,6 +168,9 @@ pub struct MediaBackend {
 }
 
 /// A listener of a Gateway.
+///
+/// Servers of one cluster speak to each other through it. What leaves for its public address is often translated to one of its pods
+/// before walls are asked, and then goes to that pod's own port.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayRef {
@@ -174,6 +180,9 @@ pub struct GatewayRef {
     pub namespace: String,
     /// The listener's name.
     pub section: String,
+    /// The TCP ports on which its pods take what comes for 443, which servers may reach in its namespace.
+    #[serde(default = "ports_of_gateways")]
+    pub ports: Vec<u16>,
 }
 
 /// Where media and backups lie.
@@ -268,29 +277,18 @@ pub struct MailLogin {
     pub password: SecretString,
 }
 
-/// What the walls around an instance must let through.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Backups of the servers' databases.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Network {
-    /// Private addresses that every server must reach: the object store, the mail relay, the Gateway's own address.
-    pub reach: Vec<Reach>,
-    /// The API server's addresses, for the database's pods alone.
-    pub api_server: Vec<Reach>,
-    /// Ranges of nodes, pods and Services that are public addresses: no part of the internet that servers may reach. (Private ones
-    /// never are.)
-    pub cluster: Vec<String>,
-    /// The namespace of CloudNativePG's operator.
-    pub database_operator: Option<String>,
+pub struct Backups {
+    /// For how many days back a database can be restored to any second.
+    pub retention_days: u16,
 }
 
-/// An address to let through.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reach {
-    /// A range such as `10.0.0.5/32`.
-    pub cidr: String,
-    /// A TCP port.
-    pub port: u16,
+impl Default for Backups {
+    fn default() -> Self {
+        Self { retention_days: 14 }
+    }
 }
 
 /// What opens what customers sealed to us.
@@ -390,16 +388,11 @@ impl Settings {
         for (field, image) in images.into_iter().filter(|(_, image)| !is_pinned(image)) {
             fault(field, format!("must name an image by digest, such as name:tag@sha256:…, not {image:?}"));
         }
-        let Network { reach, api_server, cluster, database_operator: _ } = &self.network;
-        let named = reach.iter().map(|Reach { cidr, port: _ }| ("network.reach", cidr));
-        let named = named.chain(api_server.iter().map(|Reach { cidr, port: _ }| ("network.api_server", cidr)));
-        // The admission policy of the chart asks the same (wall/network.yaml).
-        for (field, range) in named.filter(|(_, range)| range.parse().ok().is_none_or(Range::is_wide)) {
-            let message = format!("must name ranges such as 10.0.0.5/32, of at least 16 bits (48 in IPv6), not {range:?}");
-            fault(field.to_owned(), message);
-        }
-        for range in cluster.iter().filter(|range| range.parse::<Range>().is_err()) {
-            fault("network.cluster".to_owned(), format!("must name ranges such as 198.51.100.0/24, not {range:?}"));
+        if self.backups.retention_days == 0 {
+            fault(
+                "backups.retention_days".to_owned(),
+                "must be 1 or more: without backups a database that is lost stays lost".to_owned(),
+            );
         }
         let name = self.postgres_image.split('@').next().unwrap_or_default();
         let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
@@ -407,6 +400,7 @@ impl Settings {
             let message = format!("must carry the version as its tag, such as name:17.6@sha256:…, not {:?}", self.postgres_image);
             fault("postgres_image".to_owned(), message);
         }
+        faults.extend(self.network.faults());
         faults.extend(self.storage.faults());
         faults.extend(self.vault.faults(&self.storage));
         faults
@@ -419,6 +413,11 @@ impl Settings {
 }
 
 impl Storage {
+    /// The address that pods use, without a slash at its end.
+    pub fn pod_address(&self) -> &str {
+        self.pod_endpoint.as_str().trim_end_matches('/')
+    }
+
     /// Everything that this driver can't do with.
     fn faults(&self) -> Vec<BadSetting> {
         let mut faults = Vec::new();
@@ -498,7 +497,11 @@ fn is_garage_key(access: &str, secret: &SecretString) -> bool {
 
 impl Address {
     fn check(&self, fault: &mut impl FnMut(String, String)) {
-        let Self { wildcard_domain, gateway: _, issuer: Issuer { name, kind: _, group: _ }, media } = self;
+        let Self { wildcard_domain, gateway, issuer: Issuer { name, kind: _, group: _ }, media } = self;
+        if gateway.ports.is_empty() {
+            let message = "is empty; name the ports on which the Gateway's pods take what comes for 443, or leave it out";
+            fault("address.gateway.ports".to_owned(), message.to_owned());
+        }
         if wildcard_domain.is_empty() || wildcard_domain.starts_with(['*', '.']) || wildcard_domain.ends_with('.') {
             let message = format!("must be a domain without *. or a dot at either end, not {wildcard_domain:?}");
             fault("address.wildcard_domain".to_owned(), message);
@@ -532,6 +535,12 @@ fn unusable(addresses: &[IpAddr]) -> Option<String> {
         }
         (address.is_ipv4() != first.is_ipv4()).then(|| format!("{first} and {address} differ in kind"))
     })
+}
+
+/// Where the pods of gateways listen for 443: on it (Cilium, Istio, NGINX), on 8443 (Traefik, kgateway), or ten thousand above (Envoy
+/// Gateway).
+fn ports_of_gateways() -> Vec<u16> {
+    vec![443, 8443, 10443]
 }
 
 fn cluster_issuer() -> String {

@@ -152,7 +152,7 @@ impl Size {
                 (streaming.replicas, streaming.memory_mib),
                 (sidekiq.replicas, sidekiq.memory_mib),
                 (1, scheduler.memory_mib),
-                (database.instances, database.memory_mib),
+                (database.instances, database.memory_mib + BACKUPS_MIB),
                 (1, cache.memory_mib),
             ]),
             cpu_milli: sum([
@@ -160,7 +160,7 @@ impl Size {
                 (streaming.replicas, streaming.cpu_milli),
                 (sidekiq.replicas, sidekiq.cpu_milli),
                 (1, scheduler.cpu_milli),
-                (database.instances, database.cpu_milli),
+                (database.instances, database.cpu_milli + BACKUPS_CPU_MILLI),
                 (1, CACHE_CPU_MILLI),
             ]),
             volumes: i64::from(database.instances) + 1,
@@ -175,8 +175,13 @@ const SERVICES: i64 = 4;
 const ROLLING: i64 = 3;
 /// Jobs at a time.
 const JOBS: i64 = 2;
-/// `MastodonInstance`, `Cluster` and `HTTPRoute`.
-const CUSTOM_RESOURCES: i64 = 3;
+/// `MastodonInstance`, `Cluster`, `HTTPRoute`, `ObjectStore` and `ScheduledBackup`; and a `Backup` for each of the fourteen days for which
+/// they are usually kept, with one more.
+const CUSTOM_RESOURCES: i64 = 5 + 15;
+/// What makes backups asks for so much beside each Postgres, whatever the plan.
+const BACKUPS_MIB: u32 = 128;
+/// The same of the processor.
+const BACKUPS_CPU_MILLI: u32 = 50;
 
 /// Valkey of one server is never busy (4 MiB and next to no processor when idle): the same for every plan.
 const CACHE_CPU_MILLI: u32 = 50;

@@ -32,7 +32,7 @@ pub enum ConditionKind {
     CertificateReady,
     /// The first owner's account exists.
     OwnerReady,
-    /// A base backup exists.
+    /// A base backup of the database is there and not too old, and the write-ahead log follows.
     BackedUp,
     /// A restore of a backup has been proven.
     RestoreProven,

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::{Removal, RemovalProgress, Suspension, Upgrade};
+use super::lifecycle::{Backups, Removal, RemovalProgress, Suspension, Upgrade};
 use super::notes::{DataObjects, PreparedBuckets, VaultedIdentity};
 use super::sealed::Sealed;
 use super::steps::Step;
@@ -316,4 +316,7 @@ pub struct InstanceStatus {
     /// What was filled, from when it was filled on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<DataObjects>,
+    /// What its database can be brought back to; nothing before there is a base backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backups: Option<Backups>,
 }

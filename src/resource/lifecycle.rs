@@ -1,4 +1,4 @@
-//! What happens to a server after its first start: another release, a pause, its removal.
+//! What happens to a server after its first start: another release, a pause, backups, its removal.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -93,6 +93,16 @@ impl Suspension {
     pub fn since(&self) -> DateTime<Utc> {
         instant(&self.since)
     }
+}
+
+/// What a database can be brought back to.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Backups {
+    /// The earliest moment. From then on any second, as long as the condition `BackedUp` holds.
+    pub since: Time,
+    /// When the last base backup was complete.
+    pub last: Time,
 }
 
 /// Why the data of an ended server may be destroyed.

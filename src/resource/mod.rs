@@ -26,7 +26,7 @@ pub use instance::{
     CacheSize, DatabaseSize, InstanceStatus, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, SchedulerSize,
     Size, StreamingSize, WebSize, WorkerSize,
 };
-pub use lifecycle::{PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
+pub use lifecycle::{Backups, PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
 pub use names::{instance_id, namespace_name, resource_name, resource_of_namespace, run_id, run_name};
 pub use notes::{DataObjects, PreparedBucket, PreparedBuckets, VaultedIdentity};
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};

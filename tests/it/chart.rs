@@ -17,6 +17,7 @@ fn all_values() -> [Value; 2] {
     operator["images"] = json!([format!("registry.example/valkey:8.1@sha256:{digest}")]);
     operator["issuer"] = json!({"name": "authority", "kind": "ClusterIssuer", "group": "cert-manager.io"});
     operator["media"] = json!({"addresses": ["10.0.0.5", "2001:db8::5"], "port": 3902});
+    operator["backups"] = json!({"endpoint": "https://s3.example:3900"});
     let full = json!({
         "image": {"repository": "registry.example/paddock", "digest": format!("sha256:{digest}"), "pullSecrets": ["registry"]},
         "catalogue": {

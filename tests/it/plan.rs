@@ -33,7 +33,7 @@ fn the_plans_of_the_repository() {
         assert!(footprint.pods >= 11 && footprint.services == 4 && footprint.volumes >= 2);
     }
     let footprint = family.size.footprint();
-    assert_eq!((footprint.pods, footprint.memory_mib, footprint.volume_gib), (11, 2560, 11));
+    assert_eq!((footprint.pods, footprint.memory_mib, footprint.volume_gib), (11, 2688, 11));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::harness::{chart, turn};
 const DOMAIN: &str = "hosts.example";
 
 /// Everything that is looked at; each run must name all of it.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "API server",
     "Gateway",
     "Pod Security",
@@ -47,6 +47,7 @@ const NAMES: [&str; 26] = [
     "operator's rights",
     "our definitions",
     "policies hold",
+    "servers reach each other",
     "servers' mail relay",
     "storage class",
     "user namespaces",
@@ -160,7 +161,7 @@ async fn a_good_cluster_passes_and_each_broken_thing_is_named_with_its_remedy() 
     assert_eq!(verdicts["wildcard name"], "ok", "{:?}", found["wildcard name"]);
     // What no rig can show: nodes that are real, pods that run, and a setting of Stripe's dashboard.
     let warned: Vec<&str> = verdicts.iter().filter(|(_, verdict)| **verdict != "ok").map(|(name, _)| *name).collect();
-    assert_eq!(warned, ["failed payments", "network policies", "user namespaces"], "{found:#?}");
+    assert_eq!(warned, ["failed payments", "network policies", "servers reach each other", "user namespaces"], "{found:#?}");
     assert!(found["network policies"].1.contains("could not be shown"), "{:?}", found["network policies"]);
     // Nothing is left of it.
     let namespaces: Api<Namespace> = Api::all(there.client.clone());

@@ -31,7 +31,7 @@ pub(super) enum Admin {
         #[arg(long = "scope", required = true)]
         scopes: Vec<ScopeName>,
     },
-    /// Print as values of the chart which images servers may run, who signs for their domains and where their media are:
+    /// Print as values of the chart which images servers may run, who signs for their domains, and where media and backups are:
     /// helm … -f images.yaml
     Images {
         #[command(flatten)]
@@ -112,6 +112,7 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             // JSON is YAML.
             println!("  issuer: {}", json!({"name": name, "kind": kind, "group": group}));
             println!("  media: {}", json!({"addresses": addresses, "port": port}));
+            println!("  backups: {}", json!({"endpoint": settings.storage.pod_address()}));
             Ok(())
         }
         Admin::Vault(command) => vault::run(command).await,

@@ -123,8 +123,9 @@ fn stage(kind: &str, object: &Value) -> usize {
     match kind {
         "Namespace" => 2,
         "Secret" => 3,
-        "ResourceQuota" | "LimitRange" | "NetworkPolicy" => 4,
+        "ResourceQuota" | "LimitRange" | "NetworkPolicy" | "ObjectStore" => 4,
         "Job" if name.starts_with("prepare") => 6,
+        "ScheduledBackup" => 6,
         "Job" if name.starts_with("seed") => 7,
         "Deployment" | "Job" => 8,
         _ => 5,

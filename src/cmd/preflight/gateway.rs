@@ -38,7 +38,7 @@ pub(super) async fn look(surroundings: &Surroundings) -> Vec<Check> {
 
 async fn find(client: &Client, gateway: &GatewayRef) -> Result<DynamicObject, Check> {
     let name = "Gateway";
-    let GatewayRef { name: title, namespace, section: _ } = gateway;
+    let GatewayRef { name: title, namespace, section: _, ports: _ } = gateway;
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "Gateway"));
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     match api.get_opt(title).await {
@@ -79,7 +79,7 @@ fn programmed(gateway: &DynamicObject) -> Vec<Check> {
 /// The listener that servers' routes are put on.
 fn listener(gateway: &DynamicObject, wanted: &GatewayRef, domain: &str) -> Vec<Check> {
     let name = "listener";
-    let GatewayRef { name: _, namespace: _, section } = wanted;
+    let GatewayRef { name: _, namespace: _, section, ports: _ } = wanted;
     let all = gateway.data["spec"]["listeners"].as_array().cloned().unwrap_or_default();
     let Some(listener) = all.iter().find(|one| one["name"] == section.as_str()) else {
         let there: Vec<_> = all.iter().filter_map(|one| one["name"].as_str()).collect();

@@ -1,6 +1,9 @@
 //! Whether network policies are enforced: nothing in the API tells. Three pods in a throw-away namespace: a server behind a server's
 //! walls, a client that the walls let through, and one that they do not. What counts is what the clients write, not that they ended: a
 //! cluster without kubelets simulates the latter.
+//!
+//! The client that is let through also goes to a name of the host's, as one server does to another: plug-ins differ in what they make of a
+//! way that leads out of the cluster and in again.
 
 use std::time::Duration;
 
@@ -20,13 +23,47 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const REACHED: &str = "REACHED";
 const NOT_REACHED: &str = "NO ANSWER";
 
-const NAME: &str = "network policies";
+const GATEWAY_REACHED: &str = "GATEWAY REACHED";
+const GATEWAY_NOT_REACHED: &str = "GATEWAY NO ANSWER";
 
-pub(super) async fn look(client: &Client, settings: &Settings, sample: &Sample) -> Check {
+const NAME: &str = "network policies";
+const BETWEEN: &str = "servers reach each other";
+
+pub(super) async fn look(client: &Client, settings: &Settings, sample: &Sample) -> [Check; 2] {
     match run(client, settings, sample).await {
-        Ok((allowed, other)) => judge(&allowed, &other),
-        Err(why) => unknown(&why),
+        Ok((allowed, other)) => [judge(&allowed, &other), judge_gateway(&allowed, &public_name(settings))],
+        Err(why) => [unknown(&why), gateway_unknown(&why)],
     }
+}
+
+/// What is said when no pods are to be started.
+pub(super) fn not_looked_at() -> [Check; 2] {
+    [NAME, BETWEEN].map(|name| Check::warn(name, "not looked at (--no-pods)", "run preflight once without --no-pods"))
+}
+
+/// A name that leads to the Gateway as every server's does.
+fn public_name(settings: &Settings) -> String {
+    format!("preflight.{}", settings.address.wildcard_domain)
+}
+
+fn gateway_unknown(why: &str) -> Check {
+    let remedy = "run it where pods start; until then nothing shows that servers of this cluster get each other's posts";
+    Check::warn(BETWEEN, format!("could not be shown: {why}"), remedy)
+}
+
+/// What the client that is let through wrote of its way to the Gateway.
+fn judge_gateway(allowed: &str, name: &str) -> Check {
+    let says = |word: &str| allowed.lines().any(|line| line.trim() == word);
+    if says(GATEWAY_REACHED) {
+        return Check::ok(BETWEEN, format!("a pod behind a server's walls reaches {name}"));
+    }
+    if !says(GATEWAY_NOT_REACHED) {
+        return gateway_unknown("the pod wrote nothing about it");
+    }
+    let remedy = "name the Gateway's own namespace and the ports that its pods listen on (kubectl get pods -o yaml: containerPort) in \
+                  operator.address.gateway, and its address in operator.network.reach where that is a private one: without, no server of \
+                  this cluster gets posts of another one of it";
+    Check::fault(BETWEEN, format!("a pod behind a server's walls gets no answer from {name}, port 443"), remedy)
 }
 
 fn unknown(why: &str) -> Check {
@@ -65,14 +102,20 @@ async fn run(client: &Client, settings: &Settings, sample: &Sample) -> Result<(S
     .await?;
     // Where nothing runs there is nothing to read.
     pods.logs("server", &LogParams::default()).await.map_err(|error| format!("pods don't run: {}", chain(&error)))?;
-    let script = format!(
-        "for i in 1 2 3 4 5 6 7 8; do if [ \"$(timeout 3 valkey-cli -h {address} -p 6379 ping 2>&1)\" = PONG ]; then echo {REACHED}; \
-         exit 0; fi; sleep 1; done; echo {NOT_REACHED}"
+    let to_cache = format!(
+        "said='{NOT_REACHED}'; for i in 1 2 3 4 5 6 7 8; do if [ \"$(timeout 3 valkey-cli -h {address} -p 6379 ping 2>&1)\" = PONG ]; then \
+         said='{REACHED}'; break; fi; sleep 1; done; echo \"$said\""
     );
-    let command = ["sh", "-c", &script];
+    // Whoever speaks TLS there ends what does not. Where nothing is heard at all, the walls are in the way.
+    let to_gateway = format!(
+        "said='{GATEWAY_NOT_REACHED}'; for i in 1 2 3; do heard=$(timeout 5 valkey-cli -h {} -p 443 ping 2>&1); case \"$? $heard\" in \
+         124*|143*|*'Could not connect'*) sleep 1;; *) said='{GATEWAY_REACHED}'; break;; esac; done; echo \"$said\"",
+        public_name(settings)
+    );
+    let both = format!("{to_cache}; {to_gateway}");
     // `web` is one of those that a server's policies let speak to its cache.
-    create(client, &pod(settings, sample, "allowed", "web", &command), false).await?;
-    create(client, &pod(settings, sample, "other", "other", &command), false).await?;
+    create(client, &pod(settings, sample, "allowed", "web", &["sh", "-c", &both]), false).await?;
+    create(client, &pod(settings, sample, "other", "other", &["sh", "-c", &to_cache]), false).await?;
     let log = async |name: &str| {
         until(&pods, name, |pod| {
             let phase = pod.status.as_ref()?.phase.as_deref()?;
@@ -140,5 +183,14 @@ mod tests {
         assert_eq!(verdict("NO ANSWER\n", "NO ANSWER\n"), Verdict::Warn);
         assert_eq!(verdict("", ""), Verdict::Warn);
         assert_eq!(verdict("REACHED\n", "sh: not found\n"), Verdict::Warn);
+    }
+
+    #[test]
+    fn the_way_to_the_gateway_is_judged_by_itself() {
+        let verdict = |allowed: &str| judge_gateway(allowed, "preflight.hosts.example").verdict;
+        assert_eq!(verdict("REACHED\nGATEWAY REACHED\n"), Verdict::Ok);
+        assert_eq!(verdict("NO ANSWER\nGATEWAY REACHED\n"), Verdict::Ok);
+        assert_eq!(verdict("REACHED\nGATEWAY NO ANSWER\n"), Verdict::Fault);
+        assert_eq!(verdict("REACHED\n"), Verdict::Warn);
     }
 }

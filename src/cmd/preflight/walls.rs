@@ -26,7 +26,7 @@ use crate::resource::{IMAGES_NAME, MastodonInstance, namespace_name, resource_na
 const POLICIES: [&str; 9] = ["databases", "images", "namespaces", "network", "places", "pods", "removals", "resources", "stores"];
 
 /// What the operator must be let do, and what nobody with its token may: group, resource, verb, name.
-const MAY: [(&str, &str, &str, &str); 10] = [
+const MAY: [(&str, &str, &str, &str); 12] = [
     ("paddock.host", "mastodoninstances", "watch", ""),
     ("paddock.host", "mastodoninstances/status", "update", ""),
     ("paddock.host", "mastodonruns/status", "update", ""),
@@ -35,6 +35,8 @@ const MAY: [(&str, &str, &str, &str); 10] = [
     ("", "secrets", "watch", "mastodon-identity"),
     ("apps", "deployments", "patch", ""),
     ("postgresql.cnpg.io", "clusters", "create", ""),
+    ("postgresql.cnpg.io", "scheduledbackups", "create", ""),
+    ("barmancloud.cnpg.io", "objectstores", "create", ""),
     ("gateway.networking.k8s.io", "listenersets", "create", ""),
     ("cert-manager.io", "certificates", "create", ""),
 ];
@@ -102,10 +104,10 @@ async fn inside(surroundings: &Surroundings, operator: Option<&Client>, sample: 
         checks.push(refused(operator, sample).await);
     }
     checks.push(profile(&surroundings.client, sample).await);
-    checks.push(if surroundings.pods {
+    checks.extend(if surroundings.pods {
         probe::look(&surroundings.client, &surroundings.operator, sample).await
     } else {
-        Check::warn("network policies", "not looked at (--no-pods)", "run preflight once without --no-pods")
+        probe::not_looked_at()
     });
     checks
 }

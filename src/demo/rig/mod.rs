@@ -4,6 +4,7 @@
 //! All of it listens on loopback only, and ends with us. See `tests/cluster` for the control plane's program and `./dev tools`
 //! for how it gets built.
 
+mod bucket;
 mod child;
 mod cluster;
 mod error;

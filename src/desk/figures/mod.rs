@@ -5,7 +5,7 @@ mod store;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
 
-pub use store::forget_old;
+pub use store::{count_not_backed_up, forget_old};
 
 use crate::capacity;
 use crate::plan::{self, Catalogue};
@@ -13,6 +13,8 @@ use crate::queue::{self, Backlog};
 
 /// A server that has been ready for this long should have a proven backup.
 pub const UNPROVEN_AFTER: TimeDelta = TimeDelta::hours(48);
+/// A server that has been ready for this long should have its first base backup.
+pub const BACKED_UP_WITHIN: TimeDelta = TimeDelta::hours(2);
 /// How far back the trend goes.
 pub const TREND: TimeDelta = TimeDelta::days(7);
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::{Figure, UNPROVEN_AFTER};
+use super::{BACKED_UP_WITHIN, Figure, UNPROVEN_AFTER};
 use crate::clock::Clock;
 use crate::money::Currency;
 
@@ -53,6 +53,17 @@ pub(super) async fn count(
     .bind(newest)
     .bind(now.date_naive().and_time(NaiveTime::MIN).and_utc())
     .bind(currency)
+    .fetch_one(conn)
+    .await
+}
+
+/// Servers that should run, have been ready for a while, and whose databases are not backed up as they should be.
+pub async fn count_not_backed_up(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "select count(*) from instances where released_at is null and intent = 'running' and ready_at < $1
+           and observed @> '{\"conditions\": [{\"type\": \"BackedUp\", \"status\": \"False\"}]}'",
+    )
+    .bind(now - BACKED_UP_WITHIN)
     .fetch_one(conn)
     .await
 }

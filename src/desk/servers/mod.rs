@@ -24,6 +24,8 @@ choices! {
         Running = "running",
         /// Ready for two days, and no backup of it has been proven by restoring it.
         Unproven = "unproven",
+        /// Ready for hours, and its database is not backed up as it should be.
+        NotBackedUp = "not-backed-up",
         /// Ready once, and without a certificate now.
         Certificate = "certificate",
         /// Not on the newest release that is offered.

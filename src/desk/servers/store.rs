@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use super::{Server, Show, Sort, Wanted};
 use crate::db::slice::{Slice, Sorted, begins_with};
-use crate::desk::figures::UNPROVEN_AFTER;
+use crate::desk::figures::{BACKED_UP_WITHIN, UNPROVEN_AFTER};
 use crate::instance::COLUMNS;
 
 const DOMAIN: &str = r#"domain collate "C""#;
@@ -36,6 +36,8 @@ pub async fn list(conn: &mut PgConnection, wanted: Wanted<'_>, now: DateTime<Utc
         query.push_bind(newest.map(str::to_owned));
     } else if show == Show::Unproven {
         query.push_bind(now - UNPROVEN_AFTER);
+    } else if show == Show::NotBackedUp {
+        query.push_bind(now - BACKED_UP_WITHIN);
     }
     let (by, downwards) = match sort {
         Sort::Newest => (None, true),
@@ -47,7 +49,7 @@ pub async fn list(conn: &mut PgConnection, wanted: Wanted<'_>, now: DateTime<Utc
     Ok(Slice::new(query.build_query_as().fetch_all(conn).await?, &start))
 }
 
-/// The condition of a choice; a value follows those of `Behind` and `Unproven`. That of `Look` is the one of the index
+/// The condition of a choice; a value follows those of `Behind`, `Unproven` and `NotBackedUp`. That of `Look` is the one of the index
 /// `instances_to_look_at`.
 fn condition(show: Show) -> &'static str {
     match show {
@@ -73,6 +75,10 @@ fn condition(show: Show) -> &'static str {
             " and released_at is null and intent = 'running'
               and not coalesce(observed @> '{\"conditions\": [{\"type\": \"RestoreProven\", \"status\": \"True\"}]}', false)
               and ready_at < "
+        }
+        Show::NotBackedUp => {
+            " and released_at is null and intent = 'running'
+              and observed @> '{\"conditions\": [{\"type\": \"BackedUp\", \"status\": \"False\"}]}' and ready_at < "
         }
     }
 }

@@ -47,12 +47,21 @@ impl S3 {
         }
     }
 
-    /// The keys that begin with `prefix`: of a bucket in which that is a handful.
+    /// The keys that begin with `prefix`: of a bucket in which that is a handful, else the first thousand.
     pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, BucketError> {
         let prefix = encoded(prefix).replace('/', "%2F");
         let ask = Ask::new("list a bucket", Method::GET, format!("{bucket}?list-type=2&max-keys={PAGE}&prefix={prefix}"));
         let page = read_page(&self.demand(ask, &[]).await?.text());
         Ok(page.objects.into_iter().map(|object| object.key).collect())
+    }
+
+    /// Whether there is a key that begins with `prefix`.
+    pub async fn has(&self, bucket: &str, prefix: &str) -> Result<bool, BucketError> {
+        match self.keys(bucket, prefix).await {
+            Ok(keys) => Ok(!keys.is_empty()),
+            Err(error) if error.is_no_bucket() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes some objects away. Returns how many; none means that the bucket is empty.

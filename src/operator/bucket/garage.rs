@@ -28,7 +28,7 @@ pub struct Garage {
     client: reqwest::Client,
     admin: Option<Url>,
     token: SecretString,
-    /// A key of our own, which opens nothing but a bucket that is being emptied: the admin API deletes no objects.
+    /// A key of our own, which opens nothing but a bucket that is being emptied: the admin API lists and deletes no objects.
     sweeper: S3,
     sweeper_key: BucketKey,
 }
@@ -110,6 +110,14 @@ impl Garage {
             sweeper_key: BucketKey { access: storage.access_key.clone(), secret: storage.secret_key.clone() },
             sweeper,
         })
+    }
+
+    /// Lets our own key into a bucket.
+    async fn let_sweeper_in(&self, info: &Info) -> Result<(), BucketError> {
+        let sweeper = &self.sweeper_key.access;
+        self.ensure_key(&self.sweeper_key, "paddock").await?;
+        let had = info.keys.iter().find(|grant| grant.access_key_id == *sweeper).map(|grant| grant.permissions);
+        self.grant(info, sweeper, had, USE).await
     }
 
     async fn ask(&self, call: Call) -> Result<(StatusCode, Vec<u8>), BucketError> {
@@ -298,6 +306,12 @@ impl Buckets for Garage {
         Ok(Size { objects: counted(info.objects), bytes: counted(info.bytes) })
     }
 
+    async fn has(&self, bucket: &str, prefix: &str) -> Result<bool, BucketError> {
+        let Some(info) = self.info(bucket).await? else { return Ok(false) };
+        self.let_sweeper_in(&info).await?;
+        self.sweeper.has(bucket, prefix).await
+    }
+
     async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
         let Some(info) = self.info(bucket).await? else { return Ok(()) };
         self.delete_bucket(&info).await?;
@@ -306,12 +320,9 @@ impl Buckets for Garage {
 
     async fn remove(&self, bucket: &str) -> Result<Removal, BucketError> {
         let Some(info) = self.info(bucket).await? else { return Ok(Removal::Gone) };
-        let sweeper = &self.sweeper_key.access;
-        self.ensure_key(&self.sweeper_key, "paddock").await?;
         self.delete_keys(&info, bucket).await?;
-        self.shut_out_others(&info, sweeper).await?;
-        let had = info.keys.iter().find(|grant| grant.access_key_id == *sweeper).map(|grant| grant.permissions);
-        self.grant(&info, sweeper, had, USE).await?;
+        self.shut_out_others(&info, &self.sweeper_key.access).await?;
+        self.let_sweeper_in(&info).await?;
         let removed = self.sweeper.take_away(bucket).await?;
         if removed > 0 {
             return Ok(Removal::Emptying { removed });

@@ -42,6 +42,10 @@ impl Buckets for MemoryBuckets {
         Ok(Size { objects: 0, bytes: 0 })
     }
 
+    async fn has(&self, _bucket: &str, _prefix: &str) -> Result<bool, BucketError> {
+        Ok(false)
+    }
+
     async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
         self.lose(bucket);
         Ok(())

@@ -179,6 +179,9 @@ pub trait Buckets: fmt::Debug + Send + Sync {
     /// How much lies in it. Takes long where the store keeps no count: a request for each thousand objects.
     async fn size(&self, bucket: &str) -> Result<Size, BucketError>;
 
+    /// Whether something lies in it whose name begins so. In a bucket that is not there nothing does.
+    async fn has(&self, bucket: &str, prefix: &str) -> Result<bool, BucketError>;
+
     /// Removes a bucket in which nothing was ever put, and its key. A bucket with something in it stays, and that is an error.
     async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError>;
 

@@ -84,6 +84,10 @@ impl Buckets for SharedKey {
         self.s3.measure(bucket).await
     }
 
+    async fn has(&self, bucket: &str, prefix: &str) -> Result<bool, BucketError> {
+        self.s3.has(bucket, prefix).await
+    }
+
     async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
         self.s3.delete_bucket(bucket).await
     }

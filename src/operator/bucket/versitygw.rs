@@ -140,6 +140,10 @@ impl Buckets for VersityGw {
         self.0.measure(bucket).await
     }
 
+    async fn has(&self, bucket: &str, prefix: &str) -> Result<bool, BucketError> {
+        self.0.has(bucket, prefix).await
+    }
+
     async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
         let Some(owner) = self.owner(bucket).await? else { return Ok(()) };
         // Its policy goes with it.

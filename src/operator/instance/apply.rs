@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Context;
-use super::build::{Change, Jobs, Object, Objects, OwnDomain, Processes, Services, Task, names};
+use super::backups::first_due;
+use super::build::{Change, Jobs, Object, Objects, OwnDomain, Processes, Services, Task, first_backup, names};
 use super::contest;
 use super::handover::Doors;
 use super::observe::Observed;
@@ -40,7 +41,9 @@ pub async fn apply(
         mail,
         services,
         volume,
+        backups,
         database,
+        schedule,
         cache,
         routes,
         own_domain,
@@ -51,8 +54,9 @@ pub async fn apply(
         change,
     } = objects;
 
-    // The walls stand before anything moves in. What pods read when they start is there before they are replaced because of it.
-    let mut walls = vec![quota, limits, env];
+    // The walls stand before anything moves in. What pods read when they start is there before they are replaced because of it, and a
+    // database is not begun before there is a place for its backups.
+    let mut walls = vec![quota, limits, env, backups];
     walls.extend(policies);
     walls.extend(mail);
     ensure_all(context, valid, observed, &walls).await?;
@@ -79,6 +83,10 @@ pub async fn apply(
     let due = |state: &TaskState| matches!(state, TaskState::Due { attempt: _ });
     // The status says so before the first byte is written: from then on nothing that holds data is made again.
     let said = observed.status.database_initialised || Bug::FillsBeforeSaying.is_made();
+    // The first base backup is made at once, of a database that answers. A bucket without one is of a server that was never filled.
+    stage.extend((said && progress.database).then_some(schedule));
+    let again = first_due(&observed.seen, &observed.status, context.clock.now());
+    stage.extend(again.map(|attempt| first_backup(valid, attempt)));
     let may_fill = said && progress.database && progress.cache;
     if may_fill && due(&progress.prepare) {
         stage.push(prepare);

@@ -2,6 +2,7 @@
 
 mod address;
 mod apply;
+mod backups;
 mod buckets;
 pub mod build;
 mod causes;
@@ -40,6 +41,7 @@ pub use identity::{Identity, random_hex};
 pub use render::render;
 pub use validate::{Refusal, Valid, validate};
 
+use self::backups::BackedUp;
 use self::contest::Contests;
 use self::found::Found;
 use self::handover::Doors;
@@ -85,6 +87,8 @@ pub struct Context {
     /// Writes events.
     pub recorder: Recorder,
     memory: Mutex<HashMap<String, Memory>>,
+    /// Of each server: what is known of its backups.
+    backed_up: Mutex<HashMap<String, BackedUp>>,
 }
 
 /// What is remembered of an instance between passes. Losing it costs reads, nothing else.
@@ -127,6 +131,7 @@ impl Context {
             seen: Arc::default(),
             recorder,
             memory: Mutex::default(),
+            backed_up: Mutex::default(),
         }
     }
 
@@ -203,6 +208,16 @@ impl Context {
     /// Forgets an instance that is gone.
     fn forget(&self, name: &str) {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.note_backups(name, None);
+    }
+
+    /// Takes note of what is known of an instance's backups; the figures about all are told anew when that is something else than before.
+    fn note_backups(&self, name: &str, now: Option<BackedUp>) {
+        let mut all = self.backed_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = if let Some(now) = now { all.insert(name.to_owned(), now) } else { all.remove(name) };
+        if before != now {
+            backups::measure(&all);
+        }
     }
 }
 
@@ -305,6 +320,8 @@ async fn work(
     let progress = read(observed);
     let left = if applied.is_ok() { left_of_others(context, valid, observed, &progress).await? } else { None };
     let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
+    // It serves all the same.
+    found.push(backups::finding(&observed.seen, &observed.status, now));
     let look_again = causes::explain(context, valid, &observed.status, &mut found).await;
     let contested = context.with_memory(&valid.name, |memory| memory.contests.told(Instant::now()));
     let turn = Turn::of(valid, &progress, left.as_deref(), now);

@@ -72,7 +72,7 @@ impl Progress {
         Self {
             database: matches!(
                 state(seen, Kind::Cluster, names::DATABASE),
-                Some(State::Database { ready: true, phase: _, storage_gib: _ })
+                Some(State::Database { ready: true, phase: _, storage_gib: _, trouble: _ })
             ),
             cache: pods_answer(seen, Kind::StatefulSet, names::CACHE),
             prepare: task(Task::Prepare, migrated),

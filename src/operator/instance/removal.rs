@@ -45,6 +45,7 @@ fn turn(kind: Kind) -> Turn {
     match kind {
         Kind::Service
         | Kind::Backup
+        | Kind::ScheduledBackup
         | Kind::StatefulSet
         | Kind::Deployment
         | Kind::Job
@@ -54,9 +55,14 @@ fn turn(kind: Kind) -> Turn {
         | Kind::ListenerSet
         | Kind::Certificate => Turn::Processes,
         Kind::PersistentVolumeClaim | Kind::Cluster => Turn::Data,
-        Kind::Namespace | Kind::ResourceQuota | Kind::LimitRange | Kind::NetworkPolicy | Kind::ConfigMap | Kind::Secret => {
-            Turn::Namespace
-        }
+        // The database's pods send there what they have until they end.
+        Kind::ObjectStore
+        | Kind::Namespace
+        | Kind::ResourceQuota
+        | Kind::LimitRange
+        | Kind::NetworkPolicy
+        | Kind::ConfigMap
+        | Kind::Secret => Turn::Namespace,
     }
 }
 
@@ -309,9 +315,10 @@ mod tests {
 
     #[test]
     fn walls_and_keys_stand_until_the_end() {
-        for kind in [Kind::NetworkPolicy, Kind::ResourceQuota, Kind::Secret, Kind::ConfigMap] {
+        for kind in [Kind::NetworkPolicy, Kind::ResourceQuota, Kind::Secret, Kind::ConfigMap, Kind::ObjectStore] {
             assert_eq!(turn(kind), Turn::Namespace, "{kind:?}");
         }
         assert_eq!((turn(Kind::Cluster), turn(Kind::Deployment)), (Turn::Data, Turn::Processes));
+        assert_eq!(turn(Kind::ScheduledBackup), Turn::Processes, "no backup begins of what is about to go");
     }
 }

@@ -11,6 +11,7 @@ use super::Context;
 use super::build::names;
 use super::observe::Observed;
 use super::validate::backup_bucket;
+use crate::operator::bucket::Removal;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seeded::Bug;
@@ -56,9 +57,7 @@ pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool
         Ok(live) => live,
         Err(error) if is_missing(&error) => {
             // The vault keeps its sealed identity: it is small, and no mistake here can then lose one for good.
-            context.buckets.remove_empty(&namespace).await?;
-            context.buckets.remove_empty(&backup_bucket(&namespace)).await?;
-            return Ok(true);
+            return remove_buckets(context, &namespace).await;
         }
         Err(error) => return Err(Error::kube("look for the namespace")(error)),
     };
@@ -78,6 +77,19 @@ pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool
         context.seen.put(&name, (Kind::Namespace, namespace), Seen { deleting: true, ..seen });
     }
     Ok(false)
+}
+
+/// The same with its buckets. One with anything of worth in it stays, and that is an error.
+///
+/// The database of such a server has sent its log since it ran, empty as it was. That is worth nothing without a base backup, of which the
+/// first is made only after it was said that the server is being filled.
+async fn remove_buckets(context: &Context, namespace: &str) -> Result<bool, Error> {
+    context.buckets.remove_empty(namespace).await?;
+    let backups = backup_bucket(namespace);
+    if context.buckets.has(&backups, &format!("{}/base/", names::DATABASE)).await? {
+        context.buckets.remove_empty(&backups).await?;
+    }
+    Ok(context.buckets.remove(&backups).await? == Removal::Gone)
 }
 
 /// Deletes one object and no other of its name. One that is gone already is fine.

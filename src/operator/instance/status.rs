@@ -9,6 +9,7 @@ use kube::api::PostParams;
 use kube::runtime::events::{Event, EventType};
 
 use super::Context;
+use super::backups::{self, BackedUp};
 use super::buckets::BucketState;
 use super::build::names;
 use super::found::Foundation;
@@ -139,10 +140,10 @@ fn database_state(seen: &BTreeMap<Key, Seen>) -> Option<&State> {
 
 fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
     match database_state(seen) {
-        Some(State::Database { ready: true, phase: _, storage_gib: _ }) => {
+        Some(State::Database { ready: true, phase: _, storage_gib: _, trouble: _ }) => {
             Finding::holds(ConditionKind::DatabaseReady, "Answers", "Postgres answers")
         }
-        Some(State::Database { ready: false, phase, storage_gib: _ }) => {
+        Some(State::Database { ready: false, phase, storage_gib: _, trouble: _ }) => {
             let reason = if is_unrecoverable(phase) { "DataLost" } else { "Starting" };
             Finding::fails(ConditionKind::DatabaseReady, reason, phase.clone())
         }
@@ -248,7 +249,7 @@ fn stalled(valid: &Valid<'_>, progress: &Progress, bucket: &BucketState, seen: &
 
 /// What a person is told of a database that can't be had back from what there is.
 fn stalled_for_data(seen: &BTreeMap<Key, Seen>) -> Option<Finding> {
-    let State::Database { ready: false, phase, storage_gib: _ } = database_state(seen)? else { return None };
+    let State::Database { ready: false, phase, storage_gib: _, trouble: _ } = database_state(seen)? else { return None };
     let message = format!("CloudNativePG says of Cluster {}: {phase}; restore it from a backup", names::DATABASE);
     is_unrecoverable(phase).then(|| Finding::holds(ConditionKind::Stalled, "DataLost", message))
 }
@@ -270,6 +271,7 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         buckets,
         vault,
         data,
+        backups: known,
     } = observed.status.clone();
     let spec = &observed.instance.spec;
     let generation = observed.instance.metadata.generation.unwrap_or(0);
@@ -294,6 +296,7 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         buckets,
         vault,
         data,
+        backups: backups::stored(&observed.seen).or(known),
         version,
         database_initialised: database_initialised || fillable.into_iter().all(holds),
         identity_fingerprint,
@@ -333,7 +336,7 @@ pub fn stall_findings(before: &[Condition], stall: Stall) -> Vec<Finding> {
 }
 
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 31] = [
+    const KNOWN: [&str; 34] = [
         Finding::WAITING,
         "Fine",
         NO_VAULT,
@@ -365,6 +368,9 @@ fn known_reason(reason: &str) -> &'static str {
         "Buckets",
         "Whole",
         "GivenUp",
+        backups::ARCHIVING_FAILS,
+        backups::BACKUP_FAILED,
+        backups::OVERDUE,
     ];
     let phases = UpgradePhase::ALL.map(UpgradePhase::as_str);
     KNOWN
@@ -378,10 +384,11 @@ fn known_reason(reason: &str) -> &'static str {
 
 /// Writes the status if it differs; then tells of each change by event and metric. Returns whether it wrote.
 pub async fn publish(context: &Context, observed: &Observed, next: InstanceStatus) -> Result<bool, Error> {
+    let name = observed.instance.metadata.name.clone().unwrap_or_default();
+    context.note_backups(&name, BackedUp::of(&next));
     if observed.instance.status.as_ref() == Some(&next) {
         return Ok(false);
     }
-    let name = observed.instance.metadata.name.clone().unwrap_or_default();
     // The resource version goes along: what was computed from an old status is refused, not written over a newer one.
     let mut wanted = MastodonInstance { status: Some(next.clone()), ..MastodonInstance::clone(&observed.instance) };
     wanted.metadata.managed_fields = None;
@@ -484,7 +491,7 @@ mod tests {
     #[test]
     fn a_database_whose_volumes_are_gone_is_lost() {
         let of = |ready, phase: &str| {
-            let state = State::Database { ready, phase: phase.to_owned(), storage_gib: Some(20) };
+            let state = State::Database { ready, phase: phase.to_owned(), storage_gib: Some(20), trouble: None };
             let seen = BTreeMap::from([((Kind::Cluster, names::DATABASE.to_owned()), Seen::bare(state))]);
             (database(&seen).reason, stalled_for_data(&seen).map(|stalled| (stalled.reason, stalled.message)))
         };

@@ -168,10 +168,11 @@ pub fn backup_bucket(namespace: &str) -> String {
 /// A disk that should shrink stays as it is: neither Kubernetes nor CloudNativePG makes one smaller.
 fn keep_disks(spec: &mut Cow<'_, MastodonInstanceSpec>, seen: &BTreeMap<Key, Seen>, refused: &mut Vec<Refusal>) {
     let there = |kind, name: &str| match seen.get(&(kind, name.to_owned()))?.state {
-        State::Database { ready: _, phase: _, storage_gib } | State::Volume { storage_gib } => storage_gib,
+        State::Database { ready: _, phase: _, storage_gib, trouble: _ } | State::Volume { storage_gib } => storage_gib,
         State::None
         | State::Pods { current: _, updated: _, all: _, ready: _, stuck: _ }
         | State::Job(_)
+        | State::Store(_)
         | State::Route { accepted: _, objection: _ }
         | State::Listeners { accepted: _, objection: _ }
         | State::Certificate { ready: _, failed: _, message: _ } => None,
@@ -289,7 +290,7 @@ mod tests {
             let seen = Seen::bare(state);
             ((kind, name.to_owned()), seen)
         };
-        let database = State::Database { ready: true, phase: String::new(), storage_gib: Some(20) };
+        let database = State::Database { ready: true, phase: String::new(), storage_gib: Some(20), trouble: None };
         let seen = BTreeMap::from([
             object(Kind::Cluster, names::DATABASE, database),
             object(Kind::PersistentVolumeClaim, names::CACHE, State::Volume { storage_gib: Some(2) }),

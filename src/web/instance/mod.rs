@@ -213,6 +213,9 @@ impl Loaded {
         facts.push(Fact { href: upgrades.clone(), ..Fact::new(words, "fact-version", &instance.mastodon_version) });
         let window = instance.maintenance_window.as_ref().map(|window| &window.0);
         facts.push(Fact { change: upgrades, ..Fact::new(words, "fact-window", upgrades::window_words(words, window)) });
+        let backups =
+            instance.status().filter(|_| instance.released_at.is_none()).and_then(|status| view::backups(words, status));
+        facts.extend(backups.map(|backups| Fact::new(words, "fact-backups", backups)));
         facts.push(Fact::new(words, "fact-handle", format!("@{}@{}", instance.owner_username, view::readable(&instance.domain))));
         facts.push(Fact::new(words, "fact-owner-email", &instance.owner_email));
         facts.push(Fact::new(words, "fact-ordered", time::day(instance.created_at)));

@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
-use super::view::{StatusView, status};
+use super::view::{StatusView, backups, status};
 use crate::ids::{AccountId, ClusterId, InstanceId};
 use crate::instance::claim::LocalDomain;
 use crate::instance::{Instance, Intent, Seen};
-use crate::resource::{ConditionKind, Finding, InstanceStatus, StepName, conditions, steps, time};
+use crate::resource::{Backups, ConditionKind, Finding, InstanceStatus, StepName, conditions, steps, time};
 use crate::words::Words;
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -207,4 +207,26 @@ fn every_word_that_code_chooses_is_there() {
     for step in &view.steps {
         assert!(!step.title.starts_with("step-") && !step.note.starts_with("step-"), "{step:?}");
     }
+}
+
+#[test]
+fn backups_are_told_from_the_first_to_the_last() {
+    let words = Words::english();
+    let told = |finding: Finding, stored: bool| {
+        let stored = stored.then(|| Backups { since: time(at(0)), last: time(at(86_400)) });
+        let conditions = conditions(&[], &[finding], 1, at(0));
+        let status = InstanceStatus { database_initialised: true, backups: stored, conditions, ..InstanceStatus::default() };
+        backups(&words, &status).unwrap()
+    };
+    let kind = ConditionKind::BackedUp;
+    assert_eq!(told(Finding::waits(kind, ""), false), "The first one is being made.");
+    assert_eq!(told(Finding::fails(kind, "Running", ""), false), "The first one is being made.");
+    assert!(told(Finding::fails(kind, "BackupFailed", "no room"), false).starts_with("There is none yet"));
+    let well = told(Finding::holds(kind, "There", ""), true);
+    assert!(well.contains("16 January; every moment since 8:00 UTC, 15 January"), "{well}");
+    let late = told(Finding::fails(kind, "BackupOverdue", ""), true);
+    assert!(late.starts_with("The last one is of") && !late.contains("every moment"), "{late}");
+    let nothing =
+        InstanceStatus { conditions: conditions(&[], &[Finding::waits(kind, "")], 1, at(0)), ..InstanceStatus::default() };
+    assert_eq!(backups(&words, &nothing), None, "nothing is in it");
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::time;
 use crate::instance::{BuildingStep, Phase, Seen, StepState};
-use crate::resource::{ConditionKind, StepName, Suspension, condition, instant};
+use crate::resource::{Backups, ConditionKind, Finding, InstanceStatus, StepName, Suspension, condition, instant};
 use crate::web::page::StateView;
 use crate::words::Words;
 
@@ -154,6 +154,28 @@ fn more(words: &Words, seen: &Seen<'_>) -> String {
         _ => "suspended-clock-stopped",
     };
     words.t2(key, "lost", time::moment(lost), "stop", time::moment(stop))
+}
+
+/// How it is with the backups of the database: nothing before there is anything in it, and once it is being removed.
+pub(in crate::web) fn backups(words: &Words, status: &InstanceStatus) -> Option<String> {
+    let backed_up = condition(&status.conditions, ConditionKind::BackedUp)?;
+    if !status.database_initialised || status.removal.is_some() {
+        return None;
+    }
+    // Before the first is there, only one that has failed is trouble.
+    let under_way = ["Running", Finding::WAITING].contains(&backed_up.reason.as_str());
+    Some(match &status.backups {
+        Some(Backups { since, last }) => {
+            let (since, last) = (time::moment(instant(since)), time::moment(instant(last)));
+            if backed_up.status == "True" {
+                words.t2("fact-backups-value", "last", last, "since", since)
+            } else {
+                words.t1("fact-backups-trouble", "last", last)
+            }
+        }
+        None if under_way => words.t("fact-backups-begun"),
+        None => words.t("fact-backups-none"),
+    })
 }
 
 /// A domain as people read it.

@@ -21,7 +21,7 @@ use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::runs::{Usual, run_view};
 use crate::web::instance::upgrades::window_words;
-use crate::web::instance::view::{StepView, readable, state as state_view, steps, unseen};
+use crate::web::instance::view::{StepView, backups, readable, state as state_view, steps, unseen};
 use crate::web::instance::{plan_name, price_of, time};
 use crate::web::page::{Fact, PageContext, StateView, html, pages};
 use crate::{account, words::Words};
@@ -275,10 +275,11 @@ fn facts(
     facts
 }
 
-/// Another release on its way, a pause with what it costs, a removal.
+/// Backups, another release on its way, a pause with what it costs, a removal.
 fn lifecycle_facts(words: &Words, status: &InstanceStatus) -> Vec<Fact> {
     let fact = |key: &str, value: String| Fact::new(words, key, value);
     let mut facts = Vec::new();
+    facts.extend(backups(words, status).map(|backups| fact("fact-backups", backups)));
     if let Some(Upgrade { from, to, phase, since: _, phase_since }) = &status.upgrade {
         let since = words.t1("since", "time", time::moment(instant(phase_since)));
         facts.push(fact("staff-fact-upgrade", format!("{from} → {to}: {} {since}", phase.as_str())));

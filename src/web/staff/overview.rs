@@ -96,6 +96,7 @@ struct Loaded {
     list: (i64, Option<DateTime<Utc>>),
     mails: i64,
     differences: i64,
+    not_backed_up: i64,
 }
 
 impl Loaded {
@@ -117,6 +118,7 @@ impl Loaded {
             list: capacity::waiting_total(&mut conn).await?,
             mails: mail::count_troubled(&mut conn, state.clock.as_ref()).await?,
             differences: billing::difference::count_open(&mut conn).await?,
+            not_backed_up: figures::count_not_backed_up(&mut conn, now).await?,
         })
     }
 
@@ -225,6 +227,12 @@ impl Loaded {
                 "/staff/customers?show=waiting",
             ),
             figure("list-oldest", age(first), false, "/staff/customers?show=waiting"),
+            figure(
+                "not-backed-up",
+                self.not_backed_up.to_string(),
+                self.not_backed_up > 0,
+                "/staff/instances?show=not-backed-up",
+            ),
             figure("away", away.to_string(), away > 0, "/staff/clusters"),
             figure("paused", self.paused.to_string(), self.paused > 0, "/staff/rollouts"),
             figure("differences", self.differences.to_string(), self.differences > 0, "/staff/differences"),

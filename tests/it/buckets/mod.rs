@@ -242,6 +242,8 @@ async fn what_is_removed_is_gone_with_its_key(store: &Store) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(store.buckets.remove_empty(&media.name).await.is_err(), "a bucket with something in it stays");
+    let has = async |prefix: &str| store.buckets.has(&media.name, prefix).await.unwrap();
+    assert_eq!((has("cache/00").await, has("cache/").await, has("none/").await), (true, true, false));
     assert_eq!(media.client.status("GET", &media.path("cache/0001"), "").await, 200, "and so does its key");
 
     let mut removed = 0;
@@ -253,7 +255,7 @@ async fn what_is_removed_is_gone_with_its_key(store: &Store) {
         assert_eq!(media.client.status("PUT", &media.path("more"), "more").await, 403, "nobody puts anything in meanwhile");
     }
     assert_eq!(removed, 1103);
-    assert!(!store.buckets.exists(&media.name).await.unwrap());
+    assert!(!store.buckets.exists(&media.name).await.unwrap() && !has("").await);
     assert_eq!(store.buckets.remove(&media.name).await.unwrap(), Removal::Gone, "again");
     assert_eq!(neighbour.client.status("GET", &neighbour.path("kept"), "").await, 200, "others are left alone");
 

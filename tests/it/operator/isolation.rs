@@ -67,6 +67,7 @@ fn settings(host: &Host) -> Vec<Settings> {
         one.network = serde_json::from_value(json!({
             "reach": [{"cidr": "10.9.8.7/32", "port": 443}, {"cidr": "fd00:9::7/128", "port": 443}],
             "api_server": [{"cidr": "10.96.0.1/32", "port": 443}], "database_operator": "cnpg-system",
+            "backup_store": [{"cidr": "10.9.8.7/32", "port": 7070}], "metrics": "monitoring",
             "cluster": ["198.41.0.0/16", "2a01:db9::/48"],
         }))
         .unwrap();

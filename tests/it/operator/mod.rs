@@ -2,6 +2,7 @@
 
 mod address;
 mod apart;
+mod backups;
 mod faults;
 mod healing;
 mod isolation;
@@ -270,6 +271,8 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         ("postgresql.cnpg.io", "v1", "Cluster", "clusters"),
         ("postgresql.cnpg.io", "v1", "Backup", "backups"),
+        ("postgresql.cnpg.io", "v1", "ScheduledBackup", "scheduledbackups"),
+        ("barmancloud.cnpg.io", "v1", "ObjectStore", "objectstores"),
         ("apps", "v1", "StatefulSet", "statefulsets"),
         ("apps", "v1", "Deployment", "deployments"),
         ("batch", "v1", "Job", "jobs"),
@@ -297,7 +300,7 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
 }
 
 /// What a server with two web pods consists of.
-pub const WHOLE: [&str; 30] = [
+pub const WHOLE: [&str; 32] = [
     "Cluster/db-1",
     "ConfigMap/mastodon-env",
     "Deployment/scheduler",
@@ -317,9 +320,11 @@ pub const WHOLE: [&str; 30] = [
     "NetworkPolicy/names",
     "NetworkPolicy/streaming",
     "NetworkPolicy/web",
+    "ObjectStore/backups",
     "PersistentVolumeClaim/cache",
     "PodDisruptionBudget/web",
     "ResourceQuota/mastodon",
+    "ScheduledBackup/db-1",
     "Secret/cache-password",
     "Secret/mastodon-backup",
     "Secret/mastodon-identity",
@@ -355,7 +360,7 @@ async fn a_server_comes_up_is_repaired_and_then_costs_nothing() {
     assert_eq!(status.steps.iter().map(|step| step.name).collect::<Vec<_>>(), StepName::ALL);
     assert!(status.steps.iter().all(|step| step.finished_at.is_some()));
     assert!(!is_true(&status.conditions, ConditionKind::Stalled));
-    assert!(condition(&status.conditions, ConditionKind::BackedUp).is_none(), "nothing is claimed that is not so");
+    assert!(condition(&status.conditions, ConditionKind::RestoreProven).is_none(), "nothing is claimed that is not so");
     let objects = host.objects(id).await;
     assert_eq!(names(&objects), whole());
 

@@ -3,7 +3,7 @@
 use paddock::account::Scope;
 use paddock::db::slice::ROWS;
 use paddock::ids::{AccountId, InstanceId};
-use paddock::resource::StepName;
+use paddock::resource::{Backups, ConditionKind, Finding, StepName, conditions, time};
 
 use crate::harness::{Answer, Capacity, Client, NEWEST, Start, TestApp};
 
@@ -108,6 +108,8 @@ async fn servers_are_found_by_how_they_begin_and_by_how_they_are() {
 
     app.advance(chrono::TimeDelta::hours(49));
     let later = app.sign_in_again(&staff).await;
+    let page = later.get("/staff/instances?show=not-backed-up").await.is(200);
+    assert_eq!(firsts(&page), Vec::<String>::new(), "nobody says so");
     let page = later.get("/staff/instances?show=unproven").await.is(200);
     assert_eq!(firsts(&page), ["birds.meadow.social"], "ready for two days, and no backup was ever restored");
     page.see("€19 a month");
@@ -125,6 +127,39 @@ async fn a_server_that_is_not_well_or_without_a_certificate_is_among_those_to_lo
         assert_eq!(firsts(&staff.get(&format!("/staff/instances?show={show}")).await), ["birds.meadow.social"], "{show}");
     }
     staff.get("/staff").await.see("Look: Servers not well 1").see("Look: Without a certificate 1");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_backed_up_is_shown_to_staff_and_to_its_owner() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let server = app.running(&customer, "birds").await;
+    let said = |finding: Finding, stored: bool| {
+        let mut status = app.status(&StepName::ALL);
+        status.conditions.extend(conditions(&[], &[finding], 1, app.clock_now()));
+        status.database_initialised = true;
+        status.backups = stored.then(|| Backups { since: time(app.clock_now()), last: time(app.clock_now()) });
+        status
+    };
+    let holds = said(Finding::holds(ConditionKind::BackedUp, "There", "a base backup is there"), true);
+    let fails = said(Finding::fails(ConditionKind::BackedUp, "ArchivingFails", "the key opens nothing"), true);
+    app.observe(server.id, &holds).await;
+    let (mine, theirs) = (format!("/instances/{}", server.id), format!("/staff/instances/{}", server.id));
+    customer.get(&mine).await.is(200).see("Backup of the database").see("can be brought back");
+    staff.get(&theirs).await.is(200).see("BackedUp: True").see("can be brought back");
+
+    // What fails is shown at once, and counted once it has had its time.
+    app.observe(server.id, &fails).await;
+    customer.get(&mine).await.is(200).see("Newer ones fail").not_see("can be brought back");
+    staff.get(&theirs).await.is(200).see("BackedUp: False").see("ArchivingFails: the key opens nothing");
+    let list = "/staff/instances?show=not-backed-up";
+    assert_eq!(firsts(&staff.get(list).await.is(200)), Vec::<String>::new());
+    app.advance(chrono::TimeDelta::hours(3));
+    let staff = app.sign_in_again(&staff).await;
+    assert_eq!(firsts(&staff.get(list).await.is(200)), ["birds.meadow.social"]);
+    staff.get("/staff").await.see("Look: Databases not backed up 1");
+    app.observe(server.id, &holds).await;
+    assert_eq!(firsts(&staff.get(list).await.is(200)), Vec::<String>::new());
+    app.leave_jobs();
 }
 
 #[tokio::test]

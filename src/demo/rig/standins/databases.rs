@@ -1,12 +1,13 @@
-//! CloudNativePG: each `Cluster` gets a database and a role of its own in the rig's Postgres, and the login in the Secret
-//! `<cluster>-app` with the keys that CloudNativePG writes (its documentation, "Applications").
+//! CloudNativePG: each `Cluster` gets a database and a role of its own in the rig's Postgres, the login in the Secret `<cluster>-app` with
+//! the keys that CloudNativePG writes (its documentation, "Applications"), and the disruption budgets that it makes. One that names a
+//! plugin which is not installed, or a store that is not there, is not begun.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::jiff;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -16,10 +17,18 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::super::manifests::MANAGER;
 use super::super::postgres::quoted;
 use super::super::{Postgres, RigError, Work};
+use super::backups::now;
+use super::barman::{self, Usage};
 use super::{Seen, follow};
-use crate::clock::{Clock, SystemClock};
 
 pub(super) const HEALTHY: &str = "Cluster in healthy state";
+const UNKNOWN_PLUGIN: &str = "Cluster cannot proceed to reconciliation due to an unknown plugin being required";
+/// On a `Cluster`: it never becomes ready.
+const NEVER_READY: &str = "paddock.rig/never-ready";
+/// On a `Cluster`: its write-ahead log does not get to the store.
+const ARCHIVING_FAILS: &str = "paddock.rig/archiving-fails";
+/// How often a status is written anew because somebody else has just written it.
+const ATTEMPTS: u32 = 20;
 /// Postgres cuts identifiers after this many bytes.
 const LONGEST_NAME: usize = 63;
 
@@ -33,6 +42,8 @@ struct Inner {
     work: Work,
     /// Clusters, by uid, whose database and Secret were looked after since we started.
     provided: Mutex<HashSet<String>>,
+    /// Names of the disruption budgets of each cluster, by uid.
+    guarded: Mutex<HashMap<String, HashSet<String>>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -43,7 +54,7 @@ impl std::fmt::Debug for Inner {
 
 impl Databases {
     pub fn new(client: Client, postgres: Arc<Postgres>, work: Work) -> Self {
-        Self(Arc::new(Inner { client, postgres, work, provided: Mutex::default() }))
+        Self(Arc::new(Inner { client, postgres, work, provided: Mutex::default(), guarded: Mutex::default() }))
     }
 
     pub async fn run(self) {
@@ -63,8 +74,24 @@ impl Databases {
 }
 
 impl Inner {
-    async fn provide(&self, cluster: &DynamicObject) -> Result<(), RigError> {
-        let uid = cluster.uid().unwrap_or_default();
+    async fn provide(&self, seen: &DynamicObject) -> Result<(), RigError> {
+        let (namespace, name, uid) = (seen.namespace().unwrap_or_default(), seen.name_any(), seen.uid().unwrap_or_default());
+        // This may be a late attempt: what counts is how it is now.
+        let clusters: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &cluster_kind());
+        let live = clusters.get_opt(&name).await.map_err(RigError::kube(format!("read the Cluster {namespace}/{name}")))?;
+        let stays = |live: &&DynamicObject| live.metadata.uid == seen.metadata.uid && live.metadata.deletion_timestamp.is_none();
+        let Some(cluster) = live.as_ref().filter(stays) else { return Ok(()) };
+        if phase(cluster) == UNKNOWN_PLUGIN {
+            return self.report(cluster).await;
+        }
+        let store = match Usage::of(cluster) {
+            None => None,
+            Some(usage) => {
+                let what = format!("the ObjectStore {namespace}/{}", usage.store);
+                let store = usage.find_store(&self.client, &namespace).await?;
+                Some((usage, store.ok_or(RigError::TooLate { what, after: std::time::Duration::ZERO })?))
+            }
+        };
         let provided = || self.provided.lock().unwrap_or_else(PoisonError::into_inner);
         if !provided().contains(&uid) {
             let password = self.login(cluster).await?;
@@ -73,7 +100,64 @@ impl Inner {
             }
             provided().insert(uid);
         }
-        self.report(cluster).await
+        self.guard(cluster).await?;
+        self.report(cluster).await?;
+        match store {
+            Some((usage, store)) if usage.archives => self.archive(cluster, &usage, &store).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Makes the disruption budgets, or takes them away.
+    async fn guard(&self, cluster: &DynamicObject) -> Result<(), RigError> {
+        let (namespace, uid) = (cluster.namespace().unwrap_or_default(), cluster.uid().unwrap_or_default());
+        let api: Api<PodDisruptionBudget> = Api::namespaced(self.client.clone(), &namespace);
+        let wanted = budgets(cluster);
+        let names: HashSet<String> =
+            wanted.iter().filter_map(|budget| budget["metadata"]["name"].as_str().map(str::to_owned)).collect();
+        let guarded = || self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = guarded().insert(uid, names.clone()).unwrap_or_default();
+        for budget in &wanted {
+            let name = budget["metadata"]["name"].as_str().unwrap_or_default();
+            let doing = format!("make the PodDisruptionBudget {namespace}/{name}");
+            api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(budget)).await.map_err(RigError::kube(doing))?;
+        }
+        for name in before.difference(&names) {
+            let doing = format!("delete the PodDisruptionBudget {namespace}/{name}");
+            api.delete(name, &DeleteParams::default()).await.map_err(RigError::kube(doing))?;
+        }
+        Ok(())
+    }
+
+    /// Sends the first segment of the write-ahead log, which is told once that has worked, and as long as it does not.
+    async fn archive(&self, cluster: &DynamicObject, usage: &Usage, store: &DynamicObject) -> Result<(), RigError> {
+        let fails = cluster.labels().contains_key(ARCHIVING_FAILS);
+        let works = conditions(cluster).iter().any(|one| one["type"] == "ContinuousArchiving" && one["status"] == "True");
+        if works && !fails {
+            return Ok(());
+        }
+        let segment = "wals/0000000100000000/000000010000000000000001";
+        let sent = if fails {
+            Err(format!("the label {ARCHIVING_FAILS} says so"))
+        } else {
+            match self.work {
+                Work::Real => usage.write(&self.client, store, segment, "the first segment").await,
+                Work::Skipped => Ok(()),
+            }
+        };
+        let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+        let (truth, reason, message) = match &sent {
+            Ok(()) => ("True", "ContinuousArchivingSuccess", "Continuous archiving is working"),
+            Err(why) => ("False", "ContinuousArchivingFailing", why.as_str()),
+        };
+        tell(&self.client, &namespace, &name, ["ContinuousArchiving", truth, reason, message]).await?;
+        match sent {
+            Err(why) if !fails => Err(RigError::TooLate {
+                what: format!("archiving of {namespace}/{name} ({why})"),
+                after: std::time::Duration::ZERO,
+            }),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// The password in the Secret that the cluster uses, which is made if the cluster names none of its own.
@@ -147,7 +231,9 @@ impl Inner {
 
     /// A deleted cluster takes its volumes along: what was in it is gone.
     async fn remove(&self, cluster: &DynamicObject) -> Result<(), RigError> {
-        self.provided.lock().unwrap_or_else(PoisonError::into_inner).remove(&cluster.uid().unwrap_or_default());
+        let uid = cluster.uid().unwrap_or_default();
+        self.provided.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        self.guarded.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
         if self.work == Work::Real {
             self.postgres.drop_database(&name_of(cluster)).await?;
         }
@@ -155,32 +241,111 @@ impl Inner {
     }
 
     async fn report(&self, cluster: &DynamicObject) -> Result<(), RigError> {
+        let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
         let instances = cluster.data.pointer("/spec/instances").and_then(Value::as_i64).unwrap_or(1);
-        let well = !cluster.labels().contains_key("paddock.rig/never-ready");
-        let (ready, phase) = if well { (instances, HEALTHY) } else { (0, "Setting up primary") };
-        let status = &cluster.data["status"];
-        if status["phase"] == phase && status["readyInstances"] == ready && status["instances"] == instances {
-            return Ok(());
-        }
-        let now = jiff::Timestamp::from_second(SystemClock.now().timestamp()).unwrap_or_default().to_string();
+        let phase = phase(cluster);
+        let well = phase == HEALTHY;
+        let ready = if well { instances } else { 0 };
         let (truth, reason, message) = if well {
             ("True", "ClusterIsReady", "Cluster is Ready")
         } else {
             ("False", "ClusterIsNotReady", "Cluster Is Not Ready")
         };
-        let primary = format!("{}-1", cluster.name_any());
-        let status = json!({"status": {
+        let primary = format!("{name}-1");
+        let status = json!({
             "phase": phase, "instances": instances, "readyInstances": ready,
             "currentPrimary": primary, "targetPrimary": primary,
-            "writeService": format!("{}-rw", cluster.name_any()),
-            "conditions": [{"type": "Ready", "status": truth, "reason": reason, "message": message, "lastTransitionTime": now}],
-        }});
-        let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &cluster_kind());
-        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        let reported = api.patch_status(&name, &params, &Patch::Merge(&status)).await;
-        reported.map(|_| ()).map_err(RigError::kube(format!("report on the database {namespace}/{name}")))
+            "writeService": format!("{name}-rw"),
+        });
+        let ready = ["Ready", truth, reason, message];
+        write_status(&self.client, &namespace, &name, &status, ready).await
     }
+}
+
+/// What CloudNativePG says of a `Cluster` that it looks after.
+fn phase(cluster: &DynamicObject) -> &'static str {
+    if barman::plugins(cluster).iter().any(|plugin| plugin != barman::PLUGIN) {
+        UNKNOWN_PLUGIN
+    } else if cluster.labels().contains_key(NEVER_READY) {
+        "Setting up primary"
+    } else {
+        HEALTHY
+    }
+}
+
+fn conditions(cluster: &DynamicObject) -> Vec<Value> {
+    cluster.data["status"]["conditions"].as_array().cloned().unwrap_or_default()
+}
+
+/// Sets one condition of a `Cluster`: its type, status, reason and message.
+pub(super) async fn tell(client: &Client, namespace: &str, name: &str, said: [&str; 4]) -> Result<(), RigError> {
+    write_status(client, namespace, name, &json!({}), said).await
+}
+
+/// Writes a part of a `Cluster`'s status, and one condition beside the others. Several stand-ins do, so each begins with what is there.
+async fn write_status(client: &Client, namespace: &str, name: &str, part: &Value, said: [&str; 4]) -> Result<(), RigError> {
+    let [kind, truth, reason, message] = said;
+    let doing = || format!("report on the database {namespace}/{name}");
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &cluster_kind());
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let live = api.get(name).await.map_err(RigError::kube(doing()))?;
+        let mut all = conditions(&live);
+        let told =
+            |one: &Value| one["type"] == kind && one["status"] == truth && one["reason"] == reason && one["message"] == message;
+        let same = part.as_object().is_none_or(|part| part.iter().all(|(key, value)| live.data["status"][key] == *value));
+        if same && all.iter().any(told) {
+            return Ok(());
+        }
+        all.retain(|one| one["type"] != kind);
+        all.push(json!({"type": kind, "status": truth, "reason": reason, "message": message, "lastTransitionTime": now()}));
+        let mut status = part.clone();
+        status["conditions"] = all.into();
+        let patch = json!({"metadata": {"resourceVersion": live.resource_version()}, "status": status});
+        match api.patch_status(name, &params, &Patch::Merge(&patch)).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(answer)) if answer.code == 409 && attempt < ATTEMPTS => {}
+            Err(error) => return Err(RigError::kube(doing())(error)),
+        }
+    }
+}
+
+/// The disruption budgets of a `Cluster` (CloudNativePG's `pkg/specs/poddisruptionbudget.go`). What is to be inherited by its objects comes
+/// over their own labels.
+fn budgets(cluster: &DynamicObject) -> Vec<Value> {
+    let spec = &cluster.data["spec"];
+    let instances = spec["instances"].as_i64().unwrap_or(1);
+    if spec["enablePDB"] == false {
+        return Vec::new();
+    }
+    let name = cluster.name_any();
+    let mut labels = json!({"app.kubernetes.io/managed-by": "cloudnative-pg", "app.kubernetes.io/instance": name});
+    for (key, value) in spec["inheritedMetadata"]["labels"].as_object().into_iter().flatten() {
+        labels[key.as_str()] = value.clone();
+    }
+    labels["cnpg.io/cluster"] = name.clone().into();
+    let budget = |budget: String, role: &str, available: i64| {
+        json!({
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {
+                "name": budget,
+                "labels": labels,
+                "ownerReferences": [{
+                    "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "controller": true, "name": name, "uid": cluster.uid(),
+                }],
+            },
+            "spec": {
+                "minAvailable": available,
+                "selector": {"matchLabels": {"cnpg.io/cluster": name, "cnpg.io/instanceRole": role}},
+            },
+        })
+    };
+    let mut all = vec![budget(format!("{name}-primary"), "primary", 1)];
+    all.extend((instances >= 3).then(|| budget(name.clone(), "replica", instances - 2)));
+    all
 }
 
 /// The name of database and role of a `Cluster`.
@@ -199,4 +364,37 @@ fn name_of(cluster: &DynamicObject) -> String {
 
 pub(super) fn cluster_kind() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("postgresql.cnpg.io", "v1", "Cluster"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_with_standbys_has_budgets_with_the_labels_that_it_hands_down() {
+        let cluster = |instances: u32, enabled: bool| -> DynamicObject {
+            let inherited = json!({"labels": {"a": "b", "app.kubernetes.io/managed-by": "somebody"}});
+            let object = json!({
+                "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "db-1"},
+                "spec": {"instances": instances, "enablePDB": enabled, "inheritedMetadata": inherited},
+            });
+            serde_json::from_value(object).unwrap()
+        };
+        let names = |all: Vec<Value>| all.iter().map(|one| one["metadata"]["name"].clone()).collect::<Vec<_>>();
+        assert_eq!(names(budgets(&cluster(1, false))), Vec::<Value>::new());
+        assert_eq!(names(budgets(&cluster(2, true))), ["db-1-primary"]);
+        assert_eq!(names(budgets(&cluster(3, true))), ["db-1-primary", "db-1"]);
+        let labels = budgets(&cluster(2, true))[0]["metadata"]["labels"].clone();
+        assert_eq!((&labels["a"], &labels["app.kubernetes.io/managed-by"]), (&json!("b"), &json!("somebody")), "over its own");
+    }
+
+    #[test]
+    fn a_cluster_that_names_an_unknown_plugin_is_not_begun() {
+        let cluster = |plugins: Value| -> DynamicObject {
+            let object = json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "db-1"}, "spec": {"plugins": plugins}});
+            serde_json::from_value(object).unwrap()
+        };
+        assert_eq!(phase(&cluster(json!([{"name": barman::PLUGIN}]))), HEALTHY);
+        assert_eq!(phase(&cluster(json!([{"name": barman::PLUGIN}, {"name": "other"}]))), UNKNOWN_PLUGIN);
+    }
 }

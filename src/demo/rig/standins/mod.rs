@@ -5,6 +5,7 @@
 //! manager of its own.
 
 mod backups;
+mod barman;
 mod certificates;
 mod databases;
 mod jobs;
@@ -12,6 +13,7 @@ mod listeners;
 mod migrations;
 mod namespaces;
 mod runs;
+mod schedules;
 mod volumes;
 
 use std::sync::Arc;
@@ -47,6 +49,7 @@ impl Standins {
         let mut tasks = vec![
             tokio::spawn(databases.run()),
             tokio::spawn(backups::run(client.clone(), Arc::clone(postgres), work)),
+            tokio::spawn(schedules::run(client.clone())),
             tokio::spawn(volumes::run(client.clone())),
             tokio::spawn(listeners::run(client.clone())),
             tokio::spawn(certificates::run(client.clone())),

@@ -4,14 +4,11 @@ use serde_json::json;
 
 use super::jobs::{Attempts, Task, migration};
 use super::pods::Pods;
-use super::{Object, names};
+use super::{Object, backups};
 use crate::operator::instance::upgrade::UnderWay;
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::resource::{Upgrade, instant};
-
-/// What makes base backups: CloudNativePG's plugin for object stores.
-const PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
 
 /// What is done once for another release.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,11 +31,7 @@ pub fn backup_name(upgrade: &Upgrade, attempt: u32) -> String {
 /// What is done once for the release that is on its way.
 pub fn change(valid: &Valid<'_>, pods: &Pods<'_>, attempts: Attempts, under_way: &UnderWay) -> Change {
     let Attempts { prepare: _, seed: _, owner: _, backup, pre, post } = attempts;
-    let spec = json!({"spec": {
-        "cluster": {"name": names::DATABASE},
-        "method": "plugin",
-        "pluginConfiguration": {"name": PLUGIN},
-    }});
+    let spec = json!({"spec": backups::of_the_database()});
     Change {
         backup: Object::new(valid, Kind::Backup, backup_name(&under_way.upgrade, backup), "database", spec),
         pre: migration(valid, pods, Task::PreMigration, pre, under_way),

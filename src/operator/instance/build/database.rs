@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Object, names, resources, selector};
+use super::{Object, backups, names, resources, selector};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::resource::{DatabaseSize, SchedulerSize, Size, StreamingSize, WebSize, WorkerSize};
@@ -44,6 +44,7 @@ pub fn cluster(valid: &Valid<'_>) -> Object {
         "resources": resources(memory_mib, cpu_milli),
         // Without the label of what we write: CloudNativePG passes these on to objects of its own, which are not ours to sweep away.
         "inheritedMetadata": {"labels": selector(valid, "database")},
+        "plugins": backups::plugins(),
         "managed": {"services": {"disabledDefaultServices": ["r", "ro"]}},
         "bootstrap": {"initdb": {
             "database": "mastodon",

@@ -3,13 +3,15 @@
 //!
 //! That a cluster's network plug-in does the same is what `paddock preflight` looks at.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
-use super::tests::policies_of_a_server;
+use super::policies;
+use super::tests::{policies_of_a_server, with};
 use crate::internet::Range;
 
 /// What the policies let out of a pod.
@@ -24,6 +26,8 @@ struct Rule {
     /// Ranges with their exceptions; nothing for everywhere.
     ranges: Option<Vec<(Range, Vec<Range>)>>,
     ports: Vec<Value>,
+    /// Namespaces by name, and pods of the own namespace by component.
+    inside: Vec<String>,
 }
 
 impl WaysOut {
@@ -40,6 +44,17 @@ impl WaysOut {
         Self { anything: chosen.is_empty(), rules }
     }
 
+    /// Whom it may reach inside of the cluster, with the port.
+    fn inside(&self) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        for Rule { ranges: _, ports, inside } in &self.rules {
+            for port in ports {
+                all.extend(inside.iter().map(|to| format!("{to} {} {}", port["protocol"], port["port"]).replace('"', "")));
+            }
+        }
+        all
+    }
+
     /// Whether a connection may be opened to an address outside of the cluster.
     fn open(&self, address: IpAddr, protocol: &str, port: u16) -> bool {
         self.anything || self.rules.iter().any(|rule| rule.goes_to(address) && rule.by(protocol, port))
@@ -53,7 +68,13 @@ impl Rule {
         // Selectors of pods and namespaces choose what is inside of the cluster.
         let blocks = peers.iter().filter_map(|peer| peer.get("ipBlock"));
         let ranges = blocks.map(|block| (range(&block["cidr"]), list(&block["except"]).iter().map(range).collect())).collect();
-        Self { ranges: (!peers.is_empty()).then_some(ranges), ports: list(&rule["ports"]).to_vec() }
+        let inside = peers.iter().filter(|peer| peer.get("ipBlock").is_none()).map(|peer| {
+            let namespace = &peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"];
+            let cluster = &peer["podSelector"]["matchLabels"]["cnpg.io/cluster"];
+            let components = &peer["podSelector"]["matchExpressions"][0]["values"];
+            [namespace, cluster, components].into_iter().find(|one| !one.is_null()).unwrap_or(&Value::Null).to_string()
+        });
+        Self { inside: inside.collect(), ranges: (!peers.is_empty()).then_some(ranges), ports: list(&rule["ports"]).to_vec() }
     }
 
     fn goes_to(&self, address: IpAddr) -> bool {
@@ -236,13 +257,13 @@ fn servers_reach_the_internet_and_nothing_else() {
     let mastodon = ["web", "streaming", "sidekiq", "scheduler", "job"].map(|name| (name, component(name)));
     let database = WaysOut::of(&policies, &[("cnpg.io/cluster", "db-1"), ("app.kubernetes.io/component", "database")]);
     let others = [("cache", component("cache")), ("another", component("another")), ("unknown", WaysOut::of(&policies, &[]))];
-    // What the settings of these tests let through beside: the object store for Mastodon, the API server for the database, and for all
-    // the name service's cache on the node.
+    // What the settings of these tests let through beside: the object store for Mastodon, the API server and another object store for the
+    // database, and for all the name service's cache on the node.
     let there = |address: IpAddr, text: &str| address == text.parse::<IpAddr>().unwrap();
     let mut addresses = addresses();
     assert!(addresses.len() >= 10_000);
-    addresses.extend(["169.254.20.10", "10.9.8.7", "10.0.0.1"].map(|text| text.parse::<IpAddr>().unwrap()));
-    let asked = [80, 443, 465, 587, 22, 25, 53, 5432, 6443, 7070, 8080].map(|port| ("TCP", port));
+    addresses.extend(["169.254.20.10", "10.9.8.7", "10.9.8.5", "10.0.0.1"].map(|text| text.parse::<IpAddr>().unwrap()));
+    let asked = [80, 443, 465, 587, 22, 25, 53, 5432, 6443, 7070, 7071, 8080, 9443].map(|port| ("TCP", port));
     let asked: Vec<_> = asked.into_iter().chain([("UDP", 53), ("UDP", 443)]).collect();
     let mut reached = 0_u32;
     for address in &addresses {
@@ -257,7 +278,8 @@ fn servers_reach_the_internet_and_nothing_else() {
                 assert_eq!(found, expected, "{name} to {address} {protocol} {port}, which is {is:?}");
                 reached += u32::from(found);
             }
-            let expected = names || tcp && *port == 443 && there(*address, "10.0.0.1");
+            let to_store = *port == 7071 && there(*address, "10.9.8.5");
+            let expected = names || tcp && (to_store || *port == 443 && there(*address, "10.0.0.1"));
             assert_eq!(database.open(*address, protocol, *port), expected, "the database to {address} {protocol} {port}");
             for (name, ways) in &others {
                 assert_eq!(ways.open(*address, protocol, *port), names, "{name} to {address} {protocol} {port}");
@@ -267,6 +289,48 @@ fn servers_reach_the_internet_and_nothing_else() {
     let special = REGISTRY.iter().filter(|(_, is)| *is != Is::Internet).count();
     println!("{} addresses, {special} special ranges, {reached} ways out", addresses.len());
     assert!(reached > 10_000, "{reached}");
+}
+
+#[test]
+fn inside_of_the_cluster_servers_reach_what_is_theirs_and_the_gateway() {
+    let policies = policies_of_a_server();
+    let of = |labels: &[(&str, &str)]| WaysOut::of(&policies, labels).inside();
+    let component = |name: &str| of(&[("app.kubernetes.io/component", name), ("paddock.host/instance", "ins-x")]);
+    let ways = |all: &[&str]| -> BTreeSet<String> {
+        all.iter().chain(&["kube-system UDP 53", "kube-system TCP 53"]).map(|way| (*way).to_owned()).collect()
+    };
+    for name in ["web", "streaming", "sidekiq", "scheduler", "job"] {
+        // The Gateway's pods take what comes for 443 on a port of their own.
+        let expected = ways(&["db-1 TCP 5432", "[cache] TCP 6379", "edge TCP 443", "edge TCP 9443"]);
+        assert_eq!(component(name), expected, "{name}");
+    }
+    let database = of(&[("cnpg.io/cluster", "db-1"), ("app.kubernetes.io/component", "database")]);
+    assert_eq!(database, ways(&["db-1 TCP 5432", "db-1 TCP 8000"]));
+    assert_eq!(component("cache"), ways(&[]));
+    assert_eq!(component("another"), ways(&[]));
+}
+
+#[test]
+fn figures_are_told_to_who_collects_them_and_nobody_else() {
+    let policies = policies_of_a_server();
+    let into = |name: &str, port: u16| -> BTreeSet<String> {
+        let policy = policies.iter().find(|policy| policy["metadata"]["name"] == name).unwrap();
+        let rules =
+            list(&policy["spec"]["ingress"]).iter().filter(|rule| list(&rule["ports"]).iter().any(|by| by["port"] == port));
+        let from = rules.flat_map(|rule| list(&rule["from"])).map(|peer| &peer["namespaceSelector"]["matchLabels"]);
+        from.map(|labels| labels["kubernetes.io/metadata.name"].as_str().unwrap_or("its own").to_owned()).collect()
+    };
+    let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(into("database", 9187), names(&["figures"]));
+    assert_eq!(into("database", 5432), names(&["cnpg-system", "its own"]));
+    assert_eq!(into("streaming", 4000), names(&["edge", "figures"]));
+    assert_eq!(into("web", 3000), names(&["edge"]));
+    let mut unnamed = None;
+    with(|settings, _| settings.network.metrics = None, |valid| unnamed = Some(policies::policies(valid)));
+    assert!(
+        !unnamed.unwrap().iter().any(|policy| policy.body.to_string().contains("9187")),
+        "where nobody is named there is no way"
+    );
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn variables(valid: &Valid<'_>) -> Map<String, Value> {
     // Of the public addresses of media, whatever the endpoint speaks.
     set("S3_PROTOCOL", "https");
     set("S3_HOSTNAME", pod_endpoint.host_str().unwrap_or_default());
-    set("S3_ENDPOINT", pod_endpoint.as_str().trim_end_matches('/'));
+    set("S3_ENDPOINT", valid.settings.storage.pod_address());
     set("S3_ALIAS_HOST", &valid.addresses.media);
     // Empty: send no ACL. What is public is the bucket's policy, for not every store knows ACLs.
     set("S3_PERMISSION", "");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Object, names};
+use super::{Object, backups, names};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::resource::{CacheSize, DatabaseSize, SchedulerSize, Size, StreamingSize, WebSize, WorkerSize};
@@ -29,7 +29,7 @@ pub fn quota(valid: &Valid<'_>) -> Object {
         (*streaming_pods, *streaming_mib),
         (*sidekiq_pods, *sidekiq_mib),
         (1, *scheduler_mib),
-        (*instances, *database_mib),
+        (*instances, *database_mib + backups::SIDECAR_MIB),
         (1, *cache_mib),
     ];
     let memory: u64 = each.iter().map(|(pods, mib)| u64::from(*pods) * u64::from(*mib)).sum();

@@ -38,7 +38,7 @@ pub fn listeners(valid: &Valid<'_>) -> Option<Object> {
         ]
     };
     let listeners: Vec<_> = own.into_iter().flat_map(pair).collect();
-    let GatewayRef { name, namespace, section: _ } = &valid.settings.address.gateway;
+    let GatewayRef { name, namespace, section: _, ports: _ } = &valid.settings.address.gateway;
     let parent = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name, "namespace": namespace});
     let body = json!({"spec": {"parentRef": parent, "listeners": listeners}});
     Some(Object::new(valid, Kind::ListenerSet, names::MASTODON, "route", body))

@@ -2,6 +2,7 @@
 
 pub mod names;
 
+mod backups;
 mod budgets;
 mod cache;
 mod certificates;
@@ -28,6 +29,7 @@ pub mod tests;
 
 use serde_json::{Map, Value, json};
 
+pub use backups::{first as first_backup, first_name as first_backup_name};
 pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
@@ -129,8 +131,12 @@ pub struct Objects {
     pub services: Services,
     /// Valkey's volume: holds data, made once.
     pub volume: Object,
+    /// Where the database's backups go.
+    pub backups: Object,
     /// The database: holds data, made once.
     pub database: Object,
+    /// When its base backups are made.
+    pub schedule: Object,
     /// Valkey.
     pub cache: Object,
     /// The ways in.
@@ -160,7 +166,9 @@ impl Objects {
             mail,
             services,
             volume,
+            backups,
             database,
+            schedule,
             cache,
             routes,
             own_domain,
@@ -173,7 +181,7 @@ impl Objects {
         let Services { web, streaming, cache: cache_service } = services;
         let mut all = vec![quota, limits];
         all.extend(policies);
-        all.extend([env, web, streaming, cache_service, volume, database, cache]);
+        all.extend([env, backups, web, streaming, cache_service, volume, database, schedule, cache]);
         all.extend(mail);
         all.extend(routes);
         all.extend(budgets);
@@ -229,7 +237,9 @@ pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> 
         policies: policies::policies(valid),
         services: services::services(valid),
         volume: cache::volume(valid),
+        backups: backups::store(valid),
         database: database::cluster(valid),
+        schedule: backups::schedule(valid),
         cache: cache::stateful_set(valid, foundation),
         routes: routes::routes(valid),
         own_domain: own_domain(valid),

@@ -19,6 +19,8 @@ pub const ENV: &str = "mastodon-env";
 pub const DATABASE: &str = "db-1";
 /// What CloudNativePG calls the Secret with the application's login: `<cluster>-app`.
 pub const DATABASE_LOGIN: &str = "db-1-app";
+/// The `ObjectStore`: where the database's backups go, of all its generations.
+pub const BACKUPS: &str = "backups";
 /// Valkey: `StatefulSet`, Service and volume.
 pub const CACHE: &str = "cache";
 /// Deployment and Service.
@@ -42,6 +44,8 @@ pub const WEB_PORT: u16 = 3000;
 pub const STREAMING_PORT: u16 = 4000;
 /// Where Postgres listens.
 pub const DATABASE_PORT: u16 = 5432;
+/// Where the database's pods tell figures about themselves.
+pub const DATABASE_FIGURES_PORT: u16 = 9187;
 /// Where Valkey listens.
 pub const CACHE_PORT: u16 = 6379;
 /// Where the pods of cert-manager listen that answer to whoever signs a certificate.

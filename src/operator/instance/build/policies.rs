@@ -9,7 +9,7 @@ use crate::internet::{INTERNET_V6, NOT_THE_INTERNET_V4, NOT_THE_INTERNET_V6, Ran
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::operator::seen::INSTANCE_LABEL;
-use crate::operator::settings::{Network, Reach};
+use crate::operator::settings::{GatewayRef, Network, Reach};
 
 /// Processes of Mastodon: they may speak to the world.
 const MASTODON: [&str; 5] = [names::WEB, names::STREAMING, names::SIDEKIQ, names::SCHEDULER, "job"];
@@ -20,7 +20,8 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
     let mastodon = one_of(&MASTODON);
     let database = json!({"matchLabels": {"cnpg.io/cluster": names::DATABASE}});
     let cache = one_of(&[names::CACHE]);
-    let Network { reach, api_server, cluster, database_operator } = &valid.settings.network;
+    let Network { reach, api_server, backup_store, cluster, database_operator, metrics } = &valid.settings.network;
+    let GatewayRef { name: _, namespace: gateway, section: _, ports: gateway_ports } = &valid.settings.address.gateway;
     let (not_v4, not_v6) = not_the_internet(cluster);
 
     let mut out = vec![
@@ -34,6 +35,8 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
             ],
             "ports": [tcp(80), tcp(443), tcp(465), tcp(587)],
         }),
+        // The other servers of this cluster: its Gateway's public address leads to one of these pods, whose addresses nobody knows.
+        json!({"to": [namespace_called(gateway)], "ports": gateway_ports.iter().copied().map(tcp).collect::<Vec<_>>()}),
     ];
     out.extend(reach.iter().map(to));
 
@@ -41,24 +44,29 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
         json!({"from": [{"podSelector": mastodon}], "ports": [tcp(names::DATABASE_PORT)]}),
         json!({"from": [{"podSelector": database}], "ports": [tcp(names::DATABASE_PORT), tcp(8000)]}),
     ];
-    into_database.extend(database_operator.iter().map(|namespace| {
-        json!({
-            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}],
-            "ports": [tcp(8000), tcp(names::DATABASE_PORT)],
-        })
-    }));
+    into_database.extend(
+        database_operator
+            .iter()
+            .map(|namespace| json!({"from": [namespace_called(namespace)], "ports": [tcp(8000), tcp(names::DATABASE_PORT)]})),
+    );
+    into_database.extend(
+        metrics
+            .iter()
+            .map(|namespace| json!({"from": [namespace_called(namespace)], "ports": [tcp(names::DATABASE_FIGURES_PORT)]})),
+    );
     let mut out_of_database = vec![json!({"to": [{"podSelector": database}], "ports": [tcp(names::DATABASE_PORT), tcp(8000)]})];
-    out_of_database.extend(api_server.iter().map(to));
+    out_of_database.extend(api_server.iter().chain(backup_store).map(to));
 
-    let gateway = &valid.settings.address.gateway.namespace;
-    let from_gateway = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}]);
+    let from_gateway = json!([namespace_called(gateway)]);
+    // Streaming tells its figures where it serves.
+    let to_streaming: Vec<Value> = std::iter::once(gateway).chain(metrics).map(|name| namespace_called(name)).collect();
     let from_mastodon = json!([{"podSelector": mastodon}]);
     let mut all = vec![
         policy("default-deny", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
         policy("names", json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": names_service()})),
         policy("mastodon", json!({"podSelector": mastodon, "policyTypes": ["Egress"], "egress": out})),
         policy("web", listens(names::WEB, &from_gateway, names::WEB_PORT)),
-        policy("streaming", listens(names::STREAMING, &from_gateway, names::STREAMING_PORT)),
+        policy("streaming", listens(names::STREAMING, &to_streaming.into(), names::STREAMING_PORT)),
         policy("cache", listens(names::CACHE, &from_mastodon, names::CACHE_PORT)),
         policy(
             "database",
@@ -95,6 +103,10 @@ fn not_the_internet(cluster: &[String]) -> (Vec<&str>, Vec<&str>) {
         }
     }
     (v4, v6)
+}
+
+fn namespace_called(name: &str) -> Value {
+    json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}})
 }
 
 fn one_of(components: &[&str]) -> Value {

@@ -91,7 +91,7 @@ fn route(valid: &Valid<'_>, name: &str, parents: &[Value], hosts: &[&str], rules
 
 /// The listener that has the certificate for a name.
 fn parent(valid: &Valid<'_>, host: &Host, what: Use) -> Value {
-    let GatewayRef { name, namespace, section } = &valid.settings.address.gateway;
+    let GatewayRef { name, namespace, section, ports: _ } = &valid.settings.address.gateway;
     match host.cover {
         Cover::Wildcard => json!({
             "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name, "namespace": namespace, "sectionName": section,

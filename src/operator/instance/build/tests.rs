@@ -34,7 +34,7 @@ pub fn settings() -> Settings {
         },
         "address": {
             "wildcard_domain": "herd.example",
-            "gateway": {"name": "front", "namespace": "edge", "section": "tls"},
+            "gateway": {"name": "front", "namespace": "edge", "section": "tls", "ports": [443, 9443]},
             "issuer": {"name": "signer"},
             "media": {"addresses": ["10.9.8.7", "10.9.8.6"], "port": 3902},
         },
@@ -50,7 +50,9 @@ pub fn settings() -> Settings {
         "network": {
             "reach": [{"cidr": "10.9.8.7/32", "port": 7070}],
             "api_server": [{"cidr": "10.0.0.1/32", "port": 443}],
+            "backup_store": [{"cidr": "10.9.8.5/32", "port": 7071}],
             "database_operator": "cnpg-system",
+            "metrics": "figures",
             "cluster": ["198.41.7.0/24", "2a01:db9::/48", "fd00:7::/48"],
         },
     }))
@@ -158,7 +160,13 @@ fn every_field_is_one_that_kubernetes_knows() {
                 Kind::PodDisruptionBudget => same::<PodDisruptionBudget>(object),
                 Kind::EndpointSlice => same::<EndpointSlice>(object),
                 // The API server of the integration tests knows these.
-                Kind::Cluster | Kind::Backup | Kind::HttpRoute | Kind::ListenerSet | Kind::Certificate => {}
+                Kind::Cluster
+                | Kind::Backup
+                | Kind::ScheduledBackup
+                | Kind::ObjectStore
+                | Kind::HttpRoute
+                | Kind::ListenerSet
+                | Kind::Certificate => {}
             }
         }
         kinds.extend(all.iter().map(|object| object.kind));

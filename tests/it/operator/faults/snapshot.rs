@@ -30,7 +30,7 @@ pub struct Lens {
 }
 
 /// Objects that their controllers name by chance: they are known by their owner.
-const NAMED_BY_CHANCE: [&str; 4] = ["Pod", "ReplicaSet", "EndpointSlice", "ControllerRevision"];
+const NAMED_BY_CHANCE: [&str; 5] = ["Pod", "ReplicaSet", "EndpointSlice", "ControllerRevision", "Backup"];
 
 /// Keys of lists of objects, so that an entry is compared with the same entry.
 const KEYS: [&str; 6] = ["name", "type", "manager", "operation", "subresource", "mountPath"];
@@ -121,7 +121,7 @@ fn snapshot(id: InstanceId, mut objects: Vec<(String, DynamicObject)>) -> Snapsh
     by_chance.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
     by_chance.dedup();
     let told = |text: &str| -> String {
-        if chrono::DateTime::parse_from_rfc3339(text).is_ok() {
+        if chrono::DateTime::parse_from_rfc3339(text).is_ok() || is_compact_time(text.trim_start_matches("backup-")) {
             return "a time".to_owned();
         }
         let mut text = text.to_owned();
@@ -148,6 +148,12 @@ fn snapshot(id: InstanceId, mut objects: Vec<(String, DynamicObject)>) -> Snapsh
         (keys[&format!("{kind}/{}", object.name_any())].replace(&resource_name(id)[4..], "~"), fields)
     });
     Snapshot(fields.collect())
+}
+
+/// A time as backups are called by it: `20261125T170000`.
+fn is_compact_time(text: &str) -> bool {
+    let digit = |(at, byte): (usize, u8)| if at == 8 { byte == b'T' } else { byte.is_ascii_digit() };
+    text.len() == 15 && text.bytes().enumerate().all(digit)
 }
 
 /// Addresses of pods and Services are given by chance; ranges are not.

@@ -153,6 +153,12 @@ impl Buckets for WiredBuckets {
         self.wire.other(&self.dead, (&name, false), refused("measure a bucket"), effect).await
     }
 
+    async fn has(&self, bucket: &str, prefix: &str) -> Result<bool, BucketError> {
+        let effect = || self.inner.has(bucket, prefix);
+        let name = format!("look into bucket/{}", which(bucket));
+        self.wire.other(&self.dead, (&name, false), refused("look into a bucket"), effect).await
+    }
+
     async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
         let effect = || self.inner.remove_empty(bucket);
         let name = format!("remove empty bucket/{}", which(bucket));

@@ -81,6 +81,10 @@ impl Buckets for Crashing {
         self.inner.size(bucket).await
     }
 
+    async fn has(&self, bucket: &str, prefix: &str) -> Result<bool, BucketError> {
+        self.inner.has(bucket, prefix).await
+    }
+
     async fn remove_empty(&self, bucket: &str) -> Result<(), BucketError> {
         self.inner.remove_empty(bucket).await
     }

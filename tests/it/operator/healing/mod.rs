@@ -192,6 +192,8 @@ fn resource(kind: &str) -> ApiResource {
         "PodDisruptionBudget" => ("policy", "poddisruptionbudgets"),
         "HTTPRoute" => ("gateway.networking.k8s.io", "httproutes"),
         "Cluster" => ("postgresql.cnpg.io", "clusters"),
+        "ScheduledBackup" => ("postgresql.cnpg.io", "scheduledbackups"),
+        "ObjectStore" => ("barmancloud.cnpg.io", "objectstores"),
         "Job" => ("batch", "jobs"),
         "Namespace" => ("", "namespaces"),
         "ConfigMap" => ("", "configmaps"),

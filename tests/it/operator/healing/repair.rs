@@ -22,6 +22,8 @@ fn stateless() -> Vec<(&'static str, &'static str, Value, &'static str)> {
     let mut all = vec![
         ("ConfigMap", "mastodon-env", json!({"data": {"LOCAL_DOMAIN": "evil.example"}}), "/data/LOCAL_DOMAIN"),
         ("HTTPRoute", "mastodon", json!({"spec": {"hostnames": ["evil.example"]}}), "/spec/hostnames"),
+        ("ObjectStore", "backups", json!({"spec": {"retentionPolicy": "1d"}}), "/spec/retentionPolicy"),
+        ("ScheduledBackup", "db-1", json!({"spec": {"schedule": "0 0 0 1 1 *"}}), "/spec/schedule"),
         ("LimitRange", "mastodon", json!({"spec": {"limits": []}}), "/spec/limits"),
         ("PodDisruptionBudget", "web", json!({"spec": {"maxUnavailable": 0}}), "/spec/maxUnavailable"),
         ("ResourceQuota", "mastodon", json!({"spec": {"hard": {"pods": "100000"}}}), "/spec/hard/pods"),
@@ -64,6 +66,12 @@ fn additions() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("Deployment", "web", args, "/spec/template/spec/containers/0/args"),
         ("StatefulSet", "cache", volume, "/spec/template/spec/volumes/1"),
         ("NetworkPolicy", "default-deny", policy, "/spec/ingress"),
+        (
+            "ObjectStore",
+            "backups",
+            json!({"spec": {"instanceSidecarConfiguration": {"additionalContainerArgs": ["--evil"]}}}),
+            "/spec/instanceSidecarConfiguration/additionalContainerArgs",
+        ),
         ("ResourceQuota", "mastodon", json!({"spec": {"hard": {"count/configmaps": "1"}}}), "/spec/hard/count~1configmaps"),
         ("Service", "web", json!({"spec": {"externalIPs": ["192.0.2.1"]}}), "/spec/externalIPs"),
     ]

@@ -168,6 +168,16 @@ pub fn beyond_the_role(server: &str) -> Vec<Attack> {
         role("delete all volume claims", "DELETE", inside("persistentvolumeclaims")),
         role("delete all databases", "DELETE", format!("/apis/postgresql.cnpg.io/v1/namespaces/{server}/clusters")),
         role("take the fuse's ledger away", "DELETE", core("namespaces/paddock/configmaps/paddock-fuse")),
+        role(
+            "delete the place of backups",
+            "DELETE",
+            format!("/apis/barmancloud.cnpg.io/v1/namespaces/{server}/objectstores/backups"),
+        ),
+        role(
+            "say what is backed up",
+            "PATCH",
+            format!("/apis/barmancloud.cnpg.io/v1/namespaces/{server}/objectstores/backups/status"),
+        ),
         role("delete the walls", "DELETE", format!("/apis/networking.k8s.io/v1/namespaces/{server}/networkpolicies")),
         // Leases and custom resources.
         role(

@@ -71,6 +71,7 @@ impl Host {
             "operator": {
                 "images": [settings.postgres_image, settings.valkey_image],
                 "issuer": {"name": "simulated"}, "media": {"addresses": ["192.0.2.10"], "port": 7070},
+                "backups": {"endpoint": self.rig.s3().endpoint()},
             },
             "route": {"enabled": true, "hostnames": ["pages.example"], "gateway": {"name": "hosts", "namespace": "paddock"}},
             "networkPolicy": {"metricsNamespace": "monitoring"},
@@ -131,6 +132,7 @@ impl Host {
         Target {
             web,
             database: spec("postgresql.cnpg.io", "v1", "Cluster", "db-1").await,
+            store: spec("barmancloud.cnpg.io", "v1", "ObjectStore", "backups").await,
             quota: spec("", "v1", "ResourceQuota", "mastodon").await,
             route: spec("gateway.networking.k8s.io", "v1", "HTTPRoute", "mastodon").await,
             own: self.own(neighbour).await,

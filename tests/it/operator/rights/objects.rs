@@ -15,6 +15,8 @@ pub struct Target {
     pub web: Value,
     /// Spec of its database.
     pub database: Value,
+    /// Spec of the store of its backups.
+    pub store: Value,
     /// Spec of its quota.
     pub quota: Value,
     /// Spec of its route.
@@ -63,7 +65,8 @@ fn merge(base: &Value, change: impl FnOnce(&mut Value)) -> Value {
 
 /// Everything else.
 pub fn others(target: &Target) -> Vec<Attack> {
-    let all: [fn(&Target) -> Vec<Attack>; 8] = [namespaces, places, stores, network, routes, own_domains, databases, resources];
+    let all: [fn(&Target) -> Vec<Attack>; 9] =
+        [namespaces, places, stores, network, routes, own_domains, databases, backups, resources];
     all.into_iter().flat_map(|attacks| attacks(target)).collect()
 }
 
@@ -424,8 +427,63 @@ fn databases(target: &Target) -> Vec<Attack> {
             }}]);
         }),
         make("with an administrator", &|spec| spec["enableSuperuserAccess"] = true.into()),
+        make("that is backed up without the plugin", &|spec| {
+            spec["backup"] =
+                json!({"barmanObjectStore": {"destinationPath": "s3://evil/", "endpointURL": "https://evil.example"}});
+        }),
+        make("with another plugin", &|spec| spec["plugins"][0]["name"] = "evil.example".into()),
+        make("that is backed up elsewhere", &|spec| spec["plugins"][0]["parameters"]["barmanObjectName"] = "other".into()),
         make("with an extension from elsewhere", &|spec| {
             spec["postgresql"]["extensions"] = json!([{"name": "x", "image": {"reference": "registry.example/x:1"}}]);
+        }),
+    ]
+}
+
+fn backups(target: &Target) -> Vec<Attack> {
+    let Target { server, store, neighbour, .. } = target;
+    let path = format!("/apis/barmancloud.cnpg.io/v1/namespaces/{server}/objectstores");
+    // The one that is there is the only one that there may be.
+    let change = |what: &str, change: &dyn Fn(&mut Value)| {
+        let mut spec = store.clone();
+        change(&mut spec);
+        policy(format!("backups {what}"), "PATCH", format!("{path}/backups"), json!({"spec": spec}))
+    };
+    let key = |name: &str| json!({"name": name, "key": "SECRET_KEY_BASE"});
+    let mut other = json!({"apiVersion": "barmancloud.cnpg.io/v1", "kind": "ObjectStore", "metadata": {"name": "other"}});
+    other["spec"] = store.clone();
+    vec![
+        policy("another place for backups", "POST", path.clone(), other),
+        change("to a store of somebody else", &|spec| spec["configuration"]["endpointURL"] = "https://evil.example".into()),
+        change("to a store of the world", &|spec| spec["configuration"]["endpointURL"] = Value::Null),
+        change("into another's bucket", &|spec| {
+            spec["configuration"]["destinationPath"] = format!("s3://{neighbour}-backup/").into();
+        }),
+        change("into the bucket of media", &|spec| spec["configuration"]["destinationPath"] = format!("s3://{server}/").into()),
+        change("with another Secret", &|spec| {
+            spec["configuration"]["s3Credentials"]["secretAccessKey"] = key("mastodon-identity");
+        }),
+        change("with a Secret as a token", &|spec| {
+            spec["configuration"]["s3Credentials"]["sessionToken"] = key("mastodon-identity");
+        }),
+        change("with the machine's rights", &|spec| spec["configuration"]["s3Credentials"]["inheritFromIAMRole"] = true.into()),
+        change("by another cloud", &|spec| {
+            spec["configuration"]["azureCredentials"] = json!({"connectionString": key("mastodon-identity")});
+        }),
+        change("with a Secret as a variable", &|spec| {
+            spec["instanceSidecarConfiguration"]["env"][0] =
+                json!({"name": "AWS_DEFAULT_REGION", "valueFrom": {"secretKeyRef": key("mastodon-identity")}});
+        }),
+        change("with variables", &|spec| {
+            spec["instanceSidecarConfiguration"]["env"][0] = json!({"name": "LD_PRELOAD", "value": "/x.so"});
+        }),
+        change("with arguments", &|spec| {
+            spec["instanceSidecarConfiguration"]["additionalContainerArgs"] = json!(["--help"]);
+        }),
+        change("with arguments for each segment", &|spec| {
+            spec["configuration"]["wal"]["archiveAdditionalCommandArgs"] = json!(["--endpoint-url=https://evil.example"]);
+        }),
+        change("with arguments for all of it", &|spec| {
+            spec["configuration"]["data"]["additionalCommandArgs"] = json!(["--endpoint-url=https://evil.example"]);
         }),
     ]
 }
