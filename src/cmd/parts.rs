@@ -337,10 +337,12 @@ fn images(releases: &Releases) -> toml::Table {
 /// What the operator of a business must not run with.
 fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
     refuse_stores_in_production(settings, faults);
-    let pinned = [("postgres_image", &settings.postgres_image), ("valkey_image", &settings.valkey_image)];
-    for (name, image) in pinned.map(|(name, image)| (format!("operator.{name}"), image)) {
+    for (name, image) in operator::stores::named_images(settings) {
         if is_stand_in(image) {
-            faults.note(&name, "names the example's digest of zeros; look the real one up: crane digest NAME:TAG");
+            faults.note(
+                &format!("operator.{name}"),
+                "names the example's digest of zeros; look the real one up: crane digest NAME:TAG",
+            );
         }
     }
     for (version, release) in &settings.releases {
@@ -348,11 +350,8 @@ fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
             faults.note("catalogue.releases", format!("{version} has an image with a digest of zeros; look the real one up"));
         }
     }
-    let name = settings.postgres_image.split('@').next().unwrap_or_default();
-    let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
-    let major = tag.split(|letter: char| !letter.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_some_and(|major| major < 17) {
-        faults.note("operator.postgres_image", format!("is Postgres {tag}; new servers start with 17 or newer"));
+    if let Some(major) = operator::stores::major(&settings.postgres_image).filter(|major| *major < 17) {
+        faults.note("operator.postgres_image", format!("is Postgres {major}; new servers start with 17 or newer"));
     }
     if settings.operator_key().is_some_and(|key| config::REFERENCE.contains(key.expose_secret())) {
         faults.note("operator.sealing.operator_key", "is the example's, which everybody knows; make your own with: age-keygen");

@@ -16,6 +16,7 @@ mod run;
 pub mod seeded;
 mod seen;
 pub mod settings;
+pub mod stores;
 mod template;
 pub mod vault;
 mod watch;

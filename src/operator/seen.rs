@@ -43,7 +43,7 @@ pub struct Seen {
     pub deleting: bool,
     /// It is marked as holding data ([`HOLDS_DATA_ANNOTATION`]).
     pub holds_data: bool,
-    /// The image that runs in its pods, as far as we have put it there.
+    /// The image of its pods, as far as we have put it there.
     pub image: Option<String>,
     /// What its status tells.
     pub state: State,
@@ -136,6 +136,16 @@ impl SeenStore {
     /// What is known of an instance.
     pub fn of(&self, instance: &str) -> BTreeMap<Key, Seen> {
         self.lock().get(instance).cloned().unwrap_or_default()
+    }
+
+    /// How many instances there are.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// The instances of which this holds.
+    pub fn names(&self, of: &dyn Fn(&BTreeMap<Key, Seen>) -> bool) -> Vec<String> {
+        self.lock().iter().filter(|(_, objects)| of(objects)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Takes note of an object; an older version than the known one is ignored. Returns whether anything we look at changed.

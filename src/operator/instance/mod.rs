@@ -18,7 +18,9 @@ mod reached;
 mod removal;
 mod remove;
 mod render;
+mod rolling;
 mod status;
+mod stores;
 mod turn;
 mod upgrade;
 mod validate;
@@ -43,6 +45,7 @@ use self::found::Found;
 use self::handover::Doors;
 use self::observe::Observed;
 use self::progress::{Progress, TaskState};
+use self::rolling::Rolling;
 use self::status::Stall;
 use self::turn::Turn;
 use self::upgrade::Decision;
@@ -81,6 +84,7 @@ pub struct Context {
     /// Writes events.
     pub recorder: Recorder,
     memory: Mutex<HashMap<String, Memory>>,
+    rolling: Mutex<Rolling>,
 }
 
 /// What is remembered of an instance between passes. Losing it costs reads, nothing else.
@@ -119,6 +123,7 @@ impl Context {
             seen: Arc::default(),
             recorder,
             memory: Mutex::default(),
+            rolling: Mutex::new(Rolling::new(Instant::now())),
         }
     }
 
@@ -136,6 +141,10 @@ impl Context {
         }
         *current = Arc::new(Settings { releases, ..self.settings.clone() });
         true
+    }
+
+    fn with_rolling<T>(&self, act: impl FnOnce(&mut Rolling) -> T) -> T {
+        act(&mut self.rolling.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn with_memory<T>(&self, instance: &str, act: impl FnOnce(&mut Memory) -> T) -> T {
@@ -247,6 +256,7 @@ async fn work(
     let now = context.clock.now();
     let doors = Doors::of(&valid, &observed.status, &observed.seen, now);
     valid.runs = doors.processes;
+    let turn_of_stores = rolling::take_turn(context, &mut valid, &observed.seen);
     let valid = &valid;
     let read = |observed: &Observed| {
         Progress::read(&observed.seen, &observed.status, &valid.version, valid.under_way.as_ref(), now.timestamp())
@@ -260,6 +270,9 @@ async fn work(
         status::publish(context, observed, status::next(observed, &found, now)).await?;
     }
     let applied = apply::apply(context, valid, observed, &before, doors, objects).await;
+    if applied.is_err() && turn_of_stores == rolling::Turn::Taken {
+        context.with_rolling(|rolling| rolling.give_back(&valid.name));
+    }
 
     // Also after an error: what has come to be is told, and what failed is tried again.
     observed.seen = context.seen.of(&valid.name);
@@ -305,7 +318,8 @@ async fn work(
     let closed = left.is_some_and(|left| !left.is_empty()).then_some(GATE_LOOK);
     let failed = matches!(foundation.bucket, buckets::BucketState::Unavailable(_)).then_some(buckets::PAUSE);
     let contested = contested.map(|(_, wait)| wait);
-    let waits = [closed, failed, progress.wait(), doors.wait(valid), blown.map(|_| removal::BLOWN), look_again, contested];
+    let (doors, stores) = (doors.wait(valid), turn_of_stores.wait());
+    let waits = [closed, failed, progress.wait(), doors, stores, blown.map(|_| removal::BLOWN), look_again, contested];
     let look = period(&context.settings);
     Ok(Action::requeue(waits.into_iter().flatten().min().map_or(look, |wait| wait.min(look))))
 }

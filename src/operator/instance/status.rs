@@ -70,7 +70,7 @@ pub fn findings(
         namespace(seen, walls),
         identity(&foundation.identity),
         bucket,
-        database(seen),
+        database(valid, seen),
         pods(Is::CacheReady, valid.runs, &[(Kind::StatefulSet, names::CACHE)], seen),
         migrated(progress),
     ];
@@ -133,10 +133,11 @@ fn namespace(seen: &BTreeMap<Key, Seen>, walls: &[Key]) -> Finding {
     Finding::fails(kind, "WallsMissing", format!("not there: {}", missing.join(", ")))
 }
 
-fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
+fn database(valid: &Valid<'_>, seen: &BTreeMap<Key, Seen>) -> Finding {
     match seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state) {
         Some(State::Database { ready: true, phase: _, storage_gib: _ }) => {
-            Finding::holds(ConditionKind::DatabaseReady, "Answers", "Postgres answers")
+            let waits = if valid.images.newer.is_empty() { "" } else { "; a newer image of it or of Valkey waits for its turn" };
+            Finding::holds(ConditionKind::DatabaseReady, "Answers", format!("Postgres answers{waits}"))
         }
         Some(State::Database { ready: false, phase, storage_gib: _ }) => {
             Finding::fails(ConditionKind::DatabaseReady, "Starting", phase.clone())

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use super::address::Addresses;
 use super::build::names;
 use super::mail::{self, MailWay};
+use super::stores::{self, StoreImages};
 use super::upgrade::{self, Decision, UnderWay};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, State};
 use crate::operator::settings::{Images, Settings};
+use crate::operator::stores::Store;
 use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, instance_id, namespace_name};
 
 /// An instance that we can bring about.
@@ -29,6 +31,8 @@ pub struct Valid<'a> {
     pub version: String,
     /// The images of its pods.
     pub release: Images,
+    /// The images of Postgres and Valkey.
+    pub images: StoreImages,
     /// Another release on its way.
     pub under_way: Option<UnderWay>,
     /// What is to become of that.
@@ -85,6 +89,20 @@ pub enum Refusal {
         /// Why not, and what to do instead.
         why: crate::resource::Refused,
     },
+    /// Another major release of Postgres or Valkey than the one that runs.
+    #[error(
+        "{} runs from {running}, and the settings have no image of this major release but {offered}; another one is never taken by itself: add one of its own to stores.{}",
+        .store.as_str(),
+        .store.more_images()
+    )]
+    OtherMajor {
+        /// Of which.
+        store: Store,
+        /// What there is.
+        running: String,
+        /// What new servers get.
+        offered: String,
+    },
     /// Less disk than before.
     #[error(
         "{what} has a disk of {gib} GiB and can't shrink to {wanted}; set it back (a smaller one needs a move to a new server)"
@@ -108,6 +126,7 @@ impl Refusal {
             Self::NotCovered { host: _, wildcard: _ } => "NameNotCovered",
             Self::OwnMail { why: _ } => "OwnMailUnreadable",
             Self::VersionChange { from: _, to: _, why: _ } => "VersionChangeRefused",
+            Self::OtherMajor { store: _, running: _, offered: _ } => "MajorRefused",
             Self::Shrink { what: _, gib: _, wanted: _ } => "ShrinkRefused",
         }
     }
@@ -133,6 +152,7 @@ pub fn validate<'a>(
     let (mail, unreadable) = mail::way(settings, &name, &spec);
     refused.extend(unreadable.map(|why| Refusal::OwnMail { why }));
     keep_disks(&mut spec, seen, &mut refused);
+    let images = stores::choose(settings, seen, &mut refused);
     let namespace = namespace_name(id);
     let (bucket, backup_bucket) = (namespace.clone(), backup_bucket(&namespace));
     let addresses = Addresses::of(&spec, settings, &bucket)?;
@@ -145,6 +165,7 @@ pub fn validate<'a>(
         spec,
         version,
         release,
+        images,
         under_way,
         decision,
         addresses,

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff;
@@ -20,6 +21,14 @@ use super::{Seen, follow};
 use crate::clock::{Clock, SystemClock};
 
 pub(super) const HEALTHY: &str = "Cluster in healthy state";
+/// What CloudNativePG says while it exchanges the pods (its `api/v1/cluster_types.go`).
+const UPGRADING: &str = "Upgrading cluster";
+/// What is said of a wish that its webhook refuses.
+const NOT_BACK: &str = "another major release was asked for in passing";
+/// On a `Cluster`: its pods do not come back from an exchange.
+const HOLDS: &str = "paddock.rig/holds-exchange";
+/// How long an exchange of the pods takes.
+const RESTART: Duration = Duration::from_secs(2);
 /// Postgres cuts identifiers after this many bytes.
 const LONGEST_NAME: usize = 63;
 
@@ -87,7 +96,7 @@ impl Inner {
         let known = found.and_then(|secret| String::from_utf8(secret.data?.remove("password")?.0).ok());
         match (given, known) {
             (Some(_), Some(password)) => Ok(password),
-            (Some(_), None) => Err(RigError::TooLate { what: format!("the Secret {name}"), after: std::time::Duration::ZERO }),
+            (Some(_), None) => Err(RigError::TooLate { what: format!("the Secret {name}"), after: Duration::ZERO }),
             (None, known) => {
                 let password = known.unwrap_or_else(|| hex::encode(rand::random::<[u8; 32]>()));
                 let secret = self.login_secret(cluster, &name, &password);
@@ -156,31 +165,93 @@ impl Inner {
 
     async fn report(&self, cluster: &DynamicObject) -> Result<(), RigError> {
         let instances = cluster.data.pointer("/spec/instances").and_then(Value::as_i64).unwrap_or(1);
-        let well = !cluster.labels().contains_key("paddock.rig/never-ready");
-        let (ready, phase) = if well { (instances, HEALTHY) } else { (0, "Setting up primary") };
+        let image = cluster.data["spec"]["imageName"].as_str().unwrap_or_default();
+        let (well, phase, runs) = if cluster.labels().contains_key("paddock.rig/never-ready") {
+            (false, "Setting up primary", None)
+        } else {
+            match Exchange::of(cluster) {
+                Exchange::None => (true, HEALTHY, Some(image)),
+                Exchange::Minor => (false, UPGRADING, None),
+                Exchange::Never => (false, NOT_BACK, None),
+            }
+        };
+        self.say(cluster, Report { phase, instances, ready: if well { instances } else { 0 }, runs }).await?;
+        if Exchange::of(cluster) == Exchange::Minor && !cluster.labels().contains_key(HOLDS) {
+            // The pods are exchanged one after the other, the primary last.
+            tokio::time::sleep(RESTART).await;
+            self.say(cluster, Report { phase: HEALTHY, instances, ready: instances, runs: Some(image) }).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&self, cluster: &DynamicObject, report: Report<'_>) -> Result<(), RigError> {
+        let Report { phase, instances, ready, runs } = report;
+        let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &cluster_kind());
         let status = &cluster.data["status"];
-        if status["phase"] == phase && status["readyInstances"] == ready && status["instances"] == instances {
+        let same_image = runs.is_none_or(|image| status["pgDataImageInfo"]["image"] == image);
+        if status["phase"] == phase && status["readyInstances"] == ready && status["instances"] == instances && same_image {
             return Ok(());
         }
         let now = jiff::Timestamp::from_second(SystemClock.now().timestamp()).unwrap_or_default().to_string();
-        let (truth, reason, message) = if well {
+        let (truth, reason, message) = if ready > 0 {
             ("True", "ClusterIsReady", "Cluster is Ready")
         } else {
             ("False", "ClusterIsNotReady", "Cluster Is Not Ready")
         };
-        let primary = format!("{}-1", cluster.name_any());
-        let status = json!({"status": {
+        let primary = format!("{name}-1");
+        let mut status = json!({"status": {
             "phase": phase, "instances": instances, "readyInstances": ready,
             "currentPrimary": primary, "targetPrimary": primary,
-            "writeService": format!("{}-rw", cluster.name_any()),
+            "writeService": format!("{name}-rw"),
             "conditions": [{"type": "Ready", "status": truth, "reason": reason, "message": message, "lastTransitionTime": now}],
         }});
-        let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &cluster_kind());
+        if let Some(image) = runs {
+            status["status"]["image"] = image.into();
+            status["status"]["pgDataImageInfo"] = json!({"image": image, "majorVersion": major(image)});
+        }
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
         let reported = api.patch_status(&name, &params, &Patch::Merge(&status)).await;
         reported.map(|_| ()).map_err(RigError::kube(format!("report on the database {namespace}/{name}")))
     }
+}
+
+/// What is said of a cluster.
+struct Report<'a> {
+    phase: &'a str,
+    instances: i64,
+    ready: i64,
+    /// The image that its data are of, once that is so.
+    runs: Option<&'a str>,
+}
+
+/// What another image asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exchange {
+    /// Nothing: it is the one that runs, or the first.
+    None,
+    /// Another image of the same major release: the pods are exchanged.
+    Minor,
+    /// Another major release. CloudNativePG's webhook refuses an older one; a newer one rewrites the data, which nothing here does.
+    Never,
+}
+
+impl Exchange {
+    fn of(cluster: &DynamicObject) -> Self {
+        let wanted = cluster.data["spec"]["imageName"].as_str().unwrap_or_default();
+        let Some(runs) = cluster.data["status"]["pgDataImageInfo"]["image"].as_str() else { return Self::None };
+        match (runs == wanted, major(runs) == major(wanted)) {
+            (true, _) => Self::None,
+            (false, true) => Self::Minor,
+            (false, false) => Self::Never,
+        }
+    }
+}
+
+/// The major release that CloudNativePG reads out of an image's tag.
+fn major(image: &str) -> Option<u16> {
+    let (_, tag) = image.split('@').next()?.rsplit('/').next()?.split_once(':')?;
+    tag.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The name of database and role of a `Cluster`.

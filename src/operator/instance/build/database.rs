@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Object, names, resources, selector};
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
+use crate::operator::template::IMAGE_ANNOTATION;
 use crate::resource::{DatabaseSize, SchedulerSize, Size, StreamingSize, WebSize, WorkerSize};
 
 /// Connections beside Mastodon's processes: Jobs (a pool of 5 each, two at a time), the exporter of CloudNativePG, replication,
@@ -35,9 +36,10 @@ pub fn cluster(valid: &Valid<'_>) -> Object {
     if let Some(class) = &valid.settings.storage_class {
         storage["storageClass"] = class.clone().into();
     }
-    let body = json!({"spec": {
+    let annotations = json!({"annotations": {IMAGE_ANNOTATION: valid.images.postgres}});
+    let body = json!({"metadata": annotations, "spec": {
         "instances": instances,
-        "imageName": valid.settings.postgres_image,
+        "imageName": valid.images.postgres,
         // A budget for the only pod would block every drain of its node.
         "enablePDB": instances > 1,
         "storage": storage,

@@ -5,6 +5,7 @@ mod fuse;
 mod pause;
 mod removal;
 mod rows;
+mod stores;
 mod upgrade;
 
 use std::time::Duration;
