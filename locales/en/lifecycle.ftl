@@ -43,6 +43,24 @@ end-reason-hint = For the audit log, and for whoever looks next.
 end-reason-length = Write a reason of 3 to 200 characters.
 end-button = End it
 
+majors-title = Another PostgreSQL or Valkey
+majors-link = Another PostgreSQL or Valkey
+majors-lead = A server keeps the major releases that it has, until another one is asked for here. The operator must know an image of it (stores.postgres_images and stores.valkey_images in its settings).
+majors-way = For PostgreSQL a backup is taken, then the server is paused while its data are rewritten, for minutes to hours by its size. If that fails, the old release serves again over the data as they were. If it succeeds, there is no way back. Valkey is started anew, which takes seconds, and there is no way back either.
+majors-postgres = PostgreSQL
+majors-valkey = Valkey
+majors-state = Another PostgreSQL
+majors-ask-postgres = Major release of PostgreSQL
+majors-ask-valkey = Major release of Valkey
+majors-ask-hint = A number, such as 18. Empty for what it has.
+majors-number = Write the number of a major release, or nothing.
+majors-back = It runs a newer one, and there is no way back.
+majors-reason = Why
+majors-reason-length = Write a reason of 3 to 200 characters.
+majors-button = Ask for it
+majors-done = It is asked for. The conditions below say how far it is.
+majors-same = Nothing was changed: this is what was asked for before, or the server is gone.
+
 removal-title = Remove this server and all its data
 removal-button = Remove it and all its data
 removal-lead = Database, pictures and backups of this server are destroyed. Nobody can bring them back, and there is no proven archive of them.

@@ -77,6 +77,8 @@ pub enum State {
         phase: String,
         /// The disk that each of its servers asks for.
         storage_gib: Option<u32>,
+        /// The major release that its data are of.
+        major: Option<u16>,
     },
     /// A volume.
     Volume {
@@ -271,6 +273,7 @@ fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
             ready: condition_holds(&status["conditions"], "Ready", None).is_ok(),
             phase: status["phase"].as_str().unwrap_or("not yet seen by CloudNativePG").to_owned(),
             storage_gib: gib(&data["spec"]["storage"]["size"]),
+            major: status["pgDataImageInfo"]["majorVersion"].as_u64().and_then(|major| major.try_into().ok()),
         },
         Kind::PersistentVolumeClaim => State::Volume { storage_gib: gib(&data["spec"]["resources"]["requests"]["storage"]) },
         Kind::HttpRoute => {

@@ -42,6 +42,8 @@ pub enum ConditionKind {
     Stalled,
     /// Another release is on its way; the reason is the phase.
     Upgrading,
+    /// Another major release of PostgreSQL is on its way; the reason is the phase.
+    DatabaseUpgrading,
     /// It is being removed; the reason says how far that is.
     Removing,
     /// Too many servers were removed in a short time: this removal waits until somebody has looked.
@@ -50,7 +52,7 @@ pub enum ConditionKind {
 
 impl ConditionKind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NamespaceReady,
         Self::IdentityReady,
         Self::BucketReady,
@@ -68,6 +70,7 @@ impl ConditionKind {
         Self::Ready,
         Self::Stalled,
         Self::Upgrading,
+        Self::DatabaseUpgrading,
         Self::Removing,
         Self::FuseBlown,
     ];
@@ -92,6 +95,7 @@ impl ConditionKind {
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
             Self::Upgrading => "Upgrading",
+            Self::DatabaseUpgrading => "DatabaseUpgrading",
             Self::Removing => "Removing",
             Self::FuseBlown => "FuseBlown",
         }

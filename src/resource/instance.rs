@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lifecycle::{Removal, RemovalProgress, Suspension, Upgrade};
+use super::majors::{DatabaseUpgrade, Majors};
 use super::sealed::Sealed;
 use super::steps::Step;
 
@@ -76,6 +77,9 @@ pub struct MastodonInstanceSpec {
     pub locale: String,
     /// How much of everything.
     pub size: Size,
+    /// Other major releases of what holds its data, each asked for by name.
+    #[serde(default, skip_serializing_if = "Majors::is_empty")]
+    pub majors: Majors,
     /// Secrets that the customer brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
@@ -296,6 +300,12 @@ pub struct InstanceStatus {
     /// Another release on its way; nothing when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,
+    /// The major releases that run.
+    #[serde(skip_serializing_if = "Majors::is_empty")]
+    pub majors: Majors,
+    /// Another major release of PostgreSQL on its way, or one that failed; nothing when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_upgrade: Option<DatabaseUpgrade>,
     /// Since when it does not answer on purpose, and what that costs; nothing while it should run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspension>,

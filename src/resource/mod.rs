@@ -9,6 +9,7 @@ mod catalogue;
 mod conditions;
 mod instance;
 mod lifecycle;
+mod majors;
 mod names;
 mod run;
 mod sealed;
@@ -26,6 +27,7 @@ pub use instance::{
     Size, StreamingSize, WebSize, WorkerSize,
 };
 pub use lifecycle::{PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
+pub use majors::{DatabasePhase, DatabaseUpgrade, Majors};
 pub use names::{instance_id, namespace_name, resource_name, run_id, run_name};
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
 pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};

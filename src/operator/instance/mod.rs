@@ -12,12 +12,14 @@ mod handover;
 mod identity;
 mod keys;
 mod mail;
+mod majors;
 mod observe;
 mod progress;
 mod reached;
 mod removal;
 mod remove;
 mod render;
+mod rewrite;
 mod rolling;
 mod status;
 mod stores;
@@ -47,7 +49,7 @@ use self::observe::Observed;
 use self::progress::{Progress, TaskState};
 use self::rolling::Rolling;
 use self::status::Stall;
-use self::turn::Turn;
+use self::turn::{Looked, Turns};
 use self::upgrade::Decision;
 use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
@@ -59,9 +61,6 @@ use super::vault::Vault;
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::resource::{ConditionKind, Finding, InstanceStatus, MastodonInstance, UpgradePhase};
-
-/// How often the pods are looked at while some of another release are left: nobody watches pods.
-const GATE_LOOK: Duration = Duration::from_secs(3);
 
 /// What every pass shares.
 pub struct Context {
@@ -277,12 +276,12 @@ async fn work(
     // Also after an error: what has come to be is told, and what failed is tried again.
     observed.seen = context.seen.of(&valid.name);
     let progress = read(observed);
-    let left = if applied.is_ok() { left_of_others(context, valid, observed, &progress).await? } else { None };
+    let looked = if applied.is_ok() { look(context, valid, observed, &progress).await? } else { Looked::default() };
     let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
     let look_again = causes::explain(context, valid, &observed.status, &mut found).await;
     let contested = context.with_memory(&valid.name, |memory| memory.contests.told(Instant::now()));
-    let turn = Turn::of(valid, &progress, left.as_deref(), now);
-    found.extend(turn.finding(&observed.status.conditions, &progress, left.as_deref()));
+    let turns = Turns::of(valid, &progress, &observed.seen, &looked, now);
+    found.extend(turns.findings(&observed.status.conditions, &progress, &looked));
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
     let Circumstances { leaving, blown } = circumstances;
@@ -306,7 +305,7 @@ async fn work(
     }
     let mut next = status::next(observed, &found, now);
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.identity.fingerprint));
-    turn.note(&mut next);
+    turns.note(&mut next);
     let [before, after] = moments(&observed.status, &next);
     crash::point(before);
     if next.database_initialised {
@@ -315,13 +314,19 @@ async fn work(
     status::publish(context, observed, next).await?;
     crash::point(after);
     applied?;
-    let closed = left.is_some_and(|left| !left.is_empty()).then_some(GATE_LOOK);
     let failed = matches!(foundation.bucket, buckets::BucketState::Unavailable(_)).then_some(buckets::PAUSE);
     let contested = contested.map(|(_, wait)| wait);
     let (doors, stores) = (doors.wait(valid), turn_of_stores.wait());
-    let waits = [closed, failed, progress.wait(), doors, stores, blown.map(|_| removal::BLOWN), look_again, contested];
+    let waits =
+        [looked.wait(valid), failed, progress.wait(), doors, stores, blown.map(|_| removal::BLOWN), look_again, contested];
     let look = period(&context.settings);
     Ok(Action::requeue(waits.into_iter().flatten().min().map_or(look, |wait| wait.min(look))))
+}
+
+/// What is to be asked of the API server for the sake of releases on their way.
+async fn look(context: &Context, valid: &Valid<'_>, observed: &Observed, progress: &Progress) -> Result<Looked, Error> {
+    let left = left_of_others(context, valid, observed, progress).await?;
+    Ok(Looked { left, database: rewrite::look(context, valid).await? })
 }
 
 /// What is left of other releases, once it looks as if nothing were; `None` where nobody has to know.

@@ -7,7 +7,7 @@ use kube::api::{Api, DynamicObject};
 
 use super::Context;
 use super::build::names;
-use super::upgrade;
+use super::{majors, upgrade};
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, holds_data};
@@ -72,6 +72,9 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
         && let Some((version, on_its_way)) = upgrade::recover(&context.settings, &seen, context.clock.now())
     {
         (status.version, status.upgrade) = (Some(version), on_its_way);
+    }
+    if status.database_initialised && status.database_upgrade.is_none() {
+        status.database_upgrade = majors::recover(&context.current(), &seen, context.clock.now());
     }
     Ok(Observed { instance, status, seen, lost })
 }

@@ -122,7 +122,7 @@ pub fn take_turn(context: &Context, valid: &mut Valid<'_>, seen: &BTreeMap<Key, 
 }
 
 /// Whether a Job of the server runs.
-fn is_at_work(seen: &BTreeMap<Key, Seen>) -> bool {
+pub fn is_at_work(seen: &BTreeMap<Key, Seen>) -> bool {
     seen.values().any(|seen| seen.state == State::Job(JobState::Active))
 }
 

@@ -13,6 +13,7 @@ use super::buckets::BucketState;
 use super::build::names;
 use super::found::Foundation;
 use super::keys::Known;
+use super::majors;
 use super::observe::Observed;
 use super::progress::{self, Progress, TaskState, pods_answer};
 use super::reached;
@@ -23,8 +24,8 @@ use crate::operator::kind::Kind;
 use crate::operator::seeded::Bug;
 use crate::operator::seen::{Key, Seen, State};
 use crate::resource::{
-    ConditionKind, Finding, InstanceStatus, MastodonInstance, Suspension, Truth, UpgradePhase, condition, conditions, instant,
-    is_true, steps,
+    ConditionKind, DatabasePhase, Finding, InstanceStatus, MastodonInstance, Suspension, Truth, UpgradePhase, condition,
+    conditions, instant, is_true, steps,
 };
 
 /// Why the operator can't go on by itself.
@@ -71,7 +72,7 @@ pub fn findings(
         identity(&foundation.identity),
         bucket,
         database(valid, seen),
-        pods(Is::CacheReady, valid.runs, &[(Kind::StatefulSet, names::CACHE)], seen),
+        pods(Is::CacheReady, valid, &[(Kind::StatefulSet, names::CACHE)], seen),
         migrated(progress),
     ];
     for (kind, deployments) in [
@@ -81,7 +82,7 @@ pub fn findings(
         (Is::WorkersReady, if rolls(valid) { &WORKERS[..1] } else { &WORKERS }),
     ] {
         found.push(if progress.migrated() {
-            pods(kind, valid.runs, deployments, seen)
+            pods(kind, valid, deployments, seen)
         } else {
             Finding::waits(kind, "waits for the database's tables")
         });
@@ -135,20 +136,20 @@ fn namespace(seen: &BTreeMap<Key, Seen>, walls: &[Key]) -> Finding {
 
 fn database(valid: &Valid<'_>, seen: &BTreeMap<Key, Seen>) -> Finding {
     match seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state) {
-        Some(State::Database { ready: true, phase: _, storage_gib: _ }) => {
+        Some(State::Database { ready: true, phase: _, storage_gib: _, major: _ }) => {
             let waits = if valid.images.newer.is_empty() { "" } else { "; a newer image of it or of Valkey waits for its turn" };
             Finding::holds(ConditionKind::DatabaseReady, "Answers", format!("Postgres answers{waits}"))
         }
-        Some(State::Database { ready: false, phase, storage_gib: _ }) => {
+        Some(State::Database { ready: false, phase, storage_gib: _, major: _ }) => {
             Finding::fails(ConditionKind::DatabaseReady, "Starting", phase.clone())
         }
         Some(_) | None => Finding::waits(ConditionKind::DatabaseReady, "the database is not there yet"),
     }
 }
 
-fn pods(kind: ConditionKind, runs: bool, sets: &[(Kind, &str)], seen: &BTreeMap<Key, Seen>) -> Finding {
-    if !runs {
-        return Finding::fails(kind, "Stopped", "stopped, as the mode says");
+fn pods(kind: ConditionKind, valid: &Valid<'_>, sets: &[(Kind, &str)], seen: &BTreeMap<Key, Seen>) -> Finding {
+    if !valid.runs {
+        return Finding::fails(kind, "Stopped", valid.stopped());
     }
     let silent: Vec<&str> = sets.iter().filter(|(set, name)| !pods_answer(seen, *set, name)).map(|(_, name)| *name).collect();
     if silent.is_empty() {
@@ -197,7 +198,7 @@ fn owner(progress: &Progress) -> Finding {
 fn ready(valid: &Valid<'_>, found: &[Finding]) -> Finding {
     let kind = ConditionKind::Ready;
     if !valid.spec.mode.runs() {
-        return Finding::fails(kind, "Stopped", "stopped, as the mode says");
+        return Finding::fails(kind, "Stopped", valid.stopped());
     }
     match found.iter().find(|finding| finding.truth != Truth::True) {
         None => Finding::holds(kind, "Serves", "the server serves"),
@@ -219,6 +220,9 @@ fn stalled(valid: &Valid<'_>, progress: &Progress, bucket: &BucketState, seen: &
     if let (Some(under_way), Some(steps)) = (&valid.under_way, &progress.change)
         && let Some((reason, message)) = upgrade::stalled(&under_way.upgrade, steps)
     {
+        return Finding::holds(kind, reason, message);
+    }
+    if let Some((reason, message)) = majors::stalled(&valid.database, progress.major.as_ref()) {
         return Finding::holds(kind, reason, message);
     }
     let stuck = progress::stuck(seen);
@@ -244,6 +248,8 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         steps: past,
         ready_since: _,
         upgrade,
+        majors,
+        database_upgrade,
         suspended,
         removal,
     } = observed.status.clone();
@@ -265,6 +271,8 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         observed_generation: Some(generation),
         suspended: pauses.then(|| suspended.unwrap_or_else(|| Suspension::beginning(now))),
         upgrade,
+        majors: super::stores::majors(&observed.seen, majors),
+        database_upgrade,
         removal,
         version,
         database_initialised: database_initialised || fillable.into_iter().all(holds),
@@ -342,6 +350,7 @@ fn known_reason(reason: &str) -> &'static str {
     KNOWN
         .into_iter()
         .chain(phases)
+        .chain(DatabasePhase::ALL.map(DatabasePhase::as_str))
         .chain(super::causes::REASONS)
         .chain(ConditionKind::ALL.map(ConditionKind::as_str))
         .find(|known| *known == reason)
@@ -386,7 +395,7 @@ fn is_bad(condition: &Condition) -> bool {
     let kind = ConditionKind::ALL.into_iter().find(|kind| kind.as_str() == condition.type_);
     match kind {
         Some(ConditionKind::Stalled | ConditionKind::FuseBlown) => condition.status == "True",
-        Some(ConditionKind::Upgrading | ConditionKind::Removing) => false,
+        Some(ConditionKind::Upgrading | ConditionKind::DatabaseUpgrading | ConditionKind::Removing) => false,
         Some(_) | None => condition.status != "True",
     }
 }
@@ -399,7 +408,8 @@ async fn tell(context: &Context, instance: &MastodonInstance, before: &[Conditio
             let was = before.iter().find(|before| before.type_ == condition.type_);
             let status = was.map_or(Truth::False.as_str(), |was| &was.status);
             // Of what goes on step by step each step is told.
-            let steps = [ConditionKind::Upgrading, ConditionKind::Removing].map(ConditionKind::as_str);
+            let steps = [ConditionKind::Upgrading, ConditionKind::DatabaseUpgrading, ConditionKind::Removing];
+            let steps = steps.map(ConditionKind::as_str);
             let stepped = steps.contains(&condition.type_.as_str()) && was.is_some_and(|was| was.reason != condition.reason);
             status != condition.status || stepped
         })

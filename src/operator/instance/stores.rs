@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::build::names;
+use super::majors::{self, Plan};
 use super::validate::Refusal;
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, State};
 use crate::operator::settings::Settings;
 use crate::operator::stores::{Store, major};
+use crate::resource::Majors;
 
 /// The images of Postgres and Valkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +49,15 @@ impl Newer {
     }
 }
 
-/// The images of a server, by what it has. Adds to `refused` what the settings ask for and can't have.
-pub fn choose(settings: &Settings, seen: &BTreeMap<Key, Seen>, refused: &mut Vec<Refusal>) -> StoreImages {
+/// The images of a server, by what it has and what is asked for. Adds to `refused` what can't be had. While Postgres gets another major
+/// release (`plan`), nothing newer comes beside that.
+pub fn choose(
+    settings: &Settings,
+    asked: Majors,
+    plan: &Plan,
+    seen: &BTreeMap<Key, Seen>,
+    refused: &mut Vec<Refusal>,
+) -> StoreImages {
     let mut of = |store: Store| {
         let Some(running) = image_of(seen, store) else { return (store.image_of_new(settings).to_owned(), None) };
         let Some(offered) = major(running).and_then(|major| store.image_of(settings, major)) else {
@@ -61,7 +70,17 @@ pub fn choose(settings: &Settings, seen: &BTreeMap<Key, Seen>, refused: &mut Vec
         };
         (running.to_owned(), (offered != running).then(|| offered.to_owned()))
     };
-    let ((postgres, newer_postgres), (valkey, newer_valkey)) = (of(Store::Postgres), of(Store::Valkey));
+    let (postgres, newer_postgres) = match plan.image() {
+        Some(image) => (image.to_owned(), None),
+        None => of(Store::Postgres),
+    };
+    let (valkey, mut newer_valkey) = of(Store::Valkey);
+    // Valkey needs no more for another major release than for any other image.
+    let asked = asked.valkey.zip(image_of(seen, Store::Valkey).and_then(major));
+    if let Some(image) = asked.and_then(|(asked, running)| majors::wanted(settings, Store::Valkey, running, asked, refused)) {
+        newer_valkey = Some(image.to_owned());
+    }
+    let newer_valkey = newer_valkey.filter(|_| plan.image().is_none());
     StoreImages { postgres, valkey, newer: Newer { postgres: newer_postgres, valkey: newer_valkey } }
 }
 
@@ -74,11 +93,22 @@ pub fn image_of(seen: &BTreeMap<Key, Seen>, store: Store) -> Option<&str> {
     seen.get(&(kind, name.to_owned()))?.image.as_deref()
 }
 
+/// The major releases that run; as before where they can't be seen.
+pub fn majors(seen: &BTreeMap<Key, Seen>, before: Majors) -> Majors {
+    let database = match seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state) {
+        Some(State::Database { ready: _, phase: _, storage_gib: _, major }) => *major,
+        Some(_) | None => None,
+    };
+    Majors { postgres: database.or(before.postgres), valkey: image_of(seen, Store::Valkey).and_then(major).or(before.valkey) }
+}
+
 /// Whether Postgres answers, and every pod of Valkey's that there is, all of them of the newest spec. (One that is paused has none.)
 pub fn answer(seen: &BTreeMap<Key, Seen>) -> bool {
     let state = |kind, name: &str| seen.get(&(kind, name.to_owned())).filter(|seen| !seen.deleting).map(|seen| &seen.state);
-    let database =
-        matches!(state(Kind::Cluster, names::DATABASE), Some(State::Database { ready: true, phase: _, storage_gib: _ }));
+    let database = matches!(
+        state(Kind::Cluster, names::DATABASE),
+        Some(State::Database { ready: true, phase: _, storage_gib: _, major: _ })
+    );
     let cache = match state(Kind::StatefulSet, names::CACHE) {
         Some(State::Pods { current, updated, all, ready, stuck: _ }) => *current && updated == all && ready == all,
         Some(_) | None => false,
@@ -96,7 +126,7 @@ mod tests {
     }
 
     fn running(postgres: &str, valkey: &str) -> BTreeMap<Key, Seen> {
-        let database = State::Database { ready: true, phase: String::new(), storage_gib: None };
+        let database = State::Database { ready: true, phase: String::new(), storage_gib: None, major: Some(17) };
         let pods = State::Pods { current: true, updated: 1, all: 1, ready: 1, stuck: false };
         let object = |kind, name: &str, state, image: &str| {
             ((kind, name.to_owned()), Seen { image: Some(image.to_owned()), ..Seen::bare(state) })
@@ -110,6 +140,9 @@ mod tests {
     #[test]
     fn what_runs_stays_until_its_turn_and_another_major_never_comes_by_itself() {
         let (mut settings, mut refused) = (settings(), Vec::new());
+        let choose = |settings: &Settings, seen: &BTreeMap<Key, Seen>, refused: &mut Vec<Refusal>| {
+            super::choose(settings, Majors::default(), &Plan::NONE, seen, refused)
+        };
         // A new server gets what the settings say.
         let chosen = choose(&settings, &BTreeMap::new(), &mut refused);
         assert_eq!((&chosen.postgres, &chosen.valkey), (&settings.postgres_image, &settings.valkey_image));
@@ -145,6 +178,20 @@ mod tests {
     }
 
     #[test]
+    fn another_major_of_valkey_takes_its_turn_when_it_is_asked_for() {
+        let mut settings = settings();
+        settings.stores.valkey_images = vec![image("valkey:9.0")];
+        let seen = running(&settings.postgres_image, &settings.valkey_image);
+        let asked = |asked| {
+            let mut refused = Vec::new();
+            let asked = Majors { postgres: None, valkey: Some(asked) };
+            (choose(&settings, asked, &Plan::NONE, &seen, &mut refused).newer.valkey, refused.len())
+        };
+        assert_eq!(asked(9), (Some(image("valkey:9.0")), 0));
+        assert_eq!((asked(8), asked(7), asked(10)), ((None, 0), (None, 1), (None, 1)));
+    }
+
+    #[test]
     fn a_server_whose_pods_are_exchanged_does_not_answer() {
         let whole = running("p", "v");
         assert!(answer(&whole) && !answer(&BTreeMap::new()));
@@ -162,7 +209,7 @@ mod tests {
         ] {
             assert_eq!(with(Kind::StatefulSet, names::CACHE, state.clone()), answers, "{state:?}");
         }
-        let database = State::Database { ready: false, phase: String::new(), storage_gib: None };
+        let database = State::Database { ready: false, phase: String::new(), storage_gib: None, major: Some(17) };
         assert!(!with(Kind::Cluster, names::DATABASE, database));
     }
 }

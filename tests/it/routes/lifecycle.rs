@@ -88,6 +88,39 @@ async fn each_reason_is_lifted_by_itself_and_the_server_runs_when_none_is_left()
 }
 
 #[tokio::test]
+async fn staff_ask_for_another_major_release_and_take_it_back() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let instance = app.running(&customer, "birds").await;
+    let page = format!("/staff/instances/{}", instance.id);
+    let majors = format!("{page}/majors");
+    let mut status = app.status(&StepName::ALL);
+    status.majors = paddock::resource::Majors { postgres: Some(17), valkey: Some(8) };
+    app.observe(instance.id, &status).await;
+    let operations = app.staff_with(Scope::Operations);
+    operations.get(&page).await.is(200).see("Another PostgreSQL or Valkey");
+    app.staff_with(Scope::Support).get(&majors).await.is(403);
+
+    let form = operations.get(&majors).await.is(200).see("there is no way back").see("17");
+    let reason = ("reason", "its release ends next year");
+    operations.submit(&form, &majors, &[("postgres", "16"), reason]).await.is(422).see("It runs a newer one");
+    operations.submit(&form, &majors, &[("postgres", "eighteen"), reason]).await.is(422).see("number of a major release");
+    operations.submit(&form, &majors, &[("postgres", "18"), ("reason", "")]).await.is(422).see("3 to 200");
+    let generation = app.find_instance(instance.id).await.generation;
+    operations.submit(&form, &majors, &[("postgres", "18"), reason]).await.redirects_to(&page);
+    assert_eq!(app.find_instance(instance.id).await.generation, generation + 1, "the fleet passes it on");
+    let trail = audited(&app, "instance.majors").await;
+    assert_eq!((&trail[0]["postgres"], &trail[0]["why"]), (&serde_json::json!(18), &serde_json::json!(reason.1)));
+
+    // The same again changes nothing; nothing at all takes it back.
+    let form = operations.get(&majors).await.is(200);
+    assert_eq!(form.attributes("#postgres", "value"), ["18"]);
+    let answer = operations.submit(&form, &majors, &[("postgres", "18"), reason]).await.redirects_to(&page);
+    operations.follow(answer).await.see("Nothing was changed");
+    operations.submit(&form, &majors, &[("postgres", ""), reason]).await.redirects_to(&page);
+    assert_eq!(app.find_instance(instance.id).await.generation, generation + 2);
+}
+
+#[tokio::test]
 async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
     let Start { app, customer, staff, .. } = TestApp::start().await;
     let instance = app.running(&customer, "birds").await;

@@ -1,6 +1,7 @@
 //! CloudNativePG: each `Cluster` gets a database and a role of its own in the rig's Postgres, and the login in the Secret
 //! `<cluster>-app` with the keys that CloudNativePG writes (its documentation, "Applications").
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,14 +18,16 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::super::manifests::MANAGER;
 use super::super::postgres::quoted;
 use super::super::{Postgres, RigError, Work};
-use super::{Seen, follow};
+use super::{Seen, follow, majors};
 use crate::clock::{Clock, SystemClock};
 
 pub(super) const HEALTHY: &str = "Cluster in healthy state";
 /// What CloudNativePG says while it exchanges the pods (its `api/v1/cluster_types.go`).
 const UPGRADING: &str = "Upgrading cluster";
+/// The same while the data are rewritten.
+const REWRITING: &str = "Upgrading Postgres major version";
 /// What is said of a wish that its webhook refuses.
-const NOT_BACK: &str = "another major release was asked for in passing";
+const NOT_BACK: &str = "an older major release was asked for";
 /// On a `Cluster`: its pods do not come back from an exchange.
 const HOLDS: &str = "paddock.rig/holds-exchange";
 /// How long an exchange of the pods takes.
@@ -166,22 +169,33 @@ impl Inner {
     async fn report(&self, cluster: &DynamicObject) -> Result<(), RigError> {
         let instances = cluster.data.pointer("/spec/instances").and_then(Value::as_i64).unwrap_or(1);
         let image = cluster.data["spec"]["imageName"].as_str().unwrap_or_default();
-        let (well, phase, runs) = if cluster.labels().contains_key("paddock.rig/never-ready") {
-            (false, "Setting up primary", None)
-        } else {
-            match Exchange::of(cluster) {
-                Exchange::None => (true, HEALTHY, Some(image)),
-                Exchange::Minor => (false, UPGRADING, None),
-                Exchange::Never => (false, NOT_BACK, None),
-            }
-        };
-        self.say(cluster, Report { phase, instances, ready: if well { instances } else { 0 }, runs }).await?;
-        if Exchange::of(cluster) == Exchange::Minor && !cluster.labels().contains_key(HOLDS) {
-            // The pods are exchanged one after the other, the primary last.
-            tokio::time::sleep(RESTART).await;
-            self.say(cluster, Report { phase: HEALTHY, instances, ready: instances, runs: Some(image) }).await?;
+        let report = |phase, ready, runs| Report { phase, instances, ready, runs };
+        if cluster.labels().contains_key("paddock.rig/never-ready") {
+            return self.say(cluster, report("Setting up primary", 0, None)).await;
         }
-        Ok(())
+        let well = report(HEALTHY, instances, Some(image));
+        match Exchange::of(cluster) {
+            Exchange::None => {
+                if cluster.data["status"]["phase"] == REWRITING {
+                    majors::clear(&self.client, cluster).await?;
+                }
+                self.say(cluster, well).await
+            }
+            Exchange::Minor => {
+                self.say(cluster, report(UPGRADING, 0, None)).await?;
+                if cluster.labels().contains_key(HOLDS) {
+                    return Ok(());
+                }
+                // The pods are exchanged one after the other, the primary last.
+                tokio::time::sleep(RESTART).await;
+                self.say(cluster, well).await
+            }
+            Exchange::Major => {
+                self.say(cluster, report(REWRITING, 0, None)).await?;
+                if majors::rewrite(&self.client, cluster).await? { self.say(cluster, well).await } else { Ok(()) }
+            }
+            Exchange::Never => self.say(cluster, report(NOT_BACK, 0, None)).await,
+        }
     }
 
     async fn say(&self, cluster: &DynamicObject, report: Report<'_>) -> Result<(), RigError> {
@@ -217,6 +231,7 @@ impl Inner {
 }
 
 /// What is said of a cluster.
+#[derive(Clone, Copy)]
 struct Report<'a> {
     phase: &'a str,
     instances: i64,
@@ -232,7 +247,9 @@ enum Exchange {
     None,
     /// Another image of the same major release: the pods are exchanged.
     Minor,
-    /// Another major release. CloudNativePG's webhook refuses an older one; a newer one rewrites the data, which nothing here does.
+    /// An image of a newer major release: the data are rewritten.
+    Major,
+    /// An image of an older major release, which CloudNativePG's webhook refuses.
     Never,
 }
 
@@ -240,10 +257,13 @@ impl Exchange {
     fn of(cluster: &DynamicObject) -> Self {
         let wanted = cluster.data["spec"]["imageName"].as_str().unwrap_or_default();
         let Some(runs) = cluster.data["status"]["pgDataImageInfo"]["image"].as_str() else { return Self::None };
-        match (runs == wanted, major(runs) == major(wanted)) {
-            (true, _) => Self::None,
-            (false, true) => Self::Minor,
-            (false, false) => Self::Never,
+        if runs == wanted {
+            return Self::None;
+        }
+        match major(runs).cmp(&major(wanted)) {
+            Ordering::Equal => Self::Minor,
+            Ordering::Less => Self::Major,
+            Ordering::Greater => Self::Never,
         }
     }
 }

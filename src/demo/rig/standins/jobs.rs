@@ -20,7 +20,7 @@ use super::super::{Postgres, RigError};
 use super::runs::{self, End};
 use super::{Seen, database_name, follow, migrations};
 
-/// Says what a Job of ours does: `prepare`, `seed`, `owner`, `migrate-pre`, `migrate-post` or `run`. On the Job and on its pod template.
+/// Says what a Job of ours does: `prepare`, `seed`, `owner`, `migrate-pre`, `migrate-post`, `analyze` or `run`. On the Job and on its pod template.
 const JOB_LABEL: &str = "paddock.host/job";
 /// How the work ended: `ok` or `failed`.
 const OUTCOME: &str = "paddock.rig/outcome";
@@ -129,6 +129,7 @@ impl Inner {
                     |name: &str| environment.get(name).filter(|value| !value.is_empty()).ok_or(format!("{name} is not set"));
                 owner(&mut database, get("OWNER_USERNAME")?, get("OWNER_EMAIL")?).await
             }
+            Some("analyze") => sqlx::raw_sql("analyze").execute(&mut database).await.map(|_| ()),
             Some("run") => {
                 let command = container.and_then(|container| container.command.clone()).unwrap_or_default();
                 end = runs::run(&command, &environment, &mut database, gone).await?;

@@ -9,6 +9,7 @@ mod certificates;
 mod databases;
 mod jobs;
 mod listeners;
+mod majors;
 mod migrations;
 mod namespaces;
 mod runs;

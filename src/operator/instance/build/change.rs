@@ -33,15 +33,20 @@ pub fn backup_name(upgrade: &Upgrade, attempt: u32) -> String {
 
 /// What is done once for the release that is on its way.
 pub fn change(valid: &Valid<'_>, pods: &Pods<'_>, attempts: Attempts, under_way: &UnderWay) -> Change {
-    let Attempts { prepare: _, seed: _, owner: _, backup, pre, post } = attempts;
+    let Attempts { prepare: _, seed: _, owner: _, backup, pre, post, major: _ } = attempts;
+    Change {
+        backup: self::backup(valid, backup_name(&under_way.upgrade, backup)),
+        pre: migration(valid, pods, Task::PreMigration, pre, under_way),
+        post: migration(valid, pods, Task::PostMigration, post, under_way),
+    }
+}
+
+/// A base backup.
+pub fn backup(valid: &Valid<'_>, name: String) -> Object {
     let spec = json!({"spec": {
         "cluster": {"name": names::DATABASE},
         "method": "plugin",
         "pluginConfiguration": {"name": PLUGIN},
     }});
-    Change {
-        backup: Object::new(valid, Kind::Backup, backup_name(&under_way.upgrade, backup), "database", spec),
-        pre: migration(valid, pods, Task::PreMigration, pre, under_way),
-        post: migration(valid, pods, Task::PostMigration, post, under_way),
-    }
+    Object::new(valid, Kind::Backup, name, "database", spec)
 }

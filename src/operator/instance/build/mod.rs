@@ -12,6 +12,7 @@ mod env;
 mod jobs;
 mod limits;
 mod listeners;
+mod major;
 mod namespace;
 mod pods;
 mod policies;
@@ -30,6 +31,7 @@ use serde_json::{Map, Value, json};
 
 pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};
+pub use major::{MajorChange, Moment, major_backup_name};
 pub use namespace::namespace;
 pub use processes::Processes;
 pub use routes::route_names;
@@ -147,6 +149,8 @@ pub struct Objects {
     pub jobs: Jobs,
     /// What another release takes that is on its way.
     pub change: Option<Change>,
+    /// What another major release of PostgreSQL takes that is on its way.
+    pub major: Option<MajorChange>,
 }
 
 impl Objects {
@@ -169,6 +173,7 @@ impl Objects {
             processes,
             jobs,
             change,
+            major,
         } = self;
         let Services { web, streaming, cache: cache_service } = services;
         let mut all = vec![quota, limits];
@@ -188,6 +193,9 @@ impl Objects {
         all.extend([prepare, seed, owner, web, streaming, sidekiq, scheduler]);
         if let Some(Change { backup, pre, post }) = change {
             all.extend([backup, pre, post]);
+        }
+        if let Some(MajorChange { before, analyze, after }) = major {
+            all.extend([before, analyze, after]);
         }
         all
     }
@@ -237,6 +245,7 @@ pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> 
         budgets: budgets::budgets(valid),
         processes: processes::processes(valid, &pods),
         jobs: jobs::jobs(valid, &pods, attempts),
+        major: valid.database.kept().map(|upgrade| major::major_change(valid, &pods, attempts.major, upgrade)),
         change: valid.under_way.as_ref().map(|under_way| change::change(valid, &pods, attempts, under_way)),
         mail,
         env,

@@ -2,6 +2,7 @@
 
 mod change;
 mod fuse;
+mod majors;
 mod pause;
 mod removal;
 mod rows;
