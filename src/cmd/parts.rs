@@ -17,6 +17,7 @@ use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::instance::sites::{PublicSites, Sites};
+use crate::internet::Range;
 use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::operator::settings::StorageDriver;
@@ -256,10 +257,22 @@ fn prober(config: &Config) -> Prober {
     let business = config.mode == Mode::Production;
     Prober {
         only_public: business,
+        own: own_addresses(config),
         ports: if business { vec![465, 587] } else { Vec::new() },
         authorities: Vec::new(),
         hello: config.host.base_url.host_str().unwrap_or("localhost").to_owned(),
+        places: Prober::places(),
     }
+}
+
+/// The host's own public addresses, as far as the configuration names them: the Gateway's, its proxies', and what the walls around
+/// servers keep from them.
+fn own_addresses(config: &Config) -> Vec<Range> {
+    let walls = config.operator.get("network").and_then(|network| network.get("cluster")?.as_array());
+    let walls = walls.into_iter().flatten().filter_map(toml::Value::as_str);
+    // What is no range is a fault that is told of its own setting.
+    let named = config.http.trusted_proxies.iter().map(String::as_str).chain(walls).filter_map(|range| range.parse().ok());
+    config.dns.addresses.iter().copied().map(Range::from).chain(named).collect()
 }
 
 fn transport(settings: &MailTransport) -> anyhow::Result<Arc<dyn Transport>> {
