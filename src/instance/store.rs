@@ -292,7 +292,7 @@ pub(super) async fn update_intent(
     }
     let done = sqlx::query(
         "update instances set intent = $2, intent_reason = $3, intent_at = $4, generation = generation + 1,
-           removal_reason = null, removal_requested_at = null, removal_requested_by = null where id = $1",
+           removal_reason = null, removal_early_reason = null, removal_requested_at = null, removal_requested_by = null where id = $1",
     )
     .bind(id)
     .bind(intent)
