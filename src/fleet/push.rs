@@ -163,6 +163,7 @@ pub fn resource_size(stored: &StoredSize) -> anyhow::Result<Size> {
         database: DatabaseSize {
             instances: size.database.instances.try_into()?,
             storage_gib: size.database.storage_gib,
+            storage_most_gib: size.database.storage_most_gib,
             memory_mib: size.database.memory_mib,
             cpu_milli: size.database.cpu_milli,
         },

@@ -14,6 +14,12 @@ pub struct Stores {
     /// How long the place of one whose Postgres or Valkey was exchanged is kept at least, in seconds: whoever exchanges the pods has to
     /// have begun before it can be seen that they answer again.
     pub settle_seconds: u32,
+    /// How much of a database's volume may be used before it grows, in hundredths.
+    pub grow_at_percent: u8,
+    /// How much it grows by at a time, in hundredths of what it has; by one GiB at least.
+    pub grow_by_percent: u8,
+    /// How often that is measured, in seconds.
+    pub measure_seconds: u32,
     /// More images of Postgres: of older major releases that servers still run, or of one that some are to go to.
     pub postgres_images: Vec<String>,
     /// The same of Valkey.
@@ -22,7 +28,15 @@ pub struct Stores {
 
 impl Default for Stores {
     fn default() -> Self {
-        Self { percent_at_once: 2, settle_seconds: 60, postgres_images: Vec::new(), valkey_images: Vec::new() }
+        Self {
+            percent_at_once: 2,
+            settle_seconds: 60,
+            grow_at_percent: 80,
+            grow_by_percent: 25,
+            measure_seconds: 6 * 3600,
+            postgres_images: Vec::new(),
+            valkey_images: Vec::new(),
+        }
     }
 }
 
@@ -108,6 +122,15 @@ pub fn faults(settings: &Settings) -> Vec<BadSetting> {
     let mut fault = |field: &str, message: String| faults.push(BadSetting { field: field.to_owned(), message });
     if !(1..=100).contains(&settings.stores.percent_at_once) {
         fault("stores.percent_at_once", "must be between 1 and 100; one server at a time may always be exchanged".to_owned());
+    }
+    if !(1..=95).contains(&settings.stores.grow_at_percent) {
+        fault("stores.grow_at_percent", "must be between 1 and 95; what has to grow needs some room meanwhile".to_owned());
+    }
+    if !(1..=100).contains(&settings.stores.grow_by_percent) {
+        fault("stores.grow_by_percent", "must be between 1 and 100; 100 doubles a volume at each step".to_owned());
+    }
+    if settings.stores.measure_seconds == 0 {
+        fault("stores.measure_seconds", "must be 1 or more; each time is a Job for a moment, so think of hours".to_owned());
     }
     for store in Store::ALL {
         let mut known = Vec::new();

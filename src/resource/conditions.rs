@@ -44,6 +44,8 @@ pub enum ConditionKind {
     Upgrading,
     /// Another major release of PostgreSQL is on its way; the reason is the phase.
     DatabaseUpgrading,
+    /// There is room for the database to grow.
+    DatabaseRoom,
     /// It is being removed; the reason says how far that is.
     Removing,
     /// Too many servers were removed in a short time: this removal waits until somebody has looked.
@@ -52,7 +54,7 @@ pub enum ConditionKind {
 
 impl ConditionKind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NamespaceReady,
         Self::IdentityReady,
         Self::BucketReady,
@@ -71,6 +73,7 @@ impl ConditionKind {
         Self::Stalled,
         Self::Upgrading,
         Self::DatabaseUpgrading,
+        Self::DatabaseRoom,
         Self::Removing,
         Self::FuseBlown,
     ];
@@ -96,6 +99,7 @@ impl ConditionKind {
             Self::Stalled => "Stalled",
             Self::Upgrading => "Upgrading",
             Self::DatabaseUpgrading => "DatabaseUpgrading",
+            Self::DatabaseRoom => "DatabaseRoom",
             Self::Removing => "Removing",
             Self::FuseBlown => "FuseBlown",
         }

@@ -11,6 +11,7 @@ mod instance;
 mod lifecycle;
 mod majors;
 mod names;
+mod room;
 mod run;
 mod sealed;
 mod steps;
@@ -29,6 +30,7 @@ pub use instance::{
 pub use lifecycle::{PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
 pub use majors::{DatabasePhase, DatabaseUpgrade, Majors};
 pub use names::{instance_id, namespace_name, resource_name, run_id, run_name};
+pub use room::DatabaseRoom;
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
 pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};
 pub use steps::{Step, StepName, instant, steps, time};

@@ -14,7 +14,7 @@ use super::observe::Observed;
 use super::progress::{Progress, TaskState};
 use super::upgrade::{Decision, Steps};
 use super::validate::Valid;
-use super::{gate, majors, remove, rewrite};
+use super::{gate, majors, remove, rewrite, room};
 use crate::crash;
 use crate::operator::additions;
 use crate::operator::error::Error;
@@ -50,6 +50,7 @@ pub async fn apply(
         jobs,
         change,
         major,
+        measure,
     } = objects;
 
     // The walls stand before anything moves in. What pods read when they start is there before they are replaced because of it.
@@ -103,6 +104,8 @@ pub async fn apply(
     if let (Some(change), Some(steps)) = (major, &progress.major) {
         stage.extend(step_of_major(context, valid, progress, steps, change).await?);
     }
+    let measures = progress.database && room::is_due(valid, &observed.status, context.clock.now());
+    stage.extend(measure.filter(|_| measures));
     ensure_all(context, valid, observed, &stage).await?;
     crash::point(if progress.migrated() { "operator.processes_applied" } else { "operator.stores_applied" });
     sweep(context, valid, observed, &kept).await

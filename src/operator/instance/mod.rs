@@ -21,6 +21,7 @@ mod remove;
 mod render;
 mod rewrite;
 mod rolling;
+mod room;
 mod status;
 mod stores;
 mod turn;
@@ -282,6 +283,7 @@ async fn work(
     let contested = context.with_memory(&valid.name, |memory| memory.contests.told(Instant::now()));
     let turns = Turns::of(valid, &progress, &observed.seen, &looked, now);
     found.extend(turns.findings(&observed.status.conditions, &progress, &looked));
+    found.extend(room::finding(valid, &observed.status));
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
     let Circumstances { leaving, blown } = circumstances;
@@ -326,7 +328,8 @@ async fn work(
 /// What is to be asked of the API server for the sake of releases on their way.
 async fn look(context: &Context, valid: &Valid<'_>, observed: &Observed, progress: &Progress) -> Result<Looked, Error> {
     let left = left_of_others(context, valid, observed, progress).await?;
-    Ok(Looked { left, database: rewrite::look(context, valid).await? })
+    let room = room::look(context, valid, observed, context.clock.now()).await?;
+    Ok(Looked { left, database: rewrite::look(context, valid).await?, room })
 }
 
 /// What is left of other releases, once it looks as if nothing were; `None` where nobody has to know.

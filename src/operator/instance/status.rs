@@ -250,6 +250,7 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         upgrade,
         majors,
         database_upgrade,
+        database_room,
         suspended,
         removal,
     } = observed.status.clone();
@@ -273,6 +274,7 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         upgrade,
         majors: super::stores::majors(&observed.seen, majors),
         database_upgrade,
+        database_room,
         removal,
         version,
         database_initialised: database_initialised || fillable.into_iter().all(holds),

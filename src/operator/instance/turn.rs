@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::upgrade::{self, Decision, Next};
 use super::validate::Valid;
 use crate::operator::seen::{Key, Seen};
-use crate::resource::{ConditionKind, Finding, InstanceStatus, Upgrade, condition, instant, time};
+use crate::resource::{ConditionKind, DatabaseRoom, Finding, InstanceStatus, Upgrade, condition, instant, time};
 
 /// How often is looked while something is waited for that nobody watches.
 const LOOK: Duration = Duration::from_secs(3);
@@ -23,6 +23,8 @@ pub struct Looked {
     pub left: Option<Vec<String>>,
     /// About another major release of PostgreSQL.
     pub database: majors::Looked,
+    /// What was measured of the database just now.
+    pub room: Option<DatabaseRoom>,
 }
 
 impl Looked {
@@ -37,30 +39,33 @@ impl Looked {
 pub struct Turns {
     release: Turn,
     database: majors::Turn,
+    room: Option<DatabaseRoom>,
 }
 
 impl Turns {
     /// Of a pass.
     pub fn of(valid: &Valid<'_>, progress: &Progress, seen: &BTreeMap<Key, Seen>, looked: &Looked, now: DateTime<Utc>) -> Self {
-        let Looked { left, database } = looked;
+        let Looked { left, database, room } = looked;
         Self {
             release: Turn::of(valid, progress, left.as_deref(), now),
             database: majors::Turn::of(&valid.database, progress.major.as_ref(), seen, database, now),
+            room: room.clone(),
         }
     }
 
     /// What is said of them.
     pub fn findings(&self, before: &[Condition], progress: &Progress, looked: &Looked) -> impl Iterator<Item = Finding> {
-        let Looked { left, database } = looked;
+        let Looked { left, database, room: _ } = looked;
         let release = self.release.finding(before, progress, left.as_deref());
         release.into_iter().chain(self.database.finding(before, progress.major.as_ref(), database))
     }
 
     /// What the status says after it.
     pub fn note(self, status: &mut InstanceStatus) {
-        let Self { release, database } = self;
+        let Self { release, database, room } = self;
         release.note(status);
         database.note(status);
+        status.database_room = room.or(status.database_room.take());
     }
 }
 

@@ -205,6 +205,10 @@ pub fn validate<'a>(
     }
     let (mail, unreadable) = mail::way(settings, &name, &spec);
     refused.extend(unreadable.map(|why| Refusal::OwnMail { why }));
+    let grown = status.database_room.as_ref().map(|room| room.gib).filter(|gib| *gib > spec.size.database.storage_gib);
+    if let Some(gib) = grown.filter(|_| spec.size.database.storage_most_gib.is_some()) {
+        spec.to_mut().size.database.storage_gib = gib;
+    }
     keep_disks(&mut spec, seen, &mut refused);
     let images = stores::choose(settings, spec.majors, &database, seen, &mut refused);
     let namespace = namespace_name(id);
@@ -247,6 +251,12 @@ fn keep_disks(spec: &mut Cow<'_, MastodonInstanceSpec>, seen: &BTreeMap<Key, See
         | State::Listeners { accepted: _, objection: _ }
         | State::Certificate { ready: _, failed: _, message: _ } => None,
     };
+    // What it has grown to by itself is kept without a word, also by those who have lost its status.
+    let may_have = |gib: &u32| spec.size.database.storage_most_gib.is_some_and(|most| *gib <= most);
+    let grown = there(Kind::Cluster, names::DATABASE).filter(|gib| *gib > spec.size.database.storage_gib).filter(may_have);
+    if let Some(gib) = grown {
+        spec.to_mut().size.database.storage_gib = gib;
+    }
     let mut keep = |what, there: Option<u32>, wanted: u32| {
         let gib = there.filter(|gib| *gib > wanted)?;
         refused.push(Refusal::Shrink { what, gib, wanted });

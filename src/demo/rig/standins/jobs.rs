@@ -20,7 +20,7 @@ use super::super::{Postgres, RigError};
 use super::runs::{self, End};
 use super::{Seen, database_name, follow, migrations};
 
-/// Says what a Job of ours does: `prepare`, `seed`, `owner`, `migrate-pre`, `migrate-post`, `analyze` or `run`. On the Job and on its pod template.
+/// Says what a Job of ours does: `prepare`, `seed`, `owner`, `migrate-pre`, `migrate-post`, `analyze`, `measure` or `run`. On the Job and on its pod template.
 const JOB_LABEL: &str = "paddock.host/job";
 /// How the work ended: `ok` or `failed`.
 const OUTCOME: &str = "paddock.rig/outcome";
@@ -128,6 +128,12 @@ impl Inner {
                 let get =
                     |name: &str| environment.get(name).filter(|value| !value.is_empty()).ok_or(format!("{name} is not set"));
                 owner(&mut database, get("OWNER_USERNAME")?, get("OWNER_EMAIL")?).await
+            }
+            Some("measure") => {
+                let size = "select pg_database_size(current_database())";
+                let size: i64 = sqlx::query_scalar(size).fetch_one(&mut database).await.map_err(|error| error.to_string())?;
+                end = Some(End { code: 0, message: size.to_string() });
+                Ok(())
             }
             Some("analyze") => sqlx::raw_sql("analyze").execute(&mut database).await.map(|_| ()),
             Some("run") => {

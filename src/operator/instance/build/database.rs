@@ -31,7 +31,7 @@ pub fn connections(size: &Size) -> u32 {
 /// Its locale comes from Postgres itself (`builtin`, `C.UTF-8`): upper and lower case follow Unicode, which the default `C`
 /// does not do, and unlike with ICU or the C library no update of an image can change an order that indexes rest on.
 pub fn cluster(valid: &Valid<'_>) -> Object {
-    let DatabaseSize { instances, storage_gib, memory_mib, cpu_milli } = valid.spec.size.database;
+    let DatabaseSize { instances, storage_gib, storage_most_gib: _, memory_mib, cpu_milli } = valid.spec.size.database;
     let mut storage = json!({"size": format!("{storage_gib}Gi")});
     if let Some(class) = &valid.settings.storage_class {
         storage["storageClass"] = class.clone().into();

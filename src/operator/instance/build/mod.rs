@@ -13,6 +13,7 @@ mod jobs;
 mod limits;
 mod listeners;
 mod major;
+mod measure;
 mod namespace;
 mod pods;
 mod policies;
@@ -32,6 +33,7 @@ use serde_json::{Map, Value, json};
 pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use major::{MajorChange, Moment, major_backup_name};
+pub use measure::{MEASURE, measured_by};
 pub use namespace::namespace;
 pub use processes::Processes;
 pub use routes::route_names;
@@ -151,6 +153,8 @@ pub struct Objects {
     pub change: Option<Change>,
     /// What another major release of PostgreSQL takes that is on its way.
     pub major: Option<MajorChange>,
+    /// What measures the database, where its volume may grow by itself.
+    pub measure: Option<Object>,
 }
 
 impl Objects {
@@ -174,6 +178,7 @@ impl Objects {
             jobs,
             change,
             major,
+            measure,
         } = self;
         let Services { web, streaming, cache: cache_service } = services;
         let mut all = vec![quota, limits];
@@ -188,6 +193,7 @@ impl Objects {
             all.extend(media.into_iter().flatten());
         }
         all.extend(park);
+        all.extend(measure);
         let Jobs { prepare, seed, owner } = jobs;
         let Processes { web, streaming, sidekiq, scheduler } = processes;
         all.extend([prepare, seed, owner, web, streaming, sidekiq, scheduler]);
@@ -245,6 +251,7 @@ pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> 
         budgets: budgets::budgets(valid),
         processes: processes::processes(valid, &pods),
         jobs: jobs::jobs(valid, &pods, attempts),
+        measure: valid.spec.size.database.storage_most_gib.map(|_| measure::measure(valid)),
         major: valid.database.kept().map(|upgrade| major::major_change(valid, &pods, attempts.major, upgrade)),
         change: valid.under_way.as_ref().map(|under_way| change::change(valid, &pods, attempts, under_way)),
         mail,

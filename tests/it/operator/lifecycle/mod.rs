@@ -5,6 +5,7 @@ mod fuse;
 mod majors;
 mod pause;
 mod removal;
+mod room;
 mod rows;
 mod stores;
 mod upgrade;
