@@ -315,7 +315,7 @@ pub fn stall_findings(before: &[Condition], stall: Stall) -> Vec<Finding> {
 }
 
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 31] = [
+    const KNOWN: [&str; 33] = [
         Finding::WAITING,
         "Fine",
         NO_VAULT,
@@ -347,6 +347,8 @@ fn known_reason(reason: &str) -> &'static str {
         "Buckets",
         "Whole",
         "GivenUp",
+        "Enough",
+        "Most",
     ];
     let phases = UpgradePhase::ALL.map(UpgradePhase::as_str);
     KNOWN
