@@ -148,9 +148,18 @@ impl Inner {
         Ok(end)
     }
 
-    /// Connects as Mastodon would. The host name of a database's Service resolves to the rig's Postgres.
+    /// Connects as Mastodon would, or Postgres' own client. The host name of a database's Service resolves to the rig's Postgres.
     async fn connect(&self, environment: &Environment, namespace: &str) -> Result<PgConnection, sqlx::Error> {
-        let get = |name: &str| environment.get(name).map_or("", String::as_str);
+        let get = |name: &str| {
+            let of_client = match name {
+                "DB_HOST" => "PGHOST",
+                "DB_PORT" => "PGPORT",
+                "DB_NAME" => "PGDATABASE",
+                "DB_USER" => "PGUSER",
+                _ => "PGPASSWORD",
+            };
+            environment.get(name).or_else(|| environment.get(of_client)).map_or("", String::as_str)
+        };
         let options =
             PgConnectOptions::new_without_pgpass().host("127.0.0.1").ssl_mode(PgSslMode::Disable).password(get("DB_PASS"));
         let service = get("DB_HOST").split('.').next().and_then(|host| host.strip_suffix("-rw"));
