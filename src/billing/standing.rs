@@ -280,6 +280,7 @@ mod tests {
             ending: TimeDelta::days(30),
             ending_mails: vec![0, 23],
             notice: TimeDelta::days(3),
+            removal: TimeDelta::days(30),
         }
     }
 
@@ -414,6 +415,7 @@ mod tests {
                 ending: TimeDelta::days(ending),
                 ending_mails,
                 notice: TimeDelta::days(notice),
+                removal: TimeDelta::days(30),
             },
         )
     }

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use futures::io::{AsyncRead as FuturesRead, AsyncWrite as FuturesWrite};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::client::{AsyncTokioStream, TlsParameters};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _};
 
 /// More than a whole conversation takes, certificates included.
 const MOST: usize = 64 * 1024;
@@ -67,7 +67,7 @@ type Network = lettre::transport::smtp::client::AsyncNetworkStream;
 /// The same under TLS from its first byte.
 #[derive(Debug)]
 pub struct Secured {
-    stream: Compat<Network>,
+    stream: Network,
     peer: SocketAddr,
 }
 
@@ -79,27 +79,29 @@ impl Secured {
     pub async fn over(stream: Bounded, peer: SocketAddr, tls: TlsParameters) -> Result<Self, Error> {
         let mut stream = Network::use_existing_tokio1(Box::new(stream));
         stream.upgrade_tls(tls).await?;
-        Ok(Self { stream: stream.compat(), peer })
+        Ok(Self { stream, peer })
     }
 }
 
 impl AsyncRead for Secured {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = ready!(FuturesRead::poll_read(Pin::new(&mut self.stream), context, buffer.initialize_unfilled()))?;
+        buffer.advance(read);
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Secured {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        FuturesWrite::poll_write(Pin::new(&mut self.stream), context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        FuturesWrite::poll_flush(Pin::new(&mut self.stream), context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        FuturesWrite::poll_close(Pin::new(&mut self.stream), context)
     }
 }
 
