@@ -261,7 +261,7 @@ async fn only_so_many_servers_are_talked_to_at_a_time() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, prober) = (silent.local_addr().unwrap().port(), prober());
     let places = prober.places.available_permits();
-    let tries: Vec<_> = (0..places + 1)
+    let tries: Vec<_> = (0..=places)
         .map(|_| {
             let prober = prober.clone();
             tokio::spawn(
