@@ -100,3 +100,13 @@ pub async fn count(conn: &mut PgConnection, account: AccountId, action: &str, si
         .fetch_one(conn)
         .await
 }
+
+/// Whoever asks for the same account and action waits until the transaction ends: what is counted and then written is counted once.
+pub async fn one_by_one(conn: &mut PgConnection, account: AccountId, action: &str) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('paddock.audit:' || $1 || ':' || $2::text, 0))")
+        .bind(action)
+        .bind(account)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

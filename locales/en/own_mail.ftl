@@ -42,6 +42,7 @@ mail-fault-from = Enter an e-mail address, such as social@example.org.
 mail-fault-no-address = There is no server of that name. Check the spelling.
 mail-fault-lookup = The name could not be looked up just now. Try again in a moment.
 mail-fault-private = This name leads into a private network. Only mail servers on the internet can be used.
+mail-fault-busy = Too many mail servers are being tried at the moment. Try again in a minute.
 mail-fault-port-closed = Nothing answers on this port. Try 587 or 465.
 mail-fault-silent = The mail server does not answer on this port. Try the other one, or ask its provider whether it may be reached from elsewhere.
 mail-fault-not-smtp = What answers on this port is no mail server, or begins with TLS. Try TLS, or the other port.

@@ -57,11 +57,21 @@ pub struct Dates {
     pub ending_mails: Vec<u16>,
     /// The shortest time between a mail and what it announces.
     pub notice: TimeDelta,
+    /// How long the data of a server that staff have ended is kept before its removal.
+    pub removal: TimeDelta,
 }
 
 impl From<&config::Standing> for Dates {
     fn from(days: &config::Standing) -> Self {
-        let config::Standing { grace_days, grace_mail_days, suspended_days, ending_days, ending_mail_days, notice_days } = days;
+        let config::Standing {
+            grace_days,
+            grace_mail_days,
+            suspended_days,
+            ending_days,
+            ending_mail_days,
+            notice_days,
+            removal_days,
+        } = days;
         Self {
             grace: TimeDelta::days((*grace_days).into()),
             grace_mails: grace_mail_days.clone(),
@@ -69,6 +79,7 @@ impl From<&config::Standing> for Dates {
             ending: TimeDelta::days((*ending_days).into()),
             ending_mails: ending_mail_days.clone(),
             notice: TimeDelta::days((*notice_days).into()),
+            removal: TimeDelta::days((*removal_days).into()),
         }
     }
 }
@@ -269,6 +280,7 @@ mod tests {
             ending: TimeDelta::days(30),
             ending_mails: vec![0, 23],
             notice: TimeDelta::days(3),
+            removal: TimeDelta::days(30),
         }
     }
 
@@ -403,6 +415,7 @@ mod tests {
                 ending: TimeDelta::days(ending),
                 ending_mails,
                 notice: TimeDelta::days(notice),
+                removal: TimeDelta::days(30),
             },
         )
     }

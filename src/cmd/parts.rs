@@ -17,6 +17,7 @@ use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::instance::sites::{PublicSites, Sites};
+use crate::internet::Range;
 use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::operator::settings::StorageDriver;
@@ -256,10 +257,22 @@ fn prober(config: &Config) -> Prober {
     let business = config.mode == Mode::Production;
     Prober {
         only_public: business,
+        own: own_addresses(config),
         ports: if business { vec![465, 587] } else { Vec::new() },
         authorities: Vec::new(),
         hello: config.host.base_url.host_str().unwrap_or("localhost").to_owned(),
+        places: Prober::places(),
     }
+}
+
+/// The host's own public addresses, as far as the configuration names them: the Gateway's, its proxies', and what the walls around
+/// servers keep from them.
+fn own_addresses(config: &Config) -> Vec<Range> {
+    let walls = config.operator.get("network").and_then(|network| network.get("cluster")?.as_array());
+    let walls = walls.into_iter().flatten().filter_map(toml::Value::as_str);
+    // What is no range is a fault that is told of its own setting.
+    let named = config.http.trusted_proxies.iter().map(String::as_str).chain(walls).filter_map(|range| range.parse().ok());
+    config.dns.addresses.iter().copied().map(Range::from).chain(named).collect()
 }
 
 fn transport(settings: &MailTransport) -> anyhow::Result<Arc<dyn Transport>> {
@@ -337,10 +350,12 @@ fn images(releases: &Releases) -> toml::Table {
 /// What the operator of a business must not run with.
 fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
     refuse_stores_in_production(settings, faults);
-    let pinned = [("postgres_image", &settings.postgres_image), ("valkey_image", &settings.valkey_image)];
-    for (name, image) in pinned.map(|(name, image)| (format!("operator.{name}"), image)) {
+    for (name, image) in operator::stores::named_images(settings) {
         if is_stand_in(image) {
-            faults.note(&name, "names the example's digest of zeros; look the real one up: crane digest NAME:TAG");
+            faults.note(
+                &format!("operator.{name}"),
+                "names the example's digest of zeros; look the real one up: crane digest NAME:TAG",
+            );
         }
     }
     for (version, release) in &settings.releases {
@@ -348,11 +363,8 @@ fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
             faults.note("catalogue.releases", format!("{version} has an image with a digest of zeros; look the real one up"));
         }
     }
-    let name = settings.postgres_image.split('@').next().unwrap_or_default();
-    let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
-    let major = tag.split(|letter: char| !letter.is_ascii_digit()).next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_some_and(|major| major < 17) {
-        faults.note("operator.postgres_image", format!("is Postgres {tag}; new servers start with 17 or newer"));
+    if let Some(major) = operator::stores::major(&settings.postgres_image).filter(|major| *major < 17) {
+        faults.note("operator.postgres_image", format!("is Postgres {major}; new servers start with 17 or newer"));
     }
     if settings.operator_key().is_some_and(|key| config::REFERENCE.contains(key.expose_secret())) {
         faults.note("operator.sealing.operator_key", "is the example's, which everybody knows; make your own with: age-keygen");

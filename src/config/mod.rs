@@ -129,6 +129,8 @@ pub struct Standing {
     pub ending_mail_days: Vec<u16>,
     /// The shortest time between a mail and what it announces.
     pub notice_days: u16,
+    /// How long the data of a server that staff have ended is kept before they may have it removed without saying why at once.
+    pub removal_days: u16,
 }
 
 /// How mails leave.
@@ -367,6 +369,7 @@ fn read_standing(standing: &mut Reader<'_>) -> Standing {
         ending_days: days(standing, "ending_days", 30, 7),
         ending_mail_days: standing.days("ending_mail_days", &[0, 23]),
         notice_days: days(standing, "notice_days", 3, 1),
+        removal_days: days(standing, "removal_days", 30, 0),
     };
     for (key, mails, most) in [
         ("grace_mail_days", &read.grace_mail_days, read.grace_days),

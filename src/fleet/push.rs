@@ -14,8 +14,8 @@ use crate::db::Db;
 use crate::ids::ClusterId;
 use crate::instance::{self, Intent, StoredSize, ToPush, claim};
 use crate::resource::{
-    CacheSize, DatabaseSize, LocalDomain, MastodonInstance, MastodonInstanceSpec, Mode, Owner, Removal, SchedulerSize, Sealed,
-    Size, StreamingSize, WebSize, WorkerSize, resource_name,
+    CacheSize, DatabaseSize, LocalDomain, Majors, MastodonInstance, MastodonInstanceSpec, Mode, Owner, Removal, SchedulerSize,
+    Sealed, Size, StreamingSize, WebSize, WorkerSize, resource_name,
 };
 
 /// Without a nudge.
@@ -120,6 +120,10 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
         owner: Owner { username: row.owner_username.clone(), email: row.owner_email.clone() },
         locale: row.locale.clone(),
         size: resource_size(&row.size)?,
+        majors: Majors {
+            postgres: row.postgres_major.map(u16::try_from).transpose()?,
+            valkey: row.valkey_major.map(u16::try_from).transpose()?,
+        },
         sealed: row.own_mail_sealed.clone().map(|mail| Sealed { mail: Some(mail) }),
         holds_data: row.holds_data,
         removal: removal(row),
@@ -169,6 +173,7 @@ pub fn resource_size(stored: &StoredSize) -> anyhow::Result<Size> {
         database: DatabaseSize {
             instances: size.database.instances.try_into()?,
             storage_gib: size.database.storage_gib,
+            storage_most_gib: size.database.storage_most_gib,
             memory_mib: size.database.memory_mib,
             cpu_milli: size.database.cpu_milli,
         },

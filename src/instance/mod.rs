@@ -23,7 +23,10 @@ pub use observed::observe;
 pub use outrun::{Outrun, find_outrun, note_outrun, settle_outrun};
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
-pub use removal::{RemovalError, RemovalRequest, confirm_removal, finish_removal, removal_of, request_removal, withdraw_removal};
+pub use removal::{
+    Keeping, RemovalError, RemovalRequest, confirm_removal, finish_removal, kept_until, removal_of, request_removal,
+    withdraw_removal,
+};
 pub use store::{
     COLUMNS, FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, UNSEEN_AFTER, building_since, conflict,
     count_by_intent, domains_of, find, find_owned, forget_old_steps, insert, list_mailing, list_not_ready, list_owned,

@@ -142,6 +142,9 @@ impl Seen<'_> {
                 !self.stalled() && status.version.as_deref().is_some_and(|version| version != self.instance.mastodon_version);
             return if status.upgrade.is_some() || awaited { Phase::Upgrading } else { Phase::Running };
         }
+        if status.database_upgrade.as_ref().is_some_and(|upgrade| upgrade.phase.pauses()) && !self.stalled() {
+            return Phase::Upgrading;
+        }
         if let Some(stalled) = condition(&status.conditions, ConditionKind::Stalled)
             && stalled.status == "True"
         {

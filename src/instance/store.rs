@@ -292,7 +292,7 @@ pub(super) async fn update_intent(
     }
     let done = sqlx::query(
         "update instances set intent = $2, intent_reason = $3, intent_at = $4, generation = generation + 1,
-           removal_reason = null, removal_requested_at = null, removal_requested_by = null where id = $1",
+           removal_reason = null, removal_early_reason = null, removal_requested_at = null, removal_requested_by = null where id = $1",
     )
     .bind(id)
     .bind(intent)
@@ -386,6 +386,10 @@ pub struct ToPush {
     pub size: Json<StoredSize>,
     /// The customer's own mail server, sealed to the operator's key.
     pub own_mail_sealed: Option<String>,
+    /// Another major release of PostgreSQL, asked for by name.
+    pub postgres_major: Option<i16>,
+    /// The same of Valkey.
+    pub valkey_major: Option<i16>,
     /// It was seen ready, or with its tables: it must never be made anew.
     pub holds_data: bool,
     /// Why everything of it is to be destroyed, once that is confirmed.
@@ -400,7 +404,7 @@ pub struct ToPush {
 pub async fn to_push(conn: &mut PgConnection, cluster: ClusterId, limit: i64) -> sqlx::Result<Vec<ToPush>> {
     sqlx::query_as(
         "select id, generation, intent, intent_reason, domain, web_domain, local_domain, address_confirmed_at is not null as address_confirmed,
-                owner_username, owner_email, locale, mastodon_version, size, own_mail_sealed,
+                owner_username, owner_email, locale, mastodon_version, size, own_mail_sealed, postgres_major, valkey_major,
                 ready_at is not null or coalesce((observed ->> 'databaseInitialised')::boolean, false) as holds_data,
                 removal_reason, removal_requested_by, removal_confirmed_by
          from instances where cluster_id = $1 and generation > pushed_generation order by intent_at limit $2",

@@ -28,6 +28,13 @@ impl FromStr for Range {
     }
 }
 
+impl From<IpAddr> for Range {
+    /// The one address.
+    fn from(first: IpAddr) -> Self {
+        Self { first, bits: if first.is_ipv4() { 32 } else { 128 } }
+    }
+}
+
 impl Range {
     /// Whether the address lies in it.
     pub fn contains(self, address: IpAddr) -> bool {

@@ -4,6 +4,7 @@
 //! a [`Letter`] and gives that to a [`Transport`]. The Message-ID comes from the row, so that a mail that is sent twice, because the
 //! answer to the first attempt was lost, is one mail to whoever receives it.
 
+mod bounded;
 mod file;
 mod letter;
 mod memory;

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::address::Envelope;
@@ -12,15 +13,20 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParam
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::internet::is_public;
+use super::bounded::{Bounded, Secured};
+use crate::internet::{Range, is_public};
 use crate::resource::{MailMethod, MailSecurity};
 
 /// Each step may take so long; slow servers greet after five seconds on purpose.
 const STEP: Duration = Duration::from_secs(8);
 /// All steps together: below what a browser's request may take.
 const WHOLE: Duration = Duration::from_secs(20);
+/// So many servers are talked to at a time.
+const AT_ONCE: usize = 8;
 /// The most of a server's own words that is passed on.
 const QUOTED: usize = 200;
 
@@ -60,6 +66,9 @@ pub enum ProbeFault {
     /// The name leads into a private network.
     #[error("the name leads to a private address; only mail servers of the internet can be used")]
     Private,
+    /// Too many are being talked to.
+    #[error("too many mail servers are being tried at the moment; try again in a minute")]
+    Busy,
     /// Nothing listens there.
     #[error("nothing listens on this port of the server")]
     PortClosed,
@@ -114,9 +123,12 @@ impl ProbeFault {
     /// The field that it is about.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::Private | Self::CertificateName | Self::CertificateTime | Self::CertificateUnknown | Self::TurnedAway(_) => {
-                "mail_host"
-            }
+            Self::Busy
+            | Self::Private
+            | Self::CertificateName
+            | Self::CertificateTime
+            | Self::CertificateUnknown
+            | Self::TurnedAway(_) => "mail_host",
             Self::PortClosed | Self::Silent | Self::NotSmtp | Self::BrokeOff => "mail_port",
             Self::NoStartTls | Self::NoTls | Self::TlsFailed(_) => "mail_security",
             Self::NoLogin | Self::LoginLater(_) => "mail_login",
@@ -130,6 +142,7 @@ impl ProbeFault {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Private => "mail-fault-private",
+            Self::Busy => "mail-fault-busy",
             Self::PortClosed => "mail-fault-port-closed",
             Self::Silent => "mail-fault-silent",
             Self::NotSmtp => "mail-fault-not-smtp",
@@ -159,6 +172,7 @@ impl ProbeFault {
             | Self::BadSender(text)
             | Self::BadRecipient(text) => text,
             Self::Private
+            | Self::Busy
             | Self::PortClosed
             | Self::Silent
             | Self::NotSmtp
@@ -178,35 +192,50 @@ impl ProbeFault {
 pub struct Prober {
     /// Whether private addresses are refused: everywhere but in a trial.
     pub only_public: bool,
+    /// The host's own public addresses, which are refused as well then: customers have no business with what listens there.
+    pub own: Vec<Range>,
     /// The ports that servers can reach; any where there are none.
     pub ports: Vec<u16>,
     /// Authorities to trust beside the system's.
     pub authorities: Vec<Certificate>,
     /// Who we say we are.
     pub hello: String,
+    /// The places for those that are talked to, which all copies share: see [`Prober::places`].
+    pub places: Arc<Semaphore>,
 }
 
 impl Prober {
     /// Talks to the server at one of the addresses that its name has, and to no other: the name is not looked up again, so it can't lead
     /// elsewhere meanwhile. Returns how one signs in there.
     pub async fn probe(&self, addresses: &[IpAddr], wanted: &Wanted) -> Result<MailMethod, ProbeFault> {
-        if self.only_public && !addresses.iter().all(|address| is_public(*address)) {
+        if self.only_public && !addresses.iter().all(|address| is_public(*address) && !self.is_own(*address)) {
             return Err(ProbeFault::Private);
         }
+        let Ok(Ok(_place)) = timeout(STEP, self.places.acquire()).await else { return Err(ProbeFault::Busy) };
         timeout(WHOLE, self.talk(addresses, wanted)).await.unwrap_or(Err(ProbeFault::Silent))
+    }
+
+    /// As many places as there are.
+    pub fn places() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(AT_ONCE))
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.own.iter().any(|range| range.contains(address.to_canonical()))
     }
 
     async fn talk(&self, addresses: &[IpAddr], wanted: &Wanted) -> Result<MailMethod, ProbeFault> {
         let hello = ClientId::Domain(self.hello.clone());
-        let address = reachable(addresses, wanted.port).await?;
+        let (stream, peer) = reachable(addresses, wanted.port).await?;
         let tls = || self.tls(&wanted.host);
-        let wrapped = match wanted.security {
-            MailSecurity::Tls => Some(tls()?),
-            MailSecurity::StartTls => None,
+        let greeted = match wanted.security {
+            MailSecurity::Tls => {
+                let stream = step(Secured::over(stream, peer, tls()?)).await?.map_err(|error| at_greeting(&error, true))?;
+                step(AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello)).await?
+            }
+            MailSecurity::StartTls => step(AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello)).await?,
         };
-        let begun = wrapped.is_some();
-        let connecting = AsyncSmtpConnection::connect_tokio1(address, Some(STEP), &hello, wrapped, None);
-        let mut connection = step(connecting).await?.map_err(|error| at_greeting(&error, begun))?;
+        let mut connection = greeted.map_err(|error| at_greeting(&error, wanted.security == MailSecurity::Tls))?;
         if wanted.security == MailSecurity::StartTls {
             if !connection.can_starttls() {
                 return Err(ProbeFault::NoStartTls);
@@ -246,13 +275,13 @@ async fn step<T>(work: impl Future<Output = T>) -> Result<T, ProbeFault> {
     timeout(STEP, work).await.map_err(|_| ProbeFault::Silent)
 }
 
-/// The first address on which something listens.
-async fn reachable(addresses: &[IpAddr], port: u16) -> Result<SocketAddr, ProbeFault> {
+/// A connection to the first address on which something listens.
+async fn reachable(addresses: &[IpAddr], port: u16) -> Result<(Bounded, SocketAddr), ProbeFault> {
     let mut fault = ProbeFault::PortClosed;
     for address in addresses {
         let address = SocketAddr::new(*address, port);
-        match timeout(Duration::from_secs(4), tokio::net::TcpStream::connect(address)).await {
-            Ok(Ok(_)) => return Ok(address),
+        match timeout(Duration::from_secs(4), TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok((Bounded::new(stream), address)),
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
             Ok(Err(_)) | Err(_) => fault = ProbeFault::Silent,
         }

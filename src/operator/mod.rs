@@ -18,6 +18,7 @@ pub mod seeded;
 mod seen;
 mod seen_store;
 pub mod settings;
+pub mod stores;
 mod template;
 pub mod vault;
 mod watch;

@@ -1,10 +1,11 @@
 //! What we have seen of the objects we wrote: a few numbers for each, so that ten thousand servers fit into memory.
 
+use std::collections::BTreeMap;
+
 use kube::api::{DynamicObject, ObjectMeta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::instance::build::names;
 use super::kind::Kind;
 use super::{additions, template};
 
@@ -40,7 +41,7 @@ pub struct Seen {
     pub deleting: bool,
     /// It is marked as holding data ([`HOLDS_DATA_ANNOTATION`]).
     pub holds_data: bool,
-    /// The image that runs in its pods, as far as we have put it there.
+    /// The image of its pods, as far as we have put it there.
     pub image: Option<String>,
     /// The storage class of a volume, as far as we have put it there. It can't be changed.
     pub class: Option<String>,
@@ -76,11 +77,13 @@ pub enum State {
         phase: String,
         /// The disk that each of its servers asks for.
         storage_gib: Option<u32>,
+        /// The major release that its data are of.
+        major: Option<u16>,
         /// What hinders its backups; nothing while all is well.
         trouble: Option<BackupTrouble>,
     },
-    /// The place of a database's backups.
-    Store(StoredBackups),
+    /// The place of a database's backups: what lies under each name that a generation or a major release of it has had.
+    Store(BTreeMap<String, StoredBackups>),
     /// A volume.
     Volume {
         /// The disk that it asks for.
@@ -120,7 +123,7 @@ pub enum BackupTrouble {
     Backup(String),
 }
 
-/// What lies in a store, of the database's newest generation, as the plugin has counted it. In seconds since 1970.
+/// What lies in a store under one name, as the plugin has counted it. In seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredBackups {
     /// The earliest moment to which the database can be brought back.
@@ -225,6 +228,7 @@ fn state(kind: Kind, metadata: &ObjectMeta, data: &Value) -> State {
             ready: condition_holds(&status["conditions"], "Ready", None).is_ok(),
             phase: status["phase"].as_str().unwrap_or("not yet seen by CloudNativePG").to_owned(),
             storage_gib: gib(&data["spec"]["storage"]["size"]),
+            major: status["pgDataImageInfo"]["majorVersion"].as_u64().and_then(|major| major.try_into().ok()),
             trouble: backup_trouble(&status["conditions"]),
         },
         Kind::ObjectStore => State::Store(stored_backups(status)),
@@ -333,11 +337,14 @@ fn backup_trouble(conditions: &Value) -> Option<BackupTrouble> {
     failed.then(|| BackupTrouble::Backup(message_of(conditions, "LastBackupSucceeded")))
 }
 
-/// What the plugin says of the newest generation (its `api/v1/objectstore_types.go`).
-fn stored_backups(status: &Value) -> StoredBackups {
-    let window = &status["serverRecoveryWindow"][names::DATABASE];
-    let at = |name: &str| Some(chrono::DateTime::parse_from_rfc3339(window[name].as_str()?).ok()?.timestamp());
-    StoredBackups { since: at("firstRecoverabilityPoint"), last: at("lastSuccessfulBackupTime") }
+/// What the plugin says of each name (its `api/v1/objectstore_types.go`).
+fn stored_backups(status: &Value) -> BTreeMap<String, StoredBackups> {
+    let of = |window: &Value| {
+        let at = |name: &str| Some(chrono::DateTime::parse_from_rfc3339(window[name].as_str()?).ok()?.timestamp());
+        StoredBackups { since: at("firstRecoverabilityPoint"), last: at("lastSuccessfulBackupTime") }
+    };
+    let windows = status["serverRecoveryWindow"].as_object().into_iter().flatten();
+    windows.map(|(name, window)| (name.clone(), of(window))).collect()
 }
 
 /// A quantity of disk in GiB, as far as it is written in a unit that disks are asked for in.
@@ -442,13 +449,15 @@ mod tests {
     }
 
     #[test]
-    fn a_store_says_what_lies_in_it_of_the_newest_generation() {
+    fn a_store_says_what_lies_in_it_under_each_name() {
         let window = |first: &str| json!({"firstRecoverabilityPoint": first, "lastSuccessfulBackupTime": "1970-01-01T00:01:30Z"});
         let status =
             json!({"serverRecoveryWindow": {"db-0": window("1970-01-01T00:00:01Z"), "db-1": window("1970-01-01T00:01:00Z")}});
-        assert_eq!(stored_backups(&status), StoredBackups { since: Some(60), last: Some(90) });
+        let of = |name: &str, since| (name.to_owned(), StoredBackups { since: Some(since), last: Some(90) });
+        assert_eq!(stored_backups(&status), BTreeMap::from([of("db-0", 1), of("db-1", 60)]));
         let failed = json!({"serverRecoveryWindow": {"db-1": {"lastFailedBackupTime": "1970-01-01T00:01:00Z"}}});
-        assert_eq!([stored_backups(&failed), stored_backups(&Value::Null)], [StoredBackups { since: None, last: None }; 2]);
+        assert_eq!(stored_backups(&failed), BTreeMap::from([("db-1".to_owned(), StoredBackups { since: None, last: None })]));
+        assert_eq!(stored_backups(&Value::Null), BTreeMap::new());
     }
 
     #[test]

@@ -48,6 +48,16 @@ impl SeenStore {
         self.lock().instances.get(instance).map(|objects| objects.known.clone()).unwrap_or_default()
     }
 
+    /// How many instances there are.
+    pub fn count(&self) -> usize {
+        self.lock().instances.len()
+    }
+
+    /// The instances of which this holds.
+    pub fn names(&self, of: &dyn Fn(&BTreeMap<Key, Seen>) -> bool) -> Vec<String> {
+        self.lock().instances.iter().filter(|(_, objects)| of(&objects.known)).map(|(name, _)| name.clone()).collect()
+    }
+
     /// A number that is another one after anything has changed that is known of an instance.
     pub fn epoch(&self, instance: &str) -> u64 {
         self.lock().instances.get(instance).map_or(0, |objects| objects.epoch)

@@ -9,6 +9,8 @@ use url::Url;
 
 pub use super::network::{Network, Reach};
 use super::relay::Logins;
+use super::stores::{self, Stores};
+use crate::internet::Range;
 use crate::resource::{Version, is_pinned};
 use crate::sealing::Key;
 
@@ -44,6 +46,9 @@ pub struct Settings {
     pub postgres_image: String,
     /// Valkey: `name:8.1@sha256:…`.
     pub valkey_image: String,
+    /// Postgres and Valkey of servers that run: how they get newer ones.
+    #[serde(default)]
+    pub stores: Stores,
     /// Whether pods get a user namespace of their own (`hostUsers: false`), in which root is nobody on the node. Off for nodes that
     /// can't: it needs Linux 6.3, containerd 2.0 or CRI-O 1.25, and a file system of volumes that maps ids.
     #[serde(default = "yes")]
@@ -334,7 +339,7 @@ impl Settings {
     pub fn images(&self) -> BTreeSet<&str> {
         let releases =
             self.releases.values().flat_map(|Release { web, streaming, min_from: _ }| [web.as_str(), streaming.as_str()]);
-        releases.chain([self.postgres_image.as_str(), self.valkey_image.as_str()]).collect()
+        releases.chain(stores::named_images(self).map(|(_, image)| image)).collect()
     }
 
     /// The key that opens what customers sealed to us; without one nothing that they bring can be used.
@@ -376,8 +381,8 @@ impl Settings {
         if let Some(Err(bad)) = self.operator_key().map(Key::new) {
             fault("sealing.operator_key".to_owned(), bad.to_string());
         }
-        let mut images =
-            vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
+        let mut images: Vec<(String, &str)> =
+            stores::named_images(self).map(|(field, image)| (field.to_owned(), image)).collect();
         for (version, Release { web, streaming, min_from: _ }) in &self.releases {
             if version.parse::<Version>().is_err() {
                 fault(format!("releases.{version}"), "is not named by a version, such as 4.7.4".to_owned());
@@ -394,12 +399,7 @@ impl Settings {
                 "must be 1 or more: without backups a database that is lost stays lost".to_owned(),
             );
         }
-        let name = self.postgres_image.split('@').next().unwrap_or_default();
-        let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
-        if !tag.starts_with(|first: char| first.is_ascii_digit()) {
-            let message = format!("must carry the version as its tag, such as name:17.6@sha256:…, not {:?}", self.postgres_image);
-            fault("postgres_image".to_owned(), message);
-        }
+        faults.extend(stores::faults(self));
         faults.extend(self.network.faults());
         faults.extend(self.storage.faults());
         faults.extend(self.vault.faults(&self.storage));

@@ -11,6 +11,8 @@ pub enum Reason {
     Staff,
     /// It is on its way to another place.
     Moving,
+    /// The host's own people work on it.
+    Upkeep,
     /// It is over.
     Ended,
     /// Anything else.
@@ -19,7 +21,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [Self::Unpaid, Self::Asked, Self::Staff, Self::Moving, Self::Ended, Self::Other];
+    pub const ALL: [Self; 7] = [Self::Unpaid, Self::Asked, Self::Staff, Self::Moving, Self::Upkeep, Self::Ended, Self::Other];
 
     /// The reason of a word, as `spec.mode` has it; a word that is not known here is no reason to answer differently.
     pub fn from_word(word: &str) -> Self {
@@ -28,6 +30,7 @@ impl Reason {
             "asked" => Self::Asked,
             "abuse" | "staff" => Self::Staff,
             "moving" => Self::Moving,
+            "upkeep" => Self::Upkeep,
             "ended" => Self::Ended,
             _ => Self::Other,
         }
@@ -40,15 +43,16 @@ impl Reason {
             Self::Asked => "asked",
             Self::Staff => "staff",
             Self::Moving => "moving",
+            Self::Upkeep => "upkeep",
             Self::Ended => "ended",
             Self::Other => "other",
         }
     }
 
-    /// When to ask again, in seconds. A move is soon over; what has ended is not worth asking for every hour.
+    /// When to ask again, in seconds. A move and work on it are soon over; what has ended is not worth asking for every hour.
     pub fn retry_after(self) -> &'static str {
         match self {
-            Self::Moving => "300",
+            Self::Moving | Self::Upkeep => "300",
             Self::Unpaid | Self::Asked | Self::Staff | Self::Other => "3600",
             Self::Ended => "86400",
         }

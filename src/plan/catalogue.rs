@@ -118,6 +118,9 @@ pub struct DatabaseSize {
     pub instances: u32,
     /// Volume of each instance, GiB.
     pub storage_gib: u32,
+    /// What it may grow to by itself before it is full, GiB; not at all when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_most_gib: Option<u32>,
     /// MiB.
     pub memory_mib: u32,
     /// Thousandths of a core.
@@ -164,7 +167,9 @@ impl Size {
                 (1, CACHE_CPU_MILLI),
             ]),
             volumes: i64::from(database.instances) + 1,
-            volume_gib: i64::from(database.instances) * i64::from(database.storage_gib) + i64::from(cache.storage_gib),
+            // What it may grow to has to be there.
+            volume_gib: i64::from(database.instances) * i64::from(database.storage_most_gib.unwrap_or(database.storage_gib))
+                + i64::from(cache.storage_gib),
         }
     }
 }
@@ -382,8 +387,15 @@ fn read_size(size: &mut Entry<'_>) -> Option<Size> {
     });
     let database = size.inner("database", |part| {
         let (instances, storage_gib) = (part.number("instances", 1..=3), part.number("storage_gib", 1..=10_000));
+        let most = part.optional_number("storage_most_gib", storage_gib.unwrap_or(1)..=10_000);
         let (memory_mib, cpu_milli) = read_pod(part, 256);
-        Some(DatabaseSize { instances: instances?, storage_gib: storage_gib?, memory_mib: memory_mib?, cpu_milli: cpu_milli? })
+        Some(DatabaseSize {
+            instances: instances?,
+            storage_gib: storage_gib?,
+            storage_most_gib: most?,
+            memory_mib: memory_mib?,
+            cpu_milli: cpu_milli?,
+        })
     });
     let cache = size.inner("cache", |part| {
         let (memory_mib, storage_gib) = (part.number("memory_mib", 32..=65_536), part.number("storage_gib", 1..=1000));

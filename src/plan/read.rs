@@ -178,6 +178,12 @@ impl<'a> Entry<'a> {
         fitting
     }
 
+    /// A whole number within `range` that may be missing.
+    #[expect(clippy::option_option, reason = "what is missing is no fault, and what is wrong is one")]
+    pub fn optional_number(&mut self, field: &str, range: RangeInclusive<u32>) -> Option<Option<u32>> {
+        if self.table.contains_key(field) { self.number(field, range).map(Some) } else { Some(None) }
+    }
+
     /// The fields of a table inside this one. A missing table reads as an empty one, so that each missing field is named.
     pub fn inner<T>(&mut self, field: &str, read: impl FnOnce(&mut Entry<'_>) -> Option<T>) -> Option<T> {
         let table = match self.table.remove(field) {

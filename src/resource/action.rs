@@ -44,6 +44,18 @@ pub enum Maintenance {
         #[schema(value_type = u16, minimum = 14, maximum = 730)]
         days: Bounded<14, 730>,
     },
+    /// Says for how long files are kept; Mastodon itself removes older ones, every night. (For how long posts of other servers are kept
+    /// can't be asked for: what goes with them, bookmarks and private messages too, never comes back.)
+    Retention {
+        /// Files of other servers' posts, in days since they were fetched; for ever when missing. They are fetched again when somebody
+        /// looks at them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<u16>, minimum = 1, maximum = 730)]
+        media_days: Option<Bounded<1, 730>>,
+        /// Archives that people of this server have asked for, in days.
+        #[schema(value_type = u16, minimum = 1, maximum = 90)]
+        archive_days: Bounded<1, 90>,
+    },
     /// Builds everybody's home and list timelines from the database.
     FeedBuild {
         /// Whether all of them are emptied first.
@@ -158,6 +170,7 @@ impl Maintenance {
         match self {
             Self::MediaRemoval { what: _, days: _ } => "media-removal",
             Self::PreviewCardRemoval { days: _ } => "preview-card-removal",
+            Self::Retention { media_days: _, archive_days: _ } => "retention",
             Self::FeedBuild { clear_first: _ } => "feed-build",
             Self::CacheClear {} => "cache-clear",
             Self::Recount { what: _ } => "recount",
@@ -173,6 +186,7 @@ impl Maintenance {
         match self {
             Self::CacheClear {}
             | Self::Registrations { mode: _ }
+            | Self::Retention { media_days: _, archive_days: _ }
             | Self::OwnerInvite { uses: _, valid: _ }
             | Self::PasswordMail {} => Duration::from_mins(10),
             Self::FeedBuild { clear_first: _ } | Self::PreviewCardRemoval { days: _ } => Duration::from_hours(6),
@@ -187,6 +201,7 @@ impl Maintenance {
         match self {
             Self::MediaRemoval { what: _, days: _ }
             | Self::PreviewCardRemoval { days: _ }
+            | Self::Retention { media_days: _, archive_days: _ }
             | Self::FeedBuild { clear_first: _ }
             | Self::CacheClear {}
             | Self::Recount { what: _ }

@@ -42,6 +42,10 @@ pub enum ConditionKind {
     Stalled,
     /// Another release is on its way; the reason is the phase.
     Upgrading,
+    /// Another major release of PostgreSQL is on its way; the reason is the phase.
+    DatabaseUpgrading,
+    /// There is room for the database to grow.
+    DatabaseRoom,
     /// It is being removed; the reason says how far that is.
     Removing,
     /// Too many servers were removed in a short time: this removal waits until somebody has looked.
@@ -50,7 +54,7 @@ pub enum ConditionKind {
 
 impl ConditionKind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::NamespaceReady,
         Self::IdentityReady,
         Self::BucketReady,
@@ -68,6 +72,8 @@ impl ConditionKind {
         Self::Ready,
         Self::Stalled,
         Self::Upgrading,
+        Self::DatabaseUpgrading,
+        Self::DatabaseRoom,
         Self::Removing,
         Self::FuseBlown,
     ];
@@ -92,6 +98,8 @@ impl ConditionKind {
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
             Self::Upgrading => "Upgrading",
+            Self::DatabaseUpgrading => "DatabaseUpgrading",
+            Self::DatabaseRoom => "DatabaseRoom",
             Self::Removing => "Removing",
             Self::FuseBlown => "FuseBlown",
         }

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lifecycle::{Backups, Removal, RemovalProgress, Suspension, Upgrade};
+use super::majors::{DatabaseUpgrade, Majors};
 use super::notes::{DataObjects, PreparedBuckets, VaultedIdentity};
+use super::room::DatabaseRoom;
 use super::sealed::Sealed;
 use super::steps::Step;
 
@@ -43,6 +45,7 @@ use super::steps::Step;
 #[x_kube(validation = ("self.size.web.memoryMib >= 512 + 256 * (self.size.web.concurrency > 1 ? self.size.web.concurrency - 1 : 0)", "spec.size.web.memoryMib must be at least 512, and 256 more for each of spec.size.web.concurrency after the first"))]
 #[x_kube(validation = ("self.size.cache.storageGib * 512 >= self.size.cache.memoryMib", "spec.size.cache.storageGib must hold the cache twice, for its log is written anew beside the old one: raise it to at least memoryMib / 512"))]
 #[x_kube(validation = ("self.size.database.storageGib >= oldSelf.size.database.storageGib && self.size.cache.storageGib >= oldSelf.size.cache.storageGib", "volumes grow and never shrink: spec.size.database.storageGib and spec.size.cache.storageGib can't be lowered"))]
+#[x_kube(validation = ("!has(self.size.database.storageMostGib) || self.size.database.storageMostGib >= self.size.database.storageGib", "spec.size.database.storageMostGib is what the disk may grow to: at least storageGib"))]
 #[x_kube(validation = ("!has(self.localDomain) || has(self.webDomain)", "spec.localDomain says who answers where the pages are not; it goes with spec.webDomain"))]
 #[x_kube(validation = ("self.owner == oldSelf.owner", "spec.owner names the first owner only and can't change; give others the role inside Mastodon"))]
 #[x_kube(validation = ("!has(oldSelf.holdsData) || !oldSelf.holdsData || (has(self.holdsData) && self.holdsData)", "spec.holdsData says that the server was filled before, which can't be taken back"))]
@@ -77,6 +80,9 @@ pub struct MastodonInstanceSpec {
     pub locale: String,
     /// How much of everything.
     pub size: Size,
+    /// Other major releases of what holds its data, each asked for by name.
+    #[serde(default, skip_serializing_if = "Majors::is_empty")]
+    pub majors: Majors,
     /// Secrets that the customer brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
@@ -249,6 +255,10 @@ pub struct DatabaseSize {
     /// Disk per server. May grow, never shrink.
     #[schemars(range(min = 1, max = 65_536))]
     pub storage_gib: u32,
+    /// What it may grow to by itself, before the database is full; not at all when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub storage_most_gib: Option<u32>,
     /// Memory per server.
     #[schemars(range(min = 128, max = 1_048_576))]
     pub memory_mib: u32,
@@ -297,6 +307,15 @@ pub struct InstanceStatus {
     /// Another release on its way; nothing when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,
+    /// The major releases that run.
+    #[serde(skip_serializing_if = "Majors::is_empty")]
+    pub majors: Majors,
+    /// Another major release of PostgreSQL on its way, or one that failed; nothing when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_upgrade: Option<DatabaseUpgrade>,
+    /// How much room the database takes and has; nothing before it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_room: Option<DatabaseRoom>,
     /// Since when it does not answer on purpose, and what that costs; nothing while it should run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspension>,

@@ -9,8 +9,10 @@ mod catalogue;
 mod conditions;
 mod instance;
 mod lifecycle;
+mod majors;
 mod names;
 mod notes;
+mod room;
 mod run;
 mod sealed;
 mod steps;
@@ -27,8 +29,10 @@ pub use instance::{
     Size, StreamingSize, WebSize, WorkerSize,
 };
 pub use lifecycle::{Backups, PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
+pub use majors::{DatabasePhase, DatabaseUpgrade, Majors};
 pub use names::{instance_id, namespace_name, resource_name, resource_of_namespace, run_id, run_name};
 pub use notes::{DataObjects, PreparedBucket, PreparedBuckets, VaultedIdentity};
+pub use room::DatabaseRoom;
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
 pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};
 pub use steps::{Step, StepName, instant, steps, time};

@@ -123,6 +123,22 @@ async fn a_row_becomes_a_custom_resource_and_its_status_comes_back() {
 }
 
 #[tokio::test]
+async fn another_major_release_that_staff_ask_for_reaches_the_custom_resource() {
+    let sky = Sky::new().await;
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let id = app.running(&customer, "birds").await.id;
+    let fleet = sky.fleet(&app).await;
+    assert!(sky.until(id, |_| true).await.spec.majors.is_empty());
+    let page = format!("/staff/instances/{id}");
+    let ask = [("postgres", "18"), ("valkey", ""), ("reason", "its customer asked for it")];
+    staff.post(&format!("{page}/majors"), &ask).await.redirects_to(&page);
+    let asked = sky.until(id, |resource| resource.spec.majors.postgres == Some(18)).await;
+    assert_eq!(asked.spec.majors.valkey, None);
+    fleet.stop().await;
+    sky.remove(id).await;
+}
+
+#[tokio::test]
 async fn what_is_deleted_or_put_back_while_nobody_looks_is_written_again() {
     let sky = Sky::new().await;
     let Start { app, customer, .. } = TestApp::start().await;

@@ -75,6 +75,7 @@ async fn people_read_why_in_plain_words_and_machines_get_the_same_as_json() {
         ("asked", Reason::Asked, "Its owner has paused it"),
         ("abuse", Reason::Staff, "The people who run this host have stopped it"),
         ("moving", Reason::Moving, "on its way to another place"),
+        ("upkeep", Reason::Upkeep, "bringing it up to date"),
         ("ended", Reason::Ended, "Its owner no longer runs it here"),
         ("some-word-of-tomorrow", Reason::Other, "It is not running at the moment"),
     ] {

@@ -33,7 +33,7 @@ fn the_plans_of_the_repository() {
         assert!(footprint.pods >= 11 && footprint.services == 4 && footprint.volumes >= 2);
     }
     let footprint = family.size.footprint();
-    assert_eq!((footprint.pods, footprint.memory_mib, footprint.volume_gib), (11, 2688, 11));
+    assert_eq!((footprint.pods, footprint.memory_mib, footprint.volume_gib), (11, 2688, 21), "with what its volume may grow to");
 }
 
 #[test]
@@ -68,9 +68,14 @@ fn each_fault_of_a_plan_is_named() {
         ("memory_mib = 192", "memory_mib = 64", "plan \"family\": size.streaming.memory_mib: is 64; set a whole number from 160"),
         ("instances = 1", "instances = 4", "plan \"family\": size.database.instances: is 4; set a whole number from 1 to 3"),
         (
-            "storage_gib = 10, memory_mib = 512",
-            "storage_gib = 10, max_connections = 60, memory_mib = 512",
+            "storage_most_gib = 20, memory_mib = 512",
+            "storage_most_gib = 20, max_connections = 60, memory_mib = 512",
             "plan \"family\": size.database.max_connections: is not a field",
+        ),
+        (
+            "storage_most_gib = 20",
+            "storage_most_gib = 5",
+            "plan \"family\": size.database.storage_most_gib: is 5; set a whole number from 10",
         ),
         (
             "cache = { memory_mib = 128, storage_gib = 1 }",

@@ -19,11 +19,22 @@ const TO_THINK: TimeDelta = TimeDelta::minutes(1);
 /// Characters of a reason.
 const REASON: std::ops::RangeInclusive<usize> = 10..=500;
 
+/// How long data is kept, and why not so long.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeping<'a> {
+    /// From the end on.
+    pub days: TimeDelta,
+    /// Why it is to be removed before that; empty when it is not.
+    pub early: &'a str,
+}
+
 /// What staff have asked for.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct RemovalRequest {
     /// Why.
     pub reason: String,
+    /// Why before its time, if it is.
+    pub early_reason: Option<String>,
     /// When it was asked for.
     pub requested_at: DateTime<Utc>,
     /// By whom.
@@ -50,6 +61,9 @@ pub enum RemovalError {
     /// The reason says nothing, or too much.
     #[error("a reason has between {} and {} characters", REASON.start(), REASON.end())]
     Reason,
+    /// Its data is kept for a while yet, and nothing says why not.
+    #[error("its data is kept for a while yet; say in {} to {} characters why not", REASON.start(), REASON.end())]
+    Kept,
     /// Somebody has asked already.
     #[error("somebody has asked for this already")]
     Requested,
@@ -76,6 +90,7 @@ impl RemovalError {
         match self {
             Self::NotEnded => Some("removal-not-ended"),
             Self::Reason => Some("removal-reason-length"),
+            Self::Kept => Some("removal-kept"),
             Self::Requested => Some("removal-requested-already"),
             Self::NotOpen => Some("removal-not-open"),
             Self::TooSoon => Some("removal-too-soon"),
@@ -86,19 +101,20 @@ impl RemovalError {
     }
 }
 
-/// The first step: somebody asks, with a reason.
+/// The first step: somebody asks, with a reason, and with a second one while the data should still be kept.
 pub async fn request_removal(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     staff: StaffId,
     id: InstanceId,
     reason: &str,
+    keeping: Keeping<'_>,
 ) -> Result<(), RemovalError> {
     let reason = reason.trim();
     if !REASON.contains(&reason.chars().count()) {
         return Err(RemovalError::Reason);
     }
-    store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
+    let ended = store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
     // One whose subscription is over is kept for its customer as long as was promised, unless staff have ended it on purpose.
     if !list_holds(conn, id).await?.iter().any(|row| row.reason == Hold::Ended) {
         return Err(RemovalError::NotEnded);
@@ -106,8 +122,15 @@ pub async fn request_removal(
     if removal_of(conn, id).await?.is_some() {
         return Err(RemovalError::Requested);
     }
-    store::note_removal_request(conn, clock, id, staff, reason).await?;
-    record(conn, clock, staff, id, "instance.removal_requested", json!({ "reason": reason })).await
+    let Keeping { days, early } = keeping;
+    // Afterwards there is nothing to be said about it.
+    let early = if ended.at + days > clock.now() { early.trim() } else { "" };
+    if ended.at + days > clock.now() && !REASON.contains(&early.chars().count()) {
+        return Err(RemovalError::Kept);
+    }
+    let early = (!early.is_empty()).then_some(early);
+    store::note_removal_request(conn, clock, id, staff, reason, early).await?;
+    record(conn, clock, staff, id, "instance.removal_requested", json!({ "reason": reason, "early": early })).await
 }
 
 /// The second step, a minute later: the server's name is typed, by somebody else where there is another admin.
@@ -118,7 +141,7 @@ pub async fn confirm_removal(
     id: InstanceId,
     typed: &str,
 ) -> Result<(), RemovalError> {
-    let domain = store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
+    let ended = store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
     let request = open_request(conn, id).await?;
     if clock.now() < request.confirmable_from() {
         return Err(RemovalError::TooSoon);
@@ -127,12 +150,17 @@ pub async fn confirm_removal(
         return Err(RemovalError::SamePerson);
     }
     // As people read it or as the DNS has it.
-    if idna::domain_to_ascii(typed.trim()).ok().as_deref() != Some(domain.as_str()) {
+    if idna::domain_to_ascii(typed.trim()).ok().as_deref() != Some(ended.domain.as_str()) {
         return Err(RemovalError::WrongName);
     }
     store::note_removal_confirmation(conn, clock, id, staff).await?;
-    let detail = json!({ "reason": request.reason, "requested_by": request.requested_by });
+    let detail = json!({ "reason": request.reason, "early": request.early_reason, "requested_by": request.requested_by });
     record(conn, clock, staff, id, "instance.removal_confirmed", detail).await
+}
+
+/// Until when the data of a server that has ended should be kept; nothing when it has not ended.
+pub async fn kept_until(conn: &mut PgConnection, id: InstanceId, days: TimeDelta) -> sqlx::Result<Option<DateTime<Utc>>> {
+    Ok(store::ended_at(conn, id).await?.map(|at| at + days))
 }
 
 /// Takes the first step back.

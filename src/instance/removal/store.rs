@@ -1,5 +1,6 @@
 //! SQL of removals.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::RemovalRequest;
@@ -7,18 +8,40 @@ use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::{InstanceId, StaffId};
 
-/// `LOCAL_DOMAIN` of an instance that has ended and is not gone; nobody else changes it until the transaction ends.
-pub(super) async fn lock_ended(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar("select domain from instances where id = $1 and intent = 'archived' and released_at is null for update")
-        .bind(id)
-        .fetch_optional(conn)
-        .await
+/// An instance that has ended.
+#[derive(sqlx::FromRow)]
+pub(super) struct Ended {
+    /// `LOCAL_DOMAIN`.
+    pub domain: String,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
+/// An instance that has ended and is not gone; nobody else changes it until the transaction ends.
+pub(super) async fn lock_ended(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<Ended>> {
+    sqlx::query_as(
+        "select domain, coalesce(intent_at, created_at) as at from instances
+         where id = $1 and intent = 'archived' and released_at is null for update",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await
+}
+
+/// Since when an instance has ended that is not gone.
+pub(super) async fn ended_at(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(
+        "select coalesce(intent_at, created_at) from instances where id = $1 and intent = 'archived' and released_at is null",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await
 }
 
 /// What staff have asked for, if they have.
 pub async fn removal_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<RemovalRequest>> {
     sqlx::query_as(
-        "select removal_reason as reason, removal_requested_at as requested_at, removal_requested_by as requested_by,
+        "select removal_reason as reason, removal_early_reason as early_reason, removal_requested_at as requested_at, removal_requested_by as requested_by,
                 removal_confirmed_at as confirmed_at, removal_confirmed_by as confirmed_by
          from instances where id = $1 and removal_requested_at is not null",
     )
@@ -33,15 +56,17 @@ pub(super) async fn note_removal_request(
     id: InstanceId,
     staff: StaffId,
     reason: &str,
+    early: Option<&str>,
 ) -> sqlx::Result<()> {
     let done = sqlx::query(
-        "update instances set removal_reason = $2, removal_requested_at = $3, removal_requested_by = $4
+        "update instances set removal_reason = $2, removal_requested_at = $3, removal_requested_by = $4, removal_early_reason = $5
          where id = $1 and intent = 'archived' and removal_requested_at is null",
     )
     .bind(id)
     .bind(reason)
     .bind(clock.now())
     .bind(staff)
+    .bind(early)
     .execute(conn)
     .await?;
     exactly_one(&done)
@@ -68,7 +93,7 @@ pub(super) async fn note_removal_confirmation(
 
 pub(super) async fn forget_removal_request(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<()> {
     let done = sqlx::query(
-        "update instances set removal_reason = null, removal_requested_at = null, removal_requested_by = null
+        "update instances set removal_reason = null, removal_early_reason = null, removal_requested_at = null, removal_requested_by = null
          where id = $1 and removal_requested_at is not null and removal_confirmed_at is null",
     )
     .bind(id)

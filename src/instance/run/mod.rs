@@ -151,6 +151,7 @@ fn mails_the_owner(action: &Action) -> bool {
             Maintenance::OwnerInvite { uses: _, valid: _ } | Maintenance::PasswordMail {} => true,
             Maintenance::MediaRemoval { what: _, days: _ }
             | Maintenance::PreviewCardRemoval { days: _ }
+            | Maintenance::Retention { media_days: _, archive_days: _ }
             | Maintenance::FeedBuild { clear_first: _ }
             | Maintenance::CacheClear {}
             | Maintenance::Recount { what: _ }

@@ -1,11 +1,13 @@
 //! Keeping a server up to date: which release of Mastodon it should run, and when a change of it suits its owner.
 
+mod majors;
 mod store;
 mod window;
 
 use serde_json::json;
 use sqlx::PgConnection;
 
+pub use majors::{AskedMajors, ask_for_majors, asked_majors};
 pub use window::{BadWindow, Day, Opening, Window};
 
 use super::store::account_of;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{VersionChange, Window};
+use super::{AskedMajors, VersionChange, Window};
 use crate::clock::Clock;
 use crate::db::exactly_one;
 use crate::ids::InstanceId;
@@ -43,5 +43,27 @@ pub(super) async fn update_canary(conn: &mut PgConnection, id: InstanceId, canar
         .bind(canary)
         .execute(conn)
         .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn majors(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<AskedMajors> {
+    sqlx::query_as("select postgres_major as postgres, valkey_major as valkey from instances where id = $1")
+        .bind(id)
+        .fetch_one(conn)
+        .await
+}
+
+/// Whether that changed anything; then also a new generation, so that the fleet passes it on.
+pub(super) async fn update_majors(conn: &mut PgConnection, id: InstanceId, asked: AskedMajors) -> sqlx::Result<bool> {
+    let AskedMajors { postgres, valkey } = asked;
+    let done = sqlx::query(
+        "update instances set postgres_major = $2, valkey_major = $3, generation = generation + 1
+         where id = $1 and (postgres_major, valkey_major) is distinct from ($2, $3) and intent <> 'absent' and released_at is null",
+    )
+    .bind(id)
+    .bind(postgres)
+    .bind(valkey)
+    .execute(conn)
+    .await?;
     Ok(done.rows_affected() == 1)
 }

@@ -8,21 +8,23 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::backups::first_due;
-use super::build::{Change, Jobs, Object, Objects, OwnDomain, Processes, Services, Task, first_backup, names};
+use super::build::{
+    Change, Jobs, MajorChange, Object, Objects, OwnDomain, Processes, Services, Task, first_backup, names,
+};
 use super::contest;
 use super::handover::Doors;
 use super::observe::Observed;
 use super::progress::{Progress, TaskState};
 use super::upgrade::{Decision, Steps};
 use super::validate::Valid;
-use super::{gate, remove};
+use super::{gate, majors, remove, rewrite, room};
 use crate::crash;
 use crate::operator::additions;
 use crate::operator::error::Error;
 use crate::operator::kind::Kind;
 use crate::operator::seeded::Bug;
 use crate::operator::seen::{JobState, Key, Seen, State};
-use crate::resource::UpgradePhase;
+use crate::resource::{DatabasePhase, UpgradePhase};
 
 /// Makes the cluster equal to what was built, as far as it may be by now.
 pub async fn apply(
@@ -52,6 +54,8 @@ pub async fn apply(
         processes,
         jobs,
         change,
+        major,
+        measure,
     } = objects;
 
     // The walls stand before anything moves in. What pods read when they start is there before they are replaced because of it, and a
@@ -63,7 +67,10 @@ pub async fn apply(
     crash::point("operator.walls_applied");
 
     let Services { web, streaming, cache: cache_service } = services;
-    let mut stage = vec![web, streaming, cache_service, volume, database, cache];
+    let mut stage = vec![web, streaming, cache_service, volume, cache];
+    if !rewrite::holds_back(context, valid, &observed.seen).await? {
+        stage.push(database);
+    }
     // What a smaller size or another address does without; see `Kind::swept`. The way in to the pages goes as well while somebody else
     // answers.
     let mut varying: Vec<Object> = routes.into_iter().filter(|route| doors.own || route.name != names::MASTODON).collect();
@@ -104,6 +111,11 @@ pub async fn apply(
     if let (Some(change), Some(steps)) = (change, &progress.change) {
         stage.extend(step_of_change(context, valid, progress, steps, change).await?);
     }
+    if let (Some(change), Some(steps)) = (major, &progress.major) {
+        stage.extend(step_of_major(context, valid, progress, steps, change).await?);
+    }
+    let measures = progress.database && room::is_due(valid, &observed.status, context.clock.now());
+    stage.extend(measure.filter(|_| measures));
     ensure_all(context, valid, observed, &stage).await?;
     crash::point(if progress.migrated() { "operator.processes_applied" } else { "operator.stores_applied" });
     sweep(context, valid, observed, &kept).await
@@ -142,6 +154,34 @@ async fn step_of_change(
         return Ok(None);
     }
     Ok(Some(object))
+}
+
+/// What is to be done once for another major release of PostgreSQL, if that is due and may be done now.
+async fn step_of_major(
+    context: &Context,
+    valid: &Valid<'_>,
+    progress: &Progress,
+    steps: &majors::Steps,
+    change: MajorChange,
+) -> Result<Option<Object>, Error> {
+    let Some(upgrade) = valid.database.kept() else { return Ok(None) };
+    if !matches!(steps.of(upgrade.phase), Some(TaskState::Due { attempt: _ })) {
+        return Ok(None);
+    }
+    let MajorChange { before, analyze, after } = change;
+    let (object, may) = match upgrade.phase {
+        DatabasePhase::Backup => (before, progress.database),
+        DatabasePhase::Analyze => (analyze, progress.database && progress.cache && valid.runs),
+        DatabasePhase::Secure => (after, progress.database),
+        DatabasePhase::Stop | DatabasePhase::Rewrite | DatabasePhase::Return | DatabasePhase::Failed => return Ok(None),
+    };
+    if !may {
+        return Ok(None);
+    }
+    // As for another release of Mastodon: another operator may be further.
+    let live = context.instances.get(&valid.name).await.map_err(Error::kube("read the MastodonInstance"))?;
+    let same = live.status.and_then(|status| status.database_upgrade).as_ref() == Some(upgrade);
+    Ok(same.then_some(object))
 }
 
 /// All at once; the first error is told after all have been tried.
@@ -221,7 +261,9 @@ async fn take_additions_away(
 /// release that is over.
 async fn sweep(context: &Context, valid: &Valid<'_>, observed: &Observed, kept: &[Key]) -> Result<(), Error> {
     let of_change = |name: &str, seen: &Seen| {
-        Task::is_of_change(name) && valid.under_way.is_none() && seen.state != State::Job(JobState::Active)
+        let over = (Task::is_of_change(name) && valid.under_way.is_none())
+            || (Task::is_of_major(name) && valid.database.kept().is_none());
+        over && seen.state != State::Job(JobState::Active)
     };
     for (key, seen) in &observed.seen {
         let (kind, name) = key;

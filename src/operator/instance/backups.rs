@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::build::{first_backup_name, names};
+use super::build::{first_backup_name, names, server_name};
 use super::progress::{TaskState, attempts};
+use super::stores::image_of;
 use crate::operator::kind::Kind;
 use crate::operator::seen::{BackupTrouble, Key, Seen, State, StoredBackups};
+use crate::operator::stores::Store;
 use crate::resource::{Backups, ConditionKind, Finding, InstanceStatus, instant, is_true, time};
 
 /// The write-ahead log does not get to the store.
@@ -20,11 +22,10 @@ pub const OVERDUE: &str = "BackupOverdue";
 /// One a day is made; a large database takes hours, and one may be missed while a node is replaced.
 const OVERDUE_AFTER: TimeDelta = TimeDelta::hours(50);
 
-/// What lies in the store, once there is a base backup. (A store that was made anew does not know for a while.)
+/// What lies in the store of the release that runs, once there is a base backup of it. (A store that was made anew does not know for a while.)
 pub fn stored(seen: &BTreeMap<Key, Seen>) -> Option<Backups> {
-    let State::Store(StoredBackups { since, last }) = seen.get(&(Kind::ObjectStore, names::BACKUPS.to_owned()))?.state else {
-        return None;
-    };
+    let State::Store(stored) = &seen.get(&(Kind::ObjectStore, names::BACKUPS.to_owned()))?.state else { return None };
+    let StoredBackups { since, last } = *stored.get(&server_name(image_of(seen, Store::Postgres)?))?;
     let at = |seconds: i64| DateTime::from_timestamp(seconds, 0).map(time);
     Some(Backups { since: at(since?)?, last: at(last?)? })
 }
@@ -33,7 +34,7 @@ pub fn stored(seen: &BTreeMap<Key, Seen>) -> Option<Backups> {
 /// be another one with every backup.
 pub fn finding(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateTime<Utc>) -> Finding {
     let kind = ConditionKind::BackedUp;
-    let Some(State::Database { ready, phase: _, storage_gib: _, trouble }) =
+    let Some(State::Database { ready, phase: _, storage_gib: _, major: _, trouble }) =
         seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state)
     else {
         return Finding::waits(kind, "waits for the database");
@@ -71,7 +72,7 @@ pub fn finding(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateTim
 pub fn first_due(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateTime<Utc>) -> Option<u32> {
     let database = &seen.get(&(Kind::Cluster, names::DATABASE.to_owned()))?.state;
     let failed =
-        matches!(database, State::Database { ready: true, phase: _, storage_gib: _, trouble: Some(BackupTrouble::Backup(_)) });
+        matches!(database, State::Database { ready: true, phase: _, storage_gib: _, major: _, trouble: Some(BackupTrouble::Backup(_)) });
     let none_yet = status.database_initialised && stored(seen).or_else(|| status.backups.clone()).is_none();
     match attempts(seen, Kind::Backup, &first_backup_name, now.timestamp()) {
         TaskState::Due { attempt } if failed && none_yet => Some(attempt),
@@ -81,6 +82,11 @@ pub fn first_due(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateT
         | TaskState::Waiting { wait: _, message: _ }
         | TaskState::Failed { message: _ } => None,
     }
+}
+
+/// Whether a server that was filled has no base backup yet: until then the attempts at one follow each other by the clock.
+pub fn is_awaited(status: &InstanceStatus) -> bool {
+    status.database_initialised && status.backups.is_none()
 }
 
 /// What is known of one server's backups, for figures about all of them.
@@ -126,10 +132,13 @@ mod tests {
     const DAY: i64 = 24 * 60 * 60;
 
     fn seen(trouble: Option<BackupTrouble>, ready: bool, last: Option<i64>) -> BTreeMap<Key, Seen> {
-        let database = State::Database { ready, phase: String::new(), storage_gib: None, trouble };
-        let store = State::Store(StoredBackups { since: last.map(|last| last - 100), last });
+        let database = State::Database { ready, phase: String::new(), storage_gib: None, major: Some(17), trouble };
+        let older = StoredBackups { since: Some(1), last: Some(2) };
+        let newest = StoredBackups { since: last.map(|last| last - 100), last };
+        let store = State::Store(BTreeMap::from([("db-1-pg16".to_owned(), older), ("db-1-pg17".to_owned(), newest)]));
+        let database = Seen { image: Some("registry.example/postgres:17.6".to_owned()), ..Seen::bare(database) };
         BTreeMap::from([
-            ((Kind::Cluster, names::DATABASE.to_owned()), Seen::bare(database)),
+            ((Kind::Cluster, names::DATABASE.to_owned()), database),
             ((Kind::ObjectStore, names::BACKUPS.to_owned()), Seen::bare(store)),
         ])
     }

@@ -51,6 +51,24 @@ pub async fn look(context: &Context, valid: &Valid<'_>, images: &Images) -> Resu
     Ok(left)
 }
 
+/// What is left of a server that could write into its database, in words: every pod that has not ended, but those of the database.
+pub async fn pods_left(context: &Context, valid: &Valid<'_>) -> Result<Vec<String>, Error> {
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &valid.namespace);
+    let ours = ListParams::default().labels(&format!("{INSTANCE_LABEL}={}", valid.name));
+    let pods = pods.list(&ours).await.map_err(Error::kube("look at the pods"))?;
+    let mut left: Vec<String> = pods.iter().filter(|pod| may_write(pod)).map(|pod| format!("Pod {}", pod.name_any())).collect();
+    let more = left.len().saturating_sub(TOLD);
+    left.truncate(TOLD);
+    left.extend((more > 0).then(|| format!("and {more} more")));
+    Ok(left)
+}
+
+fn may_write(pod: &Pod) -> bool {
+    let component = pod.labels().get("app.kubernetes.io/component").map(String::as_str);
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    component != Some("database") && !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
 /// Why a Deployment's pods are not all of this image and ready.
 fn unfinished(deployment: &Deployment, image: &str) -> Option<String> {
     let spec = deployment.spec.as_ref()?;
@@ -107,6 +125,13 @@ mod tests {
         assert!(left("streaming", "streaming:old", "Unknown"), "a node that does not answer may still run it");
         assert!(!left("job", "web:old", "Succeeded") && !left("web", "web:new", "Running"));
         assert!(!left("cache", "valkey:8", "Running") && !left("database", "postgres:17", "Running"));
+    }
+
+    #[test]
+    fn a_pod_may_write_until_it_has_ended() {
+        let may = |component: &str, phase: &str| may_write(&pod(component, "any", phase));
+        assert!(may("web", "Running") && may("job", "Pending") && may("sidekiq", "Unknown") && may("cache", "Running"));
+        assert!(!may("web", "Failed") && !may("job", "Succeeded") && !may("database", "Running"));
     }
 
     #[test]

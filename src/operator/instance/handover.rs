@@ -49,7 +49,7 @@ impl Doors {
                 processes: true,
             };
         }
-        let since = status.suspended.as_ref().map(Suspension::since);
+        let since = status.suspended.as_ref().map(Suspension::since).or(valid.database.paused_since());
         let hurry = since.is_some_and(|since| (now - since).to_std().is_ok_and(|passed| passed >= PATIENCE));
         Self { own: own.is_some() && !park.is_some_and(accepted), park: true, processes: own.is_some() && !hurry }
     }

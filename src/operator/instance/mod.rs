@@ -13,6 +13,7 @@ mod handover;
 mod identity;
 mod keys;
 mod mail;
+mod majors;
 mod observe;
 mod progress;
 mod quiet;
@@ -20,7 +21,11 @@ mod reached;
 mod removal;
 mod remove;
 mod render;
+mod rewrite;
+mod rolling;
+mod room;
 mod status;
+mod stores;
 mod trust;
 mod turn;
 mod upgrade;
@@ -49,8 +54,9 @@ use self::observe::Observed;
 use self::progress::{Progress, TaskState};
 use self::quiet::{Ground, Quiet};
 use self::remove::Lost;
+use self::rolling::Rolling;
 use self::status::Stall;
-use self::turn::Turn;
+use self::turn::{Looked, Turns};
 use self::upgrade::Decision;
 use super::bucket::Buckets;
 use super::error::{Category, Error, chain};
@@ -62,9 +68,6 @@ use super::vault::Vault;
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::resource::{ConditionKind, Finding, InstanceStatus, MastodonInstance, UpgradePhase};
-
-/// How often the pods are looked at while some of another release are left: nobody watches pods.
-const GATE_LOOK: Duration = Duration::from_secs(3);
 
 /// What every pass shares.
 pub struct Context {
@@ -89,6 +92,8 @@ pub struct Context {
     memory: Mutex<HashMap<String, Memory>>,
     /// Of each server: what is known of its backups.
     backed_up: Mutex<HashMap<String, BackedUp>>,
+    /// Whose turn it is to have its stores exchanged.
+    rolling: Mutex<Rolling>,
 }
 
 /// What is remembered of an instance between passes. Losing it costs reads, nothing else.
@@ -132,6 +137,7 @@ impl Context {
             recorder,
             memory: Mutex::default(),
             backed_up: Mutex::default(),
+            rolling: Mutex::new(Rolling::new(Instant::now())),
         }
     }
 
@@ -149,6 +155,10 @@ impl Context {
         }
         *current = Arc::new(Settings { releases, ..self.settings.clone() });
         true
+    }
+
+    fn with_rolling<T>(&self, act: impl FnOnce(&mut Rolling) -> T) -> T {
+        act(&mut self.rolling.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn with_memory<T>(&self, instance: &str, act: impl FnOnce(&mut Memory) -> T) -> T {
@@ -301,6 +311,7 @@ async fn work(
     let now = context.clock.now();
     let doors = Doors::of(&valid, &observed.status, &observed.seen, now);
     valid.runs = doors.processes;
+    let turn_of_stores = rolling::take_turn(context, &mut valid, &observed.seen);
     let valid = &valid;
     let read = |observed: &Observed| {
         Progress::read(&observed.seen, &observed.status, &valid.version, valid.under_way.as_ref(), now.timestamp())
@@ -314,18 +325,22 @@ async fn work(
         status::publish(context, observed, status::next(observed, &found, now)).await?;
     }
     let applied = apply::apply(context, valid, observed, &before, doors, objects).await;
+    if applied.is_err() && turn_of_stores == rolling::Turn::Taken {
+        context.with_rolling(|rolling| rolling.give_back(&valid.name));
+    }
 
     // Also after an error: what has come to be is told, and what failed is tried again.
     observed.seen = context.seen.of(&valid.name);
     let progress = read(observed);
-    let left = if applied.is_ok() { left_of_others(context, valid, observed, &progress).await? } else { None };
+    let looked = if applied.is_ok() { look(context, valid, observed, &progress).await? } else { Looked::default() };
     let mut found = status::findings(valid, &observed.seen, &walls, &foundation, &progress);
     // It serves all the same.
     found.push(backups::finding(&observed.seen, &observed.status, now));
     let look_again = causes::explain(context, valid, &observed.status, &mut found).await;
     let contested = context.with_memory(&valid.name, |memory| memory.contests.told(Instant::now()));
-    let turn = Turn::of(valid, &progress, left.as_deref(), now);
-    found.extend(turn.finding(&observed.status.conditions, &progress, left.as_deref()));
+    let turns = Turns::of(valid, &progress, &observed.seen, &looked, now);
+    found.extend(turns.findings(&observed.status.conditions, &progress, &looked));
+    found.extend(room::finding(valid, &observed.status));
     // One status per pass: two that contradict each other would wake the next pass, for ever.
     let refused = applied.as_ref().err().and_then(|error| Some((error.stalls()?, chain(error))));
     let Circumstances { leaving, blown, ground } = circumstances;
@@ -349,8 +364,9 @@ async fn work(
     }
     let mut next = status::next(observed, &found, now);
     next.identity_fingerprint = next.identity_fingerprint.or(Some(foundation.identity.fingerprint));
-    turn.note(&mut next);
+    turns.note(&mut next);
     note_for_the_next(context, valid, observed, &mut next);
+    let (measured, unsaved) = (room::due_in(valid, &next, now), backups::is_awaited(&next));
     let [before, after] = moments(&observed.status, &next);
     crash::point(before);
     if next.database_initialised {
@@ -359,15 +375,18 @@ async fn work(
     status::publish(context, observed, next).await?;
     crash::point(after);
     applied?;
-    let closed = left.is_some_and(|left| !left.is_empty()).then_some(GATE_LOOK);
     let failed = matches!(foundation.bucket, buckets::BucketState::Unavailable(_)).then_some(buckets::PAUSE);
     let contested = contested.map(|(_, wait)| wait);
-    let waits = [closed, failed, progress.wait(), doors.wait(valid), blown.map(|_| removal::BLOWN), look_again, contested];
+    let (doors, stores) = (doors.wait(valid), turn_of_stores.wait());
+    let waits =
+        [looked.wait(valid), failed, progress.wait(), doors, stores, blown.map(|_| removal::BLOWN), look_again, contested];
     let (wait, look) = (waits.into_iter().flatten().min(), period(&context.settings));
-    if wait.is_none() && !leaving && valid.under_way.is_none() && observe::is_whole(&observed.seen) {
+    let on_its_way = valid.under_way.is_some() || valid.database.kept().is_some() || unsaved;
+    if wait.is_none() && !leaving && !on_its_way && observe::is_whole(&observed.seen) {
         context.with_memory(&valid.name, |memory| {
             let until = memory.buckets.until().zip(memory.identity.until()).map(|(buckets, vault)| buckets.min(vault));
-            memory.quiet = until.map(|until| Quiet::new(ground, until));
+            let measured = measured.map(|wait| Instant::now() + wait);
+            memory.quiet = until.map(|until| Quiet::new(ground, measured.map_or(until, |measured| until.min(measured))));
         });
     }
     Ok(Action::requeue(wait.map_or(look, |wait| wait.min(look))))
@@ -383,6 +402,13 @@ fn note_for_the_next(context: &Context, valid: &Valid<'_>, observed: &Observed, 
         next.buckets = memory.buckets.noted(next.buckets.take());
         next.vault = memory.identity.noted(&context.vault.sealed_to()).or_else(|| next.vault.take());
     });
+}
+
+/// What is to be asked of the API server for the sake of releases on their way.
+async fn look(context: &Context, valid: &Valid<'_>, observed: &Observed, progress: &Progress) -> Result<Looked, Error> {
+    let left = left_of_others(context, valid, observed, progress).await?;
+    let room = room::look(context, valid, observed, context.clock.now()).await?;
+    Ok(Looked { left, database: rewrite::look(context, valid).await?, room })
 }
 
 /// What is left of other releases, once it looks as if nothing were; `None` where nobody has to know.

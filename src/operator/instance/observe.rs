@@ -8,7 +8,7 @@ use kube::api::{Api, DynamicObject};
 use super::Context;
 use super::build::names;
 use super::remove::Lost;
-use super::upgrade;
+use super::{majors, upgrade};
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, holds_data};
@@ -104,6 +104,9 @@ fn known(context: &Context, instance: &MastodonInstance, marked: bool, seen: &BT
         && let Some((version, on_its_way)) = upgrade::recover(&context.current(), seen, context.clock.now())
     {
         (status.version, status.upgrade) = (Some(version), on_its_way);
+    }
+    if status.database_initialised && status.database_upgrade.is_none() {
+        status.database_upgrade = majors::recover(&context.current(), seen, context.clock.now());
     }
     status
 }

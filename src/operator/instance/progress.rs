@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::build::{Attempts, Task, job_name, names};
+use super::majors;
 use super::upgrade::{Steps, UnderWay};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{JobState, Key, Seen, State};
@@ -55,6 +56,8 @@ pub struct Progress {
     pub owner: TaskState,
     /// What another release takes that is on its way.
     pub change: Option<Steps>,
+    /// What another major release of PostgreSQL takes that is on its way.
+    pub major: Option<majors::Steps>,
 }
 
 impl Progress {
@@ -72,13 +75,14 @@ impl Progress {
         Self {
             database: matches!(
                 state(seen, Kind::Cluster, names::DATABASE),
-                Some(State::Database { ready: true, phase: _, storage_gib: _, trouble: _ })
+                Some(State::Database { ready: true, phase: _, storage_gib: _, major: _, trouble: _ })
             ),
             cache: pods_answer(seen, Kind::StatefulSet, names::CACHE),
             prepare: task(Task::Prepare, migrated),
             seed: task(Task::Seed, migrated),
             owner: task(Task::Owner, owned),
             change: under_way.map(|under_way| Steps::read(seen, &under_way.upgrade, now)),
+            major: status.database_upgrade.as_ref().map(|upgrade| majors::Steps::read(seen, upgrade, now)),
         }
     }
 
@@ -98,13 +102,15 @@ impl Progress {
             backup: of_change(|steps| &steps.backup),
             pre: of_change(|steps| &steps.pre),
             post: of_change(|steps| &steps.post),
+            major: self.major.as_ref().map_or([1; 3], |steps| steps.all().map(attempt)),
         }
     }
 
     /// How long until a failed task may be tried again.
     pub fn wait(&self) -> Option<Duration> {
         let of_change = self.change.iter().flat_map(|Steps { backup, pre, post }| [backup, pre, post]);
-        let waits = [&self.prepare, &self.seed, &self.owner].into_iter().chain(of_change);
+        let of_major = self.major.iter().flat_map(majors::Steps::all);
+        let waits = [&self.prepare, &self.seed, &self.owner].into_iter().chain(of_change).chain(of_major);
         waits.filter_map(|state| if let TaskState::Waiting { wait, message: _ } = state { Some(*wait) } else { None }).min()
     }
 }

@@ -151,7 +151,7 @@ async fn say(context: &Context, observed: &Observed, found: Vec<Finding>, remova
     let all = status::over(&observed.status.conditions, found);
     let mut next = status::next(observed, &all, context.clock.now());
     next.database_initialised = observed.status.database_initialised;
-    (next.removal, next.upgrade) = (Some(removal), None);
+    (next.removal, next.upgrade, next.database_upgrade) = (Some(removal), None, None);
     status::publish(context, observed, next).await.map(drop)
 }
 

@@ -16,7 +16,7 @@ use crate::operator::settings::Settings;
 use crate::resource::{InstanceStatus, MastodonInstance};
 
 /// Nothing was tried yet.
-const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1, backup: 1, pre: 1, post: 1 };
+const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1, backup: 1, pre: 1, post: 1, major: [1; 3] };
 
 /// Every object of an instance, the namespace first, then what stands before anything is built, then the rest in the order in which it
 /// is made. The keys in it are made up and open nothing.

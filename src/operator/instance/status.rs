@@ -14,6 +14,7 @@ use super::buckets::BucketState;
 use super::build::names;
 use super::found::Foundation;
 use super::keys::Known;
+use super::majors;
 use super::observe::Observed;
 use super::progress::{self, Progress, TaskState, pods_answer};
 use super::reached;
@@ -24,8 +25,8 @@ use crate::operator::kind::Kind;
 use crate::operator::seeded::Bug;
 use crate::operator::seen::{Key, Seen, State};
 use crate::resource::{
-    ConditionKind, Finding, InstanceStatus, MastodonInstance, Suspension, Truth, UpgradePhase, condition, conditions, instant,
-    is_true, steps,
+    ConditionKind, DatabasePhase, Finding, InstanceStatus, MastodonInstance, Suspension, Truth, UpgradePhase, condition,
+    conditions, instant, is_true, steps,
 };
 
 /// Why the operator can't go on by itself.
@@ -71,8 +72,8 @@ pub fn findings(
         namespace(seen, walls),
         identity(&foundation.identity),
         bucket,
-        database(seen),
-        pods(Is::CacheReady, valid.runs, &[(Kind::StatefulSet, names::CACHE)], seen),
+        database(valid, seen),
+        pods(Is::CacheReady, valid, &[(Kind::StatefulSet, names::CACHE)], seen),
         migrated(progress),
     ];
     for (kind, deployments) in [
@@ -82,7 +83,7 @@ pub fn findings(
         (Is::WorkersReady, if rolls(valid) { &WORKERS[..1] } else { &WORKERS }),
     ] {
         found.push(if progress.migrated() {
-            pods(kind, valid.runs, deployments, seen)
+            pods(kind, valid, deployments, seen)
         } else {
             Finding::waits(kind, "waits for the database's tables")
         });
@@ -138,12 +139,13 @@ fn database_state(seen: &BTreeMap<Key, Seen>) -> Option<&State> {
     seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state)
 }
 
-fn database(seen: &BTreeMap<Key, Seen>) -> Finding {
+fn database(valid: &Valid<'_>, seen: &BTreeMap<Key, Seen>) -> Finding {
     match database_state(seen) {
-        Some(State::Database { ready: true, phase: _, storage_gib: _, trouble: _ }) => {
-            Finding::holds(ConditionKind::DatabaseReady, "Answers", "Postgres answers")
+        Some(State::Database { ready: true, phase: _, storage_gib: _, major: _, trouble: _ }) => {
+            let waits = if valid.images.newer.is_empty() { "" } else { "; a newer image of it or of Valkey waits for its turn" };
+            Finding::holds(ConditionKind::DatabaseReady, "Answers", format!("Postgres answers{waits}"))
         }
-        Some(State::Database { ready: false, phase, storage_gib: _, trouble: _ }) => {
+        Some(State::Database { ready: false, phase, storage_gib: _, major: _, trouble: _ }) => {
             let reason = if is_unrecoverable(phase) { "DataLost" } else { "Starting" };
             Finding::fails(ConditionKind::DatabaseReady, reason, phase.clone())
         }
@@ -157,9 +159,9 @@ fn is_unrecoverable(phase: &str) -> bool {
     phase.contains("unrecoverable")
 }
 
-fn pods(kind: ConditionKind, runs: bool, sets: &[(Kind, &str)], seen: &BTreeMap<Key, Seen>) -> Finding {
-    if !runs {
-        return Finding::fails(kind, "Stopped", "stopped, as the mode says");
+fn pods(kind: ConditionKind, valid: &Valid<'_>, sets: &[(Kind, &str)], seen: &BTreeMap<Key, Seen>) -> Finding {
+    if !valid.runs {
+        return Finding::fails(kind, "Stopped", valid.stopped());
     }
     let silent: Vec<&str> = sets.iter().filter(|(set, name)| !pods_answer(seen, *set, name)).map(|(_, name)| *name).collect();
     if silent.is_empty() {
@@ -208,7 +210,7 @@ fn owner(progress: &Progress) -> Finding {
 fn ready(valid: &Valid<'_>, found: &[Finding]) -> Finding {
     let kind = ConditionKind::Ready;
     if !valid.spec.mode.runs() {
-        return Finding::fails(kind, "Stopped", "stopped, as the mode says");
+        return Finding::fails(kind, "Stopped", valid.stopped());
     }
     match found.iter().find(|finding| finding.truth != Truth::True) {
         None => Finding::holds(kind, "Serves", "the server serves"),
@@ -235,6 +237,9 @@ fn stalled(valid: &Valid<'_>, progress: &Progress, bucket: &BucketState, seen: &
     {
         return Finding::holds(kind, reason, message);
     }
+    if let Some((reason, message)) = majors::stalled(&valid.database, progress.major.as_ref()) {
+        return Finding::holds(kind, reason, message);
+    }
     let stuck = progress::stuck(seen);
     if !stuck.is_empty() && valid.runs {
         let message = format!(
@@ -249,7 +254,7 @@ fn stalled(valid: &Valid<'_>, progress: &Progress, bucket: &BucketState, seen: &
 
 /// What a person is told of a database that can't be had back from what there is.
 fn stalled_for_data(seen: &BTreeMap<Key, Seen>) -> Option<Finding> {
-    let State::Database { ready: false, phase, storage_gib: _, trouble: _ } = database_state(seen)? else { return None };
+    let State::Database { ready: false, phase, storage_gib: _, major: _, trouble: _ } = database_state(seen)? else { return None };
     let message = format!("CloudNativePG says of Cluster {}: {phase}; restore it from a backup", names::DATABASE);
     is_unrecoverable(phase).then(|| Finding::holds(ConditionKind::Stalled, "DataLost", message))
 }
@@ -265,6 +270,9 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         steps: past,
         ready_since: _,
         upgrade,
+        majors,
+        database_upgrade,
+        database_room,
         suspended,
         removal,
         applied,
@@ -291,6 +299,9 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
         observed_generation: Some(generation),
         suspended: pauses.then(|| suspended.unwrap_or_else(|| Suspension::beginning(now))),
         upgrade,
+        majors: super::stores::majors(&observed.seen, majors),
+        database_upgrade,
+        database_room,
         removal,
         applied,
         buckets,
@@ -336,7 +347,7 @@ pub fn stall_findings(before: &[Condition], stall: Stall) -> Vec<Finding> {
 }
 
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 34] = [
+    const KNOWN: [&str; 36] = [
         Finding::WAITING,
         "Fine",
         NO_VAULT,
@@ -371,11 +382,14 @@ fn known_reason(reason: &str) -> &'static str {
         backups::ARCHIVING_FAILS,
         backups::BACKUP_FAILED,
         backups::OVERDUE,
+        "Enough",
+        "Most",
     ];
     let phases = UpgradePhase::ALL.map(UpgradePhase::as_str);
     KNOWN
         .into_iter()
         .chain(phases)
+        .chain(DatabasePhase::ALL.map(DatabasePhase::as_str))
         .chain(super::causes::REASONS)
         .chain(ConditionKind::ALL.map(ConditionKind::as_str))
         .find(|known| *known == reason)
@@ -421,7 +435,7 @@ fn is_bad(condition: &Condition) -> bool {
     let kind = ConditionKind::ALL.into_iter().find(|kind| kind.as_str() == condition.type_);
     match kind {
         Some(ConditionKind::Stalled | ConditionKind::FuseBlown) => condition.status == "True",
-        Some(ConditionKind::Upgrading | ConditionKind::Removing) => false,
+        Some(ConditionKind::Upgrading | ConditionKind::DatabaseUpgrading | ConditionKind::Removing) => false,
         Some(_) | None => condition.status != "True",
     }
 }
@@ -434,7 +448,8 @@ async fn tell(context: &Context, instance: &MastodonInstance, before: &[Conditio
             let was = before.iter().find(|before| before.type_ == condition.type_);
             let status = was.map_or(Truth::False.as_str(), |was| &was.status);
             // Of what goes on step by step each step is told.
-            let steps = [ConditionKind::Upgrading, ConditionKind::Removing].map(ConditionKind::as_str);
+            let steps = [ConditionKind::Upgrading, ConditionKind::DatabaseUpgrading, ConditionKind::Removing];
+            let steps = steps.map(ConditionKind::as_str);
             let stepped = steps.contains(&condition.type_.as_str()) && was.is_some_and(|was| was.reason != condition.reason);
             status != condition.status || stepped
         })

@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use super::address::Addresses;
 use super::build::names;
 use super::mail::{self, MailWay};
+use super::majors;
+use super::stores::{self, StoreImages};
 use super::upgrade::{self, Decision, UnderWay};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, State};
 use crate::operator::settings::{Images, Settings};
-use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, instance_id, namespace_name};
+use crate::operator::stores::Store;
+use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, Mode, instance_id, namespace_name};
 
 /// An instance that we can bring about.
 #[derive(Debug)]
@@ -29,6 +32,10 @@ pub struct Valid<'a> {
     pub version: String,
     /// The images of its pods.
     pub release: Images,
+    /// The images of Postgres and Valkey.
+    pub images: StoreImages,
+    /// Another major release of PostgreSQL on its way.
+    pub database: majors::Plan,
     /// Another release on its way.
     pub under_way: Option<UnderWay>,
     /// What is to become of that.
@@ -46,6 +53,20 @@ pub struct Valid<'a> {
     /// Whether processes run: as the mode says, or still while the way in is handed over.
     pub runs: bool,
 }
+
+impl Valid<'_> {
+    /// Why its processes do not run, in words.
+    pub fn stopped(&self) -> &'static str {
+        if self.database.paused_since().is_some() {
+            "stopped while PostgreSQL gets another major release"
+        } else {
+            "stopped, as the mode says"
+        }
+    }
+}
+
+/// The reason that visitors of a server read while it is paused for its own sake (`paddock park`).
+const UPKEEP: &str = "upkeep";
 
 /// Why nothing can be done until somebody changes something. The text is read by staff.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +108,45 @@ pub enum Refusal {
         /// Why not, and what to do instead.
         why: crate::resource::Refused,
     },
+    /// Another major release of Postgres or Valkey than the one that runs.
+    #[error(
+        "{} runs from {running}, and the settings have no image of this major release but {offered}; another one is never taken by itself: add one of its own to stores.{}",
+        .store.as_str(),
+        .store.more_images()
+    )]
+    OtherMajor {
+        /// Of which.
+        store: Store,
+        /// What there is.
+        running: String,
+        /// What new servers get.
+        offered: String,
+    },
+    /// An older major release than the one that runs.
+    #[error(
+        "{} {asked} is asked for and {running} runs: there is no way back to an older major release; take the wish back",
+        .store.as_str()
+    )]
+    MajorBack {
+        /// Of which.
+        store: Store,
+        /// What there is.
+        running: u16,
+        /// What is wanted.
+        asked: u16,
+    },
+    /// A major release of which there is no image.
+    #[error(
+        "{} {asked} is asked for and the settings have no image of it: add one to stores.{}, or take the wish back",
+        .store.as_str(),
+        .store.more_images()
+    )]
+    NoSuchMajor {
+        /// Of which.
+        store: Store,
+        /// What is wanted.
+        asked: u16,
+    },
     /// Less disk than before.
     #[error(
         "{what} has a disk of {gib} GiB and can't shrink to {wanted}; set it back (a smaller one needs a move to a new server)"
@@ -110,6 +170,9 @@ impl Refusal {
             Self::NotCovered { host: _, wildcard: _ } => "NameNotCovered",
             Self::OwnMail { why: _ } => "OwnMailUnreadable",
             Self::VersionChange { from: _, to: _, why: _ } => "VersionChangeRefused",
+            Self::OtherMajor { store: _, running: _, offered: _ }
+            | Self::MajorBack { store: _, running: _, asked: _ }
+            | Self::NoSuchMajor { store: _, asked: _ } => "MajorRefused",
             Self::Shrink { what: _, gib: _, wanted: _ } => "ShrinkRefused",
         }
     }
@@ -131,12 +194,27 @@ pub fn validate<'a>(
     let Some(id) = instance_id(&name) else { return Err(Refusal::BadName(name)) };
     let mut refused = Vec::new();
     let mut spec = Cow::Borrowed(&instance.spec);
-    let upgrade::Chosen { version, release, under_way, decision } = upgrade::choose(settings, &spec, status, seen, &mut refused)?;
+    let chosen = upgrade::choose(settings, &spec, status, seen, &mut refused)?;
+    let upgrade::Chosen { version, release, under_way, mut decision } = chosen;
+    let free = under_way.is_none() && decision == Decision::Stay && spec.mode.runs() && status.version.is_some();
+    let database = majors::plan(settings, spec.majors, status, seen, free, &mut refused);
+    if status.database_upgrade.as_ref().is_some_and(|upgrade| upgrade.phase.is_under_way()) && under_way.is_none() {
+        // One after the other: migrations need a database that nobody rewrites.
+        decision = Decision::Stay;
+    }
+    if database.paused_since().is_some() && spec.mode.runs() {
+        spec.to_mut().mode = Mode::Suspended { reason: UPKEEP.to_owned() };
+    }
     let (mail, unreadable) = mail::way(settings, &name, &spec);
     refused.extend(unreadable.map(|why| Refusal::OwnMail { why }));
+    let grown = status.database_room.as_ref().map(|room| room.gib).filter(|gib| *gib > spec.size.database.storage_gib);
+    if let Some(gib) = grown.filter(|_| spec.size.database.storage_most_gib.is_some()) {
+        spec.to_mut().size.database.storage_gib = gib;
+    }
     keep_disks(&mut spec, seen, &mut refused);
     let volume = seen.get(&(Kind::PersistentVolumeClaim, names::CACHE.to_owned()));
     let cache_class = volume.map_or_else(|| settings.storage_class.clone(), |there| there.class.clone());
+    let images = stores::choose(settings, spec.majors, &database, seen, &mut refused);
     let namespace = namespace_name(id);
     let (bucket, backup_bucket) = (namespace.clone(), backup_bucket(&namespace));
     let addresses = Addresses::of(&spec, settings, &bucket)?;
@@ -149,6 +227,8 @@ pub fn validate<'a>(
         spec,
         version,
         release,
+        images,
+        database,
         under_way,
         decision,
         addresses,
@@ -168,7 +248,7 @@ pub fn backup_bucket(namespace: &str) -> String {
 /// A disk that should shrink stays as it is: neither Kubernetes nor CloudNativePG makes one smaller.
 fn keep_disks(spec: &mut Cow<'_, MastodonInstanceSpec>, seen: &BTreeMap<Key, Seen>, refused: &mut Vec<Refusal>) {
     let there = |kind, name: &str| match seen.get(&(kind, name.to_owned()))?.state {
-        State::Database { ready: _, phase: _, storage_gib, trouble: _ } | State::Volume { storage_gib } => storage_gib,
+        State::Database { ready: _, phase: _, storage_gib, major: _, trouble: _ } | State::Volume { storage_gib } => storage_gib,
         State::None
         | State::Pods { current: _, updated: _, all: _, ready: _, stuck: _ }
         | State::Job(_)
@@ -177,6 +257,12 @@ fn keep_disks(spec: &mut Cow<'_, MastodonInstanceSpec>, seen: &BTreeMap<Key, See
         | State::Listeners { accepted: _, objection: _ }
         | State::Certificate { ready: _, failed: _, message: _ } => None,
     };
+    // What it has grown to by itself is kept without a word, also by those who have lost its status.
+    let may_have = |gib: &u32| spec.size.database.storage_most_gib.is_some_and(|most| *gib <= most);
+    let grown = there(Kind::Cluster, names::DATABASE).filter(|gib| *gib > spec.size.database.storage_gib).filter(may_have);
+    if let Some(gib) = grown {
+        spec.to_mut().size.database.storage_gib = gib;
+    }
     let mut keep = |what, there: Option<u32>, wanted: u32| {
         let gib = there.filter(|gib| *gib > wanted)?;
         refused.push(Refusal::Shrink { what, gib, wanted });
@@ -290,7 +376,8 @@ mod tests {
             let seen = Seen::bare(state);
             ((kind, name.to_owned()), seen)
         };
-        let database = State::Database { ready: true, phase: String::new(), storage_gib: Some(20), trouble: None };
+        let database =
+            State::Database { ready: true, phase: String::new(), storage_gib: Some(20), major: Some(17), trouble: None };
         let seen = BTreeMap::from([
             object(Kind::Cluster, names::DATABASE, database),
             object(Kind::PersistentVolumeClaim, names::CACHE, State::Volume { storage_gib: Some(2) }),

@@ -43,6 +43,14 @@ abort 'the owner has no password here and signs in elsewhere' unless user.send_r
 puts 'OK, the mail is on its way to the owner'
 ";
 
+/// Says for how long files are kept: settings of Mastodon's own, which its nightly vacuum reads. Nothing in the first one is for ever.
+const RETENTION: &str = r"
+days = ENV.fetch('MEDIA_DAYS')
+Setting.media_cache_retention_period = days.empty? ? nil : Integer(days, 10)
+Setting.backups_retention_period = Integer(ENV.fetch('ARCHIVE_DAYS'), 10)
+puts 'OK, it holds from tonight on'
+";
+
 /// A program with its arguments, and what it reads beside Mastodon's own environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
@@ -77,6 +85,10 @@ pub fn command(maintenance: &Maintenance) -> Command {
         }
         Maintenance::PreviewCardRemoval { days } => {
             Command::tootctl(["preview_cards", "remove", "--days", &days.get().to_string(), "--concurrency", AT_ONCE])
+        }
+        Maintenance::Retention { media_days, archive_days } => {
+            let media = media_days.map(|days| days.get().to_string()).unwrap_or_default();
+            Command::rails(RETENTION, vec![("MEDIA_DAYS", media), ("ARCHIVE_DAYS", archive_days.get().to_string())])
         }
         Maintenance::FeedBuild { clear_first: false } => Command::tootctl(["feeds", "build", "--all", "--concurrency", AT_ONCE]),
         Maintenance::FeedBuild { clear_first: true } => {
@@ -125,6 +137,8 @@ mod tests {
             {"mediaRemoval": {"what": "profiles", "days": 30}},
             {"mediaRemoval": {"what": "headers", "days": 365}},
             {"previewCardRemoval": {"days": 180}},
+            {"retention": {"mediaDays": 14, "archiveDays": 7}},
+            {"retention": {"archiveDays": 30}},
             {"feedBuild": {"clearFirst": false}},
             {"feedBuild": {"clearFirst": true}},
             {"cacheClear": {}},
@@ -159,6 +173,8 @@ mod tests {
                 "bin/tootctl media remove --days 30 --concurrency 4 --prune-profiles",
                 "bin/tootctl media remove --days 365 --concurrency 4 --remove-headers",
                 "bin/tootctl preview_cards remove --days 180 --concurrency 4",
+                "MEDIA_DAYS=14 ARCHIVE_DAYS=7 bin/rails runner days = ENV.fetch('MEDIA_DAYS')",
+                "MEDIA_DAYS= ARCHIVE_DAYS=30 bin/rails runner days = ENV.fetch('MEDIA_DAYS')",
                 "bin/tootctl feeds build --all --concurrency 4",
                 "AT_ONCE=4 sh -c bin/tootctl feeds clear && exec bin/tootctl feeds build --all --concurrency \"$AT_ONCE\"",
                 "bin/tootctl cache clear",

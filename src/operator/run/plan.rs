@@ -87,6 +87,9 @@ pub fn gate(instance: &MastodonInstance) -> Gate {
     if *version != instance.spec.version {
         return closed("Upgrading", "the server gets another release of Mastodon");
     }
+    if status.database_upgrade.as_ref().is_some_and(|upgrade| upgrade.phase.is_under_way()) {
+        return closed("Upgrading", "the server's database gets another major release");
+    }
     let needed = [ConditionKind::DatabaseReady, ConditionKind::CacheReady, ConditionKind::Migrated];
     if let Some(missing) = needed.into_iter().find(|kind| !is_true(conditions, *kind)) {
         return Gate::Closed {

@@ -120,6 +120,8 @@ pub(in crate::web) async fn forget(state: &AppState, customer: &Customer, instan
 /// Notes a try before it is made, and refuses it when there were too many.
 async fn tried(state: &AppState, customer: &Customer, instance: &Instance, wanted: &Wanted) -> Result<(), NotKept> {
     let mut tx = state.db.begin_account(customer.account).await?;
+    // Those that come at the same time wait for each other: each counts those before it.
+    audit::one_by_one(tx.conn(), customer.account, TRIED).await?;
     let since = state.clock.now() - chrono::TimeDelta::hours(1);
     if audit::count(tx.conn(), customer.account, TRIED, since).await? >= TRIES_AN_HOUR {
         return Err(NotKept::TooOften);

@@ -95,6 +95,7 @@ pub(in crate::web) fn title(words: &Words, action: &Action) -> String {
         Maintenance::FeedBuild { clear_first: true } => Some("choice-feeds-empty"),
         Maintenance::FeedBuild { clear_first: false }
         | Maintenance::PreviewCardRemoval { days: _ }
+        | Maintenance::Retention { media_days: _, archive_days: _ }
         | Maintenance::CacheClear {}
         | Maintenance::AccountRefresh { domain: _ }
         | Maintenance::OwnerInvite { uses: _, valid: _ }
@@ -197,6 +198,8 @@ pub(in crate::web) struct ToolForm {
     media_what: String,
     media_days: String,
     card_days: String,
+    keep_media_days: String,
+    keep_archive_days: String,
     feeds: String,
     recount: String,
     refresh_domain: String,
@@ -212,6 +215,8 @@ impl Default for ToolForm {
             media_what: "attachments".to_owned(),
             media_days: "7".to_owned(),
             card_days: "30".to_owned(),
+            keep_media_days: "30".to_owned(),
+            keep_archive_days: "7".to_owned(),
             feeds: "keep".to_owned(),
             recount: "accounts".to_owned(),
             refresh_domain: String::new(),
@@ -278,6 +283,20 @@ impl ToolForm {
                 }
                 days.map(|days| Maintenance::PreviewCardRemoval { days })
             }
+            "retention" => {
+                let media = match self.keep_media_days.trim() {
+                    "" => Some(None),
+                    text => days(text).and_then(Bounded::new).map(Some),
+                };
+                if media.is_none() {
+                    errors.add("keep_media_days", words.t2("tool-number-wrong", "least", 1, "most", 730));
+                }
+                let archive = days(&self.keep_archive_days).and_then(Bounded::new);
+                if archive.is_none() {
+                    errors.add("keep_archive_days", words.t2("tool-number-wrong", "least", 1, "most", 90));
+                }
+                media.zip(archive).map(|(media_days, archive_days)| Maintenance::Retention { media_days, archive_days })
+            }
             "feed-build" => chosen(&FEEDS, &self.feeds).map(|clear_first| Maintenance::FeedBuild { clear_first }),
             "cache-clear" => Some(Maintenance::CacheClear {}),
             "recount" => chosen(&COUNTERS, &self.recount).map(|what| Maintenance::Recount { what }),
@@ -336,6 +355,10 @@ impl ToolForm {
                 number("media_days", &self.media_days, 1, 365),
             ],
             "preview-card-removal" => vec![number("card_days", &self.card_days, 14, 730)],
+            "retention" => vec![
+                Field { hint: words.t("field-keep-media-days-hint"), ..number("keep_media_days", &self.keep_media_days, 1, 730) },
+                number("keep_archive_days", &self.keep_archive_days, 1, 90),
+            ],
             "feed-build" => {
                 vec![choice("feeds", options(&[("keep", "choice-feeds-keep"), ("empty", "choice-feeds-empty")], &self.feeds))]
             }
@@ -376,12 +399,13 @@ fn chosen<T: Copy>(all: &[(&str, T)], word: &str) -> Option<T> {
 }
 
 /// The kinds of tools, in the order of the page: people first, then what frees room, then what mends.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "registrations",
     "owner-invite",
     "password-mail",
     "media-removal",
     "preview-card-removal",
+    "retention",
     "feed-build",
     "recount",
     "account-refresh",
@@ -438,6 +462,13 @@ mod tests {
             );
         }
         assert_eq!(field(form("preview-card-removal", |form| form.card_days = "13".into())).as_deref(), Some("card_days"));
+        let kept = |media: &str, archive: &str| {
+            form("retention", |form| (form.keep_media_days, form.keep_archive_days) = (media.into(), archive.into()))
+        };
+        assert_eq!(field(kept("731", "7")).as_deref(), Some("keep_media_days"));
+        assert_eq!(field(kept("", "0")).as_deref(), Some("keep_archive_days"));
+        let for_ever = kept(" ", "7").read(&words).unwrap();
+        assert!(matches!(for_ever, Maintenance::Retention { media_days: None, archive_days } if archive_days.get() == 7));
         assert_eq!(
             field(form("account-refresh", |form| form.refresh_domain = "--all".into())).as_deref(),
             Some("refresh_domain")

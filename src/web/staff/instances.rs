@@ -16,7 +16,7 @@ use crate::desk;
 use crate::ids::InstanceId;
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
-use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
+use crate::resource::{DatabaseUpgrade, InstanceStatus, Majors, RemovalProgress, Suspension, Upgrade, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::instance::runs::{Usual, run_view};
@@ -48,6 +48,7 @@ struct StaffInstancePage {
     may_pause: bool,
     may_extend: bool,
     may_end: bool,
+    may_ask_for_majors: bool,
     may_remove: bool,
     /// Whether whoever looks may say whether it gets new releases before the others.
     may_choose: bool,
@@ -148,6 +149,7 @@ pub(super) async fn show(
         id: id.to_string(),
         may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
         may_extend: member.may(BILLS) && subscription.as_ref().is_some_and(|found| found.standing != Standing::Good),
+        may_ask_for_majors: operates && instance.ready_at.is_some() && instance.released_at.is_none(),
         may_end: destroys && instance.intent != Intent::Absent && !holds.iter().any(|row| row.reason == Hold::Ended),
         may_remove: destroys && instance.intent == Intent::Archived,
         holds: holds.iter().map(|row| hold_view(&page.w, row, operates)).collect(),
@@ -283,6 +285,13 @@ fn lifecycle_facts(words: &Words, status: &InstanceStatus) -> Vec<Fact> {
     if let Some(Upgrade { from, to, phase, since: _, phase_since }) = &status.upgrade {
         let since = words.t1("since", "time", time::moment(instant(phase_since)));
         facts.push(fact("staff-fact-upgrade", format!("{from} → {to}: {} {since}", phase.as_str())));
+    }
+    let Majors { postgres, valkey } = status.majors;
+    facts.extend(postgres.map(|major| fact("majors-postgres", major.to_string())));
+    facts.extend(valkey.map(|major| fact("majors-valkey", major.to_string())));
+    if let Some(DatabaseUpgrade { from: _, to, phase, since: _, phase_since }) = &status.database_upgrade {
+        let since = words.t1("since", "time", time::moment(instant(phase_since)));
+        facts.push(fact("majors-state", format!("{to}: {} {since}", phase.as_str())));
     }
     if let Some(Suspension { since, posts_lost_from, peers_stop_from }) = &status.suspended {
         facts.push(fact("staff-fact-suspended", time::moment(instant(since))));

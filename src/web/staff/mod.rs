@@ -11,6 +11,7 @@ mod keys;
 mod lifecycle;
 mod log;
 mod log_in;
+mod majors;
 mod orders;
 mod overview;
 mod releases;
@@ -60,6 +61,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/resume", operates, lifecycle::resume)
         .get("/staff/instances/{id}/end", destroys, lifecycle::end_form)
         .post("/staff/instances/{id}/end", destroys, lifecycle::end)
+        .get("/staff/instances/{id}/majors", operates, majors::show)
+        .post("/staff/instances/{id}/majors", operates, majors::submit)
         .get("/staff/instances/{id}/removal", destroys, removal::show)
         .post("/staff/instances/{id}/removal", destroys, removal::request)
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)

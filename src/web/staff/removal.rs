@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::StepperView;
 use super::lifecycle::{href, instance};
 use crate::account::{self, StaffMember};
-use crate::instance::{self, Hold, Instance, Intent, RemovalError, RemovalRequest};
+use crate::instance::{self, Hold, Instance, Intent, Keeping, RemovalError, RemovalRequest};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
@@ -31,6 +31,9 @@ struct StaffRemovalPage {
     /// What was asked for, by whom and when.
     request: String,
     reason: String,
+    /// Until when its data should be kept; empty once that is over.
+    kept: String,
+    early: String,
     typed: String,
     /// Why whoever looks can't confirm it now.
     not_yet: String,
@@ -43,6 +46,7 @@ pages!(StaffRemovalPage);
 #[derive(Default)]
 struct Typed {
     reason: String,
+    early: String,
     address: String,
     errors: FieldErrors,
 }
@@ -61,6 +65,8 @@ async fn removal_page(
         Some(request) => account::find_staff(&mut conn, request.requested_by).await?.map(|by| by.email).unwrap_or_default(),
         None => String::new(),
     };
+    let kept =
+        instance::kept_until(&mut conn, instance.id, state.dates.removal).await?.filter(|until| *until > state.clock.now());
     let ended = instance::list_holds(&mut conn, instance.id).await?.iter().any(|row| row.reason == Hold::Ended);
     let step = match (&request, instance.intent) {
         (Some(request), _) if request.confirmed_at.is_some() => "confirmed",
@@ -76,7 +82,9 @@ async fn removal_page(
     };
     let told = |request: &RemovalRequest| {
         let at = time::moment(request.requested_at);
-        page.w.with("removal-requested-by", &[("by", &by), ("at", &at), ("reason", &request.reason)])
+        let asked = page.w.with("removal-requested-by", &[("by", &by), ("at", &at), ("reason", &request.reason)]);
+        let early = request.early_reason.as_ref().map(|reason| page.w.t1("removal-early-because", "reason", reason));
+        early.into_iter().fold(asked, |asked, early| format!("{asked} {early}"))
     };
     Ok(StaffRemovalPage {
         back: href(instance.id),
@@ -85,6 +93,8 @@ async fn removal_page(
         way: way(&page.w, step),
         request: request.as_ref().map(told).unwrap_or_default(),
         reason: typed.reason,
+        kept: kept.map(time::moment).unwrap_or_default(),
+        early: typed.early,
         typed: typed.address,
         not_yet,
         errors: typed.errors,
@@ -117,11 +127,12 @@ pub(super) async fn show(
     Ok(html(&removal_page(&state, &member, page, &instance, Typed::default()).await?)?)
 }
 
-/// The field of the first step.
+/// The fields of the first step.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct RequestForm {
     reason: String,
+    early: String,
 }
 
 /// POST `/staff/instances/{id}/removal`: the first step.
@@ -134,10 +145,13 @@ pub(super) async fn request(
 ) -> Result<Response, WebError> {
     let instance = instance(&state, &id).await?;
     let mut tx = state.db.staff().begin().await?;
-    let asked = instance::request_removal(&mut tx, state.clock.as_ref(), member.id, instance.id, &form.reason).await;
+    let keeping = Keeping { days: state.dates.removal, early: &form.early };
+    let asked = instance::request_removal(&mut tx, state.clock.as_ref(), member.id, instance.id, &form.reason, keeping).await;
     if let Err(error) = asked {
         drop(tx);
-        let typed = Typed { reason: form.reason, errors: why(&page, "reason", error)?, ..Typed::default() };
+        let field = if matches!(error, RemovalError::Kept) { "early" } else { "reason" };
+        let RequestForm { reason, early } = form;
+        let typed = Typed { reason, early, errors: why(&page, field, error)?, ..Typed::default() };
         return Ok(refused(&removal_page(&state, &member, page, &instance, typed).await?)?);
     }
     tx.commit().await?;

@@ -513,9 +513,11 @@ fn parts(
         sealing: Some(operator_key().recipient()),
         prober: Prober {
             only_public: false,
+            own: Vec::new(),
             ports: Vec::new(),
             authorities: vec![Certificate::from_pem(include_bytes!("../certificates/authority.pem")).unwrap()],
             hello: "paddock.test".to_owned(),
+            places: Prober::places(),
         },
         host: Host {
             name: "Meadow Hosting".to_owned(),

@@ -84,6 +84,33 @@ fn output(run: &MastodonRun) -> String {
 }
 
 #[tokio::test]
+async fn how_long_files_are_kept_is_set_in_mastodons_own_settings() {
+    let host = Host::new().await;
+    let operator = host.operator().await;
+    let id = host.order(|_| {}).await;
+    host.until_condition(id, ConditionKind::Ready, "True").await;
+    let mastodon = host.mastodon(id).await;
+    let kept = async || -> Vec<(String, String)> {
+        sqlx::query_as("select var, value from settings where var like '%retention_period' order by var")
+            .fetch_all(&mastodon)
+            .await
+            .unwrap()
+    };
+    for (action, media, archives) in [
+        (json!({"maintenance": {"retention": {"mediaDays": 14, "archiveDays": 7}}}), "--- 14\n", "--- 7\n"),
+        (json!({"maintenance": {"retention": {"archiveDays": 30}}}), "--- \n", "--- 30\n"),
+    ] {
+        let run = host.ask(id, &action).await;
+        let done = host.until_phase(&run, RunPhase::Succeeded).await;
+        assert!(output(&done).contains("from tonight on"), "{}", output(&done));
+        let wanted = [("backups_retention_period", archives), ("media_cache_retention_period", media)];
+        assert_eq!(kept().await, wanted.map(|(var, value)| (var.to_owned(), value.to_owned())));
+    }
+    mastodon.close().await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_servers_runs_are_worked_off_one_at_a_time_in_their_order() {
     let host = Host::new().await;
     let operator = host.operator().await;

@@ -74,6 +74,8 @@ fn when_made() -> Vec<Case> {
         ("a cache that does not fit its disk", "/spec/size/cache/memoryMib", json!(4096), "raise it to at least memoryMib / 512"),
         ("more memory than there is", "/spec/size/web/memoryMib", json!(2_000_000), "should be less than or equal to 1048576"),
         ("no disk", "/spec/size/database/storageGib", json!(0), "should be greater than or equal to 1"),
+        ("a most that is less", "/spec/size/database/storageMostGib", json!(5), "what the disk may grow to: at least storageGib"),
+        ("a PostgreSQL of long ago", "/spec/majors", json!({"postgres": 9}), "should be greater than or equal to 10"),
         ("six databases", "/spec/size/database/instances", json!(6), "should be less than or equal to 5"),
         ("no media", "/spec/size/mediaGib", json!(-1), "should be greater than or equal to"),
         (

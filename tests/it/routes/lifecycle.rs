@@ -88,6 +88,39 @@ async fn each_reason_is_lifted_by_itself_and_the_server_runs_when_none_is_left()
 }
 
 #[tokio::test]
+async fn staff_ask_for_another_major_release_and_take_it_back() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let instance = app.running(&customer, "birds").await;
+    let page = format!("/staff/instances/{}", instance.id);
+    let majors = format!("{page}/majors");
+    let mut status = app.status(&StepName::ALL);
+    status.majors = paddock::resource::Majors { postgres: Some(17), valkey: Some(8) };
+    app.observe(instance.id, &status).await;
+    let operations = app.staff_with(Scope::Operations);
+    operations.get(&page).await.is(200).see("Another PostgreSQL or Valkey");
+    app.staff_with(Scope::Support).get(&majors).await.is(403);
+
+    let form = operations.get(&majors).await.is(200).see("there is no way back").see("17");
+    let reason = ("reason", "its release ends next year");
+    operations.submit(&form, &majors, &[("postgres", "16"), reason]).await.is(422).see("It runs a newer one");
+    operations.submit(&form, &majors, &[("postgres", "eighteen"), reason]).await.is(422).see("number of a major release");
+    operations.submit(&form, &majors, &[("postgres", "18"), ("reason", "")]).await.is(422).see("3 to 200");
+    let generation = app.find_instance(instance.id).await.generation;
+    operations.submit(&form, &majors, &[("postgres", "18"), reason]).await.redirects_to(&page);
+    assert_eq!(app.find_instance(instance.id).await.generation, generation + 1, "the fleet passes it on");
+    let trail = audited(&app, "instance.majors").await;
+    assert_eq!((&trail[0]["postgres"], &trail[0]["why"]), (&serde_json::json!(18), &serde_json::json!(reason.1)));
+
+    // The same again changes nothing; nothing at all takes it back.
+    let form = operations.get(&majors).await.is(200);
+    assert_eq!(form.attributes("#postgres", "value"), ["18"]);
+    let answer = operations.submit(&form, &majors, &[("postgres", "18"), reason]).await.redirects_to(&page);
+    operations.follow(answer).await.see("Nothing was changed");
+    operations.submit(&form, &majors, &[("postgres", ""), reason]).await.redirects_to(&page);
+    assert_eq!(app.find_instance(instance.id).await.generation, generation + 2);
+}
+
+#[tokio::test]
 async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
     let Start { app, customer, staff, .. } = TestApp::start().await;
     let instance = app.running(&customer, "birds").await;
@@ -104,11 +137,11 @@ async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
 
     // First step.
     let form = staff.get(&removal).await.is(200).see("Nobody can bring them back");
-    staff.submit(&form, &removal, &[("reason", "because")]).await.is(422).see("10 to 500");
-    staff.submit(&form, &removal, &[reason]).await.redirects_to(&removal);
-    let form = staff.get(&removal).await.see("staff@host.example asked for it").see("Somebody else of the host");
+    staff.submit(&form, &removal, &[("reason", "because"), EARLY]).await.is(422).see("10 to 500");
+    staff.submit(&form, &removal, &[reason, EARLY]).await.redirects_to(&removal);
+    let form = staff.get(&removal).await.see("staff@host.example asked for it").see("Somebody else of the host").see(EARLY.1);
     assert!(form.all(&format!("form[action='{removal}']")).is_empty());
-    staff.post(&removal, &[reason]).await.is(422).see("already");
+    staff.post(&removal, &[reason, EARLY]).await.is(422).see("already");
     // Second step: not at once, not by the same, not without the name.
     let confirm = format!("{removal}/confirm");
     let name = ("address", "birds.meadow.social");
@@ -155,6 +188,41 @@ async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
     customer.get(&format!("/instances/{}", instance.id)).await;
 }
 
+/// Why data is not kept for as long as the host keeps it.
+const EARLY: (&str, &str) = ("early", "It holds nothing that anybody could miss.");
+
+#[tokio::test]
+async fn data_is_kept_for_a_while_unless_a_second_reason_is_given() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let page = async |name: &str| {
+        let page = format!("/staff/instances/{}", app.running(&customer, name).await.id);
+        staff.post(&format!("{page}/end"), &[("reason", "contract ended")]).await.redirects_to(&page);
+        page
+    };
+    let reason = ("reason", "The customer wants it gone and has its data already.");
+    let (birds, cats) = (page("birds").await, page("cats").await);
+    let removal = format!("{birds}/removal");
+    let form = staff.get(&removal).await.is(200).see("Its data should be kept until");
+    let answer = staff.submit(&form, &removal, &[reason]).await.is(422).see("kept for a while yet");
+    assert_eq!(answer.attributes(".errors a", "href"), ["#early"]);
+    staff.submit(&form, &removal, &[reason, ("early", "no time")]).await.is(422).see("kept for a while yet");
+    staff.submit(&form, &removal, &[reason, EARLY]).await.redirects_to(&removal);
+    staff.get(&removal).await.see("Before its time, because").see(EARLY.1);
+    assert_eq!(audited(&app, "instance.removal_requested").await[0]["early"], EARLY.1);
+    // Taken back, it is asked for afresh.
+    staff.post(&format!("{removal}/withdraw"), &[]).await.redirects_to(&birds);
+    staff.post(&removal, &[reason]).await.is(422).see("kept for a while yet");
+
+    // After its time one reason is enough, and there is no question for another one.
+    app.advance(TimeDelta::days(30) + TimeDelta::seconds(1));
+    let staff = app.sign_in_again(&staff).await;
+    let removal = format!("{cats}/removal");
+    let form = staff.get(&removal).await.is(200).not_see("should be kept until");
+    assert!(form.all("#early").is_empty());
+    staff.submit(&form, &removal, &[reason]).await.redirects_to(&removal);
+    assert!(audited(&app, "instance.removal_requested").await[1]["early"].is_null());
+}
+
 #[tokio::test]
 async fn where_there_is_one_admin_the_same_confirms_and_a_request_can_be_taken_back() {
     let Start { app, customer, staff, .. } = TestApp::start().await;
@@ -162,7 +230,8 @@ async fn where_there_is_one_admin_the_same_confirms_and_a_request_can_be_taken_b
     let page = format!("/staff/instances/{}", instance.id);
     let removal = format!("{page}/removal");
     staff.post(&format!("{page}/end"), &[("reason", "contract ended")]).await.redirects_to(&page);
-    let ask = async || staff.post(&removal, &[("reason", "It was made by mistake and is empty.")]).await.redirects_to(&removal);
+    let ask =
+        async || staff.post(&removal, &[("reason", "It was made by mistake and is empty."), EARLY]).await.redirects_to(&removal);
     ask().await;
     let answer = staff.post(&format!("{removal}/withdraw"), &[]).await.redirects_to(&page);
     staff.follow(answer).await.see("taken back");

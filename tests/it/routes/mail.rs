@@ -209,22 +209,117 @@ async fn nothing_is_tried_that_can_not_be_right() {
     customer.follow(answer).await.see("is not running yet");
 }
 
-#[tokio::test]
-async fn a_business_never_connects_into_a_private_network() {
-    let prober = Prober { only_public: true, ports: vec![465, 587], authorities: Vec::new(), hello: "paddock.test".to_owned() };
-    let watched = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let wanted = Wanted {
+fn prober() -> Prober {
+    Prober {
+        only_public: false,
+        own: Vec::new(),
+        ports: Vec::new(),
+        authorities: Vec::new(),
+        hello: "paddock.test".to_owned(),
+        places: Prober::places(),
+    }
+}
+
+/// What is asked for at a server on this machine.
+fn wanted(port: u16, security: MailSecurity) -> Wanted {
+    Wanted {
         host: SMTP_HOST.to_owned(),
-        port: watched.local_addr().unwrap().port(),
-        security: MailSecurity::StartTls,
+        port,
+        security,
         login: LOGIN.to_owned(),
         password: SMTP_PASSWORD.to_owned().into(),
         from: FROM.parse().unwrap(),
         letter: None,
-    };
-    for addresses in
-        [&["127.0.0.1"][..], &["10.0.0.1"], &["169.254.169.254"], &["::ffff:127.0.0.1"], &["1.1.1.1", "127.0.0.1"], &["fd00::1"]]
-    {
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_ends_its_line_is_left_after_a_little() {
+    for security in [MailSecurity::StartTls, MailSecurity::Tls] {
+        let babbler = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = babbler.local_addr().unwrap().port();
+        let sent = tokio::spawn(async move {
+            let (mut stream, _) = babbler.accept().await.unwrap();
+            let mut sent = 0_usize;
+            // Until it hangs up.
+            while stream.write_all(&[b'2'; 4096]).await.is_ok() {
+                sent += 4096;
+            }
+            sent
+        });
+        let began = tokio::time::Instant::now();
+        let fault = prober().probe(&[IpAddr::from([127, 0, 0, 1])], &wanted(port, security)).await.unwrap_err();
+        assert!(began.elapsed() < Duration::from_secs(5), "it is not waited for");
+        assert!(matches!(fault, ProbeFault::NotSmtp | ProbeFault::NoTls | ProbeFault::BrokeOff), "{fault:?}");
+        // What it could get rid of is what was read, and what fits into the buffers of both ends.
+        assert!(sent.await.unwrap() < 16 * 1024 * 1024);
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_servers_are_talked_to_at_a_time() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, prober) = (silent.local_addr().unwrap().port(), prober());
+    let places = prober.places.available_permits();
+    let tries: Vec<_> = (0..=places)
+        .map(|_| {
+            let prober = prober.clone();
+            tokio::spawn(
+                async move { prober.probe(&[IpAddr::from([127, 0, 0, 1])], &wanted(port, MailSecurity::StartTls)).await },
+            )
+        })
+        .collect();
+    let mut faults = Vec::new();
+    for one in tries {
+        faults.push(one.await.unwrap().unwrap_err());
+    }
+    let count = |wanted: &ProbeFault| faults.iter().filter(|fault| *fault == wanted).count();
+    // The last one waits as long as the first step of the others takes.
+    assert_eq!(count(&ProbeFault::Silent) + count(&ProbeFault::Busy), places + 1, "{faults:?}");
+    assert!(count(&ProbeFault::Silent) >= places, "{faults:?}");
+    assert_eq!(prober.places.available_permits(), places, "each gives its place back");
+}
+
+#[tokio::test]
+async fn tries_that_come_at_once_are_counted_one_by_one() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let instance = app.running(&customer, "birds").await;
+    let path = format!("/instances/{}/mail", instance.id);
+    // Nothing is looked up or talked to: the name has no address.
+    let typed = [
+        ("mail_host", "nowhere.mail.example"),
+        ("mail_port", "587"),
+        ("mail_security", "starttls"),
+        ("mail_login", LOGIN),
+        ("mail_password", SMTP_PASSWORD),
+        ("mail_from", FROM),
+    ];
+    let page = customer.get(&path).await.is(200);
+    futures::future::join_all((0..25).map(|_| customer.submit(&page, &path, &typed))).await;
+    let noted: i64 = sqlx::query_scalar("select count(*) from audit_events where action = 'instance.own_mail_tried'")
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
+    assert_eq!(noted, 20);
+}
+
+#[tokio::test]
+async fn a_business_never_connects_into_a_private_network() {
+    let own = ["192.88.98.0/24", "2a01:db9::/48"].map(|range| range.parse().unwrap()).to_vec();
+    let prober = Prober { only_public: true, own, ports: vec![465, 587], ..prober() };
+    let watched = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let wanted = wanted(watched.local_addr().unwrap().port(), MailSecurity::StartTls);
+    for addresses in [
+        &["127.0.0.1"][..],
+        &["10.0.0.1"],
+        &["169.254.169.254"],
+        &["::ffff:127.0.0.1"],
+        &["1.1.1.1", "127.0.0.1"],
+        &["fd00::1"],
+        &["192.88.98.7"],
+        &["::ffff:192.88.98.7"],
+        &["2a01:db9::7"],
+    ] {
         let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
         assert_eq!(prober.probe(&addresses, &wanted).await, Err(ProbeFault::Private), "{addresses:?}");
     }

@@ -77,6 +77,7 @@ async fn what_is_typed_wrong_is_said_and_nothing_is_asked_for() {
     let wrong = [
         (vec![("tool", "media-removal"), ("media_days", "0")], "Enter a whole number from 1 to 365"),
         (vec![("tool", "preview-card-removal"), ("card_days", "13")], "Enter a whole number from 14 to 730"),
+        (vec![("tool", "retention"), ("keep_media_days", "731")], "Enter a whole number from 1 to 730"),
         (vec![("tool", "account-refresh"), ("refresh_domain", "; id")], "Enter the domain of a server"),
         (vec![("tool", "owner-invite"), ("invite_uses", "101")], "Enter a whole number from 1 to 100"),
         (vec![("tool", "self-destruct")], "Choose one of the tools"),

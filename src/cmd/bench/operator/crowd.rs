@@ -20,7 +20,7 @@ use crate::fleet::resource_size;
 use crate::ids::InstanceId;
 use crate::instance::StoredSize;
 use crate::plan::{Catalogue, Releases};
-use crate::resource::{ConditionKind, MastodonInstance, MastodonInstanceSpec, Mode, Owner, Size, is_true, resource_name};
+use crate::resource::{ConditionKind, Majors, MastodonInstance, MastodonInstanceSpec, Mode, Owner, Size, is_true, resource_name};
 
 const PATIENCE: Duration = Duration::from_hours(1);
 
@@ -95,6 +95,7 @@ impl Crowd {
             owner: Owner { username: "owner".to_owned(), email: "owner@example.org".to_owned() },
             locale: "en".to_owned(),
             size: self.size.clone(),
+            majors: Majors::default(),
             sealed: None,
             holds_data: false,
             removal: None,

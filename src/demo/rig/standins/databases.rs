@@ -2,8 +2,10 @@
 //! the keys that CloudNativePG writes (its documentation, "Applications"), and the disruption budgets that it makes. One that names a
 //! plugin which is not installed, or a store that is not there, is not begun.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -19,7 +21,7 @@ use super::super::postgres::quoted;
 use super::super::{Postgres, RigError, Work};
 use super::backups::now;
 use super::barman::{self, Usage};
-use super::{Seen, follow};
+use super::{Seen, follow, majors};
 
 pub(super) const HEALTHY: &str = "Cluster in healthy state";
 const UNKNOWN_PLUGIN: &str = "Cluster cannot proceed to reconciliation due to an unknown plugin being required";
@@ -29,6 +31,16 @@ const NEVER_READY: &str = "paddock.rig/never-ready";
 const ARCHIVING_FAILS: &str = "paddock.rig/archiving-fails";
 /// How often a status is written anew because somebody else has just written it.
 const ATTEMPTS: u32 = 20;
+/// What CloudNativePG says while it exchanges the pods (its `api/v1/cluster_types.go`).
+const UPGRADING: &str = "Upgrading cluster";
+/// The same while the data are rewritten.
+const REWRITING: &str = "Upgrading Postgres major version";
+/// What is said of a wish that its webhook refuses.
+const NOT_BACK: &str = "an older major release was asked for";
+/// On a `Cluster`: its pods do not come back from an exchange.
+const HOLDS: &str = "paddock.rig/holds-exchange";
+/// How long an exchange of the pods takes.
+const RESTART: Duration = Duration::from_secs(2);
 /// Postgres cuts identifiers after this many bytes.
 const LONGEST_NAME: usize = 63;
 
@@ -171,7 +183,7 @@ impl Inner {
         let known = found.and_then(|secret| String::from_utf8(secret.data?.remove("password")?.0).ok());
         match (given, known) {
             (Some(_), Some(password)) => Ok(password),
-            (Some(_), None) => Err(RigError::TooLate { what: format!("the Secret {name}"), after: std::time::Duration::ZERO }),
+            (Some(_), None) => Err(RigError::TooLate { what: format!("the Secret {name}"), after: Duration::ZERO }),
             (None, known) => {
                 let password = known.unwrap_or_else(|| hex::encode(rand::random::<[u8; 32]>()));
                 let secret = self.login_secret(cluster, &name, &password);
@@ -241,22 +253,56 @@ impl Inner {
     }
 
     async fn report(&self, cluster: &DynamicObject) -> Result<(), RigError> {
-        let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
         let instances = cluster.data.pointer("/spec/instances").and_then(Value::as_i64).unwrap_or(1);
+        let image = cluster.data["spec"]["imageName"].as_str().unwrap_or_default();
+        let report = |phase, ready, runs| Report { phase, instances, ready, runs };
         let phase = phase(cluster);
-        let well = phase == HEALTHY;
-        let ready = if well { instances } else { 0 };
-        let (truth, reason, message) = if well {
+        if phase != HEALTHY {
+            return self.say(cluster, report(phase, 0, None)).await;
+        }
+        let well = report(HEALTHY, instances, Some(image));
+        match Exchange::of(cluster) {
+            Exchange::None => {
+                if cluster.data["status"]["phase"] == REWRITING {
+                    majors::clear(&self.client, cluster).await?;
+                }
+                self.say(cluster, well).await
+            }
+            Exchange::Minor => {
+                self.say(cluster, report(UPGRADING, 0, None)).await?;
+                if cluster.labels().contains_key(HOLDS) {
+                    return Ok(());
+                }
+                // The pods are exchanged one after the other, the primary last.
+                tokio::time::sleep(RESTART).await;
+                self.say(cluster, well).await
+            }
+            Exchange::Major => {
+                self.say(cluster, report(REWRITING, 0, None)).await?;
+                if majors::rewrite(&self.client, cluster).await? { self.say(cluster, well).await } else { Ok(()) }
+            }
+            Exchange::Never => self.say(cluster, report(NOT_BACK, 0, None)).await,
+        }
+    }
+
+    async fn say(&self, cluster: &DynamicObject, report: Report<'_>) -> Result<(), RigError> {
+        let Report { phase, instances, ready, runs } = report;
+        let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+        let (truth, reason, message) = if ready > 0 {
             ("True", "ClusterIsReady", "Cluster is Ready")
         } else {
             ("False", "ClusterIsNotReady", "Cluster Is Not Ready")
         };
         let primary = format!("{name}-1");
-        let status = json!({
+        let mut status = json!({
             "phase": phase, "instances": instances, "readyInstances": ready,
             "currentPrimary": primary, "targetPrimary": primary,
             "writeService": format!("{name}-rw"),
         });
+        if let Some(image) = runs {
+            status["image"] = image.into();
+            status["pgDataImageInfo"] = json!({"image": image, "majorVersion": major(image)});
+        }
         let ready = ["Ready", truth, reason, message];
         write_status(&self.client, &namespace, &name, &status, ready).await
     }
@@ -346,6 +392,50 @@ fn budgets(cluster: &DynamicObject) -> Vec<Value> {
     let mut all = vec![budget(format!("{name}-primary"), "primary", 1)];
     all.extend((instances >= 3).then(|| budget(name.clone(), "replica", instances - 2)));
     all
+}
+
+/// What is said of a cluster.
+#[derive(Clone, Copy)]
+struct Report<'a> {
+    phase: &'a str,
+    instances: i64,
+    ready: i64,
+    /// The image that its data are of, once that is so.
+    runs: Option<&'a str>,
+}
+
+/// What another image asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exchange {
+    /// Nothing: it is the one that runs, or the first.
+    None,
+    /// Another image of the same major release: the pods are exchanged.
+    Minor,
+    /// An image of a newer major release: the data are rewritten.
+    Major,
+    /// An image of an older major release, which CloudNativePG's webhook refuses.
+    Never,
+}
+
+impl Exchange {
+    fn of(cluster: &DynamicObject) -> Self {
+        let wanted = cluster.data["spec"]["imageName"].as_str().unwrap_or_default();
+        let Some(runs) = cluster.data["status"]["pgDataImageInfo"]["image"].as_str() else { return Self::None };
+        if runs == wanted {
+            return Self::None;
+        }
+        match major(runs).cmp(&major(wanted)) {
+            Ordering::Equal => Self::Minor,
+            Ordering::Less => Self::Major,
+            Ordering::Greater => Self::Never,
+        }
+    }
+}
+
+/// The major release that CloudNativePG reads out of an image's tag.
+fn major(image: &str) -> Option<u16> {
+    let (_, tag) = image.split('@').next()?.rsplit('/').next()?.split_once(':')?;
+    tag.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The name of database and role of a `Cluster`.

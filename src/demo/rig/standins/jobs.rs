@@ -20,7 +20,7 @@ use super::super::{Postgres, RigError};
 use super::runs::{self, End};
 use super::{Seen, database_name, follow, migrations};
 
-/// Says what a Job of ours does: `prepare`, `seed`, `owner`, `migrate-pre`, `migrate-post` or `run`. On the Job and on its pod template.
+/// Says what a Job of ours does: `prepare`, `seed`, `owner`, `migrate-pre`, `migrate-post`, `analyze`, `measure` or `run`. On the Job and on its pod template.
 const JOB_LABEL: &str = "paddock.host/job";
 /// How the work ended: `ok` or `failed`.
 const OUTCOME: &str = "paddock.rig/outcome";
@@ -129,6 +129,13 @@ impl Inner {
                     |name: &str| environment.get(name).filter(|value| !value.is_empty()).ok_or(format!("{name} is not set"));
                 owner(&mut database, get("OWNER_USERNAME")?, get("OWNER_EMAIL")?).await
             }
+            Some("measure") => {
+                let size = "select pg_database_size(current_database())";
+                let size: i64 = sqlx::query_scalar(size).fetch_one(&mut database).await.map_err(|error| error.to_string())?;
+                end = Some(End { code: 0, message: size.to_string() });
+                Ok(())
+            }
+            Some("analyze") => sqlx::raw_sql("analyze").execute(&mut database).await.map(|_| ()),
             Some("run") => {
                 let command = container.and_then(|container| container.command.clone()).unwrap_or_default();
                 end = runs::run(&command, &environment, &mut database, gone).await?;
@@ -141,9 +148,18 @@ impl Inner {
         Ok(end)
     }
 
-    /// Connects as Mastodon would. The host name of a database's Service resolves to the rig's Postgres.
+    /// Connects as Mastodon would, or Postgres' own client. The host name of a database's Service resolves to the rig's Postgres.
     async fn connect(&self, environment: &Environment, namespace: &str) -> Result<PgConnection, sqlx::Error> {
-        let get = |name: &str| environment.get(name).map_or("", String::as_str);
+        let get = |name: &str| {
+            let of_client = match name {
+                "DB_HOST" => "PGHOST",
+                "DB_PORT" => "PGPORT",
+                "DB_NAME" => "PGDATABASE",
+                "DB_USER" => "PGUSER",
+                _ => "PGPASSWORD",
+            };
+            environment.get(name).or_else(|| environment.get(of_client)).map_or("", String::as_str)
+        };
         let options =
             PgConnectOptions::new_without_pgpass().host("127.0.0.1").ssl_mode(PgSslMode::Disable).password(get("DB_PASS"));
         let service = get("DB_HOST").split('.').next().and_then(|host| host.strip_suffix("-rw"));

@@ -10,6 +10,7 @@ mod certificates;
 mod databases;
 mod jobs;
 mod listeners;
+mod majors;
 mod migrations;
 mod namespaces;
 mod runs;

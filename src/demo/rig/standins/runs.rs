@@ -267,22 +267,38 @@ async fn tootctl(rest: &[&str], given: &BTreeMap<&str, &str>, database: &mut PgC
         },
         ["settings", "registrations", mode] => {
             let value = if *mode == "close" { "none" } else { mode };
-            sqlx::query(
-                "insert into settings (var, value, created_at, updated_at) values ('registrations_mode', $1, now(), now())
-                 on conflict (var) do update set value = excluded.value, updated_at = now()",
-            )
-            .bind(format!("--- {value}\n"))
-            .execute(database)
-            .await?;
+            set(database, "registrations_mode", value).await?;
             Answer::ok("OK")
         }
         _ => Answer::ok("OK"),
     })
 }
 
-/// `rails runner`: the two pieces of code that we know, told apart by what they call.
+/// A setting of Mastodon's, kept as YAML.
+async fn set(database: &mut PgConnection, var: &str, value: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into settings (var, value, created_at, updated_at) values ($1, $2, now(), now())
+         on conflict (var) do update set value = excluded.value, updated_at = now()",
+    )
+    .bind(var)
+    .bind(format!("--- {value}\n"))
+    .execute(database)
+    .await
+    .map(|_| ())
+}
+
+/// `rails runner`: the pieces of code that we know, told apart by what they call.
 async fn rails(code: &str, environment: &Environment, database: &mut PgConnection) -> Result<Answer, sqlx::Error> {
     let get = |name: &str| environment.get(name).cloned().unwrap_or_default();
+    if code.contains("Setting.media_cache_retention_period") {
+        let (media, archive) = (get("MEDIA_DAYS"), get("ARCHIVE_DAYS"));
+        if !(media.is_empty() || media.parse::<u16>().is_ok()) || archive.parse::<u16>().is_err() {
+            return Ok(Answer::fails("invalid value for Integer()"));
+        }
+        set(database, "media_cache_retention_period", &media).await?;
+        set(database, "backups_retention_period", &archive).await?;
+        return Ok(Answer::ok("OK, it holds from tonight on"));
+    }
     let owner: Option<i64> = sqlx::query_scalar(
         "select u.id from users u join accounts a on a.id = u.account_id where a.domain is null and lower(a.username) = lower($1)",
     )

@@ -9,6 +9,7 @@ use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
 use crate::operator::seen::hash;
 use crate::operator::settings::Backups;
+use crate::operator::stores::major;
 
 /// The plugin's name in a `Cluster` and in a `Backup`.
 const PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
@@ -17,18 +18,23 @@ pub const SIDECAR_MIB: u32 = 512;
 /// Minutes of a day.
 const MINUTES: u64 = 24 * 60;
 
-/// How a `Cluster` uses the plugin. Each generation of the database writes under a name of its own: one that was recovered must find an
-/// empty place, or its log would run into the log of the one before.
-pub fn plugins() -> Value {
+/// The name under which a database of this image writes into the store. Each generation, and each major release of it, has one of its own:
+/// one that was recovered or rewritten begins its log anew, and it must not run into the log of the one before.
+pub fn server_name(image: &str) -> String {
+    major(image).map_or_else(|| names::DATABASE.to_owned(), |major| format!("{}-pg{major}", names::DATABASE))
+}
+
+/// How a `Cluster` uses the plugin. What it writes under changes together with its major release.
+pub fn plugins(valid: &Valid<'_>) -> Value {
     json!([{
         "name": PLUGIN,
         "isWALArchiver": true,
-        "parameters": {"barmanObjectName": names::BACKUPS, "serverName": names::DATABASE},
+        "parameters": {"barmanObjectName": names::BACKUPS, "serverName": server_name(&valid.images.postgres)},
     }])
 }
 
 /// What makes a base backup of the database: of a `Backup`, and of those that a `ScheduledBackup` makes.
-pub fn of_the_database() -> Value {
+fn of_the_database() -> Value {
     json!({
         "cluster": {"name": names::DATABASE},
         "method": "plugin",
@@ -90,7 +96,12 @@ pub fn first_name(attempt: u32) -> String {
 
 /// Such an attempt. The schedule makes one a day, whatever became of the last one, and a day is long without any.
 pub fn first(valid: &Valid<'_>, attempt: u32) -> Object {
-    Object::new(valid, Kind::Backup, first_name(attempt), "database", json!({"spec": of_the_database()}))
+    base(valid, first_name(attempt))
+}
+
+/// A base backup.
+pub fn base(valid: &Valid<'_>, name: String) -> Object {
+    Object::new(valid, Kind::Backup, name, "database", json!({"spec": of_the_database()}))
 }
 
 #[cfg(test)]
@@ -124,7 +135,7 @@ mod tests {
                 assert_eq!(plugin["isWALArchiver"], true);
                 assert_eq!(
                     plugin["parameters"],
-                    json!({"barmanObjectName": store.name, "serverName": cluster["metadata"]["name"]})
+                    json!({"barmanObjectName": store.name, "serverName": "db-1-pg17"})
                 );
                 let schedule = schedule(valid).body;
                 assert_eq!(schedule["spec"]["method"], "plugin");
@@ -132,6 +143,13 @@ mod tests {
                 assert_eq!(schedule["spec"]["cluster"]["name"], cluster["metadata"]["name"]);
             },
         );
+    }
+
+    #[test]
+    fn another_major_release_archives_under_another_name() {
+        let of = |tag: &str| server_name(&format!("registry.example:5000/postgres:{tag}@sha256:aa"));
+        assert_eq!([of("17.6"), of("17.7-standard"), of("18.1")], ["db-1-pg17", "db-1-pg17", "db-1-pg18"]);
+        assert_eq!(server_name("postgres"), "db-1");
     }
 
     #[test]

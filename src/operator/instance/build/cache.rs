@@ -6,6 +6,7 @@ use super::{Object, labels, names, pods, resources, selector};
 use crate::operator::instance::found::Foundation;
 use crate::operator::instance::validate::Valid;
 use crate::operator::kind::Kind;
+use crate::operator::template::IMAGE_ANNOTATION;
 use crate::resource::CacheSize;
 
 /// The volume. Ours and not the `StatefulSet`'s: a `StatefulSet` would make a lost one anew without a word.
@@ -49,7 +50,8 @@ pub fn stateful_set(valid: &Valid<'_>, foundation: &Foundation) -> Object {
         "--maxmemory-policy",
         "noeviction",
     ];
-    let mut body = json!({"spec": {
+    let annotations = json!({"annotations": {IMAGE_ANNOTATION: valid.images.valkey}});
+    let mut body = json!({"metadata": annotations, "spec": {
         "serviceName": names::CACHE,
         "replicas": i32::from(valid.runs),
         "selector": {"matchLabels": selector(valid, names::CACHE)},
@@ -65,7 +67,7 @@ pub fn stateful_set(valid: &Valid<'_>, foundation: &Foundation) -> Object {
                 "terminationGracePeriodSeconds": 60,
                 "containers": [{
                     "name": names::CACHE,
-                    "image": valid.settings.valkey_image,
+                    "image": valid.images.valkey,
                     "command": command,
                     "env": [{"name": "REDIS_PASSWORD", "valueFrom": {"secretKeyRef": {
                         "name": names::CACHE_PASSWORD, "key": "REDIS_PASSWORD",

@@ -1,13 +1,10 @@
 //! What a change of the release takes besides the pods: a backup, and migrations in two phases.
 
-use serde_json::json;
-
 use super::jobs::{Attempts, Task, migration};
 use super::pods::Pods;
 use super::{Object, backups};
 use crate::operator::instance::upgrade::UnderWay;
 use crate::operator::instance::validate::Valid;
-use crate::operator::kind::Kind;
 use crate::resource::{Upgrade, instant};
 
 /// What is done once for another release.
@@ -30,10 +27,9 @@ pub fn backup_name(upgrade: &Upgrade, attempt: u32) -> String {
 
 /// What is done once for the release that is on its way.
 pub fn change(valid: &Valid<'_>, pods: &Pods<'_>, attempts: Attempts, under_way: &UnderWay) -> Change {
-    let Attempts { prepare: _, seed: _, owner: _, backup, pre, post } = attempts;
-    let spec = json!({"spec": backups::of_the_database()});
+    let Attempts { prepare: _, seed: _, owner: _, backup, pre, post, major: _ } = attempts;
     Change {
-        backup: Object::new(valid, Kind::Backup, backup_name(&under_way.upgrade, backup), "database", spec),
+        backup: backups::base(valid, backup_name(&under_way.upgrade, backup)),
         pre: migration(valid, pods, Task::PreMigration, pre, under_way),
         post: migration(valid, pods, Task::PostMigration, post, under_way),
     }

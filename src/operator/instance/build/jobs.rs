@@ -36,6 +36,8 @@ pub enum Task {
     PreMigration,
     /// `db:migrate`: the rest, once no pod of the old release is left.
     PostMigration,
+    /// What another major release of PostgreSQL has to know of the tables.
+    Analyze,
 }
 
 impl Task {
@@ -47,6 +49,7 @@ impl Task {
             Self::Owner => "owner",
             Self::PreMigration => "migrate-pre",
             Self::PostMigration => "migrate-post",
+            Self::Analyze => "analyze",
         }
     }
 
@@ -55,13 +58,18 @@ impl Task {
         [Self::PreMigration, Self::PostMigration].into_iter().any(|task| job.starts_with(task.as_str()))
     }
 
+    /// Whether a Job is of another major release of PostgreSQL; it goes when that is over as well.
+    pub fn is_of_major(job: &str) -> bool {
+        job.starts_with(Self::Analyze.as_str())
+    }
+
     /// How long a Job of it may take with all its retries, in seconds: one that hangs fails instead of running for ever.
     fn deadline(self) -> u32 {
         match self {
             Self::Prepare | Self::Seed => 3600,
             Self::Owner => 900,
             // Of 4.7 they rewrite the largest tables.
-            Self::PreMigration | Self::PostMigration => 6 * 3600,
+            Self::PreMigration | Self::PostMigration | Self::Analyze => 6 * 3600,
         }
     }
 }
@@ -81,6 +89,8 @@ pub struct Attempts {
     pub pre: u32,
     /// Of its last migrations.
     pub post: u32,
+    /// Of what another major release of PostgreSQL takes: the backup before, the look through the tables, the backup after.
+    pub major: [u32; 3],
 }
 
 /// The Jobs of an instance.
@@ -102,7 +112,7 @@ pub fn job_name(task: Task, version: &str, attempt: u32) -> String {
 
 /// The Jobs of an instance.
 pub fn jobs(valid: &Valid<'_>, pods: &Pods<'_>, attempts: Attempts) -> Jobs {
-    let Attempts { prepare, seed, owner, backup: _, pre: _, post: _ } = attempts;
+    let Attempts { prepare, seed, owner, backup: _, pre: _, post: _, major: _ } = attempts;
     let Owner { username, email } = &valid.spec.owner;
     let of = |task, attempt| Which { task, attempt, version: &valid.version, images: &valid.release };
     Jobs {
@@ -124,6 +134,13 @@ pub fn migration(valid: &Valid<'_>, pods: &Pods<'_>, task: Task, attempt: u32, u
     let skip = ("SKIP_POST_DEPLOYMENT_MIGRATIONS", "true".to_owned());
     let env = if task == Task::PreMigration { vec![skip] } else { Vec::new() };
     job(valid, pods, Which { task, attempt, version: &upgrade.to, images }, rails("db:migrate"), env)
+}
+
+/// A Job of `ANALYZE` for the major release of PostgreSQL that has come.
+pub fn analyze(valid: &Valid<'_>, pods: &Pods<'_>, attempt: u32, major: u16) -> Object {
+    let command = ["bundle", "exec", "rails", "runner", "ActiveRecord::Base.connection.execute('ANALYZE')"];
+    let which = Which { task: Task::Analyze, attempt, version: &major.to_string(), images: &valid.release };
+    job(valid, pods, which, command.map(str::to_owned).to_vec(), Vec::new())
 }
 
 fn rails(task: &str) -> Vec<String> {

@@ -22,7 +22,7 @@ pub fn quota(valid: &Valid<'_>) -> Object {
     let StreamingSize { replicas: streaming_pods, db_pool: _, memory_mib: streaming_mib, cpu_milli: _ } = streaming;
     let WorkerSize { replicas: sidekiq_pods, concurrency: _, memory_mib: sidekiq_mib, cpu_milli: _ } = sidekiq;
     let SchedulerSize { concurrency: _, memory_mib: scheduler_mib, cpu_milli: _ } = scheduler;
-    let DatabaseSize { instances, storage_gib, memory_mib: database_mib, cpu_milli: _ } = database;
+    let DatabaseSize { instances, storage_gib, storage_most_gib: _, memory_mib: database_mib, cpu_milli: _ } = database;
     let CacheSize { memory_mib: cache_mib, storage_gib: queues_gib } = cache;
     let each = [
         (*web_pods, *web_mib),

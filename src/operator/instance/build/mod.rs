@@ -13,6 +13,8 @@ mod env;
 mod jobs;
 mod limits;
 mod listeners;
+mod major;
+mod measure;
 mod namespace;
 mod pods;
 mod policies;
@@ -29,9 +31,11 @@ pub mod tests;
 
 use serde_json::{Map, Value, json};
 
-pub use backups::{first as first_backup, first_name as first_backup_name};
+pub use backups::{first as first_backup, first_name as first_backup_name, server_name};
 pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};
+pub use major::{MajorChange, Moment, major_backup_name};
+pub use measure::{MEASURE, measured_by};
 pub use namespace::namespace;
 pub use processes::Processes;
 pub use routes::route_names;
@@ -153,6 +157,10 @@ pub struct Objects {
     pub jobs: Jobs,
     /// What another release takes that is on its way.
     pub change: Option<Change>,
+    /// What another major release of PostgreSQL takes that is on its way.
+    pub major: Option<MajorChange>,
+    /// What measures the database, where its volume may grow by itself.
+    pub measure: Option<Object>,
 }
 
 impl Objects {
@@ -177,6 +185,8 @@ impl Objects {
             processes,
             jobs,
             change,
+            major,
+            measure,
         } = self;
         let Services { web, streaming, cache: cache_service } = services;
         let mut all = vec![quota, limits];
@@ -191,11 +201,15 @@ impl Objects {
             all.extend(media.into_iter().flatten());
         }
         all.extend(park);
+        all.extend(measure);
         let Jobs { prepare, seed, owner } = jobs;
         let Processes { web, streaming, sidekiq, scheduler } = processes;
         all.extend([prepare, seed, owner, web, streaming, sidekiq, scheduler]);
         if let Some(Change { backup, pre, post }) = change {
             all.extend([backup, pre, post]);
+        }
+        if let Some(MajorChange { before, analyze, after }) = major {
+            all.extend([before, analyze, after]);
         }
         all
     }
@@ -247,6 +261,8 @@ pub fn build(valid: &Valid<'_>, foundation: &Foundation, attempts: Attempts) -> 
         budgets: budgets::budgets(valid),
         processes: processes::processes(valid, &pods),
         jobs: jobs::jobs(valid, &pods, attempts),
+        measure: valid.spec.size.database.storage_most_gib.map(|_| measure::measure(valid)),
+        major: valid.database.kept().map(|upgrade| major::major_change(valid, &pods, attempts.major, upgrade)),
         change: valid.under_way.as_ref().map(|under_way| change::change(valid, &pods, attempts, under_way)),
         mail,
         env,

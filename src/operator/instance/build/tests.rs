@@ -84,7 +84,7 @@ pub fn foundation() -> Foundation {
     Foundation { secrets: 7, identity: Known { fingerprint: "f".into(), unproven: None }, bucket: BucketState::There }
 }
 
-const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1, backup: 1, pre: 1, post: 1 };
+const FIRST: Attempts = Attempts { prepare: 1, seed: 1, owner: 1, backup: 1, pre: 1, post: 1, major: [1; 3] };
 
 /// An upgrade, so that what it takes is built too.
 fn on_its_way() -> Upgrade {

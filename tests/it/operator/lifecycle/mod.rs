@@ -2,9 +2,12 @@
 
 mod change;
 mod fuse;
+mod majors;
 mod pause;
 mod removal;
+mod room;
 mod rows;
+mod stores;
 mod upgrade;
 
 use std::time::Duration;
