@@ -1,5 +1,6 @@
 //! `paddock admin`: what only the host's own people do, at the machine itself.
 
+pub(super) mod audit;
 mod cluster;
 mod fuse;
 mod release;
@@ -47,6 +48,9 @@ pub(super) enum Admin {
     /// The fuse on mass destruction, in each cluster.
     #[command(subcommand)]
     Fuse(fuse::FuseCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Clusters: what each has, and whether it gets new servers.
     #[command(subcommand)]
     Cluster(cluster::Act),
@@ -80,6 +84,7 @@ impl From<ScopeName> for Scope {
 pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
     match admin {
         Admin::Fuse(command) => fuse::run(command).await,
+        Admin::Audit(command) => audit::run(command).await,
         Admin::Staff { file, email, scopes } => {
             let email =
                 EmailAddress::parse(&email).map_err(|_| anyhow::anyhow!("--email: \"{email}\" is not an e-mail address"))?;

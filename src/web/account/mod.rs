@@ -8,6 +8,7 @@ mod authenticator;
 mod code;
 pub(super) mod discreet;
 mod join;
+pub(super) mod log;
 mod log_in;
 mod members;
 mod move_address;
@@ -38,6 +39,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/join/{token}", Access::Public, join::ask)
         .post("/join/{token}", Access::Public, join::submit)
         .post("/account/switch", Access::SignedIn, members::switch)
+        .get("/account/log", Access::Member(Role::Admin), log::show)
+        .get("/account/log.csv", Access::Member(Role::Admin), log::csv)
+        .get("/account/log.json", Access::Member(Role::Admin), log::json)
         .get("/account/members", looks, members::show)
         .post("/account/members/invite", anew, members::invite)
         .post("/account/members/leave", Access::Fresh(Role::Viewer), members::leave)

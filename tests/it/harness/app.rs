@@ -10,6 +10,7 @@ use lettre::transport::smtp::client::Certificate;
 use paddock::account::Scope;
 use paddock::account::password::Passwords;
 use paddock::audit::Actor;
+use paddock::audit::chain::Signer;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
 use paddock::capacity;
 use paddock::clock::{Clock, ManualClock, SystemClock};
@@ -476,6 +477,11 @@ fn told(jobs: &[JobRow]) -> String {
     jobs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Who signs the audit log.
+pub fn audit_signer() -> Signer {
+    Signer::new(&[9; 32])
+}
+
 /// The operator's key, to which secrets of customers are sealed.
 pub fn operator_key() -> Key {
     Key::new(&OPERATOR_KEY.to_owned().into()).unwrap()
@@ -545,6 +551,7 @@ fn parts(
         views: vec![Arc::clone(&view), view],
         dns_target,
         key,
+        audit_signer: audit_signer(),
         mail_from: "Meadow Hosting <hello@host.example>".to_owned(),
         host_name: "Meadow Hosting".to_owned(),
         support: "help@host.example".to_owned(),

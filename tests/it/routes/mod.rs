@@ -8,6 +8,7 @@ mod incident;
 mod instance;
 mod lifecycle;
 mod lists;
+mod log;
 mod mail;
 mod members;
 mod new;
