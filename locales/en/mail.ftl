@@ -175,3 +175,9 @@ mail-recovery-left = Codes that are left: { $left }
 mail-recovery-fine = If that was you, there is nothing to do, unless few codes are left: then make new ones.
 mail-recovery-not-me = If it was not you, choose another password and make new codes at once:
 mail-recovery-action = Look at the settings
+
+mail-staff-factor-subject = Your second factor as staff of { $host }
+mail-staff-factor-set-up = Since { $at } your log-in as staff of { $host } takes a code from an authenticator app, besides the password.
+mail-staff-factor-forgotten = Your second factor as staff of { $host } was forgotten on { $at }, at the machine itself. With your next log-in you set up another.
+mail-staff-factor-code-used = Somebody has used a recovery code of yours as staff of { $host } on { $at }, instead of a code from the authenticator app.
+mail-staff-factor-not-me = If that was not you, or not on your behalf, tell the others of the staff at once.

@@ -245,6 +245,13 @@ pub enum Notice {
         /// Since when.
         at: DateTime<Utc>,
     },
+    /// The same for one of the host's own people, who can't do without.
+    StaffSecondFactor {
+        /// What became of it.
+        change: FactorChange,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// A recovery code was used.
     RecoveryCodeUsed {
         /// How many are left.
@@ -252,6 +259,29 @@ pub enum Notice {
         /// When.
         at: DateTime<Utc>,
     },
+}
+
+/// What became of a second factor of the staff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorChange {
+    /// It was set up.
+    SetUp,
+    /// It was forgotten, at the machine itself.
+    Forgotten,
+    /// A recovery code was used.
+    CodeUsed,
+}
+
+impl FactorChange {
+    /// The key of the words that say so.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::SetUp => "mail-staff-factor-set-up",
+            Self::Forgotten => "mail-staff-factor-forgotten",
+            Self::CodeUsed => "mail-staff-factor-code-used",
+        }
+    }
 }
 
 impl Notice {
@@ -287,6 +317,7 @@ impl Notice {
             Self::AddressChanged { .. } => "address_changed",
             Self::SecondFactorOn { .. } => "second_factor_on",
             Self::SecondFactorOff { .. } => "second_factor_off",
+            Self::StaffSecondFactor { .. } => "staff_second_factor",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
         }
     }
@@ -358,6 +389,7 @@ impl Notice {
             Self::AddressChanged { address: wren, at },
             Self::SecondFactorOn { at },
             Self::SecondFactorOff { at },
+            Self::StaffSecondFactor { change: FactorChange::SetUp, at },
             Self::RecoveryCodeUsed { left: 9, at },
         ]
     }

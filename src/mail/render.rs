@@ -178,6 +178,8 @@ mails! {
         = "mail/second_factor_on/subject.txt", "mail/second_factor_on/body.txt", "mail/second_factor_on/body.html";
     second_factor_off(link, at)
         = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
+    staff_second_factor(what)
+        = "mail/staff_second_factor/subject.txt", "mail/staff_second_factor/body.txt", "mail/staff_second_factor/body.html";
     recovery_code_used(link, left, at)
         = "mail/recovery_code_used/subject.txt", "mail/recovery_code_used/body.txt", "mail/recovery_code_used/body.html";
 }
@@ -247,6 +249,9 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::AddressChanged { address, at } => address_changed(frame, address, &moment(*at)),
         Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(*at)),
         Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(*at)),
+        Notice::StaffSecondFactor { change, at } => {
+            staff_second_factor(frame, &words.t2(change.key(), "host", host_name, "at", moment(*at)))
+        }
         Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(*at)),
     };
     rendered.map_err(|source| RenderError { kind: notice.kind(), source })

@@ -45,6 +45,12 @@ pub enum WebError {
         /// Path to come back to.
         back_to: String,
     },
+    /// The same for staff.
+    #[error("the visitor has to confirm who they are, as staff")]
+    StaffStepUp {
+        /// Path to come back to.
+        back_to: String,
+    },
     /// The same for the API.
     #[error("confirm who you are with POST /api/v1/sessions/current/proof; then the call is answered for ten minutes")]
     Stale,
@@ -143,7 +149,7 @@ impl WebError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unauthenticated | Self::WrongCredentials | Self::CodeRequired | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::TooManyAttempts { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } => StatusCode::SEE_OTHER,
+            Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } | Self::StaffStepUp { .. } => StatusCode::SEE_OTHER,
             Self::Stale | Self::OutOfReach | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
             Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -166,7 +172,7 @@ impl WebError {
             Self::WrongCode => "wrong_code",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::TooOften { .. } => "too_many_calls",
-            Self::StepUp { .. } | Self::Stale => "proof_required",
+            Self::StepUp { .. } | Self::StaffStepUp { .. } | Self::Stale => "proof_required",
             Self::Forbidden => "forbidden",
             Self::OutOfReach => "out_of_reach",
             Self::Unverified => "unverified",
@@ -184,18 +190,19 @@ impl WebError {
     }
 }
 
+/// To a page that leads back to another.
+fn and_back(to: &str, back_to: &str) -> Response {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
+    Redirect::to(&format!("{to}?{query}")).into_response()
+}
+
 impl IntoResponse for WebError {
     /// Bare; [`render_errors`] gives it a body.
     fn into_response(self) -> Response {
         let mut response = match &self {
-            Self::LogIn { back_to } => {
-                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
-                return Redirect::to(&format!("/log-in?{query}")).into_response();
-            }
-            Self::StepUp { back_to } => {
-                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
-                return Redirect::to(&format!("/step-up?{query}")).into_response();
-            }
+            Self::LogIn { back_to } => return and_back("/log-in", back_to),
+            Self::StepUp { back_to } => return and_back("/step-up", back_to),
+            Self::StaffStepUp { back_to } => return and_back("/staff/step-up", back_to),
             Self::StaffLogIn => return Redirect::to("/staff/log-in").into_response(),
             _ => self.status().into_response(),
         };

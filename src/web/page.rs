@@ -74,7 +74,7 @@ impl PageContext {
         let (email, staff, role) = match caller {
             Caller::Nobody => (String::new(), false, None),
             Caller::Customer(customer) => (customer.person.email.clone(), false, Some(customer.role)),
-            Caller::Staff(member) => (member.email.clone(), true, None),
+            Caller::Staff(colleague) => (colleague.member.email.clone(), true, None),
         };
         Self {
             brand: state.host.name.clone(),

@@ -33,7 +33,16 @@ pub(super) enum Caller {
     /// A customer.
     Customer(Customer),
     /// One of the host's people.
-    Staff(StaffMember),
+    Staff(Colleague),
+}
+
+/// One of the host's people who is signed in.
+#[derive(Debug, Clone)]
+pub(super) struct Colleague {
+    /// Who.
+    pub member: StaffMember,
+    /// When they last showed who they are.
+    pub proven_at: DateTime<Utc>,
 }
 
 /// A customer who is signed in.
@@ -141,34 +150,42 @@ fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<()
             }
         }
         (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
-        (Access::Staff(scope), Caller::Staff(member)) => {
-            if member.may(scope) {
+        (Access::Staff(scope) | Access::FreshStaff(scope), Caller::Staff(colleague)) => {
+            if colleague.member.may(scope) {
                 Ok(())
             } else {
                 Err(WebError::Forbidden)
             }
         }
-        (Access::Staff(_), Caller::Nobody) => Err(WebError::StaffLogIn),
+        (Access::Staff(_) | Access::FreshStaff(_), Caller::Nobody) => Err(WebError::StaffLogIn),
         // To a customer the staff's pages do not exist.
-        (Access::Staff(_), Caller::Customer(_)) => Err(WebError::NotFound),
+        (Access::Staff(_) | Access::FreshStaff(_), Caller::Customer(_)) => Err(WebError::NotFound),
     }
 }
 
 /// Where a route asks for it, whoever calls has shown who they are a short while ago. From the page that does that they come back to the one
 /// that they were on: a form that was sent can't be sent again by a link.
 fn fresh(state: &AppState, access: Access, caller: &Caller, request: &Request, api: bool) -> Result<(), WebError> {
+    let back_to = |otherwise: &str| {
+        let here = || request.uri().path().to_owned();
+        let before = || page_before(state, request.headers()).unwrap_or_else(|| otherwise.to_owned());
+        if request.method() == Method::GET { here() } else { before() }
+    };
     match (access, caller) {
         (Access::Fresh(_), Caller::Customer(customer)) if !customer.is_fresh(state) => {
-            if api {
-                return Err(WebError::Stale);
-            }
-            let here = || request.uri().path().to_owned();
-            let before = || page_before(state, request.headers()).unwrap_or_else(|| "/instances".to_owned());
-            let back_to = if request.method() == Method::GET { here() } else { before() };
-            Err(WebError::StepUp { back_to })
+            if api { Err(WebError::Stale) } else { Err(WebError::StepUp { back_to: back_to("/instances") }) }
+        }
+        (Access::FreshStaff(_), Caller::Staff(colleague)) if state.clock.now() - colleague.proven_at >= PROVEN_FOR => {
+            Err(WebError::StaffStepUp { back_to: back_to("/staff") })
         }
         (
-            Access::Public | Access::SignedIn | Access::Member(_) | Access::Fresh(_) | Access::Staff(_) | Access::Webhook,
+            Access::Public
+            | Access::SignedIn
+            | Access::Member(_)
+            | Access::Fresh(_)
+            | Access::Staff(_)
+            | Access::FreshStaff(_)
+            | Access::Webhook,
             Caller::Nobody | Caller::Customer(_) | Caller::Staff(_),
         ) => Ok(()),
     }
@@ -208,7 +225,7 @@ fn reaches(access: Access, bearer: &Bearer, method: &Method, path: &str) -> Resu
         Access::Public | Access::Webhook => true,
         Access::SignedIn => reads && !personal && here,
         Access::Member(_) => (reads || bearer.scope >= TokenScope::Manage) && here,
-        Access::Fresh(_) | Access::Staff(_) => false,
+        Access::Fresh(_) | Access::Staff(_) | Access::FreshStaff(_) => false,
     };
     if may { Ok(()) } else { Err(WebError::OutOfReach) }
 }
@@ -235,7 +252,10 @@ pub(super) async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Re
                 (Some(_) | None, _) => Caller::Nobody,
             }
         }
-        Subject::Staff(id) => account::find_staff(&mut conn, id).await?.map_or(Caller::Nobody, Caller::Staff),
+        Subject::Staff(id) => match account::find_admitted_staff(&mut conn, id).await? {
+            Some(member) => Caller::Staff(Colleague { member, proven_at: session.proven_at }),
+            None => Caller::Nobody,
+        },
     })
 }
 
@@ -332,7 +352,7 @@ impl FromRequestParts<AppState> for StaffMember {
     type Rejection = WebError;
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, WebError> {
         match caller(parts)? {
-            Caller::Staff(member) => Ok(member),
+            Caller::Staff(colleague) => Ok(colleague.member),
             Caller::Nobody | Caller::Customer(_) => Err(WebError::StaffLogIn),
         }
     }

@@ -184,6 +184,7 @@ async fn allowed(start: &Start, access: Access) -> Client {
         Access::SignedIn | Access::Member(_) => start.customer.clone(),
         Access::Fresh(_) => start.app.sign_in_again(&start.customer).await,
         Access::Staff(_) => start.staff.clone(),
+        Access::FreshStaff(_) => start.app.sign_in_again(&start.staff).await,
     }
 }
 
@@ -365,10 +366,9 @@ impl Who {
         match (access, self) {
             (Access::Public | Access::Webhook, Self::Member(_) | Self::Staff(_)) | (Access::SignedIn, Self::Member(_)) => true,
             (Access::Member(least) | Access::Fresh(least), Self::Member(role)) => role >= least,
-            (Access::Staff(wanted), Self::Staff(held)) => held.includes(wanted),
-            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Self::Staff(_)) => {
-                false
-            }
+            (Access::Staff(wanted) | Access::FreshStaff(wanted), Self::Staff(held)) => held.includes(wanted),
+            (Access::Staff(_) | Access::FreshStaff(_), Self::Member(_))
+            | (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Self::Staff(_)) => false,
         }
     }
 }

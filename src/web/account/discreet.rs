@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::LOCALE;
 use crate::account::email::EmailAddress;
+use crate::account::factor::Holder;
 use crate::account::password::PasswordHash;
 use crate::account::{self, Person, attempt, device, factor};
 use crate::audit::Actor;
@@ -76,11 +77,17 @@ pub(in crate::web) async fn who(
 }
 
 /// Whether a code is somebody's, of their app or for recovery. As bounded as passwords are: six digits are soon guessed.
-pub(in crate::web) async fn is_code_of(state: &AppState, origin: &Origin, person: &Person, code: &str) -> Result<bool, WebError> {
-    let address = EmailAddress::parse(&person.email).map(|email| email.canonical()).unwrap_or_default();
+pub(in crate::web) async fn is_code_of(
+    state: &AppState,
+    origin: &Origin,
+    holder: impl Into<Holder<'_>>,
+    code: &str,
+) -> Result<bool, WebError> {
+    let holder = holder.into();
+    let address = holder.counted_as();
     let right = bounded(state, origin, &address, async {
         let mut tx = state.db.auth().begin().await?;
-        let right = factor::check(&mut tx, state.clock.as_ref(), &state.key, person, code).await?;
+        let right = factor::check(&mut tx, state.clock.as_ref(), &state.key, holder, code).await?;
         tx.commit().await?;
         Ok(right.then_some(()))
     });

@@ -4,12 +4,12 @@
 //! Known and unknown addresses get the same pages in the same time (`discreet`); what differs is the mail that their owner gets.
 
 pub(super) mod acts;
-mod authenticator;
+pub(super) mod authenticator;
 mod code;
 pub(super) mod discreet;
 mod join;
 pub(super) mod log;
-mod log_in;
+pub(super) mod log_in;
 mod members;
 mod move_address;
 mod password;

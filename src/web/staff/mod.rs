@@ -18,6 +18,7 @@ mod removal;
 mod rollout_view;
 mod rollouts;
 mod search;
+mod second_factor;
 mod servers;
 mod styleguide;
 
@@ -45,6 +46,14 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
+        .get("/staff/log-in/code", Access::Public, second_factor::ask)
+        .post("/staff/log-in/code", Access::Public, second_factor::submit)
+        .get("/staff/log-in/set-up", Access::Public, second_factor::set_up_form)
+        .post("/staff/log-in/set-up", Access::Public, second_factor::set_up)
+        .get("/staff/step-up", reads, second_factor::step_up_form)
+        .post("/staff/step-up", reads, second_factor::step_up)
+        .get("/staff/security", reads, second_factor::show)
+        .post("/staff/security/codes", Access::FreshStaff(Scope::Support), second_factor::renew_codes)
         .get("/staff", reads, overview::show)
         .get("/staff/search", reads, search::show)
         .get("/staff/keys", reads, keys::show)

@@ -166,6 +166,11 @@ impl TestApp {
         self.client(who.clone())
     }
 
+    /// What the app of each of the staff shows now. None counts twice: until the next one, half a minute passes.
+    pub fn staffs_code(&self) -> String {
+        people::staffs_app(&self.state.key).generate(self.clock_now().timestamp().try_into().unwrap()).to_string()
+    }
+
     /// The same person with sessions of their own, which may be ended without harm to the first.
     pub async fn sign_in_again(&self, client: &Client) -> Client {
         let mut conn = self.db.auth().acquire().await.unwrap();
