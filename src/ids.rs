@@ -120,6 +120,8 @@ id_types! {
     PlaceId = "plc_";
     /// Somebody who was asked to join an account.
     InvitationId = "inv_";
+    /// A look of staff into a customer's account.
+    AccessId = "acs_";
     /// A token of the JSON API; not its text.
     TokenId = "tok_";
     /// A mail that is owed to somebody.

@@ -10,6 +10,7 @@ error-unverified-title = Confirm your e-mail address first
 error-unverified-text = We sent a link to it when you signed up. Open it, and you can go on here.
 error-forbidden-title = This is not yours to do
 error-forbidden-text = You are logged in, but your role does not allow this. Ask an owner of the account.
+error-forbidden-glass = You look into a customer’s account as staff. There you read what its members read; you change something only when they let you, and nothing that concerns people or the account itself.
 error-forbidden-staff = You are logged in, but none of your scopes allows this. Ask a colleague whose scopes do.
 error-404-title = There is nothing here
 error-404-text = The address may have a slip in it, or what was here is gone, or belongs to another account.

@@ -11,6 +11,10 @@ log-program = the program ({ $part })
 log-place = place { $place } of the chain
 
 # What was done; the names are those of the log
+log-did-access-begun = Staff began to look into the account
+log-did-access-changes-allowed = Staff were let change things
+log-did-access-ended = Staff’s look into the account was ended
+log-did-access-looked = Staff looked at a page, or sent it
 log-did-account-handed-over = The account got another owner
 log-did-account-opened = The account was opened
 log-did-account-signed-up = The account was opened

@@ -3,6 +3,7 @@
 //! Signing up, proving an address, signing in and out, and choosing a new password. Whatever depends on whether an address is
 //! known ends in the same page: what differs is the mail that its owner gets.
 
+pub mod access;
 pub mod attempt;
 pub mod call;
 pub mod device;

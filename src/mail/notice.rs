@@ -252,6 +252,17 @@ pub enum Notice {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Staff look into an account.
+    StaffAccess {
+        /// What the account is called.
+        account: String,
+        /// Why, in the words of who looks.
+        reason: String,
+        /// What it is about.
+        ticket: String,
+        /// Until when at the most.
+        until: DateTime<Utc>,
+    },
     /// A recovery code was used.
     RecoveryCodeUsed {
         /// How many are left.
@@ -318,6 +329,7 @@ impl Notice {
             Self::SecondFactorOn { .. } => "second_factor_on",
             Self::SecondFactorOff { .. } => "second_factor_off",
             Self::StaffSecondFactor { .. } => "staff_second_factor",
+            Self::StaffAccess { .. } => "staff_access",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
         }
     }
@@ -382,6 +394,12 @@ impl Notice {
             Self::OwnerChanged { account: account.clone(), owner: wren.clone(), at },
             Self::SecondContact { account: account.clone() },
             Self::TakeOverAsked { account: account.clone(), contact: wren.clone(), due: at },
+            Self::StaffAccess {
+                account: account.clone(),
+                reason: "Pictures do not load, as you have told us".to_owned(),
+                ticket: "4711".to_owned(),
+                until: at,
+            },
             Self::TakeOverStopped { account },
             Self::NewDevice { agent: "Mozilla/5.0 (X11; Linux)".to_owned(), network: "192.0.2.7".to_owned(), at },
             Self::ChangeAddressOld { token, address: wren.clone(), until: at },

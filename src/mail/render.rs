@@ -31,6 +31,8 @@ pub trait Links {
     fn members(&self) -> Url;
     /// Password, second factor and sessions.
     fn security(&self) -> Url;
+    /// When staff looked into the account.
+    fn accesses(&self) -> Url;
     /// The page of an order.
     fn order(&self, order: OrderId) -> Url;
     /// The page of a server.
@@ -180,6 +182,8 @@ mails! {
         = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
     staff_second_factor(what)
         = "mail/staff_second_factor/subject.txt", "mail/staff_second_factor/body.txt", "mail/staff_second_factor/body.html";
+    staff_access(link, account, reason, ticket, until)
+        = "mail/staff_access/subject.txt", "mail/staff_access/body.txt", "mail/staff_access/body.html";
     recovery_code_used(link, left, at)
         = "mail/recovery_code_used/subject.txt", "mail/recovery_code_used/body.txt", "mail/recovery_code_used/body.html";
 }
@@ -251,6 +255,9 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(*at)),
         Notice::StaffSecondFactor { change, at } => {
             staff_second_factor(frame, &words.t2(change.key(), "host", host_name, "at", moment(*at)))
+        }
+        Notice::StaffAccess { account, reason, ticket, until } => {
+            staff_access(frame, links.accesses().as_str(), account, reason, ticket, &moment(*until))
         }
         Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(*at)),
     };

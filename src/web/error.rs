@@ -15,6 +15,7 @@ use super::AppState;
 use super::limit;
 use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
+use crate::account::access::AccessError;
 use crate::account::factor::FactorError;
 use crate::account::member::MemberError;
 use crate::account::token::TokenError;
@@ -57,6 +58,9 @@ pub enum WebError {
     /// Known, but not allowed to.
     #[error("the caller may not do this")]
     Forbidden,
+    /// Staff who look into a customer's account.
+    #[error("staff who look into an account may not do this")]
+    ThroughGlass,
     /// A program's token is not good for this.
     #[error("this token is not good for that; use one with another scope, or sign in")]
     OutOfReach,
@@ -150,7 +154,9 @@ impl WebError {
             Self::Unauthenticated | Self::WrongCredentials | Self::CodeRequired | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::TooManyAttempts { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } | Self::StaffStepUp { .. } => StatusCode::SEE_OTHER,
-            Self::Stale | Self::OutOfReach | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
+            Self::Stale | Self::OutOfReach | Self::Forbidden | Self::ThroughGlass | Self::Unverified | Self::Forged => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LinkUsedUp => StatusCode::GONE,
@@ -173,7 +179,7 @@ impl WebError {
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::TooOften { .. } => "too_many_calls",
             Self::StepUp { .. } | Self::StaffStepUp { .. } | Self::Stale => "proof_required",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden | Self::ThroughGlass => "forbidden",
             Self::OutOfReach => "out_of_reach",
             Self::Unverified => "unverified",
             Self::Forged => "forged",
@@ -258,6 +264,12 @@ impl From<TokenError> for WebError {
             TokenError::TooMany => wrong("name", "tokens-too-many"),
             TokenError::Database(_) => Self::Internal(telemetry::chain(&error)),
         }
+    }
+}
+
+impl From<AccessError> for WebError {
+    fn from(error: AccessError) -> Self {
+        Self::Internal(telemetry::chain(&error))
     }
 }
 
@@ -349,7 +361,7 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
         problem(&error, status, request_id)
     } else {
         // Whoever is signed in stays so on an error page, also where no route and no guard was; without a database they are nobody.
-        let caller = session::find(&state, &headers, false).await.unwrap_or(Caller::Nobody);
+        let caller = session::find(&state, &headers, &path).await.unwrap_or(Caller::Nobody);
         page(&state, &error, status, &path, &headers, &caller, request_id)
     };
     if let WebError::TooManyAttempts { seconds } | WebError::TooOften { seconds } = &error {
@@ -424,6 +436,7 @@ fn page(
         WebError::Forbidden if matches!(caller, Caller::Staff(_)) => {
             (words.t("error-forbidden-title"), words.t("error-forbidden-staff"))
         }
+        WebError::ThroughGlass => (words.t("error-forbidden-title"), words.t("error-forbidden-glass")),
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
         WebError::TooManyAttempts { seconds } => {
             (words.t("error-attempts-title"), words.t1("error-attempts-text", "minutes", (seconds + 59) / 60))

@@ -10,7 +10,7 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{AccountId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::ids::{AccessId, AccountId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;
@@ -21,7 +21,8 @@ const TABLE: &str = "tests/it/access.txt";
 const HEAD: &str = "\
 # Who gets which answer from which route, for the ids of the customer's own server and order. `customer` owns the account, `viewer` and
 # `payer` are members of it, `other` owns another account, `unverified` has not proven their address. `reads` is a program with
-# a token of the customer's, `manages` one with a token of the other's. Sessions have just begun. Forms are sent empty, with a good
+# a token of the customer's, `manages` one with a token of the other's. `looks` is one of the staff who looks into the customer's account,
+# `changes` one whom the customer lets change things there. Sessions have just begun. Forms are sent empty, with a good
 # token. Written by `UPDATE=1 ./dev test access`. 303 leads to a log-in or on to a page; 422 is what a good form would not get.
 ";
 
@@ -87,6 +88,7 @@ impl Ids {
                 ("{id}", "clusters") => self.cluster.clone(),
                 ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
+                ("{access}", _) => AccessId::new().to_string(),
                 // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.
                 ("{person}", _) => PersonId::new().to_string(),
                 ("{invitation}", _) => InvitationId::new().to_string(),
@@ -163,6 +165,9 @@ async fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
     }
     fresh.push(("reads", program(&start.app, &start.customer, TokenScope::Read).await));
     fresh.push(("manages", program(&start.app, &start.other_customer, TokenScope::Manage).await));
+    let support = start.app.staff_with(Scope::Support);
+    fresh.push(("looks", start.app.looking_into(&support, &start.customer, false).await));
+    fresh.push(("changes", start.app.looking_into(&support, &start.customer, true).await));
     fresh
 }
 

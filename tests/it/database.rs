@@ -75,6 +75,9 @@ async fn two_accounts() -> Start {
             query.execute(start.app.sql()).await.unwrap();
         }
     }
+    for client in [&start.customer, &start.other_customer] {
+        start.app.looking_into(&start.staff, client, false).await;
+    }
     // A rollout has a server of each.
     let older = "update instances set mastodon_version = '4.6.9' where intent = 'running'";
     sqlx::query(older).execute(start.app.sql()).await.unwrap();
@@ -233,6 +236,13 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_auth", "delete from people"),
     ("paddock_auth", "delete from audit_events"),
     ("paddock_auth", "select detail from audit_events"),
+    ("paddock_web", "select secret_hash from staff_accesses"),
+    ("paddock_staff", "select secret_hash from staff_accesses"),
+    ("paddock_staff", "update staff_accesses set changes_at = now()"),
+    ("paddock_staff", "insert into staff_accesses select * from staff_accesses"),
+    ("paddock_web", "update staff_accesses set ended_at = now()"),
+    ("paddock_auth", "update staff_accesses set ends_at = now()"),
+    ("paddock_auth", "delete from staff_accesses"),
     ("paddock_web", "select token_hash from api_tokens"),
     ("paddock_staff", "select token_hash from api_tokens"),
     ("paddock_worker", "select token_hash from api_tokens"),

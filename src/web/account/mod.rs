@@ -3,6 +3,7 @@
 //!
 //! Known and unknown addresses get the same pages in the same time (`discreet`); what differs is the mail that their owner gets.
 
+mod access;
 pub(super) mod acts;
 pub(super) mod authenticator;
 mod code;
@@ -42,6 +43,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/account/log", Access::Member(Role::Admin), log::show)
         .get("/account/log.csv", Access::Member(Role::Admin), log::csv)
         .get("/account/log.json", Access::Member(Role::Admin), log::json)
+        .get("/account/access", Access::Member(Role::Admin), access::show)
+        .post("/account/access/{access}/end", Access::Member(Role::Admin), access::end)
+        .post("/account/access/{access}/allow", Access::Fresh(Role::Admin), access::allow)
         .get("/account/members", looks, members::show)
         .post("/account/members/invite", anew, members::invite)
         .post("/account/members/leave", Access::Fresh(Role::Viewer), members::leave)

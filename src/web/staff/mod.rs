@@ -1,5 +1,6 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod access;
 mod clusters;
 mod customers;
 mod differences;
@@ -60,6 +61,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/styleguide", reads, styleguide::show)
         .get("/staff/customers", reads, customers::list)
         .get("/staff/customers/{id}", reads, customers::show)
+        .get("/staff/customers/{id}/access", Access::FreshStaff(Scope::Support), access::show)
+        .post("/staff/customers/{id}/access", Access::FreshStaff(Scope::Support), access::begin)
+        .post("/staff/access/end", reads, access::end)
         .get("/staff/instances", reads, servers::list)
         .get("/staff/instances/{id}", reads, instances::show)
         .get("/staff/instances/{id}/extend", bills, extend::show)

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::transport::smtp::client::Certificate;
-use paddock::account::Scope;
+use paddock::account::access::{self, Wanted};
 use paddock::account::password::Passwords;
+use paddock::account::{self, Scope};
 use paddock::audit::Actor;
 use paddock::audit::chain::Signer;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
@@ -169,6 +170,22 @@ impl TestApp {
     /// What the app of each of the staff shows now. None counts twice: until the next one, half a minute passes.
     pub fn staffs_code(&self) -> String {
         people::staffs_app(&self.state.key).generate(self.clock_now().timestamp().try_into().unwrap()).to_string()
+    }
+
+    /// One of the staff who looks into a customer's account for half an hour; with `changes` its owner lets them change things too.
+    pub async fn looking_into(&self, staff: &Client, customer: &Client, changes: bool) -> Client {
+        let (clock, account) = (self.clock.as_ref(), customer.who.account());
+        let id = staff.who.staff.unwrap();
+        let member = account::find_staff(&mut self.db.auth().acquire().await.unwrap(), id).await.unwrap().unwrap();
+        let wanted = Wanted { account, reason: "Pictures do not load.", ticket: "4711", minutes: 30 };
+        let mut tx = self.db.begin_members(account).await.unwrap();
+        let (look, secret) = access::begin(&mut tx, clock, &member, wanted).await.unwrap();
+        if changes {
+            access::let_change(&mut tx, clock, account, look, customer.who.person.unwrap()).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let fresh = self.sign_in_again(staff).await;
+        self.client(Identity { glass: Some(secret), ..fresh.who })
     }
 
     /// The same person with sessions of their own, which may be ended without harm to the first.

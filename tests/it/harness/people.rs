@@ -34,6 +34,8 @@ pub struct Identity {
     pub browser: Option<String>,
     /// Their token of the API.
     pub api: Option<String>,
+    /// Secret of a look into a customer's account, when staff.
+    pub glass: Option<String>,
 }
 
 impl Identity {

@@ -4,6 +4,7 @@ mod account;
 mod api;
 mod desk;
 mod discreet;
+mod glass;
 mod incident;
 mod instance;
 mod lifecycle;
