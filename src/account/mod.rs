@@ -4,6 +4,7 @@
 //! known ends in the same page: what differs is the mail that its owner gets.
 
 pub mod access;
+pub mod approval;
 pub mod attempt;
 pub mod call;
 pub mod device;
@@ -21,7 +22,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 pub use store::{
-    Person, StaffMember, account_name, account_names, count_admins, find_admitted_staff, find_person, find_staff, list_members,
+    Person, StaffMember, account_name, account_names, find_admitted_staff, find_person, find_staff, list_members, staff_names,
 };
 
 use crate::audit::{self, Actor};

@@ -188,9 +188,9 @@ pub async fn find_admitted_staff(conn: &mut PgConnection, id: StaffId) -> sqlx::
     .await
 }
 
-/// How many of the host's people may do everything.
-pub async fn count_admins(conn: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar("select count(*) from staff where 'admin' = any(scopes)").fetch_one(conn).await
+/// Addresses of the host's people.
+pub async fn staff_names(conn: &mut PgConnection, ids: &[StaffId]) -> sqlx::Result<Vec<(StaffId, String)>> {
+    sqlx::query_as("select id, email from staff where id = any($1)").bind(ids).fetch_all(conn).await
 }
 
 pub(super) async fn find_staff_by_email(

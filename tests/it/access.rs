@@ -10,7 +10,7 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{AccessId, AccountId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::ids::{AccessId, AccountId, ApprovalId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;
@@ -82,6 +82,7 @@ impl Ids {
                 ("{id}", "orders") => self.order.clone(),
                 ("{id}", "customers") => self.account.clone(),
                 ("{id}", "incidents") => self.incident.clone(),
+                ("{id}", "approvals") => ApprovalId::new().to_string(),
                 ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
                 ("{id}", "rollouts") => self.rollout.clone(),

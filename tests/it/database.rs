@@ -305,6 +305,11 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_worker", "update incidents set state = 'over'"),
     ("paddock_web", "select value from figures"),
     ("paddock_staff", "update figures set value = 0"),
+    ("paddock_web", "select reason from approvals"),
+    ("paddock_auth", "update approvals set decision = 'given'"),
+    ("paddock_worker", "insert into approvals select * from approvals"),
+    ("paddock_staff", "update approvals set asked_by = decided_by"),
+    ("paddock_staff", "delete from approvals"),
 ];
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
 mod access;
+mod approvals;
 mod clusters;
 mod customers;
 mod differences;
@@ -38,12 +39,12 @@ use crate::words::Words;
 const BILLS: Scope = Scope::Billing;
 /// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, and tells everybody of incidents.
 const OPERATES: Scope = Scope::Operations;
-/// Who ends servers and destroys what they hold.
+/// Who ends servers and destroys what they hold; they show again who they are.
 const DESTROYS: Scope = Scope::Admin;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
-    let (bills, operates, destroys) = (Access::Staff(BILLS), Access::Staff(OPERATES), Access::Staff(DESTROYS));
+    let (bills, operates, destroys) = (Access::Staff(BILLS), Access::Staff(OPERATES), Access::FreshStaff(DESTROYS));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
@@ -77,6 +78,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal", destroys, removal::request)
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
+        .get("/staff/approvals", reads, approvals::list)
+        .post("/staff/approvals/{id}/refuse", Access::FreshStaff(Scope::Support), approvals::refuse)
         .get("/staff/orders", reads, orders::list)
         .get("/staff/incidents", reads, incidents::list)
         .post("/staff/incidents", operates, incidents::open)

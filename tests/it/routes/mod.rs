@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod approvals;
 mod desk;
 mod discreet;
 mod glass;
