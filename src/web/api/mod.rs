@@ -110,7 +110,7 @@ operations! {
     post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
     delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;
     get "/api/v1/instances/{id}/billing" Access::Member(Role::Viewer) => subscription::get;
-    post "/api/v1/instances/{id}/billing/end" Access::Member(Role::Billing) => subscription::end;
+    post "/api/v1/instances/{id}/billing/end" Access::Fresh(Role::Billing) => subscription::end;
     post "/api/v1/instances/{id}/billing/go-on" Access::Member(Role::Billing) => subscription::go_on;
     post "/api/v1/instances/{id}/billing/again" Access::Member(Role::Admin) => subscription::again;
     post "/api/v1/instances/{id}/window" Access::Member(Role::Admin) => window::set;
