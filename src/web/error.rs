@@ -91,6 +91,9 @@ pub enum WebError {
         /// Until the next one.
         seconds: i64,
     },
+    /// So many try passwords at this moment that there is no room for one more whose browser nobody knows.
+    #[error("too many people log in or sign up at this moment; send it again in a second")]
+    Crowded,
     /// The API was called too often in a minute.
     #[error("there were too many calls; wait {seconds} seconds")]
     TooOften {
@@ -163,7 +166,7 @@ impl WebError {
             Self::Unreadable { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) | Self::Refused { .. } => StatusCode::CONFLICT,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -178,6 +181,7 @@ impl WebError {
             Self::WrongCode => "wrong_code",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::TooOften { .. } => "too_many_calls",
+            Self::Crowded => "crowded",
             Self::StepUp { .. } | Self::StaffStepUp { .. } | Self::Stale => "proof_required",
             Self::Forbidden | Self::ThroughGlass => "forbidden",
             Self::OutOfReach => "out_of_reach",
@@ -367,6 +371,9 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
     if let WebError::TooManyAttempts { seconds } | WebError::TooOften { seconds } = &error {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
     }
+    if matches!(error, WebError::Crowded) {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     let [policy, standing] = limit::headers();
     for kept in [header::ALLOW, policy, standing] {
         if let Some(value) = response.headers().get(&kept) {
@@ -441,6 +448,7 @@ fn page(
         WebError::TooManyAttempts { seconds } => {
             (words.t("error-attempts-title"), words.t1("error-attempts-text", "minutes", (seconds + 59) / 60))
         }
+        WebError::Crowded => (words.t("error-crowded-title"), words.t("error-crowded-text")),
         WebError::TooLarge { most } => (words.t("error-413-title"), words.t1("error-413-text", "kib", most / 1024)),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {

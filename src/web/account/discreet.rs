@@ -19,7 +19,9 @@ use crate::web::origin::Origin;
 
 /// Signs somebody up, or tells the owner of a known address by mail. Hashing comes first, and takes as long for both.
 pub(in crate::web) async fn sign_up(state: &AppState, email: &EmailAddress, password: SecretString) -> Result<(), WebError> {
+    let room = state.passwords.room().ok_or(WebError::Crowded)?;
     let hash = state.passwords.hash(password).await?;
+    drop(room);
     on_the_beat(async {
         let mut tx = state.db.auth().begin().await?;
         account::sign_up(&mut tx, state.clock.as_ref(), email, &hash, LOCALE).await?;
@@ -108,6 +110,10 @@ pub(in crate::web) async fn bounded<T>(
         None => false,
     };
     let known_device = device.as_ref().filter(|_| known).map(<[u8; 32]>::as_slice);
+    let _room = match known_device {
+        Some(_) => None,
+        None => Some(state.passwords.room().ok_or(WebError::Crowded)?),
+    };
     let counted = attempt::Attempt { address, network: origin.network, known_device };
     if let Some(wait) = attempt::begin(&mut conn, state.clock.as_ref(), &state.key, &counted).await? {
         return Err(WebError::TooManyAttempts { seconds: wait.num_seconds().max(1) });
