@@ -130,7 +130,8 @@ impl Kept {
 /// How the names of what staff do begin when they look into a customer's account.
 pub const ACCESS: &str = "access.";
 
-const KEPT: &str = "select id, place, hash, at, actor_kind, actor_id, action, subject, detail from audit_events where account_id = ";
+const KEPT: &str =
+    "select id, place, hash, at, actor_kind, actor_id, action, subject, detail from audit_events where account_id = ";
 
 /// One page of an account's log, newest first.
 pub async fn page(conn: &mut PgConnection, account: AccountId, start: Start<i64>) -> sqlx::Result<Slice<Kept>> {

@@ -214,7 +214,11 @@ fn fresh(state: &AppState, access: Access, caller: &Caller, request: &Request, a
     };
     match (access, caller) {
         (Access::Fresh(_), Caller::Customer(customer)) if !customer.is_fresh(state) => {
-            if api { Err(WebError::Stale) } else { Err(WebError::StepUp { back_to: back_to("/instances") }) }
+            if api {
+                Err(WebError::Stale)
+            } else {
+                Err(WebError::StepUp { back_to: back_to("/instances") })
+            }
         }
         (Access::FreshStaff(_), Caller::Staff(colleague)) if state.clock.now() - colleague.proven_at >= PROVEN_FOR => {
             Err(WebError::StaffStepUp { back_to: back_to("/staff") })

@@ -219,7 +219,8 @@ async fn the_worker_gives_a_place_and_takes_none_back() {
     write_all(&app, &["one"]).await;
     chain_all(&app).await;
     let mut conn = app.db.worker().acquire().await.unwrap();
-    for text in ["update audit_events set place = place + 1000, hash = hash", "update audit_events set place = null, hash = null"] {
+    for text in ["update audit_events set place = place + 1000, hash = hash", "update audit_events set place = null, hash = null"]
+    {
         let touched = sqlx::query(text).execute(&mut *conn).await.unwrap().rows_affected();
         assert_eq!(touched, 0, "{text}");
     }

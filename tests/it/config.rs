@@ -273,7 +273,7 @@ fn a_real_business_may_start() {
     let text = REFERENCE
         .replacen("mode = \"trial\"", "mode = \"production\"", 1)
         .replacen("http://127.0.0.1:8080", "https://pages.paddock.example", 1)
-        .replacen("0123456789abcdef0123456789abcdef", "6b1f0c93e7d24a58b1f0c93e7d24a586", 2)
+        .replacen("0123456789abcdef0123456789abcdef", "6b1f0c93e7d24a58b1f0c93e7d24a586", 3)
         .replacen("sk_test_fake", "sk_live_51Habcdefghijklmnop", 1)
         .replacen("api_url = \"http://127.0.0.1:12111\"", "", 1)
         .replacen("whsec_fake", "whsec_abcdefghijklmnopqrstuvwxyz012345", 1)

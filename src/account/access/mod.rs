@@ -172,12 +172,7 @@ pub async fn begin(
 }
 
 /// The look that this secret belongs to, if it goes on and is this member's of the staff.
-pub async fn find(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    staff: StaffId,
-    secret: &str,
-) -> sqlx::Result<Option<Access>> {
+pub async fn find(conn: &mut PgConnection, clock: &dyn Clock, staff: StaffId, secret: &str) -> sqlx::Result<Option<Access>> {
     let found = store::find_by_secret(conn, staff, &crypto::sha256(secret.as_bytes())).await?;
     Ok(found.filter(|access| access.goes_on(clock.now())))
 }

@@ -26,11 +26,7 @@ pub(super) async fn insert(conn: &mut PgConnection, access: &Access, secret_hash
     exactly_one(&done)
 }
 
-pub(super) async fn find_by_secret(
-    conn: &mut PgConnection,
-    staff: StaffId,
-    secret_hash: &[u8],
-) -> sqlx::Result<Option<Access>> {
+pub(super) async fn find_by_secret(conn: &mut PgConnection, staff: StaffId, secret_hash: &[u8]) -> sqlx::Result<Option<Access>> {
     sqlx::query_as(
         "select id, staff_id, account_id, reason, ticket, began_at, ends_at, ended_at, changes_at
          from staff_accesses where secret_hash = $1 and staff_id = $2 and ended_at is null",

@@ -182,12 +182,7 @@ pub async fn ask(
 }
 
 /// What waits for somebody's word about `subject`.
-pub async fn open_about(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    kind: Kind,
-    subject: &str,
-) -> sqlx::Result<Option<Approval>> {
+pub async fn open_about(conn: &mut PgConnection, clock: &dyn Clock, kind: Kind, subject: &str) -> sqlx::Result<Option<Approval>> {
     Ok(store::undecided(conn, kind, subject).await?.filter(|found| found.waits(clock.now())))
 }
 
@@ -261,13 +256,7 @@ async fn decide(
     Ok(record(conn, clock, actor, approval, action).await?)
 }
 
-async fn record(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    actor: Actor,
-    approval: &Approval,
-    action: &str,
-) -> sqlx::Result<()> {
+async fn record(conn: &mut PgConnection, clock: &dyn Clock, actor: Actor, approval: &Approval, action: &str) -> sqlx::Result<()> {
     let (id, kind, subject) = (approval.id, approval.kind, &approval.subject);
     let detail = json!({ "kind": kind.word(), "approval": id, "reason": approval.reason, "asked_by": approval.asked_by });
     audit::record(conn, clock, actor, None, action, subject, detail).await

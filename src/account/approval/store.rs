@@ -31,7 +31,8 @@ pub(super) async fn find(conn: &mut PgConnection, id: ApprovalId) -> sqlx::Resul
 }
 
 pub(super) async fn insert(conn: &mut PgConnection, approval: &Approval) -> sqlx::Result<()> {
-    let Approval { id, kind, subject, reason, asked_by, asked_at, expires_at, decision: _, decided_by: _, decided_at: _ } = approval;
+    let Approval { id, kind, subject, reason, asked_by, asked_at, expires_at, decision: _, decided_by: _, decided_at: _ } =
+        approval;
     let done = sqlx::query(
         "insert into approvals (id, kind, subject, reason, asked_by, asked_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -54,15 +55,14 @@ pub(super) async fn decide(
     by: Option<StaffId>,
     decision: Decision,
 ) -> sqlx::Result<()> {
-    let done = sqlx::query(
-        "update approvals set decision = $2, decided_by = $3, decided_at = $4 where id = $1 and decision is null",
-    )
-    .bind(id)
-    .bind(decision)
-    .bind(by)
-    .bind(clock.now())
-    .execute(conn)
-    .await?;
+    let done =
+        sqlx::query("update approvals set decision = $2, decided_by = $3, decided_at = $4 where id = $1 and decision is null")
+            .bind(id)
+            .bind(decision)
+            .bind(by)
+            .bind(clock.now())
+            .execute(conn)
+            .await?;
     exactly_one(&done)
 }
 

@@ -78,9 +78,7 @@ impl Holder<'_> {
     /// Writes into the audit log what became of their factor.
     pub(super) async fn record(self, conn: &mut PgConnection, clock: &dyn Clock, what: &str) -> Result<(), AccountError> {
         match self {
-            Self::Person(person) => {
-                record(conn, clock, Actor::Person(person.id), person.id, &format!("person.{what}")).await
-            }
+            Self::Person(person) => record(conn, clock, Actor::Person(person.id), person.id, &format!("person.{what}")).await,
             Self::Staff(member) => {
                 let (action, id) = (format!("staff.{what}"), member.id.to_string());
                 Ok(audit::record(conn, clock, Actor::Staff(member.id), None, &action, &id, json!({})).await?)

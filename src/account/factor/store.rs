@@ -81,12 +81,7 @@ pub(super) async fn put_codes(conn: &mut PgConnection, holder: HolderId, hashes:
 }
 
 /// Uses a code up, if it is one that is left.
-pub(super) async fn take_code(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    holder: HolderId,
-    hash: &[u8],
-) -> sqlx::Result<bool> {
+pub(super) async fn take_code(conn: &mut PgConnection, clock: &dyn Clock, holder: HolderId, hash: &[u8]) -> sqlx::Result<bool> {
     let done = sqlx::query("update recovery_codes set used_at = $3 where holder_id = $1 and code_hash = $2 and used_at is null")
         .bind(holder.uuid())
         .bind(hash)

@@ -73,7 +73,9 @@ impl Content {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
         let account = account_id.map(|account| account.uuid().as_bytes().to_vec()).unwrap_or_default();
-        for part in [&account[..], actor_kind.as_bytes(), actor_id.as_bytes(), action.as_bytes(), subject.as_bytes(), detail.as_bytes()] {
+        for part in
+            [&account[..], actor_kind.as_bytes(), actor_id.as_bytes(), action.as_bytes(), subject.as_bytes(), detail.as_bytes()]
+        {
             bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             bytes.extend_from_slice(part);
         }
@@ -189,11 +191,7 @@ pub enum VerifyError {
 ///
 /// # Errors
 /// The first place that does not fit.
-pub async fn verify(
-    conn: &mut PgConnection,
-    signers: &[Public],
-    kept: Option<&Checkpoint>,
-) -> Result<Sound, VerifyError> {
+pub async fn verify(conn: &mut PgConnection, signers: &[Public], kept: Option<&Checkpoint>) -> Result<Sound, VerifyError> {
     let stored = store::checkpoints(conn).await?;
     let mut due: Vec<&Checkpoint> = stored.iter().chain(kept).collect();
     due.sort_by_key(|checkpoint| checkpoint.place);

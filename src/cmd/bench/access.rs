@@ -16,10 +16,10 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::door::{Browser, Door, PASSWORD, Said};
 use super::orders::{self, Placed};
 use super::sides::{percentile, step};
+use crate::account;
 use crate::account::email::EmailAddress;
 use crate::account::password::Passwords;
 use crate::account::session::{self, Client, Kind, Subject};
-use crate::account;
 use crate::clock::SystemClock;
 use crate::ids::{InstanceId, OrderId};
 
@@ -91,7 +91,11 @@ pub(super) async fn measure(dir: &Path, requests: u32) -> anyhow::Result<String>
         .map(|pair| {
             let Pair { name, one, other, unlike: _ } = pair;
             let difference = milliseconds(pair.difference());
-            format!("{name}_ms {}; {name}_other_ms {}; {name}_difference_ms {difference}", milliseconds(*one), milliseconds(*other))
+            format!(
+                "{name}_ms {}; {name}_other_ms {}; {name}_difference_ms {difference}",
+                milliseconds(*one),
+                milliseconds(*other)
+            )
         })
         .collect();
     let worst = pairs.iter().map(Pair::difference).max().unwrap_or_default();

@@ -161,7 +161,8 @@ impl Browser {
         let answer = request.send().await?;
         let status = answer.status().as_u16();
         let set = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
-        let pair = |text: &str| text.split(';').next().and_then(|pair| pair.split_once('=')).map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let pair =
+            |text: &str| text.split(';').next().and_then(|pair| pair.split_once('=')).map(|(a, b)| (a.to_owned(), b.to_owned()));
         let cookies = set.filter_map(pair).collect();
         let body = answer.text().await?;
         Ok(Said { status, body, micros: i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX), cookies })

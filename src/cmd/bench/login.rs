@@ -138,7 +138,11 @@ async fn wrong(door: &Door, until: Instant) -> anyhow::Result<Tally> {
         ticks.tick().await;
         let browser = Arc::clone(&browser);
         sent.spawn(async move {
-            let email = if number.is_multiple_of(2) { real_email(number / 2 % PEOPLE) } else { format!("nobody-{}@example.org", number % 500) };
+            let email = if number.is_multiple_of(2) {
+                real_email(number / 2 % PEOPLE)
+            } else {
+                format!("nobody-{}@example.org", number % 500)
+            };
             let said = browser.at(number % ADDRESSES).log_in(&email, "a wrong password").await;
             said.map(|said| (said.status, said.micros)).ok()
         });

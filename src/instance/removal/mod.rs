@@ -135,11 +135,7 @@ pub async fn withdraw_removal(
 }
 
 /// The request that somebody may still confirm. One that nobody has confirmed in time, or from before the server ran again, is none.
-pub async fn open_removal(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    id: InstanceId,
-) -> sqlx::Result<Option<RemovalRequest>> {
+pub async fn open_removal(conn: &mut PgConnection, clock: &dyn Clock, id: InstanceId) -> sqlx::Result<Option<RemovalRequest>> {
     let request = removal_of(conn, id).await?.filter(|request| request.confirmed_at.is_none());
     let open = approval::open_about(conn, clock, Kind::Removal, &id.to_string()).await?;
     Ok(request.filter(|_| open.is_some()))

@@ -71,11 +71,7 @@ fn id_of(text: &str) -> Result<AccessId, WebError> {
 }
 
 /// POST `/account/access/{access}/end`
-pub(super) async fn end(
-    State(state): State<AppState>,
-    customer: Customer,
-    Path(id): Path<String>,
-) -> Result<Response, WebError> {
+pub(super) async fn end(State(state): State<AppState>, customer: Customer, Path(id): Path<String>) -> Result<Response, WebError> {
     let by = match &customer.glass {
         Some(glass) => EndedBy::Staff(glass.access.staff),
         None => EndedBy::Person(customer.person.id),

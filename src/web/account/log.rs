@@ -111,8 +111,7 @@ pub(super) async fn show(
 ) -> Result<Response, WebError> {
     let slice = page_of(&state, customer.account, &query).await?;
     let members = member::list(&mut *state.db.auth().acquire().await?, customer.account).await?;
-    let members: HashMap<String, String> =
-        members.into_iter().map(|member| (member.person.to_string(), member.email)).collect();
+    let members: HashMap<String, String> = members.into_iter().map(|member| (member.person.to_string(), member.email)).collect();
     let words = page.w.clone();
     let frame = Frame { words: &words, path: HERE, query: &query };
     let list = frame.view("", Vec::new(), Vec::new(), &slice, |kept| kept.id.to_string());
@@ -182,7 +181,11 @@ fn export(
     })
 }
 
-fn file(stream: impl Stream<Item = Result<Bytes, sqlx::Error>> + Send + 'static, kind: &'static str, name: &'static str) -> Response {
+fn file(
+    stream: impl Stream<Item = Result<Bytes, sqlx::Error>> + Send + 'static,
+    kind: &'static str,
+    name: &'static str,
+) -> Response {
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static(name)),

@@ -89,11 +89,7 @@ pub(super) async fn begin(
 }
 
 /// POST `/staff/access/end`
-pub(super) async fn end(
-    State(state): State<AppState>,
-    member: StaffMember,
-    headers: HeaderMap,
-) -> Result<Response, WebError> {
+pub(super) async fn end(State(state): State<AppState>, member: StaffMember, headers: HeaderMap) -> Result<Response, WebError> {
     let account = end_this(&state, &member, &headers).await?;
     let to = account.map_or_else(|| "/staff".to_owned(), |account| format!("/staff/customers/{account}"));
     let cookie = (header::SET_COOKIE, set_glass(&state, ""));

@@ -74,7 +74,9 @@ async fn removal_page(
         (None, Intent::Archived) => "none",
     };
     let in_the_way = match (&waits, step) {
-        (Some(waits), "requested") => approval::in_the_way(&mut conn, clock, member.id, waits).await.err().map(RemovalError::from),
+        (Some(waits), "requested") => {
+            approval::in_the_way(&mut conn, clock, member.id, waits).await.err().map(RemovalError::from)
+        }
         (Some(_) | None, _) => None,
     };
     let not_yet = in_the_way.and_then(|error| error.key()).map(|key| page.w.t(key)).unwrap_or_default();
@@ -186,7 +188,9 @@ pub(super) async fn withdraw(
     match instance::withdraw_removal(&mut tx, state.clock.as_ref(), member.id, instance.id).await {
         Ok(()) => tx.commit().await?,
         Err(RemovalError::Database(error)) => return Err(error.into()),
-        Err(RemovalError::NotEnded | RemovalError::Approval(_) | RemovalError::WrongName) => return Ok(with_message(&state, &href(instance.id), "failed", "removal-not-open")),
+        Err(RemovalError::NotEnded | RemovalError::Approval(_) | RemovalError::WrongName) => {
+            return Ok(with_message(&state, &href(instance.id), "failed", "removal-not-open"));
+        }
     }
     Ok(with_message(&state, &href(instance.id), "done", "removal-withdrawn"))
 }

@@ -57,9 +57,12 @@ async fn staff_see_what_the_customer_sees_and_the_customer_is_told() {
     // Their own pages are there as ever, and say nothing of it.
     staff.get("/staff").await.is(200).not_see(BANNER);
     // What they looked at stands in the customer's log.
-    let looked: Vec<String> = log_of(&customer).await.into_iter().filter(|(action, _)| action == "access.looked").map(|(_, detail)| {
-        detail["path"].as_str().unwrap().to_owned()
-    }).collect();
+    let looked: Vec<String> = log_of(&customer)
+        .await
+        .into_iter()
+        .filter(|(action, _)| action == "access.looked")
+        .map(|(_, detail)| detail["path"].as_str().unwrap().to_owned())
+        .collect();
     assert!(looked.contains(&path) && looked.contains(&"/account/members".to_owned()), "{looked:?}");
     customer.get("/account/log").await.see("Staff looked at a page").see("ticket: 4711");
     customer.get("/account/access").await.see("4711").see("Pictures do not load.").see("Goes on");
@@ -161,7 +164,8 @@ async fn it_begins_with_a_reason_a_ticket_and_a_proof_and_others_do_not_meddle()
         ("minutes", "31", "from 5 to 30"),
         ("minutes", "an hour", "from 5 to 30"),
     ] {
-        let form: Vec<(&str, &str)> = good.iter().map(|(name, value)| (*name, if *name == field { bad } else { *value })).collect();
+        let form: Vec<(&str, &str)> =
+            good.iter().map(|(name, value)| (*name, if *name == field { bad } else { *value })).collect();
         staff.post(&here, &form).await.is(422).see(says);
     }
     staff.post(&format!("/staff/customers/{}/access", paddock::ids::AccountId::new()), &good).await.is(404);

@@ -32,7 +32,12 @@ async fn an_account_reads_and_takes_along_its_own_log_alone() {
     tx.commit().await.unwrap();
 
     let page = customer.get("/account/log").await.is(200);
-    let page = page.see("A token was made").see("The server is ready").see(&customer.who.email).see("Meadow Hosting").not_see("canary-of-staff");
+    let page = page
+        .see("A token was made")
+        .see("The server is ready")
+        .see(&customer.who.email)
+        .see("Meadow Hosting")
+        .not_see("canary-of-staff");
     let csv = customer.get("/account/log.csv").await.is(200);
     assert!(csv.header("content-type").starts_with("text/csv") && csv.header("content-disposition").contains("log.csv"));
     assert!(csv.body.contains(",\"'=1+1\",") || csv.body.contains(",'=1+1,"), "{}", csv.body);
@@ -55,7 +60,9 @@ async fn an_account_reads_and_takes_along_its_own_log_alone() {
 
     // Nobody else's.
     for answer in [other_customer.get("/account/log.csv").await.is(200), other_customer.get("/account/log.json").await.is(200)] {
-        assert!(!answer.body.contains(&instance.id.to_string()) && !answer.body.contains(&customer.who.person.unwrap().to_string()));
+        assert!(
+            !answer.body.contains(&instance.id.to_string()) && !answer.body.contains(&customer.who.person.unwrap().to_string())
+        );
     }
     let [viewer, payer] = app.members();
     for member in [viewer, payer] {

@@ -87,7 +87,8 @@ async fn whoever_of_the_staff_has_no_second_factor_sets_it_up_and_can_do_nothing
     let code = |app: &TestApp| authenticator.generate(app.clock_now().timestamp().try_into().unwrap()).to_string();
     let again = anon.submit(&page, "/staff/log-in/set-up", &[("code", "000000")]).await.is(422).see("The code is not right");
     assert_eq!(again.all("main code"), page.all("main code"), "the secret stays the same");
-    let codes = anon.submit(&page, "/staff/log-in/set-up", &[("code", &code(&app))]).await.is(200).see("They are not shown again.");
+    let codes =
+        anon.submit(&page, "/staff/log-in/set-up", &[("code", &code(&app))]).await.is(200).see("They are not shown again.");
     anon.get("/staff").await.is(200).see("Overview");
     anon.get("/staff/security").await.is(200).see("10 recovery codes are left");
     app.run_jobs().await;
