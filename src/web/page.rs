@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::error::{FieldError, WebError};
-use super::session::{Caller, Customer, Glass, cookie_value};
+use super::session::{Caller, Glass, cookie_value};
 use super::{AppState, assets, csrf, signed};
 use crate::account::Role;
 use crate::words::Words;
@@ -82,8 +82,8 @@ impl PageContext {
             Caller::Staff(colleague) => (colleague.member.email.clone(), true, None),
         };
         let glass = match caller {
-            Caller::Customer(Customer { glass: Some(glass), .. }) => banner(&words, glass),
-            Caller::Nobody | Caller::Customer(_) | Caller::Staff(_) => String::new(),
+            Caller::Customer(customer) => customer.glass.as_ref().map(|glass| banner(&words, glass)).unwrap_or_default(),
+            Caller::Nobody | Caller::Staff(_) => String::new(),
         };
         Self {
             brand: state.host.name.clone(),

@@ -146,7 +146,7 @@ async fn admit(
     // A form that was sent can't be sent again by a link.
     let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
     let back_to = asked.map_or("/instances", PathAndQuery::as_str);
-    let caller = through_glass(state, access, caller, &request).await?;
+    let caller = through_glass(state, access, caller, request.method(), request.uri().path()).await?;
     allow(access, &caller, api, back_to)?;
     fresh(state, access, &caller, &request, api)?;
     if !api {
@@ -183,14 +183,20 @@ fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<()
 
 /// What of a customer's pages is there for staff who look into the account: what its members read and, if they were let, change. Nothing that is a
 /// person's own, nothing that asks for proof, nothing that concerns the account itself. Each page is noted in the account's log.
-async fn through_glass(state: &AppState, access: Access, caller: Caller, request: &Request) -> Result<Caller, WebError> {
-    let Caller::Customer(Customer { glass: Some(Glass { access: look, .. }), role, .. }) = &caller else { return Ok(caller) };
-    let (method, path) = (request.method(), request.uri().path());
+async fn through_glass(
+    state: &AppState,
+    access: Access,
+    caller: Caller,
+    method: &Method,
+    path: &str,
+) -> Result<Caller, WebError> {
+    let Caller::Customer(customer) = &caller else { return Ok(caller) };
+    let Some(Glass { access: look, email: _ }) = &customer.glass else { return Ok(caller) };
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match access {
         // What anybody may send, they send as anybody.
         Access::Public | Access::Webhook => Ok(if reads { caller } else { Caller::Nobody }),
-        Access::Member(least) if *role >= least && (reads || look.may_change()) => {
+        Access::Member(least) if customer.role >= least && (reads || look.may_change()) => {
             // What a page asks for by itself, again and again, is no look.
             if !(reads && path.ends_with("/live")) {
                 let mut conn = state.db.auth().acquire().await?;
