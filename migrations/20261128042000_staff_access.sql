@@ -19,7 +19,6 @@ create table staff_accesses (
   check (num_nonnulls(changes_at, changes_by) in (0, 2))
 );
 create index staff_accesses_account on staff_accesses (account_id, began_at);
-create index staff_accesses_open on staff_accesses (staff_id) where ended_at is null;
 comment on table staff_accesses is 'When staff looked into a customer''s account, why, and what they were let do.';
 
 grant select, insert, update (ended_at, ended_by, changes_at, changes_by) on staff_accesses to paddock_auth;

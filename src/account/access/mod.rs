@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-pub use store::{list, list_of_staff};
+pub use store::list;
 
 use super::{Person, StaffMember, store as accounts};
 use crate::audit::{self, Actor};

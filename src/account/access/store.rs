@@ -95,17 +95,6 @@ pub async fn list(conn: &mut PgConnection, account: AccountId, limit: i64) -> sq
     .await
 }
 
-/// Those of a member of staff that nobody has ended, whether their time is over or not.
-pub async fn list_of_staff(conn: &mut PgConnection, staff: StaffId) -> sqlx::Result<Vec<Access>> {
-    sqlx::query_as(
-        "select id, staff_id, account_id, reason, ticket, began_at, ends_at, ended_at, changes_at
-         from staff_accesses where staff_id = $1 and ended_at is null order by began_at desc limit 20",
-    )
-    .bind(staff)
-    .fetch_all(conn)
-    .await
-}
-
 /// Owner and admins of an account, the owner first.
 pub(super) async fn leaders(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<Person>> {
     sqlx::query_as(

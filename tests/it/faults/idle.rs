@@ -23,10 +23,7 @@ async fn contents(world: &World) -> BTreeMap<String, String> {
     let mut conn = world.database().await.unwrap();
     // What was written before is signed when its time comes.
     let tables = "select tablename::text from pg_tables where schemaname = 'public' and tablename <> 'audit_checkpoints'";
-    let tables: Vec<String> = sqlx::query_scalar(tables)
-        .fetch_all(&mut conn)
-        .await
-        .unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut conn).await.unwrap();
     let mut contents = BTreeMap::new();
     for table in tables {
         let sql = format!("select coalesce(md5(string_agg(t.xmin::text || t::text, ',' order by t::text)), '') from {table} t");
