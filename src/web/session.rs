@@ -58,7 +58,7 @@ pub(super) struct Customer {
     /// When they last showed who they are. A program never does.
     pub proven_at: Option<DateTime<Utc>>,
     /// One of the staff who looks into the account. `person` is its owner then, whose view they have, and who does nothing.
-    pub glass: Option<Glass>,
+    pub glass: Option<Box<Glass>>,
 }
 
 /// Staff who look into a customer's account.
@@ -191,7 +191,8 @@ async fn through_glass(
     path: &str,
 ) -> Result<Caller, WebError> {
     let Caller::Customer(customer) = &caller else { return Ok(caller) };
-    let Some(Glass { access: look, email: _ }) = &customer.glass else { return Ok(caller) };
+    let Some(glass) = &customer.glass else { return Ok(caller) };
+    let look = &glass.access;
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match access {
         // What anybody may send, they send as anybody.
@@ -328,7 +329,7 @@ async fn look_in(
     let Some(access) = found else { return Ok(Caller::Staff(Colleague { member, proven_at })) };
     let Some(person) = access::owner_of(conn, access.account).await? else { return Ok(Caller::Nobody) };
     let role = if access.may_change() { Role::Admin } else { Role::Viewer };
-    let (account, glass) = (access.account, Glass { access, email: member.email });
+    let (account, glass) = (access.account, Box::new(Glass { access, email: member.email }));
     Ok(Caller::Customer(Customer { person, account, role, proven_at: None, glass: Some(glass) }))
 }
 
