@@ -1,10 +1,13 @@
 //! The audit log: every change writes who did what to what, in the transaction that makes the change.
 
+pub mod chain;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use crate::clock::Clock;
+use crate::db::slice::{Slice, Sorted, Start};
 use crate::ids::{AccountId, PersonId, StaffId};
 
 /// Who acts.
@@ -109,4 +112,48 @@ pub async fn one_by_one(conn: &mut PgConnection, account: AccountId, action: &st
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// An entry of an account's own log, as its members see it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Kept {
+    /// Its number.
+    pub id: i64,
+    /// Its place in the [chain](chain); none before the job has come to it.
+    pub place: Option<i64>,
+    /// Its hash there.
+    pub hash: Option<Vec<u8>>,
+    /// The entry.
+    #[sqlx(flatten)]
+    pub entry: Entry,
+}
+
+impl Kept {
+    /// What else is worth knowing, for the account's members. What staff and program note besides is about the host (clusters, notes of
+    /// staff to one another), except where staff look into the account itself.
+    pub fn detail(&self) -> Option<&Value> {
+        let theirs = self.entry.actor_kind == "person" || self.entry.action.starts_with(ACCESS);
+        theirs.then_some(&self.entry.detail)
+    }
+}
+
+/// How the names of what staff do begin when they look into a customer's account.
+pub const ACCESS: &str = "access.";
+
+const KEPT: &str =
+    "select id, place, hash, at, actor_kind, actor_id, action, subject, detail from audit_events where account_id = ";
+
+/// One page of an account's log, newest first.
+pub async fn page(conn: &mut PgConnection, account: AccountId, start: Start<i64>) -> sqlx::Result<Slice<Kept>> {
+    let mut query = QueryBuilder::<Postgres>::new(KEPT);
+    query.push_bind(account);
+    Sorted { table: "audit_events", by: None, downwards: true }.cut(&mut query, start);
+    Ok(Slice::new(query.build_query_as().fetch_all(conn).await?, &start))
+}
+
+/// Entries of an account's log behind the one with the number `after`, oldest first, at most `limit`.
+pub async fn behind(conn: &mut PgConnection, account: AccountId, after: i64, limit: i64) -> sqlx::Result<Vec<Kept>> {
+    let mut query = QueryBuilder::<Postgres>::new(KEPT);
+    query.push_bind(account).push(" and id > ").push_bind(after).push(" order by id limit ").push_bind(limit);
+    query.build_query_as().fetch_all(conn).await
 }

@@ -120,6 +120,10 @@ id_types! {
     PlaceId = "plc_";
     /// Somebody who was asked to join an account.
     InvitationId = "inv_";
+    /// A look of staff into a customer's account.
+    AccessId = "acs_";
+    /// What one of the staff asked for and another one has to agree to.
+    ApprovalId = "apv_";
     /// A token of the JSON API; not its text.
     TokenId = "tok_";
     /// A mail that is owed to somebody.

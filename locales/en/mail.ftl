@@ -175,3 +175,16 @@ mail-recovery-left = Codes that are left: { $left }
 mail-recovery-fine = If that was you, there is nothing to do, unless few codes are left: then make new ones.
 mail-recovery-not-me = If it was not you, choose another password and make new codes at once:
 mail-recovery-action = Look at the settings
+
+mail-staff-factor-subject = Your second factor as staff of { $host }
+mail-staff-factor-set-up = Since { $at } your log-in as staff of { $host } takes a code from an authenticator app, besides the password.
+mail-staff-factor-forgotten = Your second factor as staff of { $host } was forgotten on { $at }, at the machine itself. With your next log-in you set up another.
+mail-staff-factor-code-used = Somebody has used a recovery code of yours as staff of { $host } on { $at }, instead of a code from the authenticator app.
+mail-staff-factor-not-me = If that was not you, or not on your behalf, tell the others of the staff at once.
+
+mail-access-subject = Staff of { $host } look into your account
+mail-access-what = Somebody of the staff of { $host } looks into the account “{ $account }” as its members see it.
+mail-access-until = That ends at { $until } at the latest. They can read and change nothing, unless you let them.
+mail-access-why = What it is about: { $ticket }. Why: { $reason }
+mail-access-action = See it, or end it
+mail-access-not-me = What they look at stands in the log of your account. If you know of no reason, end it and answer this mail.

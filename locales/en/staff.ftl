@@ -1,5 +1,8 @@
 # The host's own people.
 staff-log-in-title = Staff log-in
+staff-set-up-lead = Nobody of the staff is let in with a password alone. Set up an authenticator app for { $email }; after that you are logged in.
+staff-step-up-lead = What you are about to do asks who you are once more. It then holds for ten minutes.
+staff-factor-lost = Whoever has lost the app and the codes asks somebody who reaches the machine: paddock admin staff-second-factor --forget.
 staff-overview-title = Overview
 staff-instances-title = Servers
 staff-instances-none = No servers yet.

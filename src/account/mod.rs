@@ -3,6 +3,8 @@
 //! Signing up, proving an address, signing in and out, and choosing a new password. Whatever depends on whether an address is
 //! known ends in the same page: what differs is the mail that its owner gets.
 
+pub mod access;
+pub mod approval;
 pub mod attempt;
 pub mod call;
 pub mod device;
@@ -19,7 +21,9 @@ pub mod token;
 use serde_json::json;
 use sqlx::PgConnection;
 
-pub use store::{Person, StaffMember, account_name, account_names, count_admins, find_person, find_staff, list_members};
+pub use store::{
+    Person, StaffMember, account_name, account_names, find_admitted_staff, find_person, find_staff, list_members, staff_names,
+};
 
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
@@ -27,6 +31,7 @@ use crate::db::violates;
 use crate::ids::{AccountId, PersonId, StaffId};
 use crate::mail::{self, Notice};
 use email::EmailAddress;
+use factor::FactorError;
 use link::Purpose;
 use password::PasswordHash;
 
@@ -273,4 +278,12 @@ pub async fn put_staff(
     session::end_all_of_staff(conn, id).await?;
     audit::record(conn, clock, Actor::System("admin"), None, "staff.put", &id.to_string(), json!({ "scopes": scopes })).await?;
     Ok(id)
+}
+
+/// Forgets the second factor of a member of staff, for whoever has lost it: all their sessions end, and with their next log-in they set up
+/// another. They are told by mail. For `paddock admin`, as the log-in user.
+pub async fn forget_staff_factor(conn: &mut PgConnection, clock: &dyn Clock, email: &EmailAddress) -> Result<(), FactorError> {
+    let (member, _) = store::find_staff_by_email(conn, email).await?.ok_or(FactorError::None)?;
+    session::end_all_of_staff(conn, member.id).await?;
+    factor::forget(conn, clock, &member).await
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory of one hash in KiB, passes, lanes: the first of the equal settings that OWASP's password storage cheat sheet names.
 const COST: (u32, u32, u32) = (47_104, 1, 1);
@@ -83,7 +83,12 @@ pub fn check(password: &SecretString) -> Result<(), BadPassword> {
 #[derive(Debug, Clone)]
 pub struct Passwords {
     slots: Arc<Semaphore>,
+    room: Arc<Semaphore>,
 }
+
+/// Of those whose browser nobody knows, so many may be at it or wait for each slot: half a second's worth. Whoever comes then is told to come
+/// again, before anything else is done for them; those whose browser is known wait behind these few and nobody else.
+const ROOM: usize = 8;
 
 /// The thread that hashed went away, or the library refused.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +98,13 @@ pub struct HashingFailed;
 impl Passwords {
     /// At most `at_once` hashes at a time.
     pub fn new(at_once: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(at_once.max(1))) }
+        let at_once = at_once.max(1);
+        Self { slots: Arc::new(Semaphore::new(at_once)), room: Arc::new(Semaphore::new(at_once * ROOM)) }
+    }
+
+    /// A place among those whose browser nobody knows, given back when it is dropped; none while too many of them wait.
+    pub fn room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_owned().ok()
     }
 
     /// A hash with a salt of its own.
@@ -146,6 +157,15 @@ mod tests {
         assert!(passwords.matches("correct horse".into(), hash.clone()).await.unwrap());
         assert!(!passwords.matches("correct hors".into(), hash).await.unwrap());
         assert!(!passwords.matches("anything".into(), PasswordHash::from_phc("not a hash".into())).await.unwrap());
+    }
+
+    #[test]
+    fn strangers_wait_in_a_room_that_is_small() {
+        let passwords = Passwords::new(2);
+        let mut inside: Vec<_> = std::iter::from_fn(|| passwords.room()).collect();
+        assert_eq!(inside.len(), 2 * ROOM);
+        inside.pop();
+        assert!(passwords.room().is_some());
     }
 
     #[test]

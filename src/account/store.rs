@@ -177,9 +177,20 @@ pub async fn find_staff(conn: &mut PgConnection, id: StaffId) -> sqlx::Result<Op
     sqlx::query_as("select id, email, scopes from staff where id = $1").bind(id).fetch_optional(conn).await
 }
 
-/// How many of the host's people may do everything.
-pub async fn count_admins(conn: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar("select count(*) from staff where 'admin' = any(scopes)").fetch_one(conn).await
+/// The same for whoever asks to be let in: nobody without a second factor is.
+pub async fn find_admitted_staff(conn: &mut PgConnection, id: StaffId) -> sqlx::Result<Option<StaffMember>> {
+    sqlx::query_as(
+        "select s.id, s.email, s.scopes from staff s join authenticators a on a.staff_id = s.id and a.confirmed_at is not null
+         where s.id = $1",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await
+}
+
+/// Addresses of the host's people.
+pub async fn staff_names(conn: &mut PgConnection, ids: &[StaffId]) -> sqlx::Result<Vec<(StaffId, String)>> {
+    sqlx::query_as("select id, email from staff where id = any($1)").bind(ids).fetch_all(conn).await
 }
 
 pub(super) async fn find_staff_by_email(

@@ -237,7 +237,7 @@ fn tell(rig: &Rig, stage: &Stage, paused: SocketAddr, took: Duration) {
     let took = (before + took).as_secs_f64();
     println!("\nPaddock runs after {took:.1} s (budget 15 s; 20 min where all must be built first): {}\n", stage.pages);
     println!("  mails       {}", stage.mailbox_url);
-    println!("  staff       {}staff/log-in   {STAFF_EMAIL}   {STAFF_PASSWORD}", stage.pages);
+    println!("  staff       {}staff/log-in   {STAFF_EMAIL}   {STAFF_PASSWORD}   (then an authenticator app)", stage.pages);
     println!("  paused      http://{paused}/   what visitors of a paused server get");
     println!("  test cards  4242 4242 4242 4242 pays");
     println!("              4000 0000 0000 0002 is declined");

@@ -112,7 +112,7 @@ enum Command {
     Bench(bench::Bench),
 }
 
-/// Runs a subcommand to its end. Everything that went wrong is printed; 1 then (`archive` has a table of its own), 0 otherwise.
+/// Runs a subcommand to its end. Everything that went wrong is printed; 1 then (`archive` and `admin audit` have codes of their own), 0 otherwise.
 pub fn run(cli: Cli) -> ExitCode {
     // With no provider installed rustls panics at the first connection. A second installation is no error.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -130,7 +130,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("paddock: {error:#}");
-            archive::exit_code(&error)
+            admin::audit::exit_code(&error).unwrap_or_else(|| archive::exit_code(&error))
         }
     }
 }

@@ -190,6 +190,7 @@ impl Parts {
             views: self.views.clone(),
             dns_target: self.dns_target(),
             key: self.config.key.clone(),
+            audit_signer: self.config.audit_signer(),
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),
             support: self.config.host.support.clone(),

@@ -15,7 +15,8 @@ use url::Url;
 pub use reader::Fault;
 use reader::Reader;
 
-use crate::crypto::HostKey;
+use crate::audit::chain::{Public, Signer};
+use crate::crypto::{EXAMPLE_KEY, HostKey};
 use crate::internet;
 use crate::sealing::{self, Recipient};
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub database: Database,
     /// MACs for forms and links.
     pub key: HostKey,
+    /// Who signs the audit log.
+    pub audit: Audit,
     /// Stripe.
     pub stripe: Stripe,
     /// What follows when nobody pays.
@@ -97,6 +100,17 @@ pub struct Database {
     pub url: SecretString,
     /// The most connections each role may open.
     pub connections: u32,
+}
+
+/// Who signs the audit log.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// The key; a trial may do without one of its own.
+    signer: Option<Signer>,
+    /// Whether that is the example's.
+    example: bool,
+    /// Public halves of keys that signed before.
+    former: Vec<Public>,
 }
 
 /// Stripe.
@@ -186,6 +200,16 @@ pub struct Backup {
 pub struct BadConfig(pub Vec<Fault>);
 
 impl Config {
+    /// Who signs the audit log: in a trial without a key of its own, one that follows from the host's key.
+    pub fn audit_signer(&self) -> Signer {
+        self.audit.signer.clone().unwrap_or_else(|| Signer::new(&self.key.mac("audit", b"")))
+    }
+
+    /// Whose signatures under the audit log count.
+    pub fn audit_signers(&self) -> Vec<Public> {
+        std::iter::once(self.audit_signer().public()).chain(self.audit.former.iter().copied()).collect()
+    }
+
     /// Reads the file (if any) and the environment of this process.
     ///
     /// # Errors
@@ -274,6 +298,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         connections: u32::try_from(database.number("connections", 10, 2, 200)).unwrap_or(10),
     });
     let key = root.section("secrets", read_key);
+    let audit = root.section("audit", read_audit);
     let stripe = root.section("stripe", read_stripe);
     let standing = root.section("standing", read_standing);
     let invitation_hours = root.section("waiting", |waiting| waiting.number("invitation_hours", 48, 1, 720));
@@ -297,6 +322,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         http,
         database,
         key,
+        audit,
         stripe,
         standing,
         invitation_hours,
@@ -342,6 +368,23 @@ fn read_key(secrets: &mut Reader<'_>) -> HostKey {
         secrets.fault("key", "must be 64 hexadecimal digits; make one with: openssl rand -hex 32");
     }
     HostKey::new(bytes)
+}
+
+fn read_audit(audit: &mut Reader<'_>) -> Audit {
+    let (text, mut seed) = (audit.optional_text("signing_key"), [0; 32]);
+    let signer = text.as_ref().and_then(|text| {
+        let read = hex::decode_to_slice(text, &mut seed);
+        read.map_err(|_| audit.fault("signing_key", "must be 64 hexadecimal digits; make one with: openssl rand -hex 32")).ok()
+    });
+    let mut former = Vec::new();
+    for text in audit.list("former_signers") {
+        match text.parse::<Public>() {
+            Ok(public) => former.push(public),
+            Err(error) => audit.fault("former_signers", format!("\"{text}\" {error}")),
+        }
+    }
+    let example = text.is_some_and(|text| text == EXAMPLE_KEY) || seed.iter().all(|byte| *byte == seed[0]);
+    Audit { signer: signer.map(|()| Signer::new(&seed)), example, former }
 }
 
 fn read_stripe(stripe: &mut Reader<'_>) -> Stripe {
@@ -459,6 +502,11 @@ fn production_faults(config: &Config) -> Vec<Fault> {
     }
     if config.key.is_default() {
         fault("secrets.key", "is the example's; make your own with: openssl rand -hex 32");
+    }
+    if config.audit.signer.is_none() {
+        fault("audit.signing_key", "is missing; make one with: openssl rand -hex 32");
+    } else if config.audit.example {
+        fault("audit.signing_key", "is the example's; make your own with: openssl rand -hex 32");
     }
     let api_key = config.stripe.api_key.expose_secret();
     if config.stripe.api_url.is_some() {

@@ -24,7 +24,7 @@ pub use outrun::{Outrun, find_outrun, note_outrun, settle_outrun};
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
 pub use removal::{
-    Keeping, RemovalError, RemovalRequest, confirm_removal, finish_removal, kept_until, removal_of, request_removal,
+    Keeping, RemovalError, RemovalRequest, confirm_removal, finish_removal, kept_until, open_removal, removal_of, request_removal,
     withdraw_removal,
 };
 pub use store::{

@@ -245,6 +245,24 @@ pub enum Notice {
         /// Since when.
         at: DateTime<Utc>,
     },
+    /// The same for one of the host's own people, who can't do without.
+    StaffSecondFactor {
+        /// What became of it.
+        change: FactorChange,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Staff look into an account.
+    StaffAccess {
+        /// What the account is called.
+        account: String,
+        /// Why, in the words of who looks.
+        reason: String,
+        /// What it is about.
+        ticket: String,
+        /// Until when at the most.
+        until: DateTime<Utc>,
+    },
     /// A recovery code was used.
     RecoveryCodeUsed {
         /// How many are left.
@@ -252,6 +270,29 @@ pub enum Notice {
         /// When.
         at: DateTime<Utc>,
     },
+}
+
+/// What became of a second factor of the staff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorChange {
+    /// It was set up.
+    SetUp,
+    /// It was forgotten, at the machine itself.
+    Forgotten,
+    /// A recovery code was used.
+    CodeUsed,
+}
+
+impl FactorChange {
+    /// The key of the words that say so.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::SetUp => "mail-staff-factor-set-up",
+            Self::Forgotten => "mail-staff-factor-forgotten",
+            Self::CodeUsed => "mail-staff-factor-code-used",
+        }
+    }
 }
 
 impl Notice {
@@ -287,6 +328,8 @@ impl Notice {
             Self::AddressChanged { .. } => "address_changed",
             Self::SecondFactorOn { .. } => "second_factor_on",
             Self::SecondFactorOff { .. } => "second_factor_off",
+            Self::StaffSecondFactor { .. } => "staff_second_factor",
+            Self::StaffAccess { .. } => "staff_access",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
         }
     }
@@ -351,6 +394,12 @@ impl Notice {
             Self::OwnerChanged { account: account.clone(), owner: wren.clone(), at },
             Self::SecondContact { account: account.clone() },
             Self::TakeOverAsked { account: account.clone(), contact: wren.clone(), due: at },
+            Self::StaffAccess {
+                account: account.clone(),
+                reason: "Pictures do not load, as you have told us".to_owned(),
+                ticket: "4711".to_owned(),
+                until: at,
+            },
             Self::TakeOverStopped { account },
             Self::NewDevice { agent: "Mozilla/5.0 (X11; Linux)".to_owned(), network: "192.0.2.7".to_owned(), at },
             Self::ChangeAddressOld { token, address: wren.clone(), until: at },
@@ -358,6 +407,7 @@ impl Notice {
             Self::AddressChanged { address: wren, at },
             Self::SecondFactorOn { at },
             Self::SecondFactorOff { at },
+            Self::StaffSecondFactor { change: FactorChange::SetUp, at },
             Self::RecoveryCodeUsed { left: 9, at },
         ]
     }

@@ -31,6 +31,8 @@ pub trait Links {
     fn members(&self) -> Url;
     /// Password, second factor and sessions.
     fn security(&self) -> Url;
+    /// When staff looked into the account.
+    fn accesses(&self) -> Url;
     /// The page of an order.
     fn order(&self, order: OrderId) -> Url;
     /// The page of a server.
@@ -178,6 +180,10 @@ mails! {
         = "mail/second_factor_on/subject.txt", "mail/second_factor_on/body.txt", "mail/second_factor_on/body.html";
     second_factor_off(link, at)
         = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
+    staff_second_factor(what)
+        = "mail/staff_second_factor/subject.txt", "mail/staff_second_factor/body.txt", "mail/staff_second_factor/body.html";
+    staff_access(link, account, reason, ticket, until)
+        = "mail/staff_access/subject.txt", "mail/staff_access/body.txt", "mail/staff_access/body.html";
     recovery_code_used(link, left, at)
         = "mail/recovery_code_used/subject.txt", "mail/recovery_code_used/body.txt", "mail/recovery_code_used/body.html";
 }
@@ -247,6 +253,12 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::AddressChanged { address, at } => address_changed(frame, address, &moment(*at)),
         Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(*at)),
         Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(*at)),
+        Notice::StaffSecondFactor { change, at } => {
+            staff_second_factor(frame, &words.t2(change.key(), "host", host_name, "at", moment(*at)))
+        }
+        Notice::StaffAccess { account, reason, ticket, until } => {
+            staff_access(frame, links.accesses().as_str(), account, reason, ticket, &moment(*until))
+        }
         Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(*at)),
     };
     rendered.map_err(|source| RenderError { kind: notice.kind(), source })

@@ -20,8 +20,10 @@ pub enum Access {
     /// The same, and they have shown who they are in the last minutes
     /// ([`PROVEN_FOR`](crate::account::session::PROVEN_FOR)): for what an open browser must not be enough for.
     Fresh(Role),
-    /// Staff with this scope; `admin` has all.
+    /// Staff with this scope; `admin` has all. Nobody of them is let in without a second factor.
     Staff(Scope),
+    /// The same, and they have shown who they are in the last minutes.
+    FreshStaff(Scope),
     /// Stripe, by the signature of the body.
     Webhook,
 }
@@ -34,6 +36,7 @@ impl std::fmt::Display for Access {
             Self::Member(role) => write!(f, "member: {}", format!("{role:?}").to_lowercase()),
             Self::Fresh(role) => write!(f, "fresh: {}", format!("{role:?}").to_lowercase()),
             Self::Staff(scope) => write!(f, "staff: {}", format!("{scope:?}").to_lowercase()),
+            Self::FreshStaff(scope) => write!(f, "fresh staff: {}", format!("{scope:?}").to_lowercase()),
             Self::Webhook => f.write_str("webhook"),
         }
     }

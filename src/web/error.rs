@@ -15,6 +15,7 @@ use super::AppState;
 use super::limit;
 use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
+use crate::account::access::AccessError;
 use crate::account::factor::FactorError;
 use crate::account::member::MemberError;
 use crate::account::token::TokenError;
@@ -45,12 +46,21 @@ pub enum WebError {
         /// Path to come back to.
         back_to: String,
     },
+    /// The same for staff.
+    #[error("the visitor has to confirm who they are, as staff")]
+    StaffStepUp {
+        /// Path to come back to.
+        back_to: String,
+    },
     /// The same for the API.
     #[error("confirm who you are with POST /api/v1/sessions/current/proof; then the call is answered for ten minutes")]
     Stale,
     /// Known, but not allowed to.
     #[error("the caller may not do this")]
     Forbidden,
+    /// Staff who look into a customer's account.
+    #[error("staff who look into an account may not do this")]
+    ThroughGlass,
     /// A program's token is not good for this.
     #[error("this token is not good for that; use one with another scope, or sign in")]
     OutOfReach,
@@ -81,6 +91,9 @@ pub enum WebError {
         /// Until the next one.
         seconds: i64,
     },
+    /// So many try passwords at this moment that there is no room for one more whose browser nobody knows.
+    #[error("too many people log in or sign up at this moment; send it again in a second")]
+    Crowded,
     /// The API was called too often in a minute.
     #[error("there were too many calls; wait {seconds} seconds")]
     TooOften {
@@ -143,15 +156,17 @@ impl WebError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unauthenticated | Self::WrongCredentials | Self::CodeRequired | Self::WrongCode => StatusCode::UNAUTHORIZED,
             Self::TooManyAttempts { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } => StatusCode::SEE_OTHER,
-            Self::Stale | Self::OutOfReach | Self::Forbidden | Self::Unverified | Self::Forged => StatusCode::FORBIDDEN,
+            Self::LogIn { .. } | Self::StaffLogIn | Self::StepUp { .. } | Self::StaffStepUp { .. } => StatusCode::SEE_OTHER,
+            Self::Stale | Self::OutOfReach | Self::Forbidden | Self::ThroughGlass | Self::Unverified | Self::Forged => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LinkUsedUp => StatusCode::GONE,
             Self::Unreadable { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) | Self::Refused { .. } => StatusCode::CONFLICT,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -166,8 +181,9 @@ impl WebError {
             Self::WrongCode => "wrong_code",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::TooOften { .. } => "too_many_calls",
-            Self::StepUp { .. } | Self::Stale => "proof_required",
-            Self::Forbidden => "forbidden",
+            Self::Crowded => "crowded",
+            Self::StepUp { .. } | Self::StaffStepUp { .. } | Self::Stale => "proof_required",
+            Self::Forbidden | Self::ThroughGlass => "forbidden",
             Self::OutOfReach => "out_of_reach",
             Self::Unverified => "unverified",
             Self::Forged => "forged",
@@ -184,18 +200,19 @@ impl WebError {
     }
 }
 
+/// To a page that leads back to another.
+fn and_back(to: &str, back_to: &str) -> Response {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
+    Redirect::to(&format!("{to}?{query}")).into_response()
+}
+
 impl IntoResponse for WebError {
     /// Bare; [`render_errors`] gives it a body.
     fn into_response(self) -> Response {
         let mut response = match &self {
-            Self::LogIn { back_to } => {
-                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
-                return Redirect::to(&format!("/log-in?{query}")).into_response();
-            }
-            Self::StepUp { back_to } => {
-                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", back_to).finish();
-                return Redirect::to(&format!("/step-up?{query}")).into_response();
-            }
+            Self::LogIn { back_to } => return and_back("/log-in", back_to),
+            Self::StepUp { back_to } => return and_back("/step-up", back_to),
+            Self::StaffStepUp { back_to } => return and_back("/staff/step-up", back_to),
             Self::StaffLogIn => return Redirect::to("/staff/log-in").into_response(),
             _ => self.status().into_response(),
         };
@@ -251,6 +268,12 @@ impl From<TokenError> for WebError {
             TokenError::TooMany => wrong("name", "tokens-too-many"),
             TokenError::Database(_) => Self::Internal(telemetry::chain(&error)),
         }
+    }
+}
+
+impl From<AccessError> for WebError {
+    fn from(error: AccessError) -> Self {
+        Self::Internal(telemetry::chain(&error))
     }
 }
 
@@ -342,11 +365,14 @@ pub(super) async fn render_errors(State(state): State<AppState>, request: Reques
         problem(&error, status, request_id)
     } else {
         // Whoever is signed in stays so on an error page, also where no route and no guard was; without a database they are nobody.
-        let caller = session::find(&state, &headers, false).await.unwrap_or(Caller::Nobody);
+        let caller = session::find(&state, &headers, &path).await.unwrap_or(Caller::Nobody);
         page(&state, &error, status, &path, &headers, &caller, request_id)
     };
     if let WebError::TooManyAttempts { seconds } | WebError::TooOften { seconds } = &error {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
+    if matches!(error, WebError::Crowded) {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     let [policy, standing] = limit::headers();
     for kept in [header::ALLOW, policy, standing] {
@@ -417,10 +443,12 @@ fn page(
         WebError::Forbidden if matches!(caller, Caller::Staff(_)) => {
             (words.t("error-forbidden-title"), words.t("error-forbidden-staff"))
         }
+        WebError::ThroughGlass => (words.t("error-forbidden-title"), words.t("error-forbidden-glass")),
         WebError::Forbidden => (words.t("error-forbidden-title"), words.t("error-forbidden-text")),
         WebError::TooManyAttempts { seconds } => {
             (words.t("error-attempts-title"), words.t1("error-attempts-text", "minutes", (seconds + 59) / 60))
         }
+        WebError::Crowded => (words.t("error-crowded-title"), words.t("error-crowded-text")),
         WebError::TooLarge { most } => (words.t("error-413-title"), words.t1("error-413-text", "kib", most / 1024)),
         WebError::Conflict(why) | WebError::Refused { text: why, .. } => (words.t("error-409-title"), why.clone()),
         WebError::Unreadable { field, .. } if status == StatusCode::BAD_REQUEST && field != REQUEST => {

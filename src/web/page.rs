@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::error::{FieldError, WebError};
-use super::session::{Caller, cookie_value};
+use super::session::{Caller, Glass, cookie_value};
 use super::{AppState, assets, csrf, signed};
 use crate::account::Role;
 use crate::words::Words;
@@ -35,6 +35,8 @@ pub(super) struct PageContext {
     pub email: String,
     /// Whether that is one of the host's people.
     pub staff: bool,
+    /// What stands above everything while staff look into a customer's account.
+    pub glass: String,
     /// Whether whoever is signed in may order servers: the way there is shown to nobody else.
     pub may_order: bool,
     /// Whether they may pay for orders, give them up and leave the waiting list.
@@ -73,11 +75,19 @@ impl PageContext {
         }
         let (email, staff, role) = match caller {
             Caller::Nobody => (String::new(), false, None),
-            Caller::Customer(customer) => (customer.person.email.clone(), false, Some(customer.role)),
-            Caller::Staff(member) => (member.email.clone(), true, None),
+            Caller::Customer(customer) => {
+                let email = customer.glass.as_ref().map_or(&customer.person.email, |glass| &glass.email);
+                (email.clone(), false, Some(customer.role))
+            }
+            Caller::Staff(colleague) => (colleague.member.email.clone(), true, None),
+        };
+        let glass = match caller {
+            Caller::Customer(customer) => customer.glass.as_ref().map(|glass| banner(&words, glass)).unwrap_or_default(),
+            Caller::Nobody | Caller::Staff(_) => String::new(),
         };
         Self {
             brand: state.host.name.clone(),
+            glass,
             lang: words.language(),
             w: words,
             path: path.to_owned(),
@@ -95,6 +105,12 @@ impl PageContext {
             set_cookies,
         }
     }
+}
+
+/// That staff look into an account, for what, until when, and whether they may change anything.
+fn banner(words: &Words, glass: &Glass) -> String {
+    let key = if glass.access.may_change() { "glass-changes" } else { "glass-reads" };
+    words.t2(key, "until", glass.access.ends_at.format("%-H:%M UTC"), "ticket", &glass.access.ticket)
 }
 
 impl FromRequestParts<AppState> for PageContext {

@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use cookie::{Cookie, SameSite};
+use sqlx::PgConnection;
 
 use super::access::Access;
 use super::error::WebError;
@@ -17,11 +18,11 @@ use super::origin::Origin;
 use super::{AppState, csrf, once};
 use crate::account::session::{self, Kind, PROVEN_FOR, SessionSecret, Subject};
 use crate::account::token::{Bearer, TokenScope};
-use crate::account::{self, Person, Role, StaffMember, token};
+use crate::account::{self, Person, Role, StaffMember, access, token};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
 use crate::crypto;
-use crate::ids::{AccountId, InstanceId, OrderId, RunId};
+use crate::ids::{AccountId, InstanceId, OrderId, PersonId, RunId};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance};
 
@@ -33,7 +34,16 @@ pub(super) enum Caller {
     /// A customer.
     Customer(Customer),
     /// One of the host's people.
-    Staff(StaffMember),
+    Staff(Colleague),
+}
+
+/// One of the host's people who is signed in.
+#[derive(Debug, Clone)]
+pub(super) struct Colleague {
+    /// Who.
+    pub member: StaffMember,
+    /// When they last showed who they are.
+    pub proven_at: DateTime<Utc>,
 }
 
 /// A customer who is signed in.
@@ -47,12 +57,28 @@ pub(super) struct Customer {
     pub role: Role,
     /// When they last showed who they are. A program never does.
     pub proven_at: Option<DateTime<Utc>>,
+    /// One of the staff who looks into the account. `person` is its owner then, whose view they have, and who does nothing.
+    pub glass: Option<Box<Glass>>,
+}
+
+/// Staff who look into a customer's account.
+#[derive(Debug, Clone)]
+pub(super) struct Glass {
+    /// Why, until when, and what they may do.
+    pub access: access::Access,
+    /// Their address.
+    pub email: String,
 }
 
 impl Customer {
     /// For the audit log.
     pub fn actor(&self) -> Actor {
-        Actor::Person(self.person.id)
+        self.glass.as_ref().map_or(Actor::Person(self.person.id), |glass| Actor::Staff(glass.access.staff))
+    }
+
+    /// Which of the account's people they are; none of them for staff who look into it.
+    pub fn me(&self) -> Option<PersonId> {
+        self.glass.is_none().then_some(self.person.id)
     }
 
     /// Whether they may do what asks for having shown who they are a short while ago.
@@ -73,7 +99,7 @@ pub(super) async fn guard(
     }
     let (caller, reach) = match token(&state, request.headers(), api).await? {
         Some((customer, bearer)) => (Caller::Customer(customer), Some(bearer)),
-        None => (find(&state, request.headers(), api).await?, None),
+        None => (find(&state, request.headers(), request.uri().path()).await?, None),
     };
     if !api {
         return admit(&state, access, caller, reach, request, next).await;
@@ -120,6 +146,7 @@ async fn admit(
     // A form that was sent can't be sent again by a link.
     let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
     let back_to = asked.map_or("/instances", PathAndQuery::as_str);
+    let caller = through_glass(state, access, caller, request.method(), request.uri().path()).await?;
     allow(access, &caller, api, back_to)?;
     fresh(state, access, &caller, &request, api)?;
     if !api {
@@ -141,34 +168,76 @@ fn allow(access: Access, caller: &Caller, api: bool, back_to: &str) -> Result<()
             }
         }
         (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Caller::Nobody | Caller::Staff(_)) => Err(sign_in()),
-        (Access::Staff(scope), Caller::Staff(member)) => {
-            if member.may(scope) {
+        (Access::Staff(scope) | Access::FreshStaff(scope), Caller::Staff(colleague)) => {
+            if colleague.member.may(scope) {
                 Ok(())
             } else {
                 Err(WebError::Forbidden)
             }
         }
-        (Access::Staff(_), Caller::Nobody) => Err(WebError::StaffLogIn),
+        (Access::Staff(_) | Access::FreshStaff(_), Caller::Nobody) => Err(WebError::StaffLogIn),
         // To a customer the staff's pages do not exist.
-        (Access::Staff(_), Caller::Customer(_)) => Err(WebError::NotFound),
+        (Access::Staff(_) | Access::FreshStaff(_), Caller::Customer(_)) => Err(WebError::NotFound),
+    }
+}
+
+/// What of a customer's pages is there for staff who look into the account: what its members read and, if they were let, change. Nothing that is a
+/// person's own, nothing that asks for proof, nothing that concerns the account itself. Each page is noted in the account's log.
+async fn through_glass(
+    state: &AppState,
+    access: Access,
+    caller: Caller,
+    method: &Method,
+    path: &str,
+) -> Result<Caller, WebError> {
+    let Caller::Customer(customer) = &caller else { return Ok(caller) };
+    let Some(glass) = &customer.glass else { return Ok(caller) };
+    let look = &glass.access;
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match access {
+        // What anybody may send, they send as anybody.
+        Access::Public | Access::Webhook => Ok(if reads { caller } else { Caller::Nobody }),
+        Access::Member(least) if customer.role >= least && (reads || look.may_change()) => {
+            // What a page asks for by itself, again and again, is no look.
+            if !(reads && path.ends_with("/live")) {
+                let mut conn = state.db.auth().acquire().await?;
+                access::note(&mut conn, state.clock.as_ref(), look, method.as_str(), path).await?;
+            }
+            Ok(caller)
+        }
+        Access::SignedIn | Access::Member(_) | Access::Fresh(_) | Access::Staff(_) | Access::FreshStaff(_) => {
+            Err(WebError::ThroughGlass)
+        }
     }
 }
 
 /// Where a route asks for it, whoever calls has shown who they are a short while ago. From the page that does that they come back to the one
 /// that they were on: a form that was sent can't be sent again by a link.
 fn fresh(state: &AppState, access: Access, caller: &Caller, request: &Request, api: bool) -> Result<(), WebError> {
+    let back_to = |otherwise: &str| {
+        let here = || request.uri().path().to_owned();
+        let before = || page_before(state, request.headers()).unwrap_or_else(|| otherwise.to_owned());
+        if request.method() == Method::GET { here() } else { before() }
+    };
     match (access, caller) {
         (Access::Fresh(_), Caller::Customer(customer)) if !customer.is_fresh(state) => {
             if api {
-                return Err(WebError::Stale);
+                Err(WebError::Stale)
+            } else {
+                Err(WebError::StepUp { back_to: back_to("/instances") })
             }
-            let here = || request.uri().path().to_owned();
-            let before = || page_before(state, request.headers()).unwrap_or_else(|| "/instances".to_owned());
-            let back_to = if request.method() == Method::GET { here() } else { before() };
-            Err(WebError::StepUp { back_to })
+        }
+        (Access::FreshStaff(_), Caller::Staff(colleague)) if state.clock.now() - colleague.proven_at >= PROVEN_FOR => {
+            Err(WebError::StaffStepUp { back_to: back_to("/staff") })
         }
         (
-            Access::Public | Access::SignedIn | Access::Member(_) | Access::Fresh(_) | Access::Staff(_) | Access::Webhook,
+            Access::Public
+            | Access::SignedIn
+            | Access::Member(_)
+            | Access::Fresh(_)
+            | Access::Staff(_)
+            | Access::FreshStaff(_)
+            | Access::Webhook,
             Caller::Nobody | Caller::Customer(_) | Caller::Staff(_),
         ) => Ok(()),
     }
@@ -184,7 +253,7 @@ async fn token(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Optio
     let (Some(person), Some(role)) = (person, role) else { return Ok(None) };
     // What concerns the account itself is for people.
     let role = role.min(Role::Admin);
-    Ok(Some((Customer { person, account: bearer.account, role, proven_at: None }, bearer)))
+    Ok(Some((Customer { person, account: bearer.account, role, proven_at: None, glass: None }, bearer)))
 }
 
 /// Below these somebody's own affairs are, which are nothing to a program.
@@ -208,7 +277,7 @@ fn reaches(access: Access, bearer: &Bearer, method: &Method, path: &str) -> Resu
         Access::Public | Access::Webhook => true,
         Access::SignedIn => reads && !personal && here,
         Access::Member(_) => (reads || bearer.scope >= TokenScope::Manage) && here,
-        Access::Fresh(_) | Access::Staff(_) => false,
+        Access::Fresh(_) | Access::Staff(_) | Access::FreshStaff(_) => false,
     };
     if may { Ok(()) } else { Err(WebError::OutOfReach) }
 }
@@ -219,8 +288,9 @@ fn page_before(state: &AppState, headers: &HeaderMap) -> Option<String> {
     (url.origin() == state.host.base_url.origin()).then(|| url.path().to_owned())
 }
 
-/// Who calls, by cookie or, for the API, by bearer token.
-pub(super) async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Result<Caller, WebError> {
+/// Who calls, by cookie or, for the API, by bearer token. Outside their own pages staff may be looking into an account.
+pub(super) async fn find(state: &AppState, headers: &HeaderMap, path: &str) -> Result<Caller, WebError> {
+    let api = path.starts_with("/api/");
     let (secret, kind) = if api { (bearer(headers), Kind::Api) } else { (session_cookie(state, headers), Kind::Browser) };
     let Some(secret) = secret else { return Ok(Caller::Nobody) };
     let mut conn = state.db.auth().acquire().await?;
@@ -230,13 +300,37 @@ pub(super) async fn find(state: &AppState, headers: &HeaderMap, api: bool) -> Re
             let found = account::find_person(&mut conn, person).await?;
             match (found, account::role_in(&mut conn, person, account).await?) {
                 (Some(person), Some(role)) => {
-                    Caller::Customer(Customer { person, account, role, proven_at: Some(session.proven_at) })
+                    Caller::Customer(Customer { person, account, role, proven_at: Some(session.proven_at), glass: None })
                 }
                 (Some(_) | None, _) => Caller::Nobody,
             }
         }
-        Subject::Staff(id) => account::find_staff(&mut conn, id).await?.map_or(Caller::Nobody, Caller::Staff),
+        Subject::Staff(id) => {
+            let Some(member) = account::find_admitted_staff(&mut conn, id).await? else { return Ok(Caller::Nobody) };
+            let own = path == "/staff" || path.starts_with("/staff/");
+            match glass_cookie(state, headers).filter(|_| !own) {
+                Some(secret) => look_in(&mut conn, state, member, session.proven_at, &secret).await?,
+                None => Caller::Staff(Colleague { member, proven_at: session.proven_at }),
+            }
+        }
     })
+}
+
+/// Staff as the account sees them that they look into; as themselves, when that is over. They read like a viewer and, if they were let, change like
+/// an admin.
+async fn look_in(
+    conn: &mut PgConnection,
+    state: &AppState,
+    member: StaffMember,
+    proven_at: DateTime<Utc>,
+    secret: &str,
+) -> Result<Caller, WebError> {
+    let found = access::find(conn, state.clock.as_ref(), member.id, secret).await?;
+    let Some(access) = found else { return Ok(Caller::Staff(Colleague { member, proven_at })) };
+    let Some(person) = access::owner_of(conn, access.account).await? else { return Ok(Caller::Nobody) };
+    let role = if access.may_change() { Role::Admin } else { Role::Viewer };
+    let (account, glass) = (access.account, Box::new(Glass { access, email: member.email }));
+    Ok(Caller::Customer(Customer { person, account, role, proven_at: None, glass: Some(glass) }))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {
@@ -253,6 +347,21 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Option<String> {
 /// `__Host-` cookies need https; a trial on this machine has none.
 fn cookie_name(state: &AppState) -> &'static str {
     if state.trial { "paddock_session" } else { "__Host-paddock_session" }
+}
+
+fn glass_name(state: &AppState) -> &'static str {
+    if state.trial { "paddock_glass" } else { "__Host-paddock_glass" }
+}
+
+/// The secret of the look into an account that goes on in this browser.
+pub(super) fn glass_cookie(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    cookie_value(headers, glass_name(state))
+}
+
+/// The header that begins one, or ends it where the secret is empty.
+pub(super) fn set_glass(state: &AppState, secret: &str) -> HeaderValue {
+    let lasts = if secret.is_empty() { 0 } else { access::LONGEST.num_minutes() };
+    set_cookie(state, glass_name(state), secret, cookie::time::Duration::minutes(lasts))
 }
 
 /// The value of a cookie of the request.
@@ -332,7 +441,7 @@ impl FromRequestParts<AppState> for StaffMember {
     type Rejection = WebError;
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, WebError> {
         match caller(parts)? {
-            Caller::Staff(member) => Ok(member),
+            Caller::Staff(colleague) => Ok(colleague.member),
             Caller::Nobody | Caller::Customer(_) => Err(WebError::StaffLogIn),
         }
     }

@@ -56,6 +56,10 @@ impl Links for SignedLinks<'_> {
         self.at("/account/security")
     }
 
+    fn accesses(&self) -> Url {
+        self.at("/account/access")
+    }
+
     fn instance(&self, instance: InstanceId) -> Url {
         self.at(&format!("/instances/{instance}"))
     }

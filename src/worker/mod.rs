@@ -3,6 +3,7 @@
 //! A handler loads what its ids name, may run late and may run twice. It says *retry* (the queue waits longer each time) or *fail*
 //! (a person must look: staff see the job until then).
 
+mod chain;
 mod claim;
 mod compare;
 mod deliver;
@@ -22,6 +23,7 @@ use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerO
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::audit::chain::{ChainAudit, Signer};
 use crate::billing::jobs::{
     CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription,
 };
@@ -65,6 +67,8 @@ pub struct Deps {
     pub dns_target: DnsTarget,
     /// Signs links in mails.
     pub key: HostKey,
+    /// Signs the audit log.
+    pub audit_signer: Signer,
     /// Sender of mails.
     pub mail_from: String,
     /// Name under mails.
@@ -175,6 +179,7 @@ async fn build(
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
         .define_job::<Task<AdvanceRollouts>>()
+        .define_job::<Task<ChainAudit>>()
         .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::figures::KeepFigures;
 use super::{Deps, Handle, JobError};
 use crate::account::{attempt, call, device, link, move_address, session, token};
+use crate::audit::chain::ChainAudit;
 use crate::billing;
 use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
 use crate::capacity::KeepWaitingList;
@@ -31,6 +32,9 @@ const REVIEW_EVERY: Duration = Duration::from_mins(10);
 const WAITING_EVERY: Duration = Duration::from_mins(1);
 /// Between two readings of the overview's figures.
 const FIGURES_EVERY: Duration = Duration::from_hours(1);
+
+/// Between two rounds of chaining the audit log: as long, at most, may somebody change what is new in it unnoticed.
+const CHAIN_EVERY: Duration = Duration::from_secs(15);
 
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
@@ -80,6 +84,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     let mut figures = tokio::time::interval(FIGURES_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
+    let mut chain = tokio::time::interval(CHAIN_EVERY);
     while let Err(error) = bring_in_releases(&deps).await {
         tracing::warn!(error = telemetry::chain(&error), "the releases of the catalogue could not be brought in; trying again");
         tokio::select! {
@@ -98,6 +103,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             _ = catch_up.tick() => note(enqueue(&deps, &CatchUpEvents {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
             _ = rollouts.tick() => note(enqueue(&deps, &AdvanceRollouts {}).await),
+            _ = chain.tick() => note(enqueue(&deps, &ChainAudit {}).await),
             _ = figures.tick() => note(enqueue(&deps, &KeepFigures {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }

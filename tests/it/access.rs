@@ -10,7 +10,9 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{AccountId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::ids::{
+    AccessId, AccountId, ApprovalId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId,
+};
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;
@@ -21,7 +23,8 @@ const TABLE: &str = "tests/it/access.txt";
 const HEAD: &str = "\
 # Who gets which answer from which route, for the ids of the customer's own server and order. `customer` owns the account, `viewer` and
 # `payer` are members of it, `other` owns another account, `unverified` has not proven their address. `reads` is a program with
-# a token of the customer's, `manages` one with a token of the other's. Sessions have just begun. Forms are sent empty, with a good
+# a token of the customer's, `manages` one with a token of the other's. `looks` is one of the staff who looks into the customer's account,
+# `changes` one whom the customer lets change things there. Sessions have just begun. Forms are sent empty, with a good
 # token. Written by `UPDATE=1 ./dev test access`. 303 leads to a log-in or on to a page; 422 is what a good form would not get.
 ";
 
@@ -81,12 +84,14 @@ impl Ids {
                 ("{id}", "orders") => self.order.clone(),
                 ("{id}", "customers") => self.account.clone(),
                 ("{id}", "incidents") => self.incident.clone(),
+                ("{id}", "approvals") => ApprovalId::new().to_string(),
                 ("{run}", "runs") => self.run.clone(),
                 ("{id}", "jobs") => "4711".to_owned(),
                 ("{id}", "rollouts") => self.rollout.clone(),
                 ("{id}", "clusters") => self.cluster.clone(),
                 ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
+                ("{access}", _) => AccessId::new().to_string(),
                 // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.
                 ("{person}", _) => PersonId::new().to_string(),
                 ("{invitation}", _) => InvitationId::new().to_string(),
@@ -163,6 +168,9 @@ async fn everybody(start: &Start) -> Vec<(&'static str, Client)> {
     }
     fresh.push(("reads", program(&start.app, &start.customer, TokenScope::Read).await));
     fresh.push(("manages", program(&start.app, &start.other_customer, TokenScope::Manage).await));
+    let support = start.app.staff_with(Scope::Support);
+    fresh.push(("looks", start.app.looking_into(&support, &start.customer, false).await));
+    fresh.push(("changes", start.app.looking_into(&support, &start.customer, true).await));
     fresh
 }
 
@@ -184,6 +192,7 @@ async fn allowed(start: &Start, access: Access) -> Client {
         Access::SignedIn | Access::Member(_) => start.customer.clone(),
         Access::Fresh(_) => start.app.sign_in_again(&start.customer).await,
         Access::Staff(_) => start.staff.clone(),
+        Access::FreshStaff(_) => start.app.sign_in_again(&start.staff).await,
     }
 }
 
@@ -296,6 +305,8 @@ fn masked(answer: &Answer, ids: &Ids) -> String {
 async fn what_is_somebody_elses_looks_like_what_does_not_exist() {
     let Start { app, customer, other_customer, .. } = TestApp::start().await;
     let foreign = Ids::of_customer(&app, &customer).await;
+    // Some routes ask for a session that has just begun, whatever the id.
+    let other_customer = app.sign_in_again(&other_customer).await;
     // The first page of all brings a cookie.
     other_customer.get("/").await;
     let mut seen = 0;
@@ -365,10 +376,9 @@ impl Who {
         match (access, self) {
             (Access::Public | Access::Webhook, Self::Member(_) | Self::Staff(_)) | (Access::SignedIn, Self::Member(_)) => true,
             (Access::Member(least) | Access::Fresh(least), Self::Member(role)) => role >= least,
-            (Access::Staff(wanted), Self::Staff(held)) => held.includes(wanted),
-            (Access::Staff(_), Self::Member(_)) | (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Self::Staff(_)) => {
-                false
-            }
+            (Access::Staff(wanted) | Access::FreshStaff(wanted), Self::Staff(held)) => held.includes(wanted),
+            (Access::Staff(_) | Access::FreshStaff(_), Self::Member(_))
+            | (Access::SignedIn | Access::Member(_) | Access::Fresh(_), Self::Staff(_)) => false,
         }
     }
 }

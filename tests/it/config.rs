@@ -120,6 +120,13 @@ fn each_fault_names_its_setting_and_the_remedy() {
             "secrets.key:",
             "is missing; make one with: openssl rand -hex 32",
         ),
+        (
+            "signing_key = \"0123456789abcdef0123",
+            "signing_key = \"0123",
+            "audit.signing_key:",
+            "64 hexadecimal digits; make one with: openssl rand -hex 32",
+        ),
+        ("former_signers = []", "former_signers = [\"d75a\"]", "audit.former_signers:", "\"d75a\" is no public key of 64"),
         ("api_key = \"sk_test_fake\"", "", "stripe.api_key:", "is missing; write the secret key from Stripe's dashboard"),
         ("api_url = \"http://127.0.0.1:12111\"", "api_url = \"12111\"", "stripe.api_url:", "is not a URL such as"),
         ("webhook_secrets = [\"whsec_fake\"]", "", "stripe.webhook_secrets:", "is missing; write the endpoint's signing secret"),
@@ -231,6 +238,7 @@ fn production_refuses_what_is_for_trials_all_at_once() {
         ("host.domain:", "use a separate domain"),
         ("http.trusted_proxies:", "close the log-in to all"),
         ("secrets.key:", "openssl rand -hex 32"),
+        ("audit.signing_key:", "is the example's; make your own with: openssl rand -hex 32"),
         ("stripe.api_url:", "take it out"),
         ("stripe.api_key:", "is not a live key"),
         ("stripe.webhook_secrets:", "whsec_"),
@@ -245,6 +253,8 @@ fn production_refuses_what_is_for_trials_all_at_once() {
         );
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
+    let unsigned = faults(&text.replacen("signing_key = ", "# signing_key = ", 1));
+    assert!(unsigned.iter().any(|fault| fault.starts_with("audit.signing_key: is missing; make one")), "{unsigned:#?}");
 
     let folder = text.replacen("smtp = \"smtp+plain://127.0.0.1:1025\"", "folder = \"mails\"", 1);
     assert!(faults(&folder).iter().any(|fault| fault.starts_with("mail.folder: sends nothing")), "{:#?}", faults(&folder));
@@ -263,7 +273,7 @@ fn a_real_business_may_start() {
     let text = REFERENCE
         .replacen("mode = \"trial\"", "mode = \"production\"", 1)
         .replacen("http://127.0.0.1:8080", "https://pages.paddock.example", 1)
-        .replacen("0123456789abcdef0123456789abcdef", "6b1f0c93e7d24a58b1f0c93e7d24a586", 1)
+        .replacen("0123456789abcdef0123456789abcdef", "6b1f0c93e7d24a58b1f0c93e7d24a586", 3)
         .replacen("sk_test_fake", "sk_live_51Habcdefghijklmnop", 1)
         .replacen("api_url = \"http://127.0.0.1:12111\"", "", 1)
         .replacen("whsec_fake", "whsec_abcdefghijklmnopqrstuvwxyz012345", 1)

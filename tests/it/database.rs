@@ -75,6 +75,9 @@ async fn two_accounts() -> Start {
             query.execute(start.app.sql()).await.unwrap();
         }
     }
+    for client in [&start.customer, &start.other_customer] {
+        start.app.looking_into(&start.staff, client, false).await;
+    }
     // A rollout has a server of each.
     let older = "update instances set mastodon_version = '4.6.9' where intent = 'running'";
     sqlx::query(older).execute(start.app.sql()).await.unwrap();
@@ -233,6 +236,13 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_auth", "delete from people"),
     ("paddock_auth", "delete from audit_events"),
     ("paddock_auth", "select detail from audit_events"),
+    ("paddock_web", "select secret_hash from staff_accesses"),
+    ("paddock_staff", "select secret_hash from staff_accesses"),
+    ("paddock_staff", "update staff_accesses set changes_at = now()"),
+    ("paddock_staff", "insert into staff_accesses select * from staff_accesses"),
+    ("paddock_web", "update staff_accesses set ended_at = now()"),
+    ("paddock_auth", "update staff_accesses set ends_at = now()"),
+    ("paddock_auth", "delete from staff_accesses"),
     ("paddock_web", "select token_hash from api_tokens"),
     ("paddock_staff", "select token_hash from api_tokens"),
     ("paddock_worker", "select token_hash from api_tokens"),
@@ -263,6 +273,13 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_worker", "select id_hash from sessions"),
     ("paddock_worker", "select email from staff"),
     ("paddock_worker", "delete from audit_events"),
+    ("paddock_worker", "update audit_events set detail = '{}'"),
+    ("paddock_worker", "update audit_checkpoints set place = 1"),
+    ("paddock_worker", "delete from audit_checkpoints"),
+    ("paddock_staff", "update audit_events set place = 1"),
+    ("paddock_staff", "insert into audit_checkpoints select * from audit_checkpoints"),
+    ("paddock_web", "insert into audit_events (place) values (1)"),
+    ("paddock_web", "select hash from audit_checkpoints"),
     ("paddock_worker", "delete from instances"),
     ("paddock_web", "update instances set canary = true"),
     ("paddock_web", "update instances set mastodon_version = '4.7.4'"),
@@ -288,6 +305,11 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_worker", "update incidents set state = 'over'"),
     ("paddock_web", "select value from figures"),
     ("paddock_staff", "update figures set value = 0"),
+    ("paddock_web", "select reason from approvals"),
+    ("paddock_auth", "update approvals set decision = 'given'"),
+    ("paddock_worker", "insert into approvals select * from approvals"),
+    ("paddock_staff", "update approvals set asked_by = decided_by"),
+    ("paddock_staff", "delete from approvals"),
 ];
 
 #[tokio::test]

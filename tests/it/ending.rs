@@ -28,6 +28,7 @@ async fn newest_order(app: &TestApp) -> Order {
 
 /// Ends it with what is paid for, by the page, and lets that time come.
 async fn ended(app: &TestApp, customer: &Client, name: &str) -> Instance {
+    let customer = &app.sign_in_again(customer).await;
     let server = app.running(customer, name).await;
     let end = format!("{}/end", path(&server));
     let form = customer.get(&end).await.is(200);
@@ -42,6 +43,7 @@ async fn ended(app: &TestApp, customer: &Client, name: &str) -> Instance {
 #[tokio::test]
 async fn a_subscription_ends_with_its_period_unless_its_customer_takes_that_back() {
     let Start { app, customer, .. } = TestApp::start().await;
+    let customer = app.sign_in_again(&customer).await;
     let server = app.running(&customer, "birds").await;
     let (page, end) = (path(&server), format!("{}/end", path(&server)));
     customer.get(&format!("/instances/{}", server.id)).await.see("Subscription");
@@ -136,6 +138,7 @@ async fn who_does_not_pay_for_the_way_back_loses_nothing_by_it() {
 #[tokio::test]
 async fn what_staff_have_stopped_is_not_sold_again() {
     let Start { app, customer, .. } = TestApp::start().await;
+    let customer = app.sign_in_again(&customer).await;
     let server = app.running(&customer, "birds").await;
     let staff = format!("/staff/instances/{}", server.id);
     app.staff_with(Scope::Operations).post(&format!("{staff}/pause"), &[("reason", "abuse")]).await.redirects_to(&staff);
@@ -156,6 +159,7 @@ async fn what_staff_have_stopped_is_not_sold_again() {
 #[tokio::test]
 async fn an_end_at_once_is_carried_out_though_stripe_is_away_at_first() {
     let Start { app, customer, .. } = TestApp::start().await;
+    let customer = app.sign_in_again(&customer).await;
     let server = app.running(&customer, "birds").await;
     let billing = format!("/api/v1{}", path(&server));
     customer.api_post(&format!("{billing}/end"), &json!({ "when": "later" })).await.is(400);
@@ -191,6 +195,7 @@ async fn members_may_what_their_role_says() {
     let server = app.running(&customer, "birds").await;
     let (page, end) = (path(&server), format!("{}/end", path(&server)));
     let [viewer, payer] = app.members();
+    let (payer, other_customer) = (app.sign_in_again(&payer).await, app.sign_in_again(&other_customer).await);
     let shown = viewer.get(&page).await.is(200).see("Paid").not_see("Card and invoices");
     assert!(shown.all("main form").is_empty());
     viewer.get(&end).await.is(403);
@@ -200,6 +205,16 @@ async fn members_may_what_their_role_says() {
     payer.get(&page).await.see("Card and invoices");
     let portal = payer.get(&format!("{page}/portal")).await.is(303).location();
     assert!(portal.contains("/portal/"), "{portal}");
+    // An open browser is not enough for either: a proof that is older than ten minutes leads to another one, and back.
+    app.advance(TimeDelta::minutes(11));
+    for path in [&end, &format!("{page}/portal")] {
+        let next = url::form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>();
+        payer.get(path).await.redirects_to(&format!("/step-up?next={next}"));
+    }
+    payer.post(&end, &[("when", "now")]).await.redirects_to("/step-up?next=%2Finstances");
+    let api = format!("/api/v1{end}");
+    assert_eq!(payer.api_post(&api, &json!({ "when": "now" })).await.is(403).json()["code"], "proof_required");
+    let payer = app.sign_in_again(&payer).await;
     payer.post(&end, &[("when", "now")]).await.redirects_to(&page);
     app.run_jobs().await;
     payer.get(&page).await.not_see("Take it up again");

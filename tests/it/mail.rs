@@ -61,6 +61,9 @@ impl Links for FixedLinks {
     fn security(&self) -> Url {
         url("security")
     }
+    fn accesses(&self) -> Url {
+        url("access")
+    }
     fn order(&self, order: OrderId) -> Url {
         url(&format!("orders/{order}"))
     }

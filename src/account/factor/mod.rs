@@ -3,17 +3,20 @@
 //! The app's secret is never stored. A random seed is, and the secret is its MAC under the host's key: a copy of the database makes no
 //! code. No code counts twice, those of the app by their step, those for recovery by their row.
 
+mod holder;
 mod store;
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{AccountError, Person, record};
-use crate::audit::Actor;
+pub use holder::{Holder, HolderId};
+
+use super::{AccountError, StaffMember};
+use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::crypto::{self, HostKey};
-use crate::ids::PersonId;
-use crate::mail::{self, Notice};
+use crate::mail::{self, FactorChange};
 
 /// Recovery codes that somebody gets at a time.
 pub const CODES: usize = 10;
@@ -68,11 +71,11 @@ impl From<sqlx::Error> for FactorError {
     }
 }
 
-fn app(key: &HostKey, person: &Person, seed: &[u8], issuer: &str) -> Result<totp_rs::Totp, FactorError> {
+fn app(key: &HostKey, holder: Holder<'_>, seed: &[u8], issuer: &str) -> Result<totp_rs::Totp, FactorError> {
     let secret = key.mac("authenticator", seed)[..SECRET].to_vec();
     // A colon divides issuer and name in what the app reads.
     let builder = totp_rs::Builder::new().with_secret(secret).with_issuer(Some(issuer.replace(':', " ")));
-    builder.with_account_name(person.email.as_str()).build().map_err(|_| FactorError::Unwritable)
+    builder.with_account_name(holder.email()).build().map_err(|_| FactorError::Unwritable)
 }
 
 /// Seconds since 1970, as the library counts.
@@ -81,56 +84,63 @@ fn seconds(clock: &dyn Clock) -> u64 {
 }
 
 /// Whether logging in takes a code.
-pub async fn is_on(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<bool> {
-    Ok(store::find(conn, person).await?.is_some_and(|row| row.confirmed_at.is_some()))
+pub async fn is_on(conn: &mut PgConnection, holder: impl Into<HolderId>) -> sqlx::Result<bool> {
+    Ok(store::find(conn, holder.into()).await?.is_some_and(|row| row.confirmed_at.is_some()))
 }
 
 /// Where somebody stands.
-pub async fn standing(conn: &mut PgConnection, person: PersonId) -> sqlx::Result<Standing> {
-    let since = store::find(conn, person).await?.and_then(|row| row.confirmed_at);
-    let codes_left = store::codes_left(conn, person).await?;
+pub async fn standing(conn: &mut PgConnection, holder: impl Into<HolderId>) -> sqlx::Result<Standing> {
+    let holder = holder.into();
+    let since = store::find(conn, holder).await?.and_then(|row| row.confirmed_at);
+    let codes_left = store::codes_left(conn, holder).await?;
     Ok(Standing { since, codes_left })
 }
 
 /// Begins to set one up: a new secret, which counts for nothing until a code of it was confirmed.
-pub async fn begin(conn: &mut PgConnection, clock: &dyn Clock, person: PersonId) -> Result<(), FactorError> {
-    if !store::put_seed(conn, clock, person, &crypto::random::<SECRET>()).await? {
+pub async fn begin(conn: &mut PgConnection, clock: &dyn Clock, holder: impl Into<HolderId>) -> Result<(), FactorError> {
+    if !store::put_seed(conn, clock, holder.into(), &crypto::random::<SECRET>()).await? {
         return Err(FactorError::Already);
     }
     Ok(())
 }
 
 /// The secret that is being set up. One that is in use is never shown again.
-pub async fn offered(conn: &mut PgConnection, key: &HostKey, person: &Person, issuer: &str) -> Result<Secret, FactorError> {
-    let row = store::find(conn, person.id).await?.ok_or(FactorError::None)?;
+pub async fn offered(
+    conn: &mut PgConnection,
+    key: &HostKey,
+    holder: impl Into<Holder<'_>>,
+    issuer: &str,
+) -> Result<Secret, FactorError> {
+    let holder = holder.into();
+    let row = store::find(conn, holder.id()).await?.ok_or(FactorError::None)?;
     if row.confirmed_at.is_some() {
         return Err(FactorError::Already);
     }
-    let app = app(key, person, &row.seed, issuer)?;
+    let app = app(key, holder, &row.seed, issuer)?;
     let url = app.to_url().map_err(|_| FactorError::Unwritable)?;
     Ok(Secret { text: app.secret().to_base32(), url })
 }
 
-/// The first code of the app: from now on logging in takes one. Returns the recovery codes, which are shown this once. The person is told.
+/// The first code of the app: from now on logging in takes one. Returns the recovery codes, which are shown this once. They are told.
 pub async fn confirm(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     key: &HostKey,
-    person: &Person,
+    holder: impl Into<Holder<'_>>,
     code: &str,
 ) -> Result<Vec<String>, FactorError> {
-    let row = store::find(conn, person.id).await?.ok_or(FactorError::None)?;
+    let holder = holder.into();
+    let row = store::find(conn, holder.id()).await?.ok_or(FactorError::None)?;
     if row.confirmed_at.is_some() {
         return Err(FactorError::Already);
     }
-    if !take_code_of_app(conn, clock, key, person, &row.seed, code).await? {
+    if !take_code_of_app(conn, clock, key, holder, &row.seed, code).await? {
         return Err(FactorError::Wrong);
     }
-    store::confirm(conn, clock, person.id).await?;
-    let codes = new_codes(conn, person.id).await?;
-    let now = clock.now();
-    mail::owe(conn, clock, &person.email, &person.locale, &Notice::SecondFactorOn { at: now }, None).await?;
-    record(conn, clock, Actor::Person(person.id), person.id, "person.second_factor_on").await?;
+    store::confirm(conn, clock, holder.id()).await?;
+    let codes = new_codes(conn, holder.id()).await?;
+    owe(conn, clock, holder, FactorChange::SetUp).await?;
+    holder.record(conn, clock, "second_factor_on").await?;
     Ok(codes)
 }
 
@@ -138,15 +148,15 @@ async fn take_code_of_app(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     key: &HostKey,
-    person: &Person,
+    holder: Holder<'_>,
     seed: &[u8],
     code: &str,
 ) -> Result<bool, FactorError> {
     let digits: String = code.chars().filter(|letter| !letter.is_whitespace()).collect();
     // What the app calls itself makes no difference to its codes.
-    let step = app(key, person, seed, "")?.check(&digits, seconds(clock)).and_then(|step| i64::try_from(step).ok());
+    let step = app(key, holder, seed, "")?.check(&digits, seconds(clock)).and_then(|step| i64::try_from(step).ok());
     let Some(step) = step else { return Ok(false) };
-    Ok(store::take_step(conn, person.id, step).await?)
+    Ok(store::take_step(conn, holder.id(), step).await?)
 }
 
 /// Whether a code is the app's of this moment, or a recovery code that is left; either is used up by it. Whoever uses a recovery code is
@@ -155,47 +165,68 @@ pub async fn check(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     key: &HostKey,
-    person: &Person,
+    holder: impl Into<Holder<'_>>,
     code: &str,
 ) -> Result<bool, FactorError> {
-    let Some(row) = store::find(conn, person.id).await?.filter(|row| row.confirmed_at.is_some()) else { return Ok(false) };
-    if take_code_of_app(conn, clock, key, person, &row.seed, code).await? {
+    let holder = holder.into();
+    let Some(row) = store::find(conn, holder.id()).await?.filter(|row| row.confirmed_at.is_some()) else { return Ok(false) };
+    if take_code_of_app(conn, clock, key, holder, &row.seed, code).await? {
         return Ok(true);
     }
-    if !store::take_code(conn, clock, person.id, &code_hash(code)).await? {
+    if !store::take_code(conn, clock, holder.id(), &code_hash(code)).await? {
         return Ok(false);
     }
-    let left = u32::try_from(store::codes_left(conn, person.id).await?).unwrap_or_default();
-    let notice = Notice::RecoveryCodeUsed { left, at: clock.now() };
-    mail::owe(conn, clock, &person.email, &person.locale, &notice, None).await?;
-    record(conn, clock, Actor::Person(person.id), person.id, "person.recovery_code_used").await?;
+    owe(conn, clock, holder, FactorChange::CodeUsed).await?;
+    holder.record(conn, clock, "recovery_code_used").await?;
     Ok(true)
 }
 
 /// New recovery codes in the place of all that there were. They are shown this once.
-pub async fn renew_codes(conn: &mut PgConnection, clock: &dyn Clock, person: &Person) -> Result<Vec<String>, FactorError> {
-    if !is_on(conn, person.id).await? {
+pub async fn renew_codes(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    holder: impl Into<Holder<'_>>,
+) -> Result<Vec<String>, FactorError> {
+    let holder = holder.into();
+    if !is_on(conn, holder.id()).await? {
         return Err(FactorError::None);
     }
-    let codes = new_codes(conn, person.id).await?;
-    record(conn, clock, Actor::Person(person.id), person.id, "person.recovery_codes_renewed").await?;
+    let codes = new_codes(conn, holder.id()).await?;
+    holder.record(conn, clock, "recovery_codes_renewed").await?;
     Ok(codes)
 }
 
-/// Logging in takes the password alone again. The person is told.
-pub async fn turn_off(conn: &mut PgConnection, clock: &dyn Clock, person: &Person) -> Result<(), FactorError> {
-    if !store::delete(conn, person.id).await? {
+/// There is none any more: a person logs in with the password alone, staff set up another with their next log-in. Who had it is told.
+pub async fn turn_off(conn: &mut PgConnection, clock: &dyn Clock, holder: impl Into<Holder<'_>>) -> Result<(), FactorError> {
+    let holder = holder.into();
+    if !store::delete(conn, holder.id()).await? {
         return Err(FactorError::None);
     }
-    let now = clock.now();
-    mail::owe(conn, clock, &person.email, &person.locale, &Notice::SecondFactorOff { at: now }, None).await?;
-    Ok(record(conn, clock, Actor::Person(person.id), person.id, "person.second_factor_off").await?)
+    owe(conn, clock, holder, FactorChange::Forgotten).await?;
+    Ok(holder.record(conn, clock, "second_factor_off").await?)
 }
 
-async fn new_codes(conn: &mut PgConnection, person: PersonId) -> Result<Vec<String>, FactorError> {
+/// The same at the machine itself, for a member of staff who has lost it.
+pub(super) async fn forget(conn: &mut PgConnection, clock: &dyn Clock, member: &StaffMember) -> Result<(), FactorError> {
+    if !store::delete(conn, member.id.into()).await? {
+        return Err(FactorError::None);
+    }
+    owe(conn, clock, Holder::Staff(member), FactorChange::Forgotten).await?;
+    let (actor, id) = (Actor::System("admin"), member.id.to_string());
+    Ok(audit::record(conn, clock, actor, None, "staff.second_factor_forgotten", &id, json!({})).await?)
+}
+
+/// They are told.
+async fn owe(conn: &mut PgConnection, clock: &dyn Clock, holder: Holder<'_>, change: FactorChange) -> sqlx::Result<()> {
+    let left = u32::try_from(store::codes_left(conn, holder.id()).await?).unwrap_or_default();
+    let notice = holder.notice(change, clock.now(), left);
+    mail::owe(conn, clock, holder.email(), holder.locale(), &notice, None).await
+}
+
+async fn new_codes(conn: &mut PgConnection, holder: HolderId) -> Result<Vec<String>, FactorError> {
     let codes: Vec<String> = (0..CODES).map(|_| write_code(crypto::random())).collect();
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code_hash(code)).collect();
-    store::put_codes(conn, person, &hashes).await?;
+    store::put_codes(conn, holder, &hashes).await?;
     Ok(codes)
 }
 
@@ -222,6 +253,8 @@ fn code_hash(code: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Person;
+    use crate::ids::PersonId;
 
     #[test]
     fn a_recovery_code_is_read_as_people_write_it() {
@@ -236,10 +269,10 @@ mod tests {
     #[test]
     fn the_codes_are_those_of_rfc_6238_for_a_secret_under_our_key() {
         let key = HostKey::new([1; 32]);
-        let person =
-            Person { id: PersonId::new(), email: "wren@mail.example".to_owned(), locale: "en".to_owned(), verified_at: None };
-        let (one, other) =
-            (app(&key, &person, b"seed", "A: B").unwrap(), app(&HostKey::new([2; 32]), &person, b"seed", "").unwrap());
+        let (id, email, locale) = (PersonId::new(), "wren@mail.example".to_owned(), "en".to_owned());
+        let person = Person { id, email, locale, verified_at: None };
+        let of = |key: &HostKey, issuer| app(key, Holder::Person(&person), b"seed", issuer).unwrap();
+        let (one, other) = (of(&key, "A: B"), of(&HostKey::new([2; 32]), ""));
         assert_ne!(one.secret().to_base32(), other.secret().to_base32());
         let url = one.to_url().unwrap();
         assert!(url.starts_with("otpauth://totp/") && url.contains("issuer=A%20%20B"), "{url}");

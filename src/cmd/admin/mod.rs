@@ -1,5 +1,6 @@
 //! `paddock admin`: what only the host's own people do, at the machine itself.
 
+pub(super) mod audit;
 mod cluster;
 mod fuse;
 mod release;
@@ -31,6 +32,17 @@ pub(super) enum Admin {
         #[arg(long = "scope", required = true)]
         scopes: Vec<ScopeName>,
     },
+    /// Forget the second factor of a member of staff who has lost it: their sessions end, and the next log-in sets up another.
+    StaffSecondFactor {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// E-mail address.
+        #[arg(long)]
+        email: String,
+        /// Yes, forget it.
+        #[arg(long, required = true)]
+        forget: bool,
+    },
     /// Print as values of the chart which images servers may run, who signs for their domains, and where media and backups are:
     /// helm … -f images.yaml
     Images {
@@ -47,6 +59,9 @@ pub(super) enum Admin {
     /// The fuse on mass destruction, in each cluster.
     #[command(subcommand)]
     Fuse(fuse::FuseCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Clusters: what each has, and whether it gets new servers.
     #[command(subcommand)]
     Cluster(cluster::Act),
@@ -77,12 +92,16 @@ impl From<ScopeName> for Scope {
     }
 }
 
+fn parse_email(text: &str) -> anyhow::Result<EmailAddress> {
+    EmailAddress::parse(text).map_err(|_| anyhow::anyhow!("--email: \"{text}\" is not an e-mail address"))
+}
+
 pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
     match admin {
         Admin::Fuse(command) => fuse::run(command).await,
+        Admin::Audit(command) => audit::run(command).await,
         Admin::Staff { file, email, scopes } => {
-            let email =
-                EmailAddress::parse(&email).map_err(|_| anyhow::anyhow!("--email: \"{email}\" is not an e-mail address"))?;
+            let email = parse_email(&email)?;
             if std::io::stdin().is_terminal() {
                 eprintln!("New password, then Enter:");
             }
@@ -99,6 +118,14 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
             let id = account::put_staff(&mut tx, &SystemClock, &email, &hash, &scopes).await?;
             tx.commit().await?;
             println!("{id}");
+            Ok(())
+        }
+        Admin::StaffSecondFactor { file, email, forget: _ } => {
+            let email = parse_email(&email)?;
+            let db = parts::database(&file.load()?)?;
+            let mut tx = db.owner().begin().await?;
+            account::forget_staff_factor(&mut tx, &SystemClock, &email).await?;
+            tx.commit().await?;
             Ok(())
         }
         Admin::Images { file } => {

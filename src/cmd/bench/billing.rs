@@ -141,7 +141,7 @@ impl World {
 }
 
 /// A cluster that nobody asks, with room for so many servers of the first plan, and the releases that orders need.
-async fn make_room(db: &Db, config: &Config, subscriptions: u32) -> anyhow::Result<()> {
+pub(super) async fn make_room(db: &Db, config: &Config, subscriptions: u32) -> anyhow::Result<()> {
     let catalogue = Catalogue::load(&config.catalogue.plans)?;
     let plan = catalogue.offered().next().context("the catalogue offers no plan")?;
     let new = NewCluster {
@@ -158,13 +158,13 @@ async fn make_room(db: &Db, config: &Config, subscriptions: u32) -> anyhow::Resu
     Ok(tx.commit().await?)
 }
 
-fn configuration(dir: &Path, postgres: &Postgres, stripe: &Url, pages: &Url) -> String {
+pub(super) fn configuration(dir: &Path, postgres: &Postgres, stripe: &Url, pages: &Url) -> String {
     let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogue");
     format!(
         r#"# Written by the measurement.
 mode = "trial"
 host = {{ name = "Meadow Hosting", base_url = "{pages}", domain = "{HOSTS_DOMAIN}", support = "help@paddock.test" }}
-http.listen = "127.0.0.1:{port}"
+http = {{ listen = "127.0.0.1:{port}", trusted_proxies = ["127.0.0.0/8"] }}
 database = {{ url = "{database}", connections = 8 }}
 secrets.key = "{EXAMPLE_KEY}"
 mail = {{ from = "Meadow Hosting <hello@paddock.test>", folder = "{mails}" }}

@@ -1,9 +1,12 @@
 //! `paddock bench`: measurements, each against a peer or the limit in the same run, and each with one line at its end.
 
+mod access;
 mod bare;
 mod billing;
 mod child;
+mod door;
 mod learn;
+mod login;
 mod operator;
 mod orders;
 mod provision;
@@ -30,14 +33,18 @@ enum Name {
     Waves,
     /// Stripe's events: how fast they are accepted, and whether the rows agree with Stripe in the end.
     Billing,
+    /// What answers, and how long they take, say about what is somebody else's.
+    Access,
+    /// Wrong passwords by the hundred, and everybody else.
+    Login,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
     /// Which measurement.
     name: Name,
-    /// How many servers (for billing: subscriptions): 200 for provision, 1000 for operator, 10,000 for waves and 2000 for billing, unless it
-    /// is said.
+    /// How many servers (for billing: subscriptions; for access: requests of each kind; for login: seconds): 200 for provision, 1000 for
+    /// operator, 10,000 for waves, 2000 for billing and access, and 60 for login, unless it is said.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10000))]
     instances: Option<u32>,
     /// For operator: no controller makes pods.
@@ -73,6 +80,8 @@ async fn measure(bench: &Bench, dir: &Path) -> anyhow::Result<String> {
     match bench.name {
         Name::Provision => Box::pin(provision::measure(dir, bench.instances.unwrap_or(200))).await,
         Name::Billing => Box::pin(billing::measure(dir, bench.instances.unwrap_or(2000))).await,
+        Name::Access => Box::pin(access::measure(dir, bench.instances.unwrap_or(2000))).await,
+        Name::Login => Box::pin(login::measure(dir, bench.instances.unwrap_or(60))).await,
         Name::Operator => Box::pin(operator::measure(dir, bench.instances.unwrap_or(1000), !bench.without_pods)).await,
         Name::Waves => waves::measure(bench.instances.unwrap_or(10_000)),
     }

@@ -9,15 +9,11 @@ use sqlx::PgConnection;
 pub use self::store::removal_of;
 use super::store::account_of;
 use super::{Hold, list_holds};
+use crate::account::approval::{self, ApprovalError, Kind, REASON};
 use crate::audit::{self, Actor};
+use crate::capacity;
 use crate::clock::Clock;
 use crate::ids::{InstanceId, StaffId};
-use crate::{account, capacity};
-
-/// Between the two steps: nobody destroys a server by one slip of the hand.
-const TO_THINK: TimeDelta = TimeDelta::minutes(1);
-/// Characters of a reason.
-const REASON: std::ops::RangeInclusive<usize> = 10..=500;
 
 /// How long data is kept, and why not so long.
 #[derive(Debug, Clone, Copy)]
@@ -45,37 +41,18 @@ pub struct RemovalRequest {
     pub confirmed_by: Option<StaffId>,
 }
 
-impl RemovalRequest {
-    /// From when on it may be confirmed.
-    pub fn confirmable_from(&self) -> DateTime<Utc> {
-        self.requested_at + TO_THINK
-    }
-}
-
 /// Why a step of a removal was refused. The keys of the words that say so are `removal-…`.
 #[derive(Debug, thiserror::Error)]
 pub enum RemovalError {
     /// It has not ended, or is gone.
     #[error("only a server that has ended can be removed")]
     NotEnded,
-    /// The reason says nothing, or too much.
-    #[error("a reason has between {} and {} characters", REASON.start(), REASON.end())]
-    Reason,
     /// Its data is kept for a while yet, and nothing says why not.
     #[error("its data is kept for a while yet; say in {} to {} characters why not", REASON.start(), REASON.end())]
     Kept,
-    /// Somebody has asked already.
-    #[error("somebody has asked for this already")]
-    Requested,
-    /// There is nothing to confirm or to withdraw.
-    #[error("nobody has asked for this, or it is confirmed already")]
-    NotOpen,
-    /// Right after the first step.
-    #[error("a minute must pass between the two steps")]
-    TooSoon,
-    /// Of several, another one has to confirm.
-    #[error("somebody else than who asked has to confirm")]
-    SamePerson,
+    /// The two-person rule.
+    #[error(transparent)]
+    Approval(ApprovalError),
     /// The name that was typed is another one.
     #[error("the name that was typed is not that of the server")]
     WrongName,
@@ -89,14 +66,27 @@ impl RemovalError {
     pub fn key(&self) -> Option<&'static str> {
         match self {
             Self::NotEnded => Some("removal-not-ended"),
-            Self::Reason => Some("removal-reason-length"),
             Self::Kept => Some("removal-kept"),
-            Self::Requested => Some("removal-requested-already"),
-            Self::NotOpen => Some("removal-not-open"),
-            Self::TooSoon => Some("removal-too-soon"),
-            Self::SamePerson => Some("removal-same-person"),
+            Self::Approval(ApprovalError::Reason) => Some("removal-reason-length"),
+            Self::Approval(ApprovalError::Asked) => Some("removal-requested-already"),
+            Self::Approval(ApprovalError::NotOpen) => Some("removal-not-open"),
+            Self::Approval(ApprovalError::TooSoon) => Some("removal-too-soon"),
+            Self::Approval(ApprovalError::SamePerson) => Some("removal-same-person"),
             Self::WrongName => Some("removal-wrong-name"),
-            Self::Database(_) => None,
+            Self::Approval(ApprovalError::Database(_)) | Self::Database(_) => None,
+        }
+    }
+}
+
+impl From<ApprovalError> for RemovalError {
+    fn from(error: ApprovalError) -> Self {
+        match error {
+            ApprovalError::Database(error) => Self::Database(error),
+            ApprovalError::Reason
+            | ApprovalError::Asked
+            | ApprovalError::NotOpen
+            | ApprovalError::TooSoon
+            | ApprovalError::SamePerson => Self::Approval(error),
         }
     }
 }
@@ -110,17 +100,16 @@ pub async fn request_removal(
     reason: &str,
     keeping: Keeping<'_>,
 ) -> Result<(), RemovalError> {
-    let reason = reason.trim();
-    if !REASON.contains(&reason.chars().count()) {
-        return Err(RemovalError::Reason);
-    }
     let ended = store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
     // One whose subscription is over is kept for its customer as long as was promised, unless staff have ended it on purpose.
     if !list_holds(conn, id).await?.iter().any(|row| row.reason == Hold::Ended) {
         return Err(RemovalError::NotEnded);
     }
-    if removal_of(conn, id).await?.is_some() {
-        return Err(RemovalError::Requested);
+    match removal_of(conn, id).await? {
+        Some(request) if request.confirmed_at.is_some() => return Err(ApprovalError::Asked.into()),
+        Some(_) => {}
+        // It ran again in between: what was asked for before that is not what is asked for now.
+        None => approval::void(conn, clock, Kind::Removal, &id.to_string()).await?,
     }
     let Keeping { days, early } = keeping;
     // Afterwards there is nothing to be said about it.
@@ -129,11 +118,12 @@ pub async fn request_removal(
         return Err(RemovalError::Kept);
     }
     let early = (!early.is_empty()).then_some(early);
-    store::note_removal_request(conn, clock, id, staff, reason, early).await?;
-    record(conn, clock, staff, id, "instance.removal_requested", json!({ "reason": reason, "early": early })).await
+    approval::ask(conn, clock, staff, Kind::Removal, &id.to_string(), reason).await?;
+    store::note_removal_request(conn, clock, id, staff, reason.trim(), early).await?;
+    record(conn, clock, staff, id, "instance.removal_requested", json!({ "reason": reason.trim(), "early": early })).await
 }
 
-/// The second step, a minute later: the server's name is typed, by somebody else where there is another admin.
+/// The second step: the server's name is typed by somebody else, as [`approval`] has it.
 pub async fn confirm_removal(
     conn: &mut PgConnection,
     clock: &dyn Clock,
@@ -142,13 +132,8 @@ pub async fn confirm_removal(
     typed: &str,
 ) -> Result<(), RemovalError> {
     let ended = store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
-    let request = open_request(conn, id).await?;
-    if clock.now() < request.confirmable_from() {
-        return Err(RemovalError::TooSoon);
-    }
-    if request.requested_by == staff && account::count_admins(conn).await? > 1 {
-        return Err(RemovalError::SamePerson);
-    }
+    let request = open_removal(conn, clock, id).await?.ok_or(ApprovalError::NotOpen)?;
+    approval::give(conn, clock, staff, Kind::Removal, &id.to_string()).await?;
     // As people read it or as the DNS has it.
     if idna::domain_to_ascii(typed.trim()).ok().as_deref() != Some(ended.domain.as_str()) {
         return Err(RemovalError::WrongName);
@@ -163,7 +148,7 @@ pub async fn kept_until(conn: &mut PgConnection, id: InstanceId, days: TimeDelta
     Ok(store::ended_at(conn, id).await?.map(|at| at + days))
 }
 
-/// Takes the first step back.
+/// Takes the first step back, or refuses the second.
 pub async fn withdraw_removal(
     conn: &mut PgConnection,
     clock: &dyn Clock,
@@ -171,9 +156,17 @@ pub async fn withdraw_removal(
     id: InstanceId,
 ) -> Result<(), RemovalError> {
     store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
-    open_request(conn, id).await?;
+    open_removal(conn, clock, id).await?.ok_or(ApprovalError::NotOpen)?;
+    approval::refuse(conn, clock, staff, Kind::Removal, &id.to_string()).await?;
     store::forget_removal_request(conn, id).await?;
     record(conn, clock, staff, id, "instance.removal_withdrawn", json!({})).await
+}
+
+/// The request that somebody may still confirm. One that nobody has confirmed in time, or from before the server ran again, is none.
+pub async fn open_removal(conn: &mut PgConnection, clock: &dyn Clock, id: InstanceId) -> sqlx::Result<Option<RemovalRequest>> {
+    let request = removal_of(conn, id).await?.filter(|request| request.confirmed_at.is_none());
+    let open = approval::open_about(conn, clock, Kind::Removal, &id.to_string()).await?;
+    Ok(request.filter(|_| open.is_some()))
 }
 
 /// Nothing of it is left in its cluster: the address and the place are free. Whether that was news; `false` too for one whose removal
@@ -186,11 +179,6 @@ pub async fn finish_removal(conn: &mut PgConnection, clock: &dyn Clock, id: Inst
     let account = account_of(conn, id).await?;
     audit::record(conn, clock, Actor::System("fleet"), Some(account), "instance.removed", &id.to_string(), json!({})).await?;
     Ok(true)
-}
-
-async fn open_request(conn: &mut PgConnection, id: InstanceId) -> Result<RemovalRequest, RemovalError> {
-    let request = removal_of(conn, id).await?;
-    request.filter(|request| request.confirmed_at.is_none()).ok_or(RemovalError::NotOpen)
 }
 
 async fn record(

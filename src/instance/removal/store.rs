@@ -60,7 +60,7 @@ pub(super) async fn note_removal_request(
 ) -> sqlx::Result<()> {
     let done = sqlx::query(
         "update instances set removal_reason = $2, removal_requested_at = $3, removal_requested_by = $4, removal_early_reason = $5
-         where id = $1 and intent = 'archived' and removal_requested_at is null",
+         where id = $1 and intent = 'archived' and removal_confirmed_at is null",
     )
     .bind(id)
     .bind(reason)

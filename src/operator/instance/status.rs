@@ -506,7 +506,7 @@ mod tests {
     #[test]
     fn a_database_whose_volumes_are_gone_is_lost() {
         let of = |ready, phase: &str| {
-            let state = State::Database { ready, phase: phase.to_owned(), storage_gib: Some(20), trouble: None };
+            let state = State::Database { ready, phase: phase.to_owned(), storage_gib: Some(20), major: Some(17), trouble: None };
             let seen = BTreeMap::from([((Kind::Cluster, names::DATABASE.to_owned()), Seen::bare(state))]);
             (database(&seen).reason, stalled_for_data(&seen).map(|stalled| (stalled.reason, stalled.message)))
         };

@@ -51,15 +51,22 @@ async fn load(
     errors: FieldErrors,
 ) -> Result<Option<AuthenticatorPage>, WebError> {
     let mut conn = state.db.auth().acquire().await?;
-    let Secret { text, url } = match factor::offered(&mut conn, &state.key, &customer.person, &state.host.name).await {
+    let offered = match factor::offered(&mut conn, &state.key, &customer.person, &state.host.name).await {
         Ok(secret) => secret,
         Err(FactorError::None | FactorError::Already) => return Ok(None),
         Err(other) => return Err(other.into()),
     };
+    let (secret, picture) = shown(offered)?;
+    Ok(Some(AuthenticatorPage { page, secret, picture, errors }))
+}
+
+/// A secret in groups of four, to be typed, and as a picture.
+pub(in crate::web) fn shown(secret: Secret) -> Result<(String, String), WebError> {
+    let Secret { text, url } = secret;
     let letters: Vec<char> = text.chars().collect();
-    let secret = letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ");
+    let text = letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ");
     let picture = QRBuilder::new(url).build().map_err(|error| WebError::Internal(error.to_string()))?;
-    Ok(Some(AuthenticatorPage { page, secret, picture: SvgBuilder::default().to_str(&picture), errors }))
+    Ok((text, SvgBuilder::default().to_str(&picture)))
 }
 
 /// GET `/account/security/authenticator`

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::LOCALE;
 use crate::account::email::EmailAddress;
+use crate::account::factor::Holder;
 use crate::account::password::PasswordHash;
 use crate::account::{self, Person, attempt, device, factor};
 use crate::audit::Actor;
@@ -18,7 +19,9 @@ use crate::web::origin::Origin;
 
 /// Signs somebody up, or tells the owner of a known address by mail. Hashing comes first, and takes as long for both.
 pub(in crate::web) async fn sign_up(state: &AppState, email: &EmailAddress, password: SecretString) -> Result<(), WebError> {
+    let room = state.passwords.room().ok_or(WebError::Crowded)?;
     let hash = state.passwords.hash(password).await?;
+    drop(room);
     on_the_beat(async {
         let mut tx = state.db.auth().begin().await?;
         account::sign_up(&mut tx, state.clock.as_ref(), email, &hash, LOCALE).await?;
@@ -76,11 +79,17 @@ pub(in crate::web) async fn who(
 }
 
 /// Whether a code is somebody's, of their app or for recovery. As bounded as passwords are: six digits are soon guessed.
-pub(in crate::web) async fn is_code_of(state: &AppState, origin: &Origin, person: &Person, code: &str) -> Result<bool, WebError> {
-    let address = EmailAddress::parse(&person.email).map(|email| email.canonical()).unwrap_or_default();
+pub(in crate::web) async fn is_code_of(
+    state: &AppState,
+    origin: &Origin,
+    holder: impl Into<Holder<'_>>,
+    code: &str,
+) -> Result<bool, WebError> {
+    let holder = holder.into();
+    let address = holder.counted_as();
     let right = bounded(state, origin, &address, async {
         let mut tx = state.db.auth().begin().await?;
-        let right = factor::check(&mut tx, state.clock.as_ref(), &state.key, person, code).await?;
+        let right = factor::check(&mut tx, state.clock.as_ref(), &state.key, holder, code).await?;
         tx.commit().await?;
         Ok(right.then_some(()))
     });
@@ -101,6 +110,10 @@ pub(in crate::web) async fn bounded<T>(
         None => false,
     };
     let known_device = device.as_ref().filter(|_| known).map(<[u8; 32]>::as_slice);
+    let _room = match known_device {
+        Some(_) => None,
+        None => Some(state.passwords.room().ok_or(WebError::Crowded)?),
+    };
     let counted = attempt::Attempt { address, network: origin.network, known_device };
     if let Some(wait) = attempt::begin(&mut conn, state.clock.as_ref(), &state.key, &counted).await? {
         return Err(WebError::TooManyAttempts { seconds: wait.num_seconds().max(1) });

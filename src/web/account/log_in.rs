@@ -128,7 +128,7 @@ pub(super) async fn log_out(State(state): State<AppState>, headers: HeaderMap) -
 
 /// A path of ours to go on to, and nothing that a browser could take for another site: it drops tabs and line ends, and reads `\`
 /// as `/`.
-pub(super) fn local_path(text: &str) -> Option<&str> {
+pub(in crate::web) fn local_path(text: &str) -> Option<&str> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     (plain && text.starts_with('/') && !text.starts_with("//")).then_some(text)
 }

@@ -106,7 +106,11 @@ impl Loaded {
             } else {
                 Vec::new()
             },
-            accounts: member::accounts_of(&mut conn, customer.person.id).await?,
+            // Staff who look into this account see no other of its owner's.
+            accounts: match customer.me() {
+                Some(me) => member::accounts_of(&mut conn, me).await?,
+                None => Vec::new(),
+            },
             contact: member::second_contact(&mut conn, customer.account).await?,
         })
     }
@@ -125,7 +129,7 @@ impl Loaded {
             id: member.person.to_string(),
             role: role(member.role),
             since: day(member.since),
-            me: member.person == customer.person.id,
+            me: Some(member.person) == customer.me(),
             owner: member.role == Role::Owner,
             roles: choices(&words, role_word(member.role)),
             email: member.email,
@@ -138,7 +142,7 @@ impl Loaded {
         };
         let contact = self.contact.map_or_else(ContactView::default, |contact| ContactView {
             due: contact.take_over_due.map(day).unwrap_or_default(),
-            me: contact.person == customer.person.id,
+            me: Some(contact.person) == customer.me(),
             may_now: contact.take_over_due.is_some_and(|due| due <= now),
             email: contact.email,
         });

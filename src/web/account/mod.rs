@@ -3,12 +3,14 @@
 //!
 //! Known and unknown addresses get the same pages in the same time (`discreet`); what differs is the mail that their owner gets.
 
+mod access;
 pub(super) mod acts;
-mod authenticator;
+pub(super) mod authenticator;
 mod code;
 pub(super) mod discreet;
 mod join;
-mod log_in;
+pub(super) mod log;
+pub(super) mod log_in;
 mod members;
 mod move_address;
 mod password;
@@ -38,6 +40,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/join/{token}", Access::Public, join::ask)
         .post("/join/{token}", Access::Public, join::submit)
         .post("/account/switch", Access::SignedIn, members::switch)
+        .get("/account/log", Access::Member(Role::Admin), log::show)
+        .get("/account/log.csv", Access::Member(Role::Admin), log::csv)
+        .get("/account/log.json", Access::Member(Role::Admin), log::json)
+        .get("/account/access", Access::Member(Role::Admin), access::show)
+        .post("/account/access/{access}/end", Access::Member(Role::Admin), access::end)
+        .post("/account/access/{access}/allow", Access::Fresh(Role::Admin), access::allow)
         .get("/account/members", looks, members::show)
         .post("/account/members/invite", anew, members::invite)
         .post("/account/members/leave", Access::Fresh(Role::Viewer), members::leave)

@@ -82,7 +82,7 @@ pub(super) struct Me {
 #[utoipa::path(get, path = "/api/v1/me", tag = "account", operation_id = "me",
     responses((status = 200, description = "Who calls", body = Me)))]
 pub(super) async fn me(customer: Customer) -> Answer<Me> {
-    let Customer { person, account, role, proven_at: _ } = customer;
+    let Customer { person, account, role, proven_at: _, glass: _ } = customer;
     let me = Me {
         id: person.id.to_string(),
         email: person.email,

@@ -9,6 +9,7 @@ mod instance;
 mod instance_address;
 mod invitation;
 mod json;
+mod log;
 mod member;
 mod openapi;
 mod order;
@@ -68,6 +69,8 @@ operations! {
     post "/api/v1/tokens" Access::Fresh(Role::Viewer) => token::create;
     delete "/api/v1/tokens/{token}" Access::SignedIn => token::end;
     get "/api/v1/accounts" Access::SignedIn => account::list;
+    get "/api/v1/log" Access::Member(Role::Admin) => log::list;
+    get "/api/v1/log.csv" Access::Member(Role::Admin) => log::csv;
     get "/api/v1/members" Access::Member(Role::Viewer) => member::list;
     post "/api/v1/members/leave" Access::Fresh(Role::Viewer) => member::leave;
     post "/api/v1/members/{person}" Access::Fresh(Role::Owner) => member::set_role;
@@ -107,7 +110,7 @@ operations! {
     post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
     delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;
     get "/api/v1/instances/{id}/billing" Access::Member(Role::Viewer) => subscription::get;
-    post "/api/v1/instances/{id}/billing/end" Access::Member(Role::Billing) => subscription::end;
+    post "/api/v1/instances/{id}/billing/end" Access::Fresh(Role::Billing) => subscription::end;
     post "/api/v1/instances/{id}/billing/go-on" Access::Member(Role::Billing) => subscription::go_on;
     post "/api/v1/instances/{id}/billing/again" Access::Member(Role::Admin) => subscription::again;
     post "/api/v1/instances/{id}/window" Access::Member(Role::Admin) => window::set;

@@ -37,6 +37,8 @@ use crate::words::Words;
 pub(super) fn routes(routes: Routes) -> Routes {
     let payer = Access::Member(Role::Billing);
     let (reader, keeper) = (Access::Member(Role::Viewer), Access::Member(Role::Admin));
+    // An open browser is not enough to change what pays, nor to end a server.
+    let payer_anew = Access::Fresh(Role::Billing);
     routes
         .get("/instances", reader, list)
         .get("/instances/{id}", reader, show)
@@ -44,9 +46,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/instances/{id}/address", reader, address::show)
         .post("/instances/{id}/address/check", keeper, address::check)
         .get("/instances/{id}/billing", reader, subscription::show)
-        .get("/instances/{id}/billing/portal", payer, subscription::portal)
-        .get("/instances/{id}/billing/end", payer, subscription::end_form)
-        .post("/instances/{id}/billing/end", payer, subscription::end)
+        .get("/instances/{id}/billing/portal", payer_anew, subscription::portal)
+        .get("/instances/{id}/billing/end", payer_anew, subscription::end_form)
+        .post("/instances/{id}/billing/end", payer_anew, subscription::end)
         .post("/instances/{id}/billing/go-on", payer, subscription::go_on)
         .post("/instances/{id}/billing/again", keeper, subscription::again)
         .get("/instances/{id}/tools", reader, tools::show)

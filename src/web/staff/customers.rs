@@ -41,6 +41,8 @@ struct CustomerRow {
 #[template(path = "pages/staff/customer.html")]
 struct StaffCustomerPage {
     page: PageContext,
+    /// The way to looking into the account.
+    access: String,
     name: String,
     money: StateView,
     facts: Vec<Fact>,
@@ -127,6 +129,7 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
     drop(conn);
     let words = page.w.clone();
     Ok(html(&StaffCustomerPage {
+        access: format!("/staff/customers/{id}/access"),
         name: customer.name.clone(),
         money: money(&words, &customer),
         facts: facts(&words, &customer),

@@ -1,15 +1,15 @@
-//! Staff sign in apart from customers, with accounts of their own.
+//! Staff sign in apart from customers, with accounts of their own: the password is the first of two steps.
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
-use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::second_factor;
 use crate::account::email::EmailAddress;
 use crate::account::password::PasswordHash;
-use crate::account::session::{self, Kind, Subject};
 use crate::account::{self, StaffMember};
 use crate::web::AppState;
 use crate::web::account::discreet::bounded;
@@ -17,7 +17,6 @@ use crate::web::error::WebError;
 use crate::web::form::Form;
 use crate::web::origin::Origin;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
-use crate::web::session::{begin_cookie, session_cookie};
 
 #[derive(Template)]
 #[template(path = "pages/staff/log_in.html")]
@@ -59,14 +58,7 @@ pub(super) async fn submit(
         errors.add("email", page.w.t("form-log-in-wrong"));
         return Ok(refused(&StaffLogInPage { page, email: form.email, errors })?);
     };
-    let mut tx = state.db.auth().begin().await?;
-    if let Some(old) = session_cookie(&state, &headers) {
-        session::end(&mut tx, state.clock.as_ref(), &old).await?;
-    }
-    let subject = Subject::Staff(member.id);
-    let secret = session::begin(&mut tx, state.clock.as_ref(), subject, Kind::Browser, origin.client()).await?;
-    tx.commit().await?;
-    Ok((AppendHeaders([(header::SET_COOKIE, begin_cookie(&state, &secret))]), Redirect::to("/staff")).into_response())
+    second_factor::begin(&state, &headers, &origin, &member).await
 }
 
 /// Who this is; `None` for unknown addresses and wrong passwords alike, after the same time.

@@ -1,5 +1,7 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod access;
+mod approvals;
 mod clusters;
 mod customers;
 mod differences;
@@ -19,6 +21,7 @@ mod removal;
 mod rollout_view;
 mod rollouts;
 mod search;
+mod second_factor;
 mod servers;
 mod styleguide;
 
@@ -37,21 +40,32 @@ use crate::words::Words;
 const BILLS: Scope = Scope::Billing;
 /// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, and tells everybody of incidents.
 const OPERATES: Scope = Scope::Operations;
-/// Who ends servers and destroys what they hold.
+/// Who ends servers and destroys what they hold; they show again who they are.
 const DESTROYS: Scope = Scope::Admin;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let reads = Access::Staff(Scope::Support);
-    let (bills, operates, destroys) = (Access::Staff(BILLS), Access::Staff(OPERATES), Access::Staff(DESTROYS));
+    let (bills, operates, destroys) = (Access::Staff(BILLS), Access::Staff(OPERATES), Access::FreshStaff(DESTROYS));
     routes
         .get("/staff/log-in", Access::Public, log_in::show)
         .post("/staff/log-in", Access::Public, log_in::submit)
+        .get("/staff/log-in/code", Access::Public, second_factor::ask)
+        .post("/staff/log-in/code", Access::Public, second_factor::submit)
+        .get("/staff/log-in/set-up", Access::Public, second_factor::set_up_form)
+        .post("/staff/log-in/set-up", Access::Public, second_factor::set_up)
+        .get("/staff/step-up", reads, second_factor::step_up_form)
+        .post("/staff/step-up", reads, second_factor::step_up)
+        .get("/staff/security", reads, second_factor::show)
+        .post("/staff/security/codes", Access::FreshStaff(Scope::Support), second_factor::renew_codes)
         .get("/staff", reads, overview::show)
         .get("/staff/search", reads, search::show)
         .get("/staff/keys", reads, keys::show)
         .get("/staff/styleguide", reads, styleguide::show)
         .get("/staff/customers", reads, customers::list)
         .get("/staff/customers/{id}", reads, customers::show)
+        .get("/staff/customers/{id}/access", Access::FreshStaff(Scope::Support), access::show)
+        .post("/staff/customers/{id}/access", Access::FreshStaff(Scope::Support), access::begin)
+        .post("/staff/access/end", reads, access::end)
         .get("/staff/instances", reads, servers::list)
         .get("/staff/instances/{id}", reads, instances::show)
         .get("/staff/instances/{id}/extend", bills, extend::show)
@@ -67,6 +81,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal", destroys, removal::request)
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
+        .get("/staff/approvals", reads, approvals::list)
+        .post("/staff/approvals/{id}/refuse", Access::FreshStaff(Scope::Support), approvals::refuse)
         .get("/staff/orders", reads, orders::list)
         .get("/staff/incidents", reads, incidents::list)
         .post("/staff/incidents", operates, incidents::open)

@@ -1,4 +1,4 @@
-//! Removing a server with all its data, without a proven archive: asked for by one, confirmed by another.
+//! Removing a server with all its data, without a proven archive: asked for by one, confirmed by another (`account::approval`).
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::StepperView;
 use super::lifecycle::{href, instance};
+use crate::account::approval::{self, Kind};
 use crate::account::{self, StaffMember};
 use crate::instance::{self, Hold, Instance, Intent, Keeping, RemovalError, RemovalRequest};
 use crate::web::AppState;
@@ -59,8 +60,11 @@ async fn removal_page(
     typed: Typed,
 ) -> Result<StaffRemovalPage, WebError> {
     let mut conn = state.db.staff().acquire().await?;
+    let clock = state.clock.as_ref();
+    let waits = approval::open_about(&mut conn, clock, Kind::Removal, &instance.id.to_string()).await?;
     let request = instance::removal_of(&mut conn, instance.id).await?;
-    let admins = account::count_admins(&mut conn).await?;
+    // One that nobody confirmed in time is as good as none.
+    let request = request.filter(|request| request.confirmed_at.is_some() || waits.is_some());
     let by = match &request {
         Some(request) => account::find_staff(&mut conn, request.requested_by).await?.map(|by| by.email).unwrap_or_default(),
         None => String::new(),
@@ -75,11 +79,13 @@ async fn removal_page(
         (None, Intent::Archived) if !ended => "not-ended",
         (None, Intent::Archived) => "none",
     };
-    let not_yet = match &request {
-        Some(request) if request.requested_by == member.id && admins > 1 => page.w.t("removal-same-person"),
-        Some(request) if state.clock.now() < request.confirmable_from() => page.w.t("removal-too-soon"),
-        Some(_) | None => String::new(),
+    let in_the_way = match (&waits, step) {
+        (Some(waits), "requested") => {
+            approval::in_the_way(&mut conn, clock, member.id, waits).await.err().map(RemovalError::from)
+        }
+        (Some(_) | None, _) => None,
     };
+    let not_yet = in_the_way.and_then(|error| error.key()).map(|key| page.w.t(key)).unwrap_or_default();
     let told = |request: &RemovalRequest| {
         let at = time::moment(request.requested_at);
         let asked = page.w.with("removal-requested-by", &[("by", &by), ("at", &at), ("reason", &request.reason)]);
@@ -196,7 +202,9 @@ pub(super) async fn withdraw(
     match instance::withdraw_removal(&mut tx, state.clock.as_ref(), member.id, instance.id).await {
         Ok(()) => tx.commit().await?,
         Err(RemovalError::Database(error)) => return Err(error.into()),
-        Err(_) => return Ok(with_message(&state, &href(instance.id), "failed", "removal-not-open")),
+        Err(RemovalError::NotEnded | RemovalError::Kept | RemovalError::Approval(_) | RemovalError::WrongName) => {
+            return Ok(with_message(&state, &href(instance.id), "failed", "removal-not-open"));
+        }
     }
     Ok(with_message(&state, &href(instance.id), "done", "removal-withdrawn"))
 }

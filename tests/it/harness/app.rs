@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::transport::smtp::client::Certificate;
-use paddock::account::Scope;
+use paddock::account::access::{self, Wanted};
 use paddock::account::password::Passwords;
+use paddock::account::{self, Scope};
 use paddock::audit::Actor;
+use paddock::audit::chain::Signer;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
 use paddock::capacity;
 use paddock::clock::{Clock, ManualClock, SystemClock};
@@ -163,6 +165,27 @@ impl TestApp {
     pub fn staff_with(&self, scope: Scope) -> Client {
         let (_, who) = self.people.staff.iter().find(|(has, _)| *has == scope).unwrap();
         self.client(who.clone())
+    }
+
+    /// What the app of each of the staff shows now. None counts twice: until the next one, half a minute passes.
+    pub fn staffs_code(&self) -> String {
+        people::staffs_app(&self.state.key).generate(self.clock_now().timestamp().try_into().unwrap()).to_string()
+    }
+
+    /// One of the staff who looks into a customer's account for half an hour; with `changes` its owner lets them change things too.
+    pub async fn looking_into(&self, staff: &Client, customer: &Client, changes: bool) -> Client {
+        let (clock, account) = (self.clock.as_ref(), customer.who.account());
+        let id = staff.who.staff.unwrap();
+        let member = account::find_staff(&mut self.db.auth().acquire().await.unwrap(), id).await.unwrap().unwrap();
+        let wanted = Wanted { account, reason: "Pictures do not load.", ticket: "4711", minutes: 30 };
+        let mut tx = self.db.begin_members(account).await.unwrap();
+        let (look, secret) = access::begin(&mut tx, clock, &member, wanted).await.unwrap();
+        if changes {
+            access::let_change(&mut tx, clock, account, look, customer.who.person.unwrap()).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let fresh = self.sign_in_again(staff).await;
+        self.client(Identity { glass: Some(secret), ..fresh.who })
     }
 
     /// The same person with sessions of their own, which may be ended without harm to the first.
@@ -476,6 +499,11 @@ fn told(jobs: &[JobRow]) -> String {
     jobs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Who signs the audit log.
+pub fn audit_signer() -> Signer {
+    Signer::new(&[9; 32])
+}
+
 /// The operator's key, to which secrets of customers are sealed.
 pub fn operator_key() -> Key {
     Key::new(&OPERATOR_KEY.to_owned().into()).unwrap()
@@ -547,6 +575,7 @@ fn parts(
         views: vec![Arc::clone(&view), view],
         dns_target,
         key,
+        audit_signer: audit_signer(),
         mail_from: "Meadow Hosting <hello@host.example>".to_owned(),
         host_name: "Meadow Hosting".to_owned(),
         support: "help@host.example".to_owned(),

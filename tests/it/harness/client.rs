@@ -33,7 +33,8 @@ pub struct Client {
 impl Client {
     /// `http` is shared by all callers of an app: making one costs more than many requests.
     pub(super) fn new(http: reqwest::Client, base: &str, who: Identity) -> Self {
-        let cookies = who.browser.iter().map(|secret| ("paddock_session".to_owned(), secret.clone())).collect();
+        let cookies = [("paddock_session", &who.browser), ("paddock_glass", &who.glass)];
+        let cookies = cookies.into_iter().filter_map(|(name, secret)| Some((name.to_owned(), secret.clone()?))).collect();
         Self {
             http,
             base: base.to_owned(),

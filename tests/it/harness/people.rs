@@ -7,6 +7,7 @@ use paddock::account::{self, Scope};
 use paddock::audit::Actor;
 use paddock::capacity::{self, NewCluster};
 use paddock::clock::{Clock, SystemClock};
+use paddock::crypto::HostKey;
 use paddock::db::Db;
 use paddock::ids::{AccountId, ClusterId, PersonId, StaffId};
 use paddock::plan::{self, Catalogue, Releases};
@@ -33,6 +34,8 @@ pub struct Identity {
     pub browser: Option<String>,
     /// Their token of the API.
     pub api: Option<String>,
+    /// Secret of a look into a customer's account, when staff.
+    pub glass: Option<String>,
 }
 
 impl Identity {
@@ -103,6 +106,7 @@ pub async fn create(db: &Db) -> People {
         let email = EmailAddress::parse(&format!("{name}@host.example")).unwrap();
         let id = account::put_staff(&mut conn, &clock, &email, &hash, &[scope]).await.unwrap();
         let who = Identity { email: email.smtp(), staff: Some(id), ..Identity::default() };
+        give_factor(&mut conn, id).await;
         staff.push((scope, sign_in_again(&mut conn, &clock, &who).await));
     }
     // Their mails and jobs are nobody's concern any more.
@@ -111,6 +115,21 @@ pub async fn create(db: &Db) -> People {
     }
     let [other_customer, unverified] = <[Identity; 2]>::try_from(customers).unwrap();
     People { customer, other_customer, unverified, viewer, payer, admin, staff }
+}
+
+/// What the apps of staff are made of, under the host's key of the tests.
+const STAFFS_SEED: &[u8] = b"the seed of everybody of the staff";
+
+/// The app of each of the staff that has been given one.
+pub fn staffs_app(key: &HostKey) -> totp_rs::Totp {
+    let secret = key.mac("authenticator", STAFFS_SEED)[..20].to_vec();
+    totp_rs::Builder::new().with_secret(secret).build().unwrap()
+}
+
+/// A second factor, as if they had set it up long ago.
+async fn give_factor(conn: &mut PgConnection, staff: StaffId) {
+    let text = "insert into authenticators (staff_id, seed, confirmed_at, created_at) values ($1, $2, $3, $3)";
+    sqlx::query(text).bind(staff).bind(STAFFS_SEED).bind(SystemClock.now()).execute(conn).await.unwrap();
 }
 
 /// A further member of an account. No page makes one yet.

@@ -127,7 +127,8 @@ async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
     let page = format!("/staff/instances/{}", instance.id);
     let removal = format!("{page}/removal");
     let reason = ("reason", "The customer wants it gone and has its data already.");
-    let other = second_admin(&app).await;
+    // What destroys wants a session that has just begun.
+    let (staff, other) = (app.sign_in_again(&staff).await, app.sign_in_again(&second_admin(&app).await).await);
 
     staff.get(&removal).await.is(200).see("End it first");
     staff.post(&removal, &[reason]).await.is(422).see("Only a server that has ended");
@@ -150,10 +151,15 @@ async fn a_removal_takes_an_end_a_reason_a_minute_a_name_and_somebody_else() {
     staff.post(&confirm, &[name]).await.is(422).see("You asked for it");
     other.post(&confirm, &[("address", "bird.meadow.social")]).await.is(422).see("not the address of the server");
     app.staff_with(Scope::Billing).post(&confirm, &[name]).await.is(403);
+    let stale = app.sign_in_again(&other).await;
     let generation = app.find_instance(instance.id).await.generation;
     other.post(&confirm, &[name]).await.redirects_to(&page);
     let row = app.find_instance(instance.id).await;
     assert_eq!(row.generation, generation + 1, "the fleet passes it on");
+
+    app.advance(TimeDelta::minutes(11));
+    stale.post(&confirm, &[name]).await.redirects_to("/staff/step-up?next=%2Fstaff");
+    let staff = app.sign_in_again(&staff).await;
 
     // It can't be stopped any more.
     staff.get(&removal).await.see("can't be stopped");
@@ -229,6 +235,7 @@ async fn where_there_is_one_admin_the_same_confirms_and_a_request_can_be_taken_b
     let instance = app.running(&customer, "birds").await;
     let page = format!("/staff/instances/{}", instance.id);
     let removal = format!("{page}/removal");
+    let staff = app.sign_in_again(&staff).await;
     staff.post(&format!("{page}/end"), &[("reason", "contract ended")]).await.redirects_to(&page);
     let ask =
         async || staff.post(&removal, &[("reason", "It was made by mistake and is empty."), EARLY]).await.redirects_to(&removal);

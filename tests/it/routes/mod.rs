@@ -2,12 +2,15 @@
 
 mod account;
 mod api;
+mod approvals;
 mod desk;
 mod discreet;
+mod glass;
 mod incident;
 mod instance;
 mod lifecycle;
 mod lists;
+mod log;
 mod mail;
 mod members;
 mod new;

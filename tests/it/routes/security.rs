@@ -329,6 +329,30 @@ async fn a_network_is_bounded_whatever_it_tries() {
 }
 
 #[tokio::test]
+async fn however_many_strangers_try_those_whose_browser_is_known_log_in() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let (known, email) = (app.client(Identity::default()), customer.who.email.as_str());
+    log_in(&known, email, PASSWORD).await.is(303);
+    // Everybody else's room is taken.
+    let room: Vec<_> = std::iter::from_fn(|| app.state.passwords.room()).collect();
+    let stranger = app.client(Identity::default());
+    let answer = log_in(&stranger, email, PASSWORD).await.is(503).see("Many people at once");
+    assert_eq!(answer.header("retry-after"), "1");
+    let body = serde_json::json!({ "email": email, "password": PASSWORD });
+    assert_eq!(stranger.api_post("/api/v1/sessions", &body).await.is(503).json()["code"], "crowded");
+    let attempts: i64 = sqlx::query_scalar("select count(*) from log_in_attempts").fetch_one(app.sql()).await.unwrap();
+    let staff = [("email", "staff@host.example"), ("password", PASSWORD)];
+    stranger.post("/staff/log-in", &staff).await.is(503);
+    stranger.post("/sign-up", &[("email", "ada@mail.example"), ("password", "a quiet harbour")]).await.is(503);
+    let after: i64 = sqlx::query_scalar("select count(*) from log_in_attempts").fetch_one(app.sql()).await.unwrap();
+    assert_eq!(after, attempts, "who is sent away was not counted");
+    log_in(&known, email, PASSWORD).await.is(303);
+    drop(room);
+    log_in(&stranger, email, PASSWORD).await.is(303);
+    app.run_jobs().await;
+}
+
+#[tokio::test]
 async fn a_password_is_changed_by_who_knows_it() {
     let Start { app, customer, .. } = TestApp::start().await;
     let (customer, other) = (app.sign_in_again(&customer).await, customer);

@@ -3,14 +3,16 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use paddock::account::Scope;
+use paddock::account::email::EmailAddress;
+use paddock::account::{self, Scope};
 use paddock::billing::stripe::RemoteStatus;
 use paddock::billing::{self, SyncError};
 use paddock::config::REFERENCE;
+use paddock::ids::StaffId;
 use paddock::queue;
 use paddock::resource::StepName;
 
-use crate::harness::{PASSWORD, Start, TestApp};
+use crate::harness::{Answer, Identity, PASSWORD, Start, TestApp};
 
 #[tokio::test]
 async fn staff_sign_in_apart_from_customers() {
@@ -33,9 +35,109 @@ async fn staff_sign_in_apart_from_customers() {
         count.fetch_one(app.sql()).await.unwrap()
     };
     let before = logged().await;
-    anon.submit(&page, "/staff/log-in", &[("email", "staff@host.example"), ("password", PASSWORD)]).await.redirects_to("/staff");
+    let right = [("email", "staff@host.example"), ("password", PASSWORD)];
+    let page = anon.follow(anon.submit(&page, "/staff/log-in", &right).await.redirects_to("/staff/log-in/code")).await;
+    // The password alone opens nothing.
+    anon.get("/staff").await.redirects_to("/staff/log-in");
+    anon.submit(&page, "/staff/log-in/code", &[("code", "000000")]).await.is(422).see("The code is not right");
+    let code = app.staffs_code();
+    anon.submit(&page, "/staff/log-in/code", &[("code", &code)]).await.redirects_to("/staff");
     anon.get("/staff").await.is(200).see("Overview").see("staff@host.example");
     assert_eq!(logged().await, before + 1);
+    // No code counts twice, and what stood between the steps is over.
+    anon.get("/staff/log-in/code").await.redirects_to("/staff/log-in");
+    let other = app.client(Identity::default());
+    other.post("/staff/log-in", &right).await.redirects_to("/staff/log-in/code");
+    other.post("/staff/log-in/code", &[("code", &code)]).await.is(422);
+    app.advance(chrono::TimeDelta::minutes(11));
+    other.post("/staff/log-in/code", &[("code", &app.staffs_code())]).await.redirects_to("/staff/log-in");
+}
+
+/// The app that the page of setting up shows.
+fn app_of(page: &Answer) -> totp_rs::Totp {
+    let secret = totp_rs::Secret::try_from_base32(&page.all("main code").remove(0).replace(' ', "")).unwrap();
+    totp_rs::Builder::new().with_secret(secret).build().unwrap()
+}
+
+async fn new_member(app: &TestApp, email: &str) -> StaffId {
+    let hash = app.state.passwords.hash(PASSWORD.into()).await.unwrap();
+    let mut tx = app.sql().begin().await.unwrap();
+    let email = EmailAddress::parse(email).unwrap();
+    let id = account::put_staff(&mut tx, app.clock.as_ref(), &email, &hash, &[Scope::Support]).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn whoever_of_the_staff_has_no_second_factor_sets_it_up_and_can_do_nothing_else() {
+    let Start { app, anon, .. } = TestApp::start().await;
+    let id = new_member(&app, "new@host.example").await;
+    let log_in = [("email", "new@host.example"), ("password", PASSWORD)];
+    let page = anon.follow(anon.post("/staff/log-in", &log_in).await.redirects_to("/staff/log-in/set-up")).await.is(200);
+    for path in ["/staff", "/staff/instances", "/staff/security", "/staff/step-up"] {
+        anon.get(path).await.redirects_to("/staff/log-in");
+    }
+    anon.post("/staff/log-in/code", &[("code", "000000")]).await.is(422);
+    // A session, were there one, would open nothing either.
+    let who = Identity { email: "new@host.example".to_owned(), staff: Some(id), ..Identity::default() };
+    let forced = app.sign_in_again(&app.client(who)).await;
+    forced.get("/staff").await.redirects_to("/staff/log-in");
+
+    let authenticator = app_of(&page);
+    let code = |app: &TestApp| authenticator.generate(app.clock_now().timestamp().try_into().unwrap()).to_string();
+    let again = anon.submit(&page, "/staff/log-in/set-up", &[("code", "000000")]).await.is(422).see("The code is not right");
+    assert_eq!(again.all("main code"), page.all("main code"), "the secret stays the same");
+    let codes =
+        anon.submit(&page, "/staff/log-in/set-up", &[("code", &code(&app))]).await.is(200).see("They are not shown again.");
+    anon.get("/staff").await.is(200).see("Overview");
+    anon.get("/staff/security").await.is(200).see("10 recovery codes are left");
+    app.run_jobs().await;
+    assert_eq!(app.mail_to("new@host.example").subject, "Your second factor as staff of Meadow Hosting");
+    // From now on it is asked for; a recovery code does as well, once.
+    let other = app.client(Identity::default());
+    let recovery = codes.all("main code").remove(0);
+    other.post("/staff/log-in", &log_in).await.redirects_to("/staff/log-in/code");
+    other.get("/staff/log-in/set-up").await.redirects_to("/staff/log-in/code");
+    other.post("/staff/log-in/code", &[("code", &recovery)]).await.redirects_to("/staff");
+    other.post("/staff/log-in", &log_in).await.redirects_to("/staff/log-in/code");
+    other.post("/staff/log-in/code", &[("code", &recovery)]).await.is(422);
+    app.run_jobs().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_second_factor_is_forgotten_at_the_machine_alone() {
+    let Start { app, staff, .. } = TestApp::start().await;
+    let file = std::env::temp_dir().join(format!("paddock-factor-{}.toml", std::process::id()));
+    std::fs::write(&file, REFERENCE.replacen("postgres://paddock@127.0.0.1/paddock", &app.database_url(), 1)).unwrap();
+    let forget = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paddock"));
+        command.args(["admin", "staff-second-factor", "--email", "staff@host.example", "--forget"]);
+        command.env("PADDOCK_CONFIG", &file).output().unwrap()
+    };
+    staff.get("/staff").await.is(200);
+    assert!(forget().status.success());
+    staff.get("/staff").await.redirects_to("/staff/log-in");
+    let log_in = [("email", "staff@host.example"), ("password", PASSWORD)];
+    staff.post("/staff/log-in", &log_in).await.redirects_to("/staff/log-in/set-up");
+    let again = forget();
+    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("no second factor"), "{again:?}");
+    app.run_jobs().await;
+    assert!(app.mail_to("staff@host.example").text.contains("was forgotten"));
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[tokio::test]
+async fn what_asks_staff_again_who_they_are_holds_for_ten_minutes() {
+    let Start { app, staff, .. } = TestApp::start().await;
+    let staff = app.sign_in_again(&staff).await;
+    staff.post("/staff/security/codes", &[]).await.is(200).see("They are not shown again.");
+    app.advance(chrono::TimeDelta::minutes(11));
+    let ask = "/staff/step-up?next=%2Fstaff";
+    staff.post("/staff/security/codes", &[]).await.redirects_to(ask);
+    let page = staff.get(ask).await.is(200);
+    staff.submit(&page, "/staff/step-up", &[("code", "000000")]).await.is(422);
+    staff.submit(&page, "/staff/step-up", &[("code", &app.staffs_code())]).await.redirects_to("/staff");
+    staff.post("/staff/security/codes", &[]).await.is(200);
 }
 
 /// As docs/installation.md says: the program itself, with the password on its standard input.
@@ -59,7 +161,7 @@ async fn the_first_staff_account_is_made_at_the_command_line() {
     for password in ["a quiet harbour", "another harbour"] {
         let done = admin(password);
         assert!(done.status.success() && done.stdout.starts_with(b"stf_"), "{done:?}");
-        log_in(password).await.redirects_to("/staff");
+        log_in(password).await.redirects_to("/staff/log-in/set-up");
     }
     log_in("a quiet harbour").await.is(422);
     std::fs::remove_file(&file).unwrap();
