@@ -57,6 +57,9 @@ pub(super) fn currency_of(amount: Money) -> stripe_types::Currency {
 }
 
 /// One of our ids, where somebody (the dashboard, another program) may have written anything.
+        Currency::Jpy => stripe_types::Currency::JPY,
+        // async-stripe has no name of its own for it.
+        Currency::Kwd => stripe_types::Currency::Unknown("kwd".to_owned()),
 fn ours<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) -> Option<T> {
     metadata.get(key)?.parse().ok()
 }
