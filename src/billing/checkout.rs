@@ -6,7 +6,9 @@ use url::Url;
 use super::jobs::SettleOrder;
 use super::keep::{keep_checkout, keep_customer};
 use super::store::{self, Order, OrderState};
-use super::stripe::{CheckoutStatus, CheckoutWanted, CustomerId, NewCustomer, PriceId, PriceWanted, Stripe, StripeError};
+use super::stripe::{
+    CheckoutStatus, CheckoutWanted, CustomerId, NewCustomer, PACK, PriceId, PriceWanted, Stripe, StripeError,
+};
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::crash;
@@ -174,6 +176,11 @@ fn lookup_key(plan_code: &str, amount: Money, interval: Interval) -> String {
     format!("paddock-{plan_code}-{}-{}-{}", interval.as_str(), amount.minor, amount.currency.code())
 }
 
+/// The price of one storage pack as Stripe should have it.
+pub fn pack_wanted(name: &str, amount: Money, interval: Interval) -> PriceWanted {
+    price_wanted(PACK, name, amount, interval)
+}
+
 /// The price of a plan as Stripe should have it.
 pub fn price_wanted(plan_code: &str, plan_name: &str, amount: Money, interval: Interval) -> PriceWanted {
     PriceWanted {
@@ -183,4 +190,14 @@ pub fn price_wanted(plan_code: &str, plan_name: &str, amount: Money, interval: I
         amount,
         interval,
     }
+}
+
+/// Every price of the catalogue, as Stripe should have it.
+pub fn prices_wanted(catalogue: &Catalogue) -> Vec<PriceWanted> {
+    let mut all = Vec::new();
+    for interval in [Interval::Month, Interval::Year] {
+        all.extend(catalogue.plans().iter().map(|plan| price_wanted(&plan.code, &plan.name, plan.price(interval), interval)));
+        all.extend(catalogue.pack().map(|pack| pack_wanted(&pack.name, pack.price(interval), interval)));
+    }
+    all
 }

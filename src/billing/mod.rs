@@ -7,6 +7,7 @@
 
 mod again;
 mod checkout;
+pub mod change;
 pub mod difference;
 mod dunning;
 pub mod inbox;
@@ -21,7 +22,7 @@ mod sync;
 mod wish;
 
 pub use again::{AgainError, order_again};
-pub use checkout::{CheckoutError, Checkouts, Urls, open_checkout, price_wanted};
+pub use checkout::{CheckoutError, Checkouts, Urls, open_checkout, pack_wanted, price_wanted, prices_wanted};
 pub use dunning::{ExtendError, ExtensionRow, extend, follow_standing, list_extensions, to_review};
 pub use keep::keep_price;
 pub use order::{MOST_UNPAID, NewOrder, OrderError, Placement, give_up, place};
@@ -33,4 +34,4 @@ pub use store::{
     waiting_orders,
 };
 pub use sync::{Remote, SyncError, fetch_checkout, fetch_subscription, sync};
-pub use wish::{CarryError, Wish, WishError, carry_wish, make_wish};
+pub use wish::{CarryError, FURTHEST, Wish, WishError, carry_wish, make_wish};

@@ -359,6 +359,10 @@ pub struct Subscription {
     pub wish: Option<Wish>,
     /// When they said so.
     pub wish_at: Option<DateTime<Utc>>,
+    /// The date that they want it to end on.
+    pub wish_ends_at: Option<DateTime<Utc>>,
+    /// Storage packs that are paid for as such.
+    pub packs: i32,
 }
 
 impl Subscription {
@@ -377,7 +381,7 @@ macro_rules! subscription_columns {
     () => {
         "id, account_id, instance_id, stripe_subscription_id, status, amount_minor, currency, billing_interval, current_period_end, \
          cancel_at, open_invoice_since, ended_at, synced_at, owed_since, standing, standing_since, standing_until, extended_until, \
-         wish, wish_at"
+         wish, wish_at, wish_ends_at, packs"
     };
 }
 
@@ -415,14 +419,15 @@ pub(super) async fn put_subscription(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "insert into subscriptions (id, account_id, instance_id, order_id, stripe_subscription_id, status, amount_minor, currency,
-                                    billing_interval, current_period_end, cancel_at, open_invoice_since, synced_at, created_at, ended_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
+                                    billing_interval, current_period_end, cancel_at, open_invoice_since, synced_at, created_at, ended_at,
+                                    packs)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
          on conflict (instance_id) do update set
            stripe_subscription_id = excluded.stripe_subscription_id, order_id = excluded.order_id,
            status = excluded.status, amount_minor = excluded.amount_minor, currency = excluded.currency,
            billing_interval = excluded.billing_interval, current_period_end = excluded.current_period_end,
            cancel_at = excluded.cancel_at, open_invoice_since = excluded.open_invoice_since, ended_at = excluded.ended_at,
-           synced_at = excluded.synced_at
+           synced_at = excluded.synced_at, packs = excluded.packs
          where subscriptions.synced_at <= excluded.synced_at",
     )
     .bind(SubscriptionId::new())
@@ -439,31 +444,41 @@ pub(super) async fn put_subscription(
     .bind(open_invoice_since)
     .bind(fetched_at)
     .bind(remote.ended_at)
+    .bind(remote.packs.as_ref().map_or(0, |packs| i32::try_from(packs.quantity).unwrap_or(i32::MAX)))
     .execute(conn)
     .await?;
     Ok(())
 }
 
 /// Notes what a customer wants; `false` when there is a wish already.
-pub(super) async fn set_wish(conn: &mut PgConnection, clock: &dyn Clock, id: SubscriptionId, wish: Wish) -> sqlx::Result<bool> {
-    let done = sqlx::query("update subscriptions set wish = $2, wish_at = $3 where id = $1 and wish is null")
-        .bind(id)
-        .bind(wish)
-        .bind(clock.now())
-        .execute(conn)
-        .await?;
+pub(super) async fn set_wish(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: SubscriptionId,
+    wish: Wish,
+    ends_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<bool> {
+    let done =
+        sqlx::query("update subscriptions set wish = $2, wish_at = $3, wish_ends_at = $4 where id = $1 and wish is null")
+            .bind(id)
+            .bind(wish)
+            .bind(clock.now())
+            .bind(ends_at)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// The wish of that time is over; `false` when it was before.
 pub(super) async fn clear_wish(conn: &mut PgConnection, id: SubscriptionId, wish_at: DateTime<Utc>) -> sqlx::Result<bool> {
-    let done = sqlx::query("update subscriptions set wish = null, wish_at = null where id = $1 and wish_at = $2")
+    let done = sqlx::query("update subscriptions set wish = null, wish_at = null, wish_ends_at = null where id = $1 and wish_at = $2")
         .bind(id)
         .bind(wish_at)
         .execute(conn)
         .await?;
     Ok(done.rows_affected() == 1)
 }
+
 /// Forgets webhooks of more than 90 days ago: Stripe itself shows events for 30. Returns how many.
 pub async fn forget_old_events(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
     let oldest = clock.now() - TimeDelta::days(90);

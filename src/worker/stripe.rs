@@ -6,7 +6,6 @@ use crate::billing::jobs::{CarryWish, ReviewStandings, SettleOrder, SyncCheckout
 use crate::billing::stripe::StripeError;
 use crate::billing::{self, CarryError, Remote, SettleError, SyncError};
 use crate::crash;
-use crate::plan::Interval;
 use crate::queue;
 
 impl From<SyncFailed> for JobError {
@@ -71,6 +70,14 @@ impl Handle for ReviewStandings {
 
 impl Handle for CarryWish {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+fn of_carrying(error: CarryError) -> JobError {
+    match error {
+        CarryError::Stripe(error) => of_stripe(error),
+        CarryError::Sync(error) if !error.is_retryable() => JobError::Fail(error.into()),
+        error @ (CarryError::Sync(_) | CarryError::Database(_)) => JobError::Retry(error.into()),
+    }
+}
+
         let (clock, stripe) = (deps.clock.as_ref(), deps.stripe.as_ref());
         let carried = billing::carry_wish(&deps.db, clock, stripe, &deps.dates, self.subscription).await;
         carried.map_err(|error| match error {
@@ -94,18 +101,15 @@ impl Handle for SettleOrder {
 
 impl Handle for SyncPrices {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        for plan in deps.catalogue.plans() {
-            for interval in [Interval::Month, Interval::Year] {
-                let wanted = billing::price_wanted(&plan.code, &plan.name, plan.price(interval), interval);
-                let mut conn = deps.db.worker().acquire().await?;
-                let known = billing::known_price(&mut conn, &wanted.lookup_key).await?;
-                drop(conn);
-                if known.is_none() {
-                    let price = deps.stripe.ensure_price(&wanted).await.map_err(of_stripe)?;
-                    let mut tx = deps.db.worker().begin().await?;
-                    billing::keep_price(&mut tx, deps.clock.as_ref(), Actor::System("billing"), &wanted, &price).await?;
-                    tx.commit().await?;
-                }
+        for wanted in billing::prices_wanted(&deps.catalogue) {
+            let mut conn = deps.db.worker().acquire().await?;
+            let known = billing::known_price(&mut conn, &wanted.lookup_key).await?;
+            drop(conn);
+            if known.is_none() {
+                let price = deps.stripe.ensure_price(&wanted).await.map_err(of_stripe)?;
+                let mut tx = deps.db.worker().begin().await?;
+                billing::keep_price(&mut tx, deps.clock.as_ref(), Actor::System("billing"), &wanted, &price).await?;
+                tx.commit().await?;
             }
         }
         Ok(())

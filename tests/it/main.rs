@@ -10,6 +10,7 @@ mod audit;
 mod bad_input;
 mod browser;
 mod buckets;
+mod change;
 mod chart;
 mod checkout;
 mod claims;

@@ -74,6 +74,8 @@ remote_ids! {
     CheckoutId = "cs_";
     /// A subscription at Stripe; ours, the mirror, is [`SubscriptionId`](crate::ids::SubscriptionId).
     RemoteSubscriptionId = "sub_";
+    /// One thing that a subscription is for.
+    ItemId = "si_";
     /// An invoice.
     InvoiceId = "in_";
     /// Something that happened at Stripe.

@@ -7,6 +7,7 @@
 //! Facts: <https://docs.stripe.com/api>, version `2026-09-30.endive`.
 
 mod account;
+mod change;
 mod id;
 mod read;
 mod real;
@@ -19,7 +20,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::account::{NEEDED_EVENTS, StripeAccount, StripeMode, WebhookEndpoint};
-pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, PriceId, RemoteSubscriptionId};
+pub use self::change::{Bill, ItemChange, PACK, Quote, SubscriptionChange, items_to};
+pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, ItemId, PriceId, RemoteSubscriptionId};
 pub use self::real::{BadStripeSettings, RealStripe};
 pub use self::webhook::{EventHint, EventRefs, WebhookRefused, sign_webhook, verify_webhook};
 use crate::ids::{AccountId, InstanceId, OrderId};
@@ -224,11 +226,13 @@ pub struct RemoteSubscription {
     pub status: RemoteStatus,
     /// Who pays.
     pub customer: CustomerId,
-    /// What for: the price of its one item.
+    /// The item of the plan.
+    pub item: ItemId,
+    /// What the plan costs.
     pub price: PriceId,
     /// How often.
     pub interval: Interval,
-    /// Per interval.
+    /// For all of it, per interval.
     pub amount: Money,
     /// When it was made.
     pub created: DateTime<Utc>,
@@ -277,6 +281,8 @@ pub struct Invoice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
     /// Which.
+    /// Storage packs on top of it.
+    pub packs: Option<PackItem>,
     pub subscription: RemoteSubscriptionId,
     /// When the invoice was made.
     pub since: DateTime<Utc>,
@@ -305,6 +311,30 @@ pub struct Page<T> {
 }
 
 /// Why Stripe did not do what we asked.
+/// The storage packs of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackItem {
+    /// The item.
+    pub item: ItemId,
+    /// Its price.
+    pub price: PriceId,
+    /// What one costs per interval.
+    pub each: Money,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// When a subscription is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It goes on.
+    Never,
+    /// With what is paid for.
+    WithPeriod,
+    /// On a date.
+    On(DateTime<Utc>),
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
     /// No answer, or an answer that it is unwell. The request may or may not have had an effect: repeat it under the same key.
@@ -348,7 +378,45 @@ impl StripeError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::RateLimited | Self::Conflict => true,
-            Self::Refused { .. } | Self::NotFound { .. } | Self::Unreadable { .. } => false,
+            Self::Refused { .. } | Self::Declined { .. } | Self::NotFound { .. } | Self::Unreadable { .. } => false,
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::money::Currency;
+
+    /// A subscription of €19 a month that was paid on 1 November.
+    pub(crate) fn remote() -> RemoteSubscription {
+        let at = |text: &str| text.parse().unwrap();
+        RemoteSubscription {
+            id: "sub_1".parse().unwrap(),
+            status: RemoteStatus::Active,
+            customer: "cus_1".parse().unwrap(),
+            item: "si_1".parse().unwrap(),
+            price: "price_1".parse().unwrap(),
+            packs: None,
+            interval: Interval::Month,
+            amount: Money::new(1900, Currency::Eur),
+            created: at("2026-11-01T00:00:00Z"),
+            current_period_start: at("2026-11-01T00:00:00Z"),
+            current_period_end: at("2026-12-01T00:00:00Z"),
+            cancel_at: None,
+            cancel_at_period_end: false,
+            canceled_at: None,
+            ended_at: None,
+            latest_invoice: None,
+            order: Some(OrderId::new()),
+            account: None,
+            instance: None,
+        }
+    }
+}
+    /// The card was not charged, so what it was to pay for was not done: repeating does not help until there is another card.
+    #[error("the card was declined: {message}")]
+    Declined {
+        /// Stripe's words, for the log and staff.
+        message: String,
+    },

@@ -9,6 +9,7 @@ use stripe_shared::{
     CheckoutSession, CheckoutSessionPaymentStatus, CheckoutSessionStatus, RecurringInterval, SubscriptionStatus,
 };
 
+use super::change::{PACK, PRODUCT};
 use super::{
     Checkout, CheckoutStatus, EventHint, Interval, Invoice, Owed, Page, RemoteStatus, RemoteSubscription, Result, StripeAccount,
     StripeError, StripeMode, Unreadable, WebhookEndpoint,
@@ -56,10 +57,10 @@ pub(super) fn currency_of(amount: Money) -> stripe_types::Currency {
     }
 }
 
-/// One of our ids, where somebody (the dashboard, another program) may have written anything.
         Currency::Jpy => stripe_types::Currency::JPY,
         // async-stripe has no name of its own for it.
         Currency::Kwd => stripe_types::Currency::Unknown("kwd".to_owned()),
+/// One of our ids, where somebody (the dashboard, another program) may have written anything.
 fn ours<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) -> Option<T> {
     metadata.get(key)?.parse().ok()
 }
@@ -121,25 +122,19 @@ pub(super) fn subscription(remote: &stripe_shared::Subscription) -> Result<Remot
         SubscriptionStatus::Paused => RemoteStatus::Paused,
         other => return Err(unreadable(format!("subscription status `{}`", other.as_str()))),
     };
-    // Ours have one item: the plan. One with more was changed by hand, and which of them is the plan would be a guess.
-    let [item] = remote.items.data.as_slice() else {
-        return Err(unreadable(format!("subscription {} with {} items", remote.id.as_str(), remote.items.data.len())));
-    };
-    let (each, interval) = price(&item.price)?;
-    let amount = i64::try_from(item.quantity.unwrap_or(1))
-        .ok()
-        .and_then(|quantity| each.minor.checked_mul(quantity))
-        .ok_or_else(|| unreadable(format!("subscription {} of an amount beyond counting", remote.id.as_str())))?;
+    let Items { plan, packs, amount, interval } = items(remote)?;
     Ok(RemoteSubscription {
         id: id("subscription", remote.id.as_str())?,
         status,
         customer: id("customer", remote.customer.id().as_str())?,
-        price: id("price", item.price.id.as_str())?,
+        item: id("item", plan.id.as_str())?,
+        price: id("price", plan.price.id.as_str())?,
+        packs,
         interval,
-        amount: Money::new(amount, each.currency),
+        amount,
         created: time("subscription", remote.created)?,
-        current_period_start: time("period start", item.current_period_start)?,
-        current_period_end: time("period end", item.current_period_end)?,
+        current_period_start: time("period start", plan.current_period_start)?,
+        current_period_end: time("period end", plan.current_period_end)?,
         cancel_at: maybe_time("cancel_at", remote.cancel_at)?,
         cancel_at_period_end: remote.cancel_at_period_end,
         canceled_at: maybe_time("canceled_at", remote.canceled_at)?,
@@ -159,6 +154,43 @@ pub(super) fn subscription(remote: &stripe_shared::Subscription) -> Result<Remot
 /// A page of subscriptions. One that can't be read is named when it is ours; anybody may have made the others, of any kind.
 pub(super) fn subscriptions(page: &[stripe_shared::Subscription], more: bool) -> Page<RemoteSubscription> {
     let (mut items, mut unreadable) = (Vec::new(), Vec::new());
+/// What a subscription is for.
+struct Items<'a> {
+    plan: &'a stripe_shared::SubscriptionItem,
+    packs: Option<PackItem>,
+    amount: Money,
+    interval: Interval,
+}
+
+/// Ours have one item for the plan, and may have one for storage packs. One with others was changed by hand, and which of them is the plan
+/// would be a guess.
+fn items(remote: &stripe_shared::Subscription) -> Result<Items<'_>> {
+    let is_pack = |item: &&stripe_shared::SubscriptionItem| {
+        item.price.product.id().as_str().strip_prefix(PRODUCT) == Some(PACK)
+    };
+    let (packs, plans): (Vec<_>, Vec<_>) = remote.items.data.iter().partition(is_pack);
+    let (Some(&plan), true, true) = (plans.first(), plans.len() == 1, packs.len() <= 1) else {
+        return Err(unreadable(format!("subscription {} with {} items", remote.id.as_str(), remote.items.data.len())));
+    };
+    let beyond = || unreadable(format!("subscription {} of an amount beyond counting", remote.id.as_str()));
+    let cost = |item: &stripe_shared::SubscriptionItem| -> Result<(Money, Interval, u32)> {
+        let (each, interval) = price(&item.price)?;
+        let quantity = u32::try_from(item.quantity.unwrap_or(1)).map_err(|_| beyond())?;
+        Ok((each, interval, quantity))
+    };
+    let times = |each: Money, quantity| each.checked_times(quantity).ok_or_else(beyond);
+    let (each, interval, quantity) = cost(plan)?;
+    let mut amount = times(each, quantity)?;
+    let mut found = None;
+    if let Some(&item) = packs.first() {
+        let (each, _, quantity) = cost(item)?;
+        amount = amount.checked_add(times(each, quantity)?).ok_or_else(beyond)?;
+        let (item_id, price) = (id("item", item.id.as_str())?, id("price", item.price.id.as_str())?);
+        found = Some(PackItem { item: item_id, price, each, quantity });
+    }
+    Ok(Items { plan, packs: found, amount, interval })
+}
+
     for remote in page {
         match subscription(remote) {
             Ok(found) => items.push(found),

@@ -17,7 +17,7 @@ use stripe::{ApiErrorsCode, IdempotencyKey, RequestStrategy, StripeRequest};
 use stripe_billing::billing_portal_session::CreateBillingPortalSession;
 use stripe_billing::invoice::ListInvoice;
 use stripe_billing::subscription::{
-    CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription, UpdateSubscription,
+    CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription,
 };
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionSubscriptionData, ExpireCheckoutSession,
@@ -88,13 +88,18 @@ impl RealStripe {
         R: StripeRequest + Sync,
         R::Output: miniserde::Deserialize,
     {
-        let key = IdempotencyKey::new(key).map_err(|error| StripeError::Refused {
-            message: error.to_string(),
-            param: None,
-            request_id: None,
-        })?;
-        let strategy = RequestStrategy::Idempotent(key);
-        request.customize().request_strategy(strategy).send(&self.client).await.map_err(refusal)
+        request.customize().request_strategy(under(key)?).send(&self.client).await.map_err(refusal)
+    }
+
+    /// Sends parameters as they stand, for what async-stripe has no module for among those that we build, or says in types of its own that
+    /// would have to be taken apart again.
+    async fn write(&self, path: &str, form: &Value, key: Option<&str>) -> Result<Value> {
+        let mut request = RequestBuilder::new(StripeMethod::Post, path).form(form).customize();
+        if let Some(key) = key {
+            request = request.request_strategy(under(key)?);
+        }
+        let answer: RawJson = request.send(&self.client).await.map_err(refusal)?;
+        read::plain(&answer, path)
     }
 
     /// Reads what async-stripe has no module for among those that we build, and what its types would refuse as a whole for one field.
@@ -109,7 +114,7 @@ impl RealStripe {
 
     /// Products have ids of our choosing, so there is nothing to look up by name.
     async fn ensure_product(&self, wanted: &PriceWanted) -> Result<String> {
-        let id = format!("paddock_{}", wanted.plan_code);
+        let id = format!("{}{}", change::PRODUCT, wanted.plan_code);
         match self.ask(&RetrieveProduct::new(id.as_str())).await {
             Ok(_) => return Ok(id),
             Err(StripeError::NotFound { .. }) => {}
@@ -229,7 +234,20 @@ impl Stripe for RealStripe {
         self.ask(&CancelSubscription::new(id.as_str())).await.map(drop)
     }
 
-    async fn end_with_period(&self, id: &RemoteSubscriptionId, end: bool) -> Result<()> {
+    async fn set_end(&self, id: &RemoteSubscriptionId, end: End) -> Result<()> {
+        let form = match end {
+            End::WithPeriod => json!({ "cancel_at_period_end": true }),
+            End::On(at) => json!({ "cancel_at": at.timestamp(), "proration_behavior": "none" }),
+            // A date is taken back as a date, and an end with the period as that; both at once is refused.
+            End::Never => {
+                let now = self.subscription(id).await?;
+                if now.cancel_at.is_some() && !now.cancel_at_period_end {
+                    json!({ "cancel_at": "", "proration_behavior": "none" })
+                } else {
+                    json!({ "cancel_at_period_end": false })
+                }
+            }
+        };
         // No key: a stored answer would stand in the way of the same wish on another day.
         self.ask(&UpdateSubscription::new(id.as_str()).cancel_at_period_end(end)).await.map(drop)
     }
@@ -337,3 +355,13 @@ fn refusal(error: stripe::StripeError) -> StripeError {
         stripe::StripeError::ConfigError(message) => StripeError::Refused { message, param: None, request_id: None },
     }
 }
+fn under(key: &str) -> Result<RequestStrategy> {
+    let key = IdempotencyKey::new(key).map_err(|error| StripeError::Refused {
+        message: error.to_string(),
+        param: None,
+        request_id: None,
+    })?;
+    Ok(RequestStrategy::Idempotent(key))
+}
+
+                (402, _) => StripeError::Declined { message },

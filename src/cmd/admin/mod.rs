@@ -4,6 +4,7 @@ mod cluster;
 mod fuse;
 mod release;
 
+mod usage;
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
@@ -121,3 +122,5 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
         Admin::Release(act) => release::run(act).await,
     }
 }
+        Admin::Plans(act) => plans::run(act).await,
+        Admin::Usage(measured) => usage::run(measured).await,

@@ -17,7 +17,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
-use paddock::billing::stripe::{Checkout, CheckoutStatus, CheckoutWanted, NewCustomer, RealStripe, Stripe, StripeError};
+use paddock::billing::stripe::{
+    Checkout, CheckoutStatus, CheckoutWanted, End, ItemChange, NewCustomer, RealStripe, Stripe, StripeError, SubscriptionChange,
+};
 use paddock::clock::{Clock as _, SystemClock};
 use paddock::ids::{AccountId, InstanceId, OrderId};
 use paddock::money::{Currency, Money};
@@ -117,6 +119,20 @@ fn without_ids(path: &str) -> String {
 /// It has no better answer than its examples: that they say something else than what we need is no refusal.
 fn answered<T>(result: Result<T, StripeError>) {
     drop(result);
+}
+
+/// A change with an item of each kind.
+fn every_change() -> SubscriptionChange {
+    let price = |id: &str| id.parse().unwrap();
+    SubscriptionChange {
+        subscription: "sub_1".parse().unwrap(),
+        items: vec![
+            ItemChange::Set { item: "si_1".parse().unwrap(), price: price("price_1"), quantity: 1 },
+            ItemChange::Add { price: price("price_2"), quantity: 2 },
+            ItemChange::Remove { item: "si_2".parse().unwrap() },
+        ],
+        as_of: SystemClock.now(),
+    }
 }
 
 async fn every_call(stripe: &RealStripe) {
