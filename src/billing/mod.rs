@@ -3,7 +3,8 @@
 //! `order` reserves address and place in one transaction. `checkout` then opens Stripe's page for it. `sync` is the only function
 //! that turns Stripe's state into ours; webhooks, return page, sweep and settling all end there. `inbox` keeps Stripe's events and hands
 //! them on, `difference` compares everything. `standing` says where a subscription stands by that and by the time, `dunning` makes mails
-//! and pauses follow from it. `wish` is what customers want of a subscription.
+//! and pauses follow from it. `wish` is what customers want of a subscription: to end it, or to go on; `change` another plan for it.
+//! `giving` is what staff give back, `shelf` makes Stripe's prices equal the catalogue.
 
 mod again;
 mod checkout;
@@ -16,6 +17,7 @@ mod keep;
 mod order;
 mod settle;
 pub mod standing;
+pub mod shelf;
 mod store;
 pub mod stripe;
 mod sync;

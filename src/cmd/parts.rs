@@ -227,6 +227,10 @@ impl Parts {
     }
 
     pub fn config(&self) -> &Config {
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
         &self.config
     }
 

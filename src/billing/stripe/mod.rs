@@ -42,6 +42,18 @@ pub trait Stripe: Send + Sync + Debug {
     /// another amount, currency or interval is refused: a new price needs a new lookup key.
     async fn ensure_price(&self, wanted: &PriceWanted) -> Result<PriceId>;
 
+    /// The product of a plan, by its code; `None` when there is none.
+    async fn product(&self, code: &str) -> Result<Option<RemoteProduct>>;
+
+    /// Makes the product of a plan, or gives it this name and puts it on sale. Repeatable by itself.
+    async fn put_product(&self, code: &str, name: &str) -> Result<()>;
+
+    /// All prices of the product of a plan, newest first, also those that are not on sale.
+    async fn prices_of(&self, code: &str) -> Result<Vec<RemotePrice>>;
+
+    /// Puts a price on sale again. Repeatable by itself.
+    async fn revive_price(&self, id: &PriceId) -> Result<()>;
+
     /// A page to pay an order on. Keyed by the order's id: the same order with the same parameters gives the same session, other
     /// parameters are [`StripeError::Refused`]. So `expires_at` must be stored with the order, not computed again.
     async fn open_checkout(&self, wanted: &CheckoutWanted) -> Result<Checkout>;
@@ -135,6 +147,28 @@ pub struct CheckoutWanted {
     pub success_url: String,
     /// Where the customer lands on turning back.
     pub cancel_url: String,
+/// A product at Stripe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteProduct {
+    /// What customers read.
+    pub name: String,
+    /// Whether it is on sale.
+    pub active: bool,
+}
+
+/// A price at Stripe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemotePrice {
+    /// Its id.
+    pub id: PriceId,
+    /// What it is looked up by.
+    pub lookup_key: Option<String>,
+    /// How much and how often; `None` for what ours never are.
+    pub what: Option<(Money, Interval)>,
+    /// Whether it is on sale.
+    pub active: bool,
+}
+
     /// When the session can't be paid any more: 30 minutes to 24 hours after its making, in whole seconds.
     pub expires_at: DateTime<Utc>,
 }

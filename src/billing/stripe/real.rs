@@ -31,9 +31,9 @@ use stripe_product::product::{CreateProduct, RetrieveProduct};
 use url::Url;
 
 use super::{
-    Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, EventHint, EventId, Interval, Invoice, NewCustomer, Owed,
-    Page, PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode,
-    WebhookEndpoint, read,
+    Bill, Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, End, EventHint, EventId, Interval, Invoice, InvoiceId,
+    NewCustomer, Owed, Page, PaidInvoice, PriceId, PriceWanted, RemotePrice, RemoteProduct, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount,
+    StripeError, StripeMode, SubscriptionChange, WebhookEndpoint, change, read,
 };
 
 /// How long one request may take. Stripe's slowest calls (a first charge) are said to take some seconds.
@@ -182,6 +182,50 @@ impl Stripe for RealStripe {
 
     async fn open_checkout(&self, wanted: &CheckoutWanted) -> Result<Checkout> {
         let ids = HashMap::from([
+    async fn product(&self, code: &str) -> Result<Option<RemoteProduct>> {
+        match self.ask(&RetrieveProduct::new(format!("{}{code}", change::PRODUCT))).await {
+            Ok(found) => Ok(Some(RemoteProduct { name: found.name, active: found.active })),
+            Err(StripeError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn put_product(&self, code: &str, name: &str) -> Result<()> {
+        let id = format!("{}{code}", change::PRODUCT);
+        match self.write(&format!("/products/{id}"), &json!({ "name": name, "active": true }), None).await {
+            Ok(_) => return Ok(()),
+            Err(StripeError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let create = CreateProduct::new(name).id(id.as_str()).metadata(HashMap::from([("plan".to_owned(), code.to_owned())]));
+        // Not the key of `ensure_product`: another name under it would be refused.
+        let digest = hex::encode(&Sha256::digest(name)[..8]);
+        self.ask_once(&create, &format!("product-{id}-{digest}")).await.map(drop)
+    }
+
+    async fn prices_of(&self, code: &str) -> Result<Vec<RemotePrice>> {
+        let (mut all, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let mut list = ListPrice::new().product(format!("{}{code}", change::PRODUCT)).limit(PAGE);
+            if let Some(after) = after.take() {
+                list = list.starting_after(after);
+            }
+            let page = self.ask(&list).await?;
+            for price in &page.data {
+                let (id, what) = (read::id("price", price.id.as_str())?, read::price(price).ok());
+                all.push(RemotePrice { id, lookup_key: price.lookup_key.clone(), what, active: price.active });
+            }
+            match all.last() {
+                Some(last) if page.has_more => after = Some(last.id.to_string()),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    async fn revive_price(&self, id: &PriceId) -> Result<()> {
+        self.write(&format!("/prices/{id}"), &json!({ "active": true }), None).await.map(drop)
+    }
+
             (read::ORDER.to_owned(), wanted.order.to_string()),
             (read::ACCOUNT.to_owned(), wanted.account.to_string()),
             (read::INSTANCE.to_owned(), wanted.instance.to_string()),

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod fuse;
+mod plans;
 mod release;
 
 mod usage;
@@ -54,6 +55,11 @@ pub(super) enum Admin {
     /// Releases of Mastodon that can run.
     #[command(subcommand)]
     Release(release::Act),
+    /// Plans and prices at Stripe.
+    #[command(subcommand)]
+    Plans(plans::Act),
+    /// Note how much is on a server, as it was measured: a smaller plan is only had where that fits.
+    Usage(usage::Measured),
 }
 
 /// Who acts, in the audit log.

@@ -141,6 +141,10 @@ async fn every_call(stripe: &RealStripe) {
     let account = AccountId::new();
     answered(stripe.ensure_customer(&NewCustomer { account, email: "ada@example.test".into(), name: "Ada".into() }).await);
     answered(stripe.ensure_price(&price_wanted()).await);
+    answered(stripe.product("small").await);
+    answered(stripe.put_product("small", "Small").await);
+    answered(stripe.prices_of("small").await);
+    answered(stripe.revive_price(&"price_1".parse().unwrap()).await);
     let wanted = CheckoutWanted {
         order: OrderId::new(),
         account,
@@ -237,7 +241,9 @@ async fn stripes_own_program_takes_every_request_of_ours() {
     // The payment of a declined card is asked for only where there is one, which the examples lack.
     let payment = notes.mock.url.join("v1/invoice_payments").unwrap();
     let query = [
+        "POST /v1/prices/…",
         ("payment[type]", "payment_intent"),
+        "POST /v1/products/…",
         ("payment[payment_intent]", "pi_1"),
         ("expand[0]", "data.invoice"),
         ("limit", "100"),
