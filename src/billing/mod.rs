@@ -7,17 +7,18 @@
 //! `giving` is what staff give back, `shelf` makes Stripe's prices equal the catalogue.
 
 mod again;
-mod checkout;
 pub mod change;
+mod checkout;
 pub mod difference;
 mod dunning;
+pub mod giving;
 pub mod inbox;
 pub mod jobs;
 mod keep;
 mod order;
 mod settle;
-pub mod standing;
 pub mod shelf;
+pub mod standing;
 mod store;
 pub mod stripe;
 mod sync;

@@ -167,6 +167,7 @@ impl Parts {
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
             dates: billing::Dates::from(&config.standing),
+            giving: billing::giving::Limits { billing: config.giving.billing, admin: config.giving.admin },
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
             trusted_proxies: config.http.trusted_proxies.clone(),
@@ -226,11 +227,11 @@ impl Parts {
         &self.catalogue
     }
 
-    pub fn config(&self) -> &Config {
     pub fn db(&self) -> &Db {
         &self.db
     }
 
+    pub fn config(&self) -> &Config {
         &self.config
     }
 

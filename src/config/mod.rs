@@ -48,6 +48,8 @@ pub struct Config {
     pub stripe: Stripe,
     /// What follows when nobody pays.
     pub standing: Standing,
+    /// What one of the host's people may give a customer alone.
+    pub giving: Giving,
     /// Hours that a place is kept for whoever is next on the waiting list.
     pub invitation_hours: i64,
     /// How mails leave.
@@ -129,6 +131,15 @@ pub struct Standing {
     pub ending_mail_days: Vec<u16>,
     /// The shortest time between a mail and what it announces.
     pub notice_days: u16,
+}
+
+/// How much one person may give one customer in 30 days, in whole units of the catalogue's currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Giving {
+    /// With the scope `billing`.
+    pub billing: u32,
+    /// With the scope `admin`.
+    pub admin: u32,
 }
 
 /// How mails leave.
@@ -274,6 +285,10 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     let key = root.section("secrets", read_key);
     let stripe = root.section("stripe", read_stripe);
     let standing = root.section("standing", read_standing);
+    let giving = root.section("giving", |giving| {
+        let mut most = |key: &'static str, usual: u32| u32::try_from(giving.number(key, usual.into(), 0, 1_000_000)).unwrap_or(usual);
+        Giving { billing: most("billing_most", 100), admin: most("admin_most", 1000) }
+    });
     let invitation_hours = root.section("waiting", |waiting| waiting.number("invitation_hours", 48, 1, 720));
     let mail = root.section("mail", read_mail);
     let catalogue = root.section("catalogue", |catalogue| Catalogue {
@@ -297,6 +312,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         key,
         stripe,
         standing,
+        giving,
         invitation_hours,
         mail: mail?,
         catalogue,

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::billing::jobs::{
-    CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription,
+    CarryChange, CarryGiving, CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription,
 };
 use crate::billing::{self, stripe::Stripe};
 use crate::capacity::KeepWaitingList;
@@ -169,6 +169,8 @@ async fn build(
         .define_job::<Task<SettleOrder>>()
         .define_job::<Task<ReviewStandings>>()
         .define_job::<Task<CarryWish>>()
+        .define_job::<Task<CarryChange>>()
+        .define_job::<Task<CarryGiving>>()
         .define_job::<Task<KeepWaitingList>>()
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<CatchUpEvents>>()

@@ -2,7 +2,9 @@
 
 use super::{Deps, Handle, JobError};
 use crate::audit::Actor;
-use crate::billing::jobs::{CarryWish, ReviewStandings, SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::change::{self, Till};
+use crate::billing::giving::{self, GivingError};
+use crate::billing::jobs::{CarryChange, CarryGiving, CarryWish, ReviewStandings, SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
 use crate::billing::stripe::StripeError;
 use crate::billing::{self, CarryError, Remote, SettleError, SyncError};
 use crate::crash;
@@ -68,8 +70,6 @@ impl Handle for ReviewStandings {
     }
 }
 
-impl Handle for CarryWish {
-    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
 fn of_carrying(error: CarryError) -> JobError {
     match error {
         CarryError::Stripe(error) => of_stripe(error),
@@ -78,12 +78,27 @@ fn of_carrying(error: CarryError) -> JobError {
     }
 }
 
+impl Handle for CarryWish {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
         let (clock, stripe) = (deps.clock.as_ref(), deps.stripe.as_ref());
-        let carried = billing::carry_wish(&deps.db, clock, stripe, &deps.dates, self.subscription).await;
-        carried.map_err(|error| match error {
-            CarryError::Stripe(error) => of_stripe(error),
-            CarryError::Sync(error) if !error.is_retryable() => JobError::Fail(error.into()),
-            error @ (CarryError::Sync(_) | CarryError::Database(_)) => JobError::Retry(error.into()),
+        billing::carry_wish(&deps.db, clock, stripe, &deps.dates, self.subscription).await.map_err(of_carrying)
+    }
+}
+
+impl Handle for CarryChange {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let Deps { db, clock, stripe, catalogue, .. } = deps;
+        let till = Till { db, clock: clock.as_ref(), stripe: stripe.as_ref(), catalogue };
+        change::carry_change(till, &deps.dates, self.change).await.map_err(of_carrying)
+    }
+}
+
+impl Handle for CarryGiving {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let given = giving::carry_giving(&deps.db, deps.clock.as_ref(), deps.stripe.as_ref(), self.giving).await;
+        given.map_err(|error| match error {
+            GivingError::Stripe(error) => of_stripe(error),
+            error @ GivingError::Database(_) => JobError::Retry(error.into()),
         })
     }
 }

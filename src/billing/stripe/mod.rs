@@ -24,7 +24,7 @@ pub use self::change::{Bill, ItemChange, PACK, Quote, SubscriptionChange, items_
 pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, ItemId, PriceId, RemoteSubscriptionId};
 pub use self::real::{BadStripeSettings, RealStripe};
 pub use self::webhook::{EventHint, EventRefs, WebhookRefused, sign_webhook, verify_webhook};
-use crate::ids::{AccountId, InstanceId, OrderId};
+use crate::ids::{AccountId, ChangeId, GivingId, InstanceId, OrderId};
 use crate::money::Money;
 pub use crate::plan::Interval;
 
@@ -71,8 +71,25 @@ pub trait Stripe: Send + Sync + Debug {
     /// Ends the subscription at once; nothing is paid back by it. One that is over is [`StripeError::NotFound`] or refused.
     async fn end_subscription(&self, id: &RemoteSubscriptionId) -> Result<()>;
 
-    /// Sets the subscription to end with what is paid for, or takes that back. Repeatable by itself; one that is over is refused.
-    async fn end_with_period(&self, id: &RemoteSubscriptionId, end: bool) -> Result<()>;
+    /// Sets when the subscription ends, or takes that back. Nothing is given back for a period that it ends within. Repeatable by itself; one
+    /// that is over is refused.
+    async fn set_end(&self, id: &RemoteSubscriptionId, end: End) -> Result<()>;
+
+    /// What a change would have to be paid at once. Nothing is changed by a look.
+    async fn preview_change(&self, change: &SubscriptionChange) -> Result<Bill>;
+
+    /// Changes what the subscription is for, and charges the difference at once; [`StripeError::Declined`] when that fails, and then nothing
+    /// has changed. Keyed by `key`: the same change again is made once.
+    async fn change_subscription(&self, change: &SubscriptionChange, key: ChangeId) -> Result<()>;
+
+    /// The newest hundred paid invoices of a subscription, newest first.
+    async fn paid_invoices(&self, subscription: &RemoteSubscriptionId) -> Result<Vec<PaidInvoice>>;
+
+    /// Gives back so much of a paid invoice to the card, with a credit note. Known by `key`, which goes along: the same again is one.
+    async fn refund(&self, invoice: &InvoiceId, amount: Money, key: GivingId, reason: &str) -> Result<()>;
+
+    /// Gives a customer credit, which is set off against the next invoices. Known by `key`, which goes along: the same again is one.
+    async fn credit(&self, customer: &CustomerId, amount: Money, key: GivingId, reason: &str) -> Result<()>;
 
     /// The oldest invoice of the subscription that is finalised and unpaid: since when money is owed. (`past_due` carries no date.)
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>>;
@@ -130,23 +147,6 @@ pub struct PriceWanted {
     pub interval: Interval,
 }
 
-/// A checkout to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckoutWanted {
-    /// What is paid; the call's key.
-    pub order: OrderId,
-    /// Who buys.
-    pub account: AccountId,
-    /// What it is for.
-    pub instance: InstanceId,
-    /// Who pays.
-    pub customer: CustomerId,
-    /// How much and how often.
-    pub price: PriceId,
-    /// Where the customer lands after paying; `{CHECKOUT_SESSION_ID}` in it is replaced by the session's id.
-    pub success_url: String,
-    /// Where the customer lands on turning back.
-    pub cancel_url: String,
 /// A product at Stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteProduct {
@@ -169,6 +169,23 @@ pub struct RemotePrice {
     pub active: bool,
 }
 
+/// A checkout to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckoutWanted {
+    /// What is paid; the call's key.
+    pub order: OrderId,
+    /// Who buys.
+    pub account: AccountId,
+    /// What it is for.
+    pub instance: InstanceId,
+    /// Who pays.
+    pub customer: CustomerId,
+    /// How much and how often.
+    pub price: PriceId,
+    /// Where the customer lands after paying; `{CHECKOUT_SESSION_ID}` in it is replaced by the session's id.
+    pub success_url: String,
+    /// Where the customer lands on turning back.
+    pub cancel_url: String,
     /// When the session can't be paid any more: 30 minutes to 24 hours after its making, in whole seconds.
     pub expires_at: DateTime<Utc>,
 }
@@ -264,6 +281,8 @@ pub struct RemoteSubscription {
     pub item: ItemId,
     /// What the plan costs.
     pub price: PriceId,
+    /// Storage packs on top of it.
+    pub packs: Option<PackItem>,
     /// How often.
     pub interval: Interval,
     /// For all of it, per interval.
@@ -292,6 +311,30 @@ pub struct RemoteSubscription {
     pub instance: Option<InstanceId>,
 }
 
+/// The storage packs of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackItem {
+    /// The item.
+    pub item: ItemId,
+    /// Its price.
+    pub price: PriceId,
+    /// What one costs per interval.
+    pub each: Money,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// When a subscription is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It goes on.
+    Never,
+    /// With what is paid for.
+    WithPeriod,
+    /// On a date.
+    On(DateTime<Utc>),
+}
+
 /// An unpaid invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
@@ -311,12 +354,32 @@ pub struct Invoice {
     pub hosted_url: Option<String>,
 }
 
+/// An invoice that is paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidInvoice {
+    /// Its id.
+    pub id: InvoiceId,
+    /// What it is called on paper.
+    pub number: String,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// What was paid.
+    pub paid: Money,
+    /// What of that was given back.
+    pub given_back: Money,
+}
+
+impl PaidInvoice {
+    /// What of it can be given back yet.
+    pub fn left(&self) -> Money {
+        Money::new(self.paid.minor.saturating_sub(self.given_back.minor), self.paid.currency)
+    }
+}
+
 /// That a subscription owes money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
     /// Which.
-    /// Storage packs on top of it.
-    pub packs: Option<PackItem>,
     pub subscription: RemoteSubscriptionId,
     /// When the invoice was made.
     pub since: DateTime<Utc>,
@@ -345,30 +408,6 @@ pub struct Page<T> {
 }
 
 /// Why Stripe did not do what we asked.
-/// The storage packs of a subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackItem {
-    /// The item.
-    pub item: ItemId,
-    /// Its price.
-    pub price: PriceId,
-    /// What one costs per interval.
-    pub each: Money,
-    /// How many.
-    pub quantity: u32,
-}
-
-/// When a subscription is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// It goes on.
-    Never,
-    /// With what is paid for.
-    WithPeriod,
-    /// On a date.
-    On(DateTime<Utc>),
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
     /// No answer, or an answer that it is unwell. The request may or may not have had an effect: repeat it under the same key.
@@ -392,6 +431,12 @@ pub enum StripeError {
         param: Option<String>,
         /// What to name to Stripe's support.
         request_id: Option<String>,
+    },
+    /// The card was not charged, so what it was to pay for was not done: repeating does not help until there is another card.
+    #[error("the card was declined: {message}")]
+    Declined {
+        /// Stripe's words, for the log and staff.
+        message: String,
     },
     /// There is no such thing (or the key belongs to another Stripe account).
     #[error("Stripe does not know what we asked for: {message}")]
@@ -448,9 +493,3 @@ pub(crate) mod tests {
         }
     }
 }
-    /// The card was not charged, so what it was to pay for was not done: repeating does not help until there is another card.
-    #[error("the card was declined: {message}")]
-    Declined {
-        /// Stripe's words, for the log and staff.
-        message: String,
-    },

@@ -11,7 +11,7 @@ use stripe_shared::{
 
 use super::change::{PACK, PRODUCT};
 use super::{
-    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Owed, Page, RemoteStatus, RemoteSubscription, Result, StripeAccount,
+    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Owed, PackItem, Page, PaidInvoice, RemoteStatus, RemoteSubscription, Result, StripeAccount,
     StripeError, StripeMode, Unreadable, WebhookEndpoint,
 };
 use crate::money::{Currency, Money};
@@ -22,6 +22,9 @@ pub(super) const ORDER: &str = "order";
 pub(super) const ACCOUNT: &str = "account";
 /// See [`ORDER`].
 pub(super) const INSTANCE: &str = "instance";
+
+/// The key of what staff give, in the metadata of credit notes and balances.
+pub(super) const GIVING: &str = "giving";
 
 fn unreadable(what: impl Into<String>) -> StripeError {
     StripeError::Unreadable { what: what.into() }
@@ -54,12 +57,12 @@ pub(super) fn currency_of(amount: Money) -> stripe_types::Currency {
         Currency::Usd => stripe_types::Currency::USD,
         Currency::Gbp => stripe_types::Currency::GBP,
         Currency::Chf => stripe_types::Currency::CHF,
-    }
-}
-
         Currency::Jpy => stripe_types::Currency::JPY,
         // async-stripe has no name of its own for it.
         Currency::Kwd => stripe_types::Currency::Unknown("kwd".to_owned()),
+    }
+}
+
 /// One of our ids, where somebody (the dashboard, another program) may have written anything.
 fn ours<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) -> Option<T> {
     metadata.get(key)?.parse().ok()
@@ -151,9 +154,6 @@ pub(super) fn subscription(remote: &stripe_shared::Subscription) -> Result<Remot
     })
 }
 
-/// A page of subscriptions. One that can't be read is named when it is ours; anybody may have made the others, of any kind.
-pub(super) fn subscriptions(page: &[stripe_shared::Subscription], more: bool) -> Page<RemoteSubscription> {
-    let (mut items, mut unreadable) = (Vec::new(), Vec::new());
 /// What a subscription is for.
 struct Items<'a> {
     plan: &'a stripe_shared::SubscriptionItem,
@@ -191,6 +191,9 @@ fn items(remote: &stripe_shared::Subscription) -> Result<Items<'_>> {
     Ok(Items { plan, packs: found, amount, interval })
 }
 
+/// A page of subscriptions. One that can't be read is named when it is ours; anybody may have made the others, of any kind.
+pub(super) fn subscriptions(page: &[stripe_shared::Subscription], more: bool) -> Page<RemoteSubscription> {
+    let (mut items, mut unreadable) = (Vec::new(), Vec::new());
     for remote in page {
         match subscription(remote) {
             Ok(found) => items.push(found),
@@ -226,6 +229,28 @@ pub(super) fn invoice(invoice: &stripe_shared::Invoice) -> Result<Invoice> {
         next_attempt: maybe_time("next payment attempt", invoice.next_payment_attempt)?,
         hosted_url: invoice.hosted_invoice_url.clone(),
     })
+}
+
+/// A list of paid invoices. Those that were paid with credit alone are among them: nothing can be given back of them.
+pub(super) fn paid_invoices(list: &Value) -> Result<Vec<PaidInvoice>> {
+    let invoice = |invoice: &Value| {
+        let currency = Currency::from_code(invoice["currency"].as_str()?)?;
+        Some(PaidInvoice {
+            id: invoice["id"].as_str()?.to_owned().try_into().ok()?,
+            number: invoice["number"].as_str().unwrap_or_default().to_owned(),
+            created: DateTime::from_timestamp(invoice["created"].as_i64()?, 0)?,
+            paid: Money::new(invoice["amount_paid"].as_i64()?, currency),
+            given_back: Money::new(invoice["post_payment_credit_notes_amount"].as_i64()?, currency),
+        })
+    };
+    let all = list["data"].as_array().ok_or_else(|| unreadable("the list of invoices"))?;
+    all.iter().map(|one| invoice(one).ok_or_else(|| unreadable("a paid invoice"))).collect()
+}
+
+/// Whether something in a list carries this id of ours.
+pub(super) fn has_giving(list: &Value, key: crate::ids::GivingId) -> Result<bool> {
+    let all = list["data"].as_array().ok_or_else(|| unreadable("a list of what was given"))?;
+    Ok(all.iter().any(|one| one["metadata"][GIVING] == key.to_string()))
 }
 
 /// An attempt at a card that failed.

@@ -35,6 +35,8 @@ use super::{
     NewCustomer, Owed, Page, PaidInvoice, PriceId, PriceWanted, RemotePrice, RemoteProduct, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount,
     StripeError, StripeMode, SubscriptionChange, WebhookEndpoint, change, read,
 };
+use crate::ids::{ChangeId, GivingId};
+use crate::money::Money;
 
 /// How long one request may take. Stripe's slowest calls (a first charge) are said to take some seconds.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -180,8 +182,6 @@ impl Stripe for RealStripe {
         read::id("price", price.id.as_str())
     }
 
-    async fn open_checkout(&self, wanted: &CheckoutWanted) -> Result<Checkout> {
-        let ids = HashMap::from([
     async fn product(&self, code: &str) -> Result<Option<RemoteProduct>> {
         match self.ask(&RetrieveProduct::new(format!("{}{code}", change::PRODUCT))).await {
             Ok(found) => Ok(Some(RemoteProduct { name: found.name, active: found.active })),
@@ -226,6 +226,8 @@ impl Stripe for RealStripe {
         self.write(&format!("/prices/{id}"), &json!({ "active": true }), None).await.map(drop)
     }
 
+    async fn open_checkout(&self, wanted: &CheckoutWanted) -> Result<Checkout> {
+        let ids = HashMap::from([
             (read::ORDER.to_owned(), wanted.order.to_string()),
             (read::ACCOUNT.to_owned(), wanted.account.to_string()),
             (read::INSTANCE.to_owned(), wanted.instance.to_string()),
@@ -293,7 +295,46 @@ impl Stripe for RealStripe {
             }
         };
         // No key: a stored answer would stand in the way of the same wish on another day.
-        self.ask(&UpdateSubscription::new(id.as_str()).cancel_at_period_end(end)).await.map(drop)
+        self.write(&format!("/subscriptions/{id}"), &form, None).await.map(drop)
+    }
+
+    async fn preview_change(&self, change: &SubscriptionChange) -> Result<Bill> {
+        change::bill(&self.write("/invoices/create_preview", &change.preview_form(), None).await?)
+    }
+
+    async fn change_subscription(&self, change: &SubscriptionChange, key: ChangeId) -> Result<()> {
+        let path = format!("/subscriptions/{}", change.subscription);
+        self.write(&path, &change.form(), Some(&format!("change-{key}"))).await.map(drop)
+    }
+
+    async fn paid_invoices(&self, subscription: &RemoteSubscriptionId) -> Result<Vec<PaidInvoice>> {
+        let query = json!({ "subscription": subscription.as_str(), "status": "paid", "limit": PAGE });
+        read::paid_invoices(&self.read("/invoices", Some(&query)).await?)
+    }
+
+    async fn refund(&self, invoice: &InvoiceId, amount: Money, key: GivingId, reason: &str) -> Result<()> {
+        // Stripe keeps keys for a day; what was asked for before that is found by what went along.
+        let query = json!({ "invoice": invoice.as_str(), "limit": PAGE });
+        if read::has_giving(&self.read("/credit_notes", Some(&query)).await?, key)? {
+            return Ok(());
+        }
+        let form = json!({
+            "invoice": invoice.as_str(), "amount": amount.minor, "refund_amount": amount.minor, "memo": reason,
+            "metadata": { (read::GIVING): key },
+        });
+        self.write("/credit_notes", &form, Some(&format!("giving-{key}"))).await.map(drop)
+    }
+
+    async fn credit(&self, customer: &CustomerId, amount: Money, key: GivingId, reason: &str) -> Result<()> {
+        let path = format!("/customers/{customer}/balance_transactions");
+        if read::has_giving(&self.read(&path, Some(&json!({ "limit": PAGE }))).await?, key)? {
+            return Ok(());
+        }
+        let form = json!({
+            "amount": amount.minor.saturating_neg(), "currency": amount.currency.code(), "description": reason,
+            "metadata": { (read::GIVING): key },
+        });
+        self.write(&path, &form, Some(&format!("giving-{key}"))).await.map(drop)
     }
 
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>> {
@@ -373,11 +414,21 @@ impl Stripe for RealStripe {
     }
 }
 
+fn under(key: &str) -> Result<RequestStrategy> {
+    let key = IdempotencyKey::new(key).map_err(|error| StripeError::Refused {
+        message: error.to_string(),
+        param: None,
+        request_id: None,
+    })?;
+    Ok(RequestStrategy::Idempotent(key))
+}
+
 fn refusal(error: stripe::StripeError) -> StripeError {
     match error {
         stripe::StripeError::Stripe(error, status) => {
             let message = error.message.clone().unwrap_or_else(|| format!("HTTP {status}"));
             match (status, &error.code) {
+                (402, _) => StripeError::Declined { message },
                 (409, _) => StripeError::Conflict,
                 (429, _) => StripeError::RateLimited,
                 (500.., _) => StripeError::Unavailable { reason: format!("HTTP {status}: {message}") },
@@ -399,13 +450,3 @@ fn refusal(error: stripe::StripeError) -> StripeError {
         stripe::StripeError::ConfigError(message) => StripeError::Refused { message, param: None, request_id: None },
     }
 }
-fn under(key: &str) -> Result<RequestStrategy> {
-    let key = IdempotencyKey::new(key).map_err(|error| StripeError::Refused {
-        message: error.to_string(),
-        param: None,
-        request_id: None,
-    })?;
-    Ok(RequestStrategy::Idempotent(key))
-}
-
-                (402, _) => StripeError::Declined { message },

@@ -4,8 +4,8 @@ mod cluster;
 mod fuse;
 mod plans;
 mod release;
-
 mod usage;
+
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
@@ -126,7 +126,7 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
         Admin::MailCredential(credential) => mail_map::credential(&credential),
         Admin::Cluster(act) => cluster::run(act).await,
         Admin::Release(act) => release::run(act).await,
-    }
-}
         Admin::Plans(act) => plans::run(act).await,
         Admin::Usage(measured) => usage::run(measured).await,
+    }
+}

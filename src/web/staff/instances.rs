@@ -47,6 +47,8 @@ struct StaffInstancePage {
     /// What the buttons lead to, by the intent and by who looks.
     may_pause: bool,
     may_extend: bool,
+    /// Whether whoever looks may give money back.
+    may_give: bool,
     may_end: bool,
     may_remove: bool,
     /// Whether whoever looks may say whether it gets new releases before the others.
@@ -142,6 +144,7 @@ pub(super) async fn show(
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
         may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_give: member.may(BILLS) && subscription.is_some(),
         may_extend: member.may(BILLS) && subscription.as_ref().is_some_and(|found| found.standing != Standing::Good),
         may_end: destroys && instance.intent != Intent::Absent && !holds.iter().any(|row| row.reason == Hold::Ended),
         may_remove: destroys && instance.intent == Intent::Archived,

@@ -4,6 +4,7 @@ mod clusters;
 mod customers;
 mod differences;
 mod extend;
+mod giving;
 mod incidents;
 mod instances;
 mod jobs;
@@ -55,6 +56,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/instances/{id}", reads, instances::show)
         .get("/staff/instances/{id}/extend", bills, extend::show)
         .post("/staff/instances/{id}/extend", bills, extend::submit)
+        .get("/staff/instances/{id}/money", bills, giving::show)
+        .post("/staff/instances/{id}/money", bills, giving::give)
         .get("/staff/instances/{id}/pause", operates, lifecycle::pause_form)
         .post("/staff/instances/{id}/pause", operates, lifecycle::pause)
         .post("/staff/instances/{id}/resume", operates, lifecycle::resume)

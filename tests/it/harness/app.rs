@@ -526,6 +526,7 @@ fn parts(
         urls: urls.clone(),
         checkout_minutes: 60,
         dates: dates.clone(),
+        giving: billing::giving::Limits { billing: 100, admin: 1000 },
         payment_origin: shop.origin(),
         trial: true,
         trusted_proxies: vec!["127.0.0.0/8".to_owned()],

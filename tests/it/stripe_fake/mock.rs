@@ -21,7 +21,7 @@ use paddock::billing::stripe::{
     Checkout, CheckoutStatus, CheckoutWanted, End, ItemChange, NewCustomer, RealStripe, Stripe, StripeError, SubscriptionChange,
 };
 use paddock::clock::{Clock as _, SystemClock};
-use paddock::ids::{AccountId, InstanceId, OrderId};
+use paddock::ids::{AccountId, ChangeId, GivingId, InstanceId, OrderId};
 use paddock::money::{Currency, Money};
 use serde_json::{Value, json};
 use url::Url;
@@ -111,7 +111,7 @@ async fn between(State(notes): State<Arc<Notes>>, method: Method, uri: Uri, head
 /// `/v1/subscriptions/sub_1` is `/v1/subscriptions/…`.
 fn without_ids(path: &str) -> String {
     let is_word = |part: &&str| {
-        !part.contains('_') || ["invoice_payments", "webhook_endpoints", "billing_portal", "create_preview"].contains(part)
+        !part.contains('_') || ["invoice_payments", "webhook_endpoints", "billing_portal", "create_preview", "credit_notes", "balance_transactions"].contains(part)
     };
     path.split('/').map(|part| if is_word(&part) { part } else { "…" }).collect::<Vec<_>>().join("/")
 }
@@ -160,8 +160,16 @@ async fn every_call(stripe: &RealStripe) {
     answered(stripe.expire_checkout(&checkout).await);
     answered(stripe.subscription(&subscription).await);
     answered(stripe.oldest_open_invoice(&subscription).await);
-    answered(stripe.end_with_period(&subscription, true).await);
-    answered(stripe.end_with_period(&subscription, false).await);
+    answered(stripe.paid_invoices(&subscription).await);
+    let amount = Money::new(100, Currency::Eur);
+    answered(stripe.refund(&"in_1".parse().unwrap(), amount, GivingId::new(), "an outage").await);
+    answered(stripe.credit(&customer, amount, GivingId::new(), "an outage").await);
+    answered(stripe.set_end(&subscription, End::WithPeriod).await);
+    answered(stripe.set_end(&subscription, End::Never).await);
+    answered(stripe.set_end(&subscription, End::On(now + TimeDelta::days(90))).await);
+    let change = every_change();
+    answered(stripe.preview_change(&change).await);
+    answered(stripe.change_subscription(&change, ChangeId::new()).await);
     answered(stripe.end_subscription(&subscription).await);
     let session = Checkout {
         id: checkout,
@@ -214,6 +222,8 @@ async fn stripes_own_program_takes_every_request_of_ours() {
         "DELETE /v1/subscriptions/…",
         "GET /v1/account",
         "GET /v1/charges",
+        "GET /v1/credit_notes",
+        "GET /v1/customers/…/balance_transactions",
         "GET /v1/checkout/sessions/…",
         "GET /v1/customers",
         "GET /v1/events",
@@ -226,9 +236,14 @@ async fn stripes_own_program_takes_every_request_of_ours() {
         "POST /v1/billing_portal/sessions",
         "POST /v1/checkout/sessions",
         "POST /v1/checkout/sessions/…/expire",
+        "POST /v1/credit_notes",
         "POST /v1/customers",
+        "POST /v1/customers/…/balance_transactions",
+        "POST /v1/invoices/create_preview",
         "POST /v1/prices",
+        "POST /v1/prices/…",
         "POST /v1/products",
+        "POST /v1/products/…",
         "POST /v1/subscriptions/…",
     ];
     let missing: Vec<_> = must.iter().filter(|request| !requests.contains(*request)).collect();
@@ -241,9 +256,7 @@ async fn stripes_own_program_takes_every_request_of_ours() {
     // The payment of a declined card is asked for only where there is one, which the examples lack.
     let payment = notes.mock.url.join("v1/invoice_payments").unwrap();
     let query = [
-        "POST /v1/prices/…",
         ("payment[type]", "payment_intent"),
-        "POST /v1/products/…",
         ("payment[payment_intent]", "pi_1"),
         ("expand[0]", "data.invoice"),
         ("limit", "100"),
