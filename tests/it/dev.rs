@@ -78,7 +78,7 @@ impl Machine {
     fn new(name: &str) -> Self {
         let machine = Self { folder: std::env::temp_dir().join(format!("paddock-dev-test-{name}-{}", std::process::id())) };
         let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let scripts = ["dev", "dev.d/prerequisites.sh", "dev.d/steps.sh", "dev.d/tools.sh"];
+        let scripts = ["dev", "dev.d/coverage.sh", "dev.d/prerequisites.sh", "dev.d/steps.sh", "dev.d/tools.sh"];
         for file in scripts.into_iter().chain(["Cargo.toml", "tests/cluster/go.mod", "tests/cluster/go.sum"]) {
             machine.write(&format!("checkout/{file}"), &fs::read_to_string(ours.join(file)).unwrap());
         }
