@@ -4,13 +4,14 @@
 //! that turns Stripe's state into ours; webhooks, return page, sweep and settling all end there. `inbox` keeps Stripe's events and hands
 //! them on, `difference` compares everything. `standing` says where a subscription stands by that and by the time, `dunning` makes mails
 //! and pauses follow from it. `wish` is what customers want of a subscription: to end it, or to go on; `change` another plan for it.
-//! `giving` is what staff give back, `shelf` makes Stripe's prices equal the catalogue.
+//! `giving` is what staff give back, `figures` what servers cost, `shelf` makes Stripe's prices equal the catalogue.
 
 mod again;
 pub mod change;
 mod checkout;
 pub mod difference;
 mod dunning;
+pub mod figures;
 pub mod giving;
 pub mod inbox;
 pub mod jobs;

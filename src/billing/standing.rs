@@ -30,6 +30,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// All, in the order in which they follow each other.
+    pub const ALL: [Self; 5] = [Self::Good, Self::Grace, Self::Suspended, Self::Ending, Self::Ended];
+
     /// The word in database, API and keys of words.
     pub fn as_str(self) -> &'static str {
         match self {

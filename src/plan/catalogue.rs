@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::costs::{Costs, read_costs};
 use super::read::{self, Entry, Fault, FileError};
 use super::{Amounts, Interval};
 use crate::money::{Currency, Money};
@@ -222,6 +223,7 @@ pub struct Catalogue {
     currency: Currency,
     plans: Vec<Plan>,
     pack: Option<StoragePack>,
+    costs: Option<Costs>,
 }
 
 impl Catalogue {
@@ -237,6 +239,7 @@ impl Catalogue {
         let currency = read_currency(&mut file);
         let tables = read::entries(&mut file, "plan");
         let pack = if file.has("storage_pack") { file.inner("storage_pack", |pack| read_pack(pack, currency)) } else { None };
+        let costs = if file.has("costs") { file.inner("costs", |costs| read_costs(costs, currency)) } else { None };
         file.end();
         let mut plans: Vec<Plan> = Vec::new();
         let mut codes: Vec<String> = Vec::new();
@@ -255,7 +258,7 @@ impl Catalogue {
             faults.push(Fault { entry: String::new(), field: "plan".to_owned(), remedy });
         }
         match currency {
-            Some(currency) if faults.is_empty() => Ok(Self { currency, plans, pack }),
+            Some(currency) if faults.is_empty() => Ok(Self { currency, plans, pack, costs }),
             _ => Err(FileError::Faults(faults)),
         }
     }
@@ -268,6 +271,11 @@ impl Catalogue {
     /// What can be bought on top of a plan; `None` when nothing can.
     pub fn pack(&self) -> Option<&StoragePack> {
         self.pack.as_ref()
+    }
+
+    /// What servers cost the host; `None` when nothing is said of it.
+    pub fn costs(&self) -> Option<&Costs> {
+        self.costs.as_ref()
     }
 
     /// Every plan, also those that are no longer sold.

@@ -6,6 +6,7 @@
 
 mod amounts;
 mod catalogue;
+mod costs;
 mod read;
 mod release;
 mod store;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use amounts::{Amounts, Dimension};
 pub use catalogue::{CacheSize, Catalogue, DatabaseSize, Limits, Plan, SchedulerSize, SidekiqSize, Size, StoragePack, StreamingSize, WebSize};
+pub use costs::Costs;
 pub use read::{Fault, FileError};
 pub use release::{BadImage, BadVersion, Image, NotVerified, Release, Releases, Version};
 pub use store::{

@@ -2,6 +2,7 @@
 
 pub(in crate::web) mod address;
 pub(in crate::web) mod change;
+mod costs;
 pub(in crate::web) mod live;
 mod mail;
 pub(in crate::web) mod own_mail;
@@ -49,6 +50,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/instances/{id}/billing/change", keeper, change::choose)
         .get("/instances/{id}/billing/change/review", keeper, change::review)
         .post("/instances/{id}/billing/change", keeper, change::confirm)
+        .get("/instances/{id}/billing/costs", reader, costs::show)
         .get("/instances/{id}/billing/end", payer, subscription::end_form)
         .post("/instances/{id}/billing/end", payer, subscription::end)
         .post("/instances/{id}/billing/go-on", payer, subscription::go_on)

@@ -44,6 +44,8 @@ struct BillingPage {
     order: String,
     /// Whether there is a page with card and invoices.
     has_portal: bool,
+    /// Whether the host says what servers cost.
+    has_costs: bool,
     may_change: bool,
     may_end: bool,
     may_go_on: bool,
@@ -195,6 +197,7 @@ fn billing_page(state: &AppState, page: PageContext, customer: &Customer, instan
         trouble: trouble_of(state, w, money),
         order: money.open.map(|order| format!("/orders/{order}")).unwrap_or_default(),
         has_portal: pays && money.has_portal,
+        has_costs: state.catalogue.costs().is_some(),
         may_change: page.may_order && idle && subscription.standing == Standing::Good && subscription.cancel_at.is_none(),
         may_end: idle && Wish::EndNow.fits(subscription),
         may_go_on: idle && Wish::GoOn.fits(subscription),

@@ -12,6 +12,7 @@ mod keys;
 mod lifecycle;
 mod log;
 mod log_in;
+mod money;
 mod orders;
 mod overview;
 mod releases;
@@ -68,6 +69,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)
+        .get("/staff/money", bills, money::show)
+        .get("/staff/money.csv", bills, money::csv)
         .get("/staff/incidents", reads, incidents::list)
         .post("/staff/incidents", operates, incidents::open)
         .get("/staff/incidents/new", operates, incidents::new_form)
