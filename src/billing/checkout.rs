@@ -7,7 +7,7 @@ use super::jobs::SettleOrder;
 use super::keep::{keep_checkout, keep_customer};
 use super::store::{self, Order, OrderState};
 use super::stripe::{
-    CheckoutStatus, CheckoutWanted, CustomerId, NewCustomer, PACK, PriceId, PriceWanted, Stripe, StripeError,
+    CheckoutStatus, CheckoutWanted, CustomerId, NewCustomer, PACK, PriceId, PriceWanted, Stripe, StripeError, Terms,
 };
 use crate::audit::Actor;
 use crate::clock::Clock;
@@ -18,11 +18,13 @@ use crate::money::Money;
 use crate::plan::{Catalogue, Interval};
 use crate::queue;
 
-/// Where Stripe sends people back to.
+/// Where Stripe sends people back to, and what its payment pages ask.
 #[derive(Debug, Clone)]
 pub struct Urls {
     /// Where the pages are.
     pub base: Url,
+    /// What is asked beside the card.
+    pub terms: Terms,
 }
 
 /// Why there is no page to pay on.
@@ -129,7 +131,7 @@ pub async fn open_checkout(
 /// was never asked, so there is no session.
 pub(super) fn asked(order: &Order, customer: Option<&CustomerId>) -> Option<CheckoutWanted> {
     let (price, base) = (order.asked_price.as_ref()?, order.asked_base.as_ref()?);
-    Some(wanted(order, customer?, price, base))
+    Some(wanted(order, customer?, price, base, order.asked_terms))
 }
 
 /// What Stripe is asked for from now on.
@@ -138,12 +140,12 @@ async fn ask(checkouts: Checkouts<'_>, order: &Order, customer: &CustomerId) -> 
     let base = checkouts.urls.base.as_str().trim_end_matches('/');
     let mut tx = checkouts.db.begin_account(order.account_id).await?;
     // `None`: paid or given up meanwhile.
-    let (price, base) = store::set_asked(tx.conn(), order.id, &price, base).await?.ok_or(CheckoutError::Expired)?;
+    let asked = store::set_asked(tx.conn(), order.id, &price, base, checkouts.urls.terms).await?.ok_or(CheckoutError::Expired)?;
     tx.commit().await?;
-    Ok(wanted(order, customer, &price, &base))
+    Ok(wanted(order, customer, &asked.price, &asked.base, asked.terms))
 }
 
-fn wanted(order: &Order, customer: &CustomerId, price: &PriceId, base: &str) -> CheckoutWanted {
+fn wanted(order: &Order, customer: &CustomerId, price: &PriceId, base: &str, terms: Terms) -> CheckoutWanted {
     // The order's page with a word on how the customer comes back.
     let back = |came: &str| format!("{base}/orders/{}?came={came}", order.id);
     CheckoutWanted {
@@ -155,6 +157,7 @@ fn wanted(order: &Order, customer: &CustomerId, price: &PriceId, base: &str) -> 
         success_url: back("paid"),
         cancel_url: back("back"),
         expires_at: order.checkout_expires_at,
+        terms,
     }
 }
 

@@ -52,6 +52,8 @@ pub enum Step {
         /// As it is wanted.
         wanted: PriceWanted,
     },
+    /// It is not said of the price whether tax comes on top of it.
+    Tax(RemotePrice),
 }
 
 /// What would be done, what stays as it is, and what stands in the way.
@@ -74,6 +76,7 @@ impl fmt::Display for Step {
             Self::Price(wanted) => {
                 write!(f, "make the price {} of {} per {}", wanted.lookup_key, wanted.amount, wanted.interval)
             }
+            Self::Tax(price) => write!(f, "say that tax comes on top of the price {}", price.lookup_key.as_deref().unwrap_or_default()),
             Self::Revive { price, wanted } => write!(f, "put the price {} ({}) on sale again", wanted.lookup_key, price.id),
         }
     }
@@ -93,8 +96,14 @@ pub fn plan(wanted: &[PriceWanted], there: &BTreeMap<String, There>) -> Plan {
         match has.prices.iter().find(|one| one.lookup_key.as_deref() == Some(&price.lookup_key)) {
             None => plan.steps.push(Step::Price(price.clone())),
             Some(found) if found.what != Some((price.amount, price.interval)) => plan.odd.push(found.clone()),
-            Some(found) if !found.active => plan.steps.push(Step::Revive { price: found.clone(), wanted: price.clone() }),
-            Some(_) => {}
+            Some(found) => {
+                if !found.active {
+                    plan.steps.push(Step::Revive { price: found.clone(), wanted: price.clone() });
+                }
+                if !found.taxable {
+                    plan.steps.push(Step::Tax(found.clone()));
+                }
+            }
         }
     }
     let is_wanted = |price: &RemotePrice| wanted.iter().any(|one| Some(&one.lookup_key) == price.lookup_key.as_ref());
@@ -137,6 +146,7 @@ pub enum ApplyError {
 pub async fn apply(db: &Db, clock: &dyn Clock, stripe: &dyn Stripe, actor: Actor, step: &Step) -> Result<(), ApplyError> {
     let (wanted, id) = match step {
         Step::Make { code, name } | Step::Put { code, before: _, name } => return Ok(stripe.put_product(code, name).await?),
+        Step::Tax(price) => return Ok(stripe.tax_on_top(&price.id).await?),
         Step::Price(wanted) => (wanted, stripe.ensure_price(wanted).await?),
         Step::Revive { price, wanted } => {
             stripe.revive_price(&price.id).await?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow as _, PgConnection, Row as _};
 
 use super::standing::Standing;
-use super::stripe::{CheckoutId, CustomerId, PriceId, RemoteSubscription, RemoteSubscriptionId};
+use super::stripe::{CheckoutId, CustomerId, PriceId, RemoteSubscription, RemoteSubscriptionId, Terms};
 use super::wish::Wish;
 use crate::clock::Clock;
 use crate::db::exactly_one;
@@ -56,6 +56,9 @@ pub struct Order {
     pub asked_price: Option<PriceId>,
     /// Where the pages were then, without a slash at the end: the way back.
     pub asked_base: Option<String>,
+    /// What its payment page was to ask.
+    #[sqlx(flatten)]
+    pub asked_terms: Terms,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
     /// When a card was last declined on its payment page.
@@ -74,7 +77,7 @@ impl Order {
 macro_rules! order_columns {
     () => {
         "id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state, checkout_id, checkout_url, \
-         checkout_expires_at, asked_price, asked_base, paid_at, declined_at, created_at"
+         checkout_expires_at, asked_price, asked_base, asked_tax, asked_codes, paid_at, declined_at, created_at"
     };
 }
 
@@ -196,16 +199,31 @@ pub(super) async fn set_asked(
     id: OrderId,
     price: &PriceId,
     base: &str,
-) -> sqlx::Result<Option<(PriceId, String)>> {
+    terms: Terms,
+) -> sqlx::Result<Option<Asked>> {
     sqlx::query_as(
-        "update orders set asked_price = coalesce(asked_price, $2), asked_base = coalesce(asked_base, $3)
-         where id = $1 and state in ('placed', 'open') returning asked_price, asked_base",
+        "update orders set asked_price = coalesce(asked_price, $2), asked_base = coalesce(asked_base, $3),
+           asked_tax = case when asked_price is null then $4 else asked_tax end,
+           asked_codes = case when asked_price is null then $5 else asked_codes end
+         where id = $1 and state in ('placed', 'open')
+         returning asked_price as price, asked_base as base, asked_tax, asked_codes",
     )
     .bind(id)
     .bind(price)
     .bind(base)
+    .bind(terms.tax)
+    .bind(terms.codes)
     .fetch_optional(conn)
     .await
+}
+
+/// What Stripe is asked for, as the row has it.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Asked {
+    pub price: PriceId,
+    pub base: String,
+    #[sqlx(flatten)]
+    pub terms: Terms,
 }
 
 /// Notes the checkout of an order that waits for payment. Whether it is another one than before; `None` when the order has been paid

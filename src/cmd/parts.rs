@@ -10,7 +10,8 @@ use kube::Client;
 use secrecy::ExposeSecret as _;
 
 use crate::account::password::Passwords;
-use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
+use crate::billing;
+use crate::billing::stripe::{RealStripe, Stripe, Terms};
 use crate::capacity::{self, ClusterAccess};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
@@ -129,7 +130,10 @@ impl Parts {
             sites: Arc::new(sites),
             transport,
             operator,
-            urls: billing::Urls { base: config.host.base_url.clone() },
+            urls: billing::Urls {
+                base: config.host.base_url.clone(),
+                terms: Terms { tax: config.stripe.tax, codes: config.stripe.promotion_codes },
+            },
             config,
         })
     }

@@ -114,6 +114,10 @@ pub struct Stripe {
     pub checkout_minutes: i64,
     /// Seconds between two sweeps of everything that Stripe may know better.
     pub sweep_seconds: i64,
+    /// Stripe works out tax, and payment pages ask for address and tax id.
+    pub tax: bool,
+    /// Payment pages take promo codes.
+    pub promotion_codes: bool,
 }
 
 /// What follows when nobody pays, in days. What the words mean is in `billing::standing`.
@@ -369,6 +373,8 @@ fn read_stripe(stripe: &mut Reader<'_>) -> Stripe {
         webhook_secrets: secrets.into_iter().map(SecretString::from).collect(),
         checkout_minutes: stripe.number("checkout_minutes", 60, 31, 1440),
         sweep_seconds: stripe.number("sweep_seconds", 86_400, 1, 86_400),
+        tax: stripe.flag("tax", false),
+        promotion_codes: stripe.flag("promotion_codes", true),
     }
 }
 

@@ -15,6 +15,7 @@ fn remote(wanted: &PriceWanted, active: bool) -> RemotePrice {
         lookup_key: Some(wanted.lookup_key.clone()),
         what: Some((wanted.amount, wanted.interval)),
         active,
+        taxable: true,
     }
 }
 
@@ -54,6 +55,8 @@ fn what_is_called_otherwise_or_not_on_sale_is_put_right() {
     assert_eq!(told(&there("Small", false, vec![remote(&now, true)])), ["put the product small on sale again"]);
     let revived = told(&there("Small", true, vec![remote(&now, false)]));
     assert_eq!(revived, ["put the price paddock-small-month-900-eur (price_900) on sale again"]);
+    let silent = told(&there("Small", true, vec![RemotePrice { taxable: false, ..remote(&now, true) }]));
+    assert_eq!(silent, ["say that tax comes on top of the price paddock-small-month-900-eur"]);
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub trait Stripe: Send + Sync + Debug {
     /// Puts a price on sale again. Repeatable by itself.
     async fn revive_price(&self, id: &PriceId) -> Result<()>;
 
+    /// Says that tax comes on top of a price of which nothing is said. Repeatable by itself, and never taken back.
+    async fn tax_on_top(&self, id: &PriceId) -> Result<()>;
+
     /// A page to pay an order on. Keyed by the order's id: the same order with the same parameters gives the same session, other
     /// parameters are [`StripeError::Refused`]. So `expires_at` must be stored with the order, not computed again.
     async fn open_checkout(&self, wanted: &CheckoutWanted) -> Result<Checkout>;
@@ -167,6 +170,8 @@ pub struct RemotePrice {
     pub what: Option<(Money, Interval)>,
     /// Whether it is on sale.
     pub active: bool,
+    /// Whether it is said that tax comes on top of it, or is part of it: Stripe works none out for others.
+    pub taxable: bool,
 }
 
 /// A checkout to be.
@@ -188,6 +193,19 @@ pub struct CheckoutWanted {
     pub cancel_url: String,
     /// When the session can't be paid any more: 30 minutes to 24 hours after its making, in whole seconds.
     pub expires_at: DateTime<Utc>,
+    /// What its page asks beside the card.
+    pub terms: Terms,
+}
+
+/// What a payment page asks, and what it makes of that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Terms {
+    /// Tax is worked out by Stripe, from the address and the tax id that the page asks for.
+    #[sqlx(rename = "asked_tax")]
+    pub tax: bool,
+    /// Promo codes are taken.
+    #[sqlx(rename = "asked_codes")]
+    pub codes: bool,
 }
 
 /// A page to pay on.

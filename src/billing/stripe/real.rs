@@ -20,20 +20,22 @@ use stripe_billing::subscription::{
     CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription,
 };
 use stripe_checkout::checkout_session::{
-    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionSubscriptionData, ExpireCheckoutSession,
-    RetrieveCheckoutSession,
+    CreateCheckoutSession, CreateCheckoutSessionAutomaticTax, CreateCheckoutSessionCustomerUpdate,
+    CreateCheckoutSessionCustomerUpdateAddress, CreateCheckoutSessionCustomerUpdateName, CreateCheckoutSessionLineItems,
+    CreateCheckoutSessionSubscriptionData, CreateCheckoutSessionTaxIdCollection, ExpireCheckoutSession, RetrieveCheckoutSession,
 };
 use stripe_client_core::{RequestBuilder, StripeMethod};
 use stripe_core::customer::{CreateCustomer, ListCustomer};
 use stripe_core::event::ListEvent;
 use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval, ListPrice};
 use stripe_product::product::{CreateProduct, RetrieveProduct};
+use stripe_shared::PriceTaxBehavior;
 use url::Url;
 
 use super::{
     Bill, Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, End, EventHint, EventId, Interval, Invoice, InvoiceId,
     NewCustomer, Owed, Page, PaidInvoice, PriceId, PriceWanted, RemotePrice, RemoteProduct, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount,
-    StripeError, StripeMode, SubscriptionChange, WebhookEndpoint, change, read,
+    StripeError, StripeMode, SubscriptionChange, Terms, WebhookEndpoint, change, read,
 };
 use crate::ids::{ChangeId, GivingId};
 use crate::money::Money;
@@ -176,6 +178,7 @@ impl Stripe for RealStripe {
         let create = CreatePrice::new(read::currency_of(wanted.amount))
             .product(product)
             .unit_amount(wanted.amount.minor)
+            .tax_behavior(PriceTaxBehavior::Exclusive)
             .recurring(CreatePriceRecurring::new(interval))
             .lookup_key(wanted.lookup_key.as_str());
         let price = self.ask_once(&create, &format!("price-{}", wanted.lookup_key)).await?;
@@ -213,13 +216,18 @@ impl Stripe for RealStripe {
             let page = self.ask(&list).await?;
             for price in &page.data {
                 let (id, what) = (read::id("price", price.id.as_str())?, read::price(price).ok());
-                all.push(RemotePrice { id, lookup_key: price.lookup_key.clone(), what, active: price.active });
+                let taxable = !matches!(price.tax_behavior, None | Some(PriceTaxBehavior::Unspecified));
+                all.push(RemotePrice { id, lookup_key: price.lookup_key.clone(), what, active: price.active, taxable });
             }
             match all.last() {
                 Some(last) if page.has_more => after = Some(last.id.to_string()),
                 _ => return Ok(all),
             }
         }
+    }
+
+    async fn tax_on_top(&self, id: &PriceId) -> Result<()> {
+        self.write(&format!("/prices/{id}"), &json!({ "tax_behavior": "exclusive" }), None).await.map(drop)
     }
 
     async fn revive_price(&self, id: &PriceId) -> Result<()> {
@@ -240,7 +248,7 @@ impl Stripe for RealStripe {
         // The subscription carries the ids too: it outlives the session, and sweeps start from it.
         let subscription =
             CreateCheckoutSessionSubscriptionData { metadata: Some(ids.clone()), ..CreateCheckoutSessionSubscriptionData::new() };
-        let create = CreateCheckoutSession::new()
+        let mut create = CreateCheckoutSession::new()
             .mode(stripe_shared::CheckoutSessionMode::Subscription)
             .customer(wanted.customer.as_str())
             .client_reference_id(wanted.order.to_string())
@@ -250,6 +258,23 @@ impl Stripe for RealStripe {
             .success_url(wanted.success_url.as_str())
             .cancel_url(wanted.cancel_url.as_str())
             .expires_at(wanted.expires_at.timestamp());
+        let Terms { tax, codes } = wanted.terms;
+        if codes {
+            create = create.allow_promotion_codes(true);
+        }
+        if tax {
+            // Where they are, what they are called and which tax id they have is kept with the customer: renewals are taxed by it.
+            let update = CreateCheckoutSessionCustomerUpdate {
+                address: Some(CreateCheckoutSessionCustomerUpdateAddress::Auto),
+                name: Some(CreateCheckoutSessionCustomerUpdateName::Auto),
+                ..CreateCheckoutSessionCustomerUpdate::new()
+            };
+            create = create
+                .automatic_tax(CreateCheckoutSessionAutomaticTax::new(true))
+                .tax_id_collection(CreateCheckoutSessionTaxIdCollection::new(true))
+                .billing_address_collection(stripe_shared::CheckoutSessionBillingAddressCollection::Required)
+                .customer_update(update);
+        }
         let session = self.ask_once(&create, &format!("checkout-{}", wanted.order)).await?;
         read::checkout(&session)
     }

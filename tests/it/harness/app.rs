@@ -498,7 +498,9 @@ fn parts(
     };
     let view: Arc<dyn Resolver> = Arc::new(resolver.clone());
     let dates = billing::Dates::from(&Config::from_toml(REFERENCE).unwrap().standing);
-    let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap() });
+    // Nothing is asked beside the card; tests of that ask for it.
+    let terms = billing::stripe::Terms::default();
+    let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap(), terms });
     let state = AppState::new(App {
         db: db.clone(),
         clock: Arc::clone(&clock),

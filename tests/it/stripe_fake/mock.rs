@@ -19,6 +19,7 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
 use paddock::billing::stripe::{
     Checkout, CheckoutStatus, CheckoutWanted, End, ItemChange, NewCustomer, RealStripe, Stripe, StripeError, SubscriptionChange,
+    Terms,
 };
 use paddock::clock::{Clock as _, SystemClock};
 use paddock::ids::{AccountId, ChangeId, GivingId, InstanceId, OrderId};
@@ -144,6 +145,7 @@ async fn every_call(stripe: &RealStripe) {
     answered(stripe.product("small").await);
     answered(stripe.put_product("small", "Small").await);
     answered(stripe.prices_of("small").await);
+    answered(stripe.tax_on_top(&"price_1".parse().unwrap()).await);
     answered(stripe.revive_price(&"price_1".parse().unwrap()).await);
     let wanted = CheckoutWanted {
         order: OrderId::new(),
@@ -154,8 +156,10 @@ async fn every_call(stripe: &RealStripe) {
         success_url: "https://pages.example/paid?session={CHECKOUT_SESSION_ID}".into(),
         cancel_url: "https://pages.example/back".into(),
         expires_at: now + TimeDelta::hours(1),
+        terms: Terms::default(),
     };
     answered(stripe.open_checkout(&wanted).await);
+    answered(stripe.open_checkout(&CheckoutWanted { order: OrderId::new(), terms: Terms { tax: true, codes: true }, ..wanted }).await);
     answered(stripe.checkout(&checkout).await);
     answered(stripe.expire_checkout(&checkout).await);
     answered(stripe.subscription(&subscription).await);
