@@ -116,6 +116,8 @@ id_types! {
     ChangeId = "chg_";
     /// Money or credit that staff have given a customer.
     GivingId = "giv_";
+    /// A server that staff have given away.
+    FreeId = "fre_";
     /// Time that staff have given a customer.
     ExtensionId = "ext_";
     /// A release on its way to the servers that run an older one.

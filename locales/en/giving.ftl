@@ -29,3 +29,25 @@ give-state-asked = On its way
 give-state-done = Given
 give-state-void = Not given
 staff-money = Money
+
+# Servers that are given away.
+
+review-next-free = Nothing is to be paid: the people who run this host have given you this server.
+review-free = Take it
+free-title = Servers given away
+free-lead = For moderators, partners and the like. The next server of this plan that the customer orders costs nothing, and the payment company never hears of it. It runs until you end it.
+free-plan = Plan
+free-choose = Choose a plan.
+free-reason = Why
+free-reason-length = Write a reason of 3 to 200 characters.
+free-button = Give it away
+free-given = It is given away. The customer's next order of this plan costs nothing.
+free-so-far = Given so far
+free-none = Nothing was given to this customer yet.
+free-withdraw = Take it back
+free-withdrawn-done = It is taken back.
+free-used = It is used already, or was taken back. Nothing was changed.
+# Chosen in code
+free-state-open = Not used yet
+free-state-used = Used
+free-state-withdrawn = Taken back

@@ -79,6 +79,8 @@ pub async fn open_checkout(
     let order = store::find_owned_order(tx.conn(), account, order).await?.ok_or(CheckoutError::Missing)?;
     match order.state {
         OrderState::Paid => return Err(CheckoutError::Paid),
+        // What costs nothing is not paid: it begins by itself.
+        OrderState::Placed | OrderState::Open if order.free_id.is_some() => return Err(CheckoutError::Paid),
         OrderState::Expired => return Err(CheckoutError::Expired),
         OrderState::Placed | OrderState::Open if order.checkout_expires_at <= clock.now() => return Err(CheckoutError::Expired),
         // No session was made in time (Stripe was away) and none can be made any more: free the address for another try at once.

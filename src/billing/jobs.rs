@@ -110,6 +110,23 @@ impl Job for CarryChange {
     }
 }
 
+/// Lets the server of an order begin that costs nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TakeFree {
+    /// Which.
+    pub order: OrderId,
+}
+
+impl Job for TakeFree {
+    const NAME: &'static str = "take_free";
+    fn key(&self) -> Option<String> {
+        Some(self.order.to_string())
+    }
+    fn lane(&self) -> Option<String> {
+        Some(self.order.to_string())
+    }
+}
+
 /// Tells Stripe what staff give a customer.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CarryGiving {

@@ -8,7 +8,7 @@ use super::stripe::{CheckoutId, CustomerId, PriceId, RemoteSubscription, RemoteS
 use super::wish::Wish;
 use crate::clock::Clock;
 use crate::db::exactly_one;
-use crate::ids::{AccountId, InstanceId, OrderId, SubscriptionId};
+use crate::ids::{AccountId, FreeId, InstanceId, OrderId, SubscriptionId};
 use crate::money::{Currency, Money};
 use crate::plan::Interval;
 
@@ -56,6 +56,8 @@ pub struct Order {
     pub asked_price: Option<PriceId>,
     /// Where the pages were then, without a slash at the end: the way back.
     pub asked_base: Option<String>,
+    /// Why it costs nothing.
+    pub free_id: Option<FreeId>,
     /// What its payment page was to ask.
     #[sqlx(flatten)]
     pub asked_terms: Terms,
@@ -77,7 +79,7 @@ impl Order {
 macro_rules! order_columns {
     () => {
         "id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state, checkout_id, checkout_url, \
-         checkout_expires_at, asked_price, asked_base, asked_tax, asked_codes, paid_at, declined_at, created_at"
+         checkout_expires_at, asked_price, asked_base, asked_tax, asked_codes, free_id, paid_at, declined_at, created_at"
     };
 }
 
@@ -94,12 +96,13 @@ pub(super) async fn insert_order(
     plan_code: &str,
     interval: Interval,
     price: Money,
+    free: Option<FreeId>,
     expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query(
         "insert into orders (id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state,
-                             checkout_expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, 'placed', $8, $9)",
+                             checkout_expires_at, created_at, free_id)
+         values ($1, $2, $3, $4, $5, $6, $7, 'placed', $8, $9, $10)",
     )
     .bind(id)
     .bind(account)
@@ -110,6 +113,7 @@ pub(super) async fn insert_order(
     .bind(price.currency)
     .bind(expires_at)
     .bind(clock.now())
+    .bind(free)
     .execute(conn)
     .await?;
     Ok(())

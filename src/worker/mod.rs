@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::billing::jobs::{
-    CarryChange, CarryGiving, CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription,
+    CarryChange, CarryGiving, CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices,
+    SyncSubscription, TakeFree,
 };
 use crate::billing::{self, stripe::Stripe};
 use crate::capacity::KeepWaitingList;
@@ -171,6 +172,7 @@ async fn build(
         .define_job::<Task<CarryWish>>()
         .define_job::<Task<CarryChange>>()
         .define_job::<Task<CarryGiving>>()
+        .define_job::<Task<TakeFree>>()
         .define_job::<Task<KeepWaitingList>>()
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<CatchUpEvents>>()

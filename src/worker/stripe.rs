@@ -4,7 +4,9 @@ use super::{Deps, Handle, JobError};
 use crate::audit::Actor;
 use crate::billing::change::{self, Till};
 use crate::billing::giving::{self, GivingError};
-use crate::billing::jobs::{CarryChange, CarryGiving, CarryWish, ReviewStandings, SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::jobs::{
+    CarryChange, CarryGiving, CarryWish, ReviewStandings, SettleOrder, SyncCheckout, SyncPrices, SyncSubscription, TakeFree,
+};
 use crate::billing::stripe::StripeError;
 use crate::billing::{self, CarryError, Remote, SettleError, SyncError};
 use crate::crash;
@@ -90,6 +92,12 @@ impl Handle for CarryChange {
         let Deps { db, clock, stripe, catalogue, .. } = deps;
         let till = Till { db, clock: clock.as_ref(), stripe: stripe.as_ref(), catalogue };
         change::carry_change(till, &deps.dates, self.change).await.map_err(of_carrying)
+    }
+}
+
+impl Handle for TakeFree {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        Ok(billing::take_free(&deps.db, deps.clock.as_ref(), self.order).await?)
     }
 }
 

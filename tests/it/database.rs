@@ -75,6 +75,8 @@ async fn two_accounts() -> Start {
                                   due_minor, currency, as_of, created_at, ended_at)
              select gen_random_uuid(), account_id, instance_id, id, 'done', 'family', 'month', '{}', false, 1900, 0, 'eur', now(), now(), now()
              from subscriptions where account_id = $1 and $2::uuid is not null",
+            "insert into free_servers (id, account_id, plan_code, reason, staff_id, created_at)
+             select gen_random_uuid(), $1, 'town', 'test', id, now() from staff where $2::uuid is not null limit 1",
             "insert into givings (id, account_id, instance_id, kind, amount_minor, currency, reason, staff_id, state, created_at)
              select gen_random_uuid(), account_id, instance_id, 'credit', 100, 'eur', 'test', (select id from staff limit 1), 'asked', now()
              from subscriptions where account_id = $1 and $2::uuid is not null",

@@ -24,6 +24,7 @@ mod dns;
 mod ending;
 mod faults;
 mod fleet;
+mod free;
 mod giving;
 mod harness;
 mod histories;

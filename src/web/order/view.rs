@@ -138,6 +138,7 @@ mod tests {
             checkout_expires_at: at(1800),
             asked_price: None,
             asked_base: None,
+            free_id: None,
             asked_terms: Terms::default(),
             paid_at: None,
             declined_at: None,

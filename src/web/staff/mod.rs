@@ -4,6 +4,7 @@ mod clusters;
 mod customers;
 mod differences;
 mod extend;
+mod free;
 mod giving;
 mod incidents;
 mod instances;
@@ -53,6 +54,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/styleguide", reads, styleguide::show)
         .get("/staff/customers", reads, customers::list)
         .get("/staff/customers/{id}", reads, customers::show)
+        .get("/staff/customers/{id}/free", bills, free::show)
+        .post("/staff/customers/{id}/free", bills, free::give)
+        .post("/staff/customers/{id}/free/withdraw", bills, free::withdraw)
         .get("/staff/instances", reads, servers::list)
         .get("/staff/instances/{id}", reads, instances::show)
         .get("/staff/instances/{id}/extend", bills, extend::show)
