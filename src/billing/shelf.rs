@@ -76,7 +76,9 @@ impl fmt::Display for Step {
             Self::Price(wanted) => {
                 write!(f, "make the price {} of {} per {}", wanted.lookup_key, wanted.amount, wanted.interval)
             }
-            Self::Tax(price) => write!(f, "say that tax comes on top of the price {}", price.lookup_key.as_deref().unwrap_or_default()),
+            Self::Tax(price) => {
+                write!(f, "say that tax comes on top of the price {}", price.lookup_key.as_deref().unwrap_or_default())
+            }
             Self::Revive { price, wanted } => write!(f, "put the price {} ({}) on sale again", wanted.lookup_key, price.id),
         }
     }
@@ -160,7 +162,10 @@ pub async fn apply(db: &Db, clock: &dyn Clock, stripe: &dyn Stripe, actor: Actor
 
 /// `€19 per month`, for people at a terminal.
 pub fn said(what: Option<(Money, Interval)>) -> String {
-    what.map_or_else(|| "an amount or interval that is not ours".to_owned(), |(amount, interval)| format!("{amount} per {interval}"))
+    what.map_or_else(
+        || "an amount or interval that is not ours".to_owned(),
+        |(amount, interval)| format!("{amount} per {interval}"),
+    )
 }
 
 #[cfg(test)]

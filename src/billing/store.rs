@@ -480,24 +480,24 @@ pub(super) async fn set_wish(
     wish: Wish,
     ends_at: Option<DateTime<Utc>>,
 ) -> sqlx::Result<bool> {
-    let done =
-        sqlx::query("update subscriptions set wish = $2, wish_at = $3, wish_ends_at = $4 where id = $1 and wish is null")
-            .bind(id)
-            .bind(wish)
-            .bind(clock.now())
-            .bind(ends_at)
-            .execute(conn)
-            .await?;
+    let done = sqlx::query("update subscriptions set wish = $2, wish_at = $3, wish_ends_at = $4 where id = $1 and wish is null")
+        .bind(id)
+        .bind(wish)
+        .bind(clock.now())
+        .bind(ends_at)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// The wish of that time is over; `false` when it was before.
 pub(super) async fn clear_wish(conn: &mut PgConnection, id: SubscriptionId, wish_at: DateTime<Utc>) -> sqlx::Result<bool> {
-    let done = sqlx::query("update subscriptions set wish = null, wish_at = null, wish_ends_at = null where id = $1 and wish_at = $2")
-        .bind(id)
-        .bind(wish_at)
-        .execute(conn)
-        .await?;
+    let done =
+        sqlx::query("update subscriptions set wish = null, wish_at = null, wish_ends_at = null where id = $1 and wish_at = $2")
+            .bind(id)
+            .bind(wish_at)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 

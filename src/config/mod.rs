@@ -290,7 +290,8 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     let stripe = root.section("stripe", read_stripe);
     let standing = root.section("standing", read_standing);
     let giving = root.section("giving", |giving| {
-        let mut most = |key: &'static str, usual: u32| u32::try_from(giving.number(key, usual.into(), 0, 1_000_000)).unwrap_or(usual);
+        let mut most =
+            |key: &'static str, usual: u32| u32::try_from(giving.number(key, usual.into(), 0, 1_000_000)).unwrap_or(usual);
         Giving { billing: most("billing_most", 100), admin: most("admin_most", 1000) }
     });
     let invitation_hours = root.section("waiting", |waiting| waiting.number("invitation_hours", 48, 1, 720));

@@ -31,14 +31,23 @@ fn a_currency_is_known_by_its_code_in_either_case() {
     }
     assert_eq!(Currency::from_code("dkk"), None);
     assert_eq!(Currency::Kwd.step(), 10);
-    assert_eq!([Currency::Eur, Currency::Jpy, Currency::Kwd].map(|currency| Money::whole(19, currency).minor), [1900, 19, 19_000]);
+    assert_eq!(
+        [Currency::Eur, Currency::Jpy, Currency::Kwd].map(|currency| Money::whole(19, currency).minor),
+        [1900, 19, 19_000]
+    );
 }
 
 #[test]
 fn an_amount_is_read_with_the_decimals_of_its_currency_or_none() {
     let read = |text: &str, currency| Money::parse(text, currency).map(|money| money.minor);
-    assert_eq!([read("19", Currency::Eur), read("19.05", Currency::Eur), read("0.99", Currency::Usd)], [Some(1900), Some(1905), Some(99)]);
-    assert_eq!([read("1900", Currency::Jpy), read("6", Currency::Kwd), read("6.050", Currency::Kwd)], [Some(1900), Some(6000), Some(6050)]);
+    assert_eq!(
+        [read("19", Currency::Eur), read("19.05", Currency::Eur), read("0.99", Currency::Usd)],
+        [Some(1900), Some(1905), Some(99)]
+    );
+    assert_eq!(
+        [read("1900", Currency::Jpy), read("6", Currency::Kwd), read("6.050", Currency::Kwd)],
+        [Some(1900), Some(6000), Some(6050)]
+    );
     for wrong in ["", ".", "1.", ".50", "1.5", "1.500", "-1", "1,50", "€1", " 1", "1234567890", "1.x0", "x", "1.0.0", "१"] {
         assert_eq!(read(wrong, Currency::Eur), None, "{wrong:?}");
     }

@@ -327,16 +327,7 @@ fn read_plan(entry: &mut Entry<'_>, currency: Option<Currency>, codes: &mut Vec<
         entry.fault("limits.database_gib", remedy);
     }
     let (monthly, yearly) = prices?;
-    Some(Plan {
-        code: code?,
-        name: name?,
-        summary: summary?,
-        monthly,
-        yearly,
-        limits: limits?,
-        size: size?,
-        offered: offered?,
-    })
+    Some(Plan { code: code?, name: name?, summary: summary?, monthly, yearly, limits: limits?, size: size?, offered: offered? })
 }
 
 fn read_code(entry: &mut Entry<'_>, codes: &mut Vec<String>) -> Option<String> {

@@ -109,7 +109,10 @@ async fn an_upgrade_is_shown_confirmed_charged_and_built() {
     let answer = customer.submit(&shown, &change, &[]).await.redirects_to(&page);
     customer.follow(answer).await.see("It is noted").see("change that you asked for is on its way").not_see("Change the plan");
     // The room is taken before anybody pays.
-    assert_eq!((place(&app, server.id).await, app.find_instance(server.id).await.plan_code), (footprint(&app, "community"), "family".into()));
+    assert_eq!(
+        (place(&app, server.id).await, app.find_instance(server.id).await.plan_code),
+        (footprint(&app, "community"), "family".into())
+    );
     app.run_jobs().await;
     assert_eq!(charged(&app), [1900, due], "what was shown is what is charged");
     let (after, of) = (app.find_instance(server.id).await, subscription(&app, server.id).await);
@@ -143,7 +146,12 @@ async fn a_smaller_plan_is_refused_with_the_numbers_that_do_not_fit() {
     let fields: Vec<&str> = refused["errors"].as_array().unwrap().iter().filter_map(|error| error["field"].as_str()).collect();
     assert_eq!(fields, ["media", "database"]);
     let review = format!("{}/change/review?plan=family&period=month&packs=0", path(&server));
-    customer.get(&review).await.is(422).see("has 30.0 GiB of media, and this has room for 25 GiB").see("database of your server has 9.0 GiB");
+    customer
+        .get(&review)
+        .await
+        .is(422)
+        .see("has 30.0 GiB of media, and this has room for 25 GiB")
+        .see("database of your server has 9.0 GiB");
     // More room helps with the media alone.
     let refused = refusal(&customer, &server, &wish("family", "month", 1)).await;
     assert_eq!(refused["errors"].as_array().unwrap().len(), 1);
@@ -163,7 +171,11 @@ async fn a_smaller_plan_is_refused_with_the_numbers_that_do_not_fit() {
     app.run_jobs().await;
     assert_eq!(charged(&app), before, "nothing is charged");
     let smaller = size(&app, server.id).await;
-    assert_eq!((smaller.media_gib, smaller.size.database.memory_mib, smaller.size.database.storage_gib), (25, 512, 40), "disks never shrink");
+    assert_eq!(
+        (smaller.media_gib, smaller.size.database.memory_mib, smaller.size.database.storage_gib),
+        (25, 512, 40),
+        "disks never shrink"
+    );
     assert_eq!(place(&app, server.id).await, footprint(&app, "family"));
     let end = subscription(&app, server.id).await.current_period_end;
     pass(&app, end - app.clock.now() + TimeDelta::minutes(1)).await;
@@ -215,7 +227,10 @@ async fn a_card_that_does_not_pay_changes_nothing_and_the_page_says_so() {
     app.run_jobs().await;
     let of = subscription(&app, server.id).await;
     assert_eq!((charged(&app), of.price().minor, of.standing), (vec![1900], 1900, Standing::Good));
-    assert_eq!((app.find_instance(server.id).await.plan_code.as_str(), place(&app, server.id).await), ("family", footprint(&app, "family")));
+    assert_eq!(
+        (app.find_instance(server.id).await.plan_code.as_str(), place(&app, server.id).await),
+        ("family", footprint(&app, "family"))
+    );
     customer.get(&path(&server)).await.see("your card was not charged").see("Change the plan");
     let shown = customer.api_get(&format!("/api/v1{}", path(&server))).await.json();
     assert_eq!((&shown["change"]["state"], &shown["change"]["why"]), (&json!("void"), &json!("declined")));
@@ -308,7 +323,8 @@ async fn one_thing_at_a_time_is_on_its_way_and_those_who_may_not_do_not() {
     let preview = customer.api_post(&format!("{}/preview", api(&server)), &up).await.is(200).json();
     let ask = || customer.api_post(&api(&server), &confirmed(&up, &preview));
     let confirmed_up = confirmed(&up, &preview);
-    let (one, two) = futures::join!(customer.api_post(&api(&server), &confirmed_up), customer.api_post(&api(&server), &confirmed_up));
+    let (one, two) =
+        futures::join!(customer.api_post(&api(&server), &confirmed_up), customer.api_post(&api(&server), &confirmed_up));
     let mut answers = [one.status.as_u16(), two.status.as_u16()];
     answers.sort_unstable();
     assert_eq!(answers, [202, 409]);
@@ -388,7 +404,11 @@ async fn a_subscription_ends_with_the_day_that_its_customer_chose() {
     assert_eq!(noted["wish"], "end_on");
     app.run_jobs().await;
     pass(&app, at - app.clock.now() - TimeDelta::minutes(1)).await;
-    assert_eq!((intent(&app, server.id).await.0, charged(&app).len()), (instance::Intent::Running, 2), "until then it is paid as before");
+    assert_eq!(
+        (intent(&app, server.id).await.0, charged(&app).len()),
+        (instance::Intent::Running, 2),
+        "until then it is paid as before"
+    );
     pass(&app, TimeDelta::minutes(2)).await;
     assert_eq!(intent(&app, server.id).await, (instance::Intent::Archived, "over".to_owned()));
     assert_eq!(charged(&app).len(), 2);

@@ -141,7 +141,8 @@ async fn the_payment_page_asks_for_promo_codes_and_works_out_tax_where_that_is_s
     let remote = app.deps.stripe.subscription(&of.stripe_subscription_id).await.unwrap();
     let prices = app.deps.stripe.prices_of("family").await.unwrap();
     assert!(prices.iter().all(|price| price.taxable));
-    let year = billing::price_wanted("family", "Family", paddock::money::Money::new(19_000, of.currency), paddock::plan::Interval::Year);
+    let year =
+        billing::price_wanted("family", "Family", paddock::money::Money::new(19_000, of.currency), paddock::plan::Interval::Year);
     let year = app.deps.stripe.ensure_price(&year).await.unwrap();
     let items = billing::stripe::items_to(&remote, Some(&year), None);
     let change = billing::stripe::SubscriptionChange { subscription: remote.id.clone(), items, as_of: app.clock.now() };

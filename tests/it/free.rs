@@ -72,7 +72,8 @@ async fn what_is_not_used_can_be_taken_back_and_nobody_helps_themselves() {
     let placed = app.order(&other_customer, "foxes").await;
     for (client, plan) in [(&other_customer, "family"), (&customer, "town")] {
         let mut tx = app.db.begin_account(client.who.account()).await.unwrap();
-        let insert = "insert into orders (id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state,
+        let insert =
+            "insert into orders (id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state,
                         checkout_expires_at, created_at, free_id)
                       values (gen_random_uuid(), $1, $2, $3, 'month', 0, 'eur', 'placed', now(), now(), $4)";
         let query = sqlx::query(insert).bind(client.who.account()).bind(placed.instance_id).bind(plan).bind(id);

@@ -24,7 +24,8 @@ async fn paid(app: &TestApp, server: &Instance) -> Vec<PaidInvoice> {
 }
 
 async fn balance(app: &TestApp, customer: &Client) -> i64 {
-    let known = paddock::billing::customer_of(&mut app.sql().acquire().await.unwrap(), customer.who.account()).await.unwrap().unwrap();
+    let known =
+        paddock::billing::customer_of(&mut app.sql().acquire().await.unwrap(), customer.who.account()).await.unwrap().unwrap();
     app.shop.balance_of(&known)
 }
 
@@ -74,7 +75,8 @@ async fn money_goes_back_to_the_card_and_never_more_than_was_paid() {
     .fetch_all(app.sql())
     .await
     .unwrap();
-    let expected = ["staff money.refund an outage", "system money.refund_done ", "staff money.refund the rest", "system money.refund_done "];
+    let expected =
+        ["staff money.refund an outage", "system money.refund_done ", "staff money.refund the rest", "system money.refund_done "];
     assert_eq!(trail, expected);
 }
 
@@ -159,7 +161,8 @@ async fn whatever_is_lost_on_the_way_it_is_given_once() {
             // Stripe forgets keys after a day: what was asked for then is found by its mark.
             app.advance(chrono::TimeDelta::hours(30));
             app.run_jobs().await;
-            let given = if kind == "credit" { -balance(&app, &customer).await } else { app.shop.refunded_of(order.parse().unwrap()) };
+            let given =
+                if kind == "credit" { -balance(&app, &customer).await } else { app.shop.refunded_of(order.parse().unwrap()) };
             assert_eq!((given, states(&app).await), (700, vec![format!("{kind} done")]), "{fault:?}");
         }
     }
@@ -172,7 +175,10 @@ async fn what_stripe_refuses_is_not_given_and_says_why() {
     let bills = app.staff_with(Scope::Billing);
     let page = bills.get(&path(&server)).await;
     let invoice = paid(&app, &server).await[0].clone();
-    bills.submit(&page, &path(&server), &[("from", invoice.id.as_str()), ("amount", "19"), ("reason", "an outage")]).await.is(303);
+    bills
+        .submit(&page, &path(&server), &[("from", invoice.id.as_str()), ("amount", "19"), ("reason", "an outage")])
+        .await
+        .is(303);
     // Somebody gave some of it back in the dashboard meanwhile.
     app.deps.stripe.refund(&invoice.id, eur(100), paddock::ids::GivingId::new(), "by hand").await.unwrap();
     app.run_jobs().await;
@@ -182,6 +188,9 @@ async fn what_stripe_refuses_is_not_given_and_says_why() {
     app.shop.fault(FaultOrder { fault: Fault::Unavailable, request: "GET /v1/invoices".to_owned() });
     bills.get(&path(&server)).await.is(200).see("does not answer just now");
     app.shop.fault(FaultOrder { fault: Fault::Unavailable, request: "GET /v1/invoices".to_owned() });
-    bills.submit(&page, &path(&server), &[("from", invoice.id.as_str()), ("amount", "1"), ("reason", "an outage")]).await.redirects_to(&path(&server));
+    bills
+        .submit(&page, &path(&server), &[("from", invoice.id.as_str()), ("amount", "1"), ("reason", "an outage")])
+        .await
+        .redirects_to(&path(&server));
     assert_eq!(states(&app).await.len(), 1);
 }

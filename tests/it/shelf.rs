@@ -39,7 +39,8 @@ async fn stripe_gets_what_the_catalogue_has_and_keeps_what_it_had() {
 
     // Somebody pays the old price; the catalogue gets another, and another name.
     let server = app.running(&customer, "birds").await;
-    let text = PLANS.replacen("monthly = \"19.00\"", "monthly = \"21.00\"", 1).replacen("name = \"Family\"", "name = \"Families\"", 1);
+    let text =
+        PLANS.replacen("monthly = \"19.00\"", "monthly = \"21.00\"", 1).replacen("name = \"Family\"", "name = \"Families\"", 1);
     let second = Catalogue::parse(&text).unwrap();
     let plan = shelf::look(stripe, &second).await.unwrap();
     let expected = [

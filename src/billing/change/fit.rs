@@ -116,12 +116,7 @@ pub struct Step {
 }
 
 /// Looks whether a server may have what is wanted.
-pub fn step(
-    now: &Situation<'_>,
-    wanted: Wanted<'_>,
-    pack: Option<&StoragePack>,
-    at: DateTime<Utc>,
-) -> Result<Step, Refusal> {
+pub fn step(now: &Situation<'_>, wanted: Wanted<'_>, pack: Option<&StoragePack>, at: DateTime<Utc>) -> Result<Step, Refusal> {
     let of = now.subscription;
     if now.under_way || of.wish.is_some() {
         return Err(Refusal::Busy);

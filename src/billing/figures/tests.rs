@@ -64,7 +64,10 @@ fn who_costs_more_than_they_bring_is_said() {
 #[test]
 fn shares_are_written_as_people_write_them() {
     assert_eq!([churn(1, 40), churn(0, 0), churn(3, 0), churn(i64::MAX, 1)], [250, 0, 0, i64::MAX]);
-    assert_eq!([percent(250), percent(0), percent(1234), percent(-50), percent(1005)], ["2.5 %", "0 %", "12.34 %", "-0.5 %", "10.05 %"]);
+    assert_eq!(
+        [percent(250), percent(0), percent(1234), percent(-50), percent(1005)],
+        ["2.5 %", "0 %", "12.34 %", "-0.5 %", "10.05 %"]
+    );
 }
 
 proptest! {

@@ -63,15 +63,17 @@ pub(super) async fn insert(
     reason: &str,
     staff: StaffId,
 ) -> sqlx::Result<()> {
-    sqlx::query("insert into free_servers (id, account_id, plan_code, reason, staff_id, created_at) values ($1, $2, $3, $4, $5, $6)")
-        .bind(id)
-        .bind(account)
-        .bind(plan_code)
-        .bind(reason)
-        .bind(staff)
-        .bind(clock.now())
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "insert into free_servers (id, account_id, plan_code, reason, staff_id, created_at) values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(id)
+    .bind(account)
+    .bind(plan_code)
+    .bind(reason)
+    .bind(staff)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

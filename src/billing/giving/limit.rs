@@ -103,7 +103,9 @@ pub fn check(amount: Money, left: Option<Money>, given: Money, allowed: Allowed)
     }
     match allowed {
         Allowed::ByTwo { second: _ } => Ok(()),
-        Allowed::ByOne { most } if most.currency == amount.currency && amount.minor <= most.minor.saturating_sub(given.minor) => Ok(()),
+        Allowed::ByOne { most } if most.currency == amount.currency && amount.minor <= most.minor.saturating_sub(given.minor) => {
+            Ok(())
+        }
         Allowed::ByOne { most } => Err(GiveError::SecondNeeded { most, given }),
     }
 }

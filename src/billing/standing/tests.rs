@@ -65,23 +65,12 @@ fn the_usual_course() {
     for hour in 0..(24 * 70) {
         life.look(&dates, at(hour));
     }
-    let told: Vec<(String, i64)> =
-        life.told.iter().map(|(step, at)| (step.to_string(), (*at - days(0)).num_days())).collect();
-    let expected = [
-        ("owed:0", 0),
-        ("owed:3", 3),
-        ("owed:7", 7),
-        ("owed:12", 12),
-        ("suspended", 14),
-        ("ending:0", 30),
-        ("ending:23", 53),
-    ];
+    let told: Vec<(String, i64)> = life.told.iter().map(|(step, at)| (step.to_string(), (*at - days(0)).num_days())).collect();
+    let expected =
+        [("owed:0", 0), ("owed:3", 3), ("owed:7", 7), ("owed:12", 12), ("suspended", 14), ("ending:0", 30), ("ending:23", 53)];
     assert_eq!(told, expected.map(|(step, day)| (step.to_owned(), day)));
     let first = |standing| life.first(standing).map(|at| (at - days(0)).num_days());
-    assert_eq!(
-        [Standing::Grace, Standing::Suspended, Standing::Ending, Standing::Ended].map(first),
-        [0, 14, 30, 60].map(Some)
-    );
+    assert_eq!([Standing::Grace, Standing::Suspended, Standing::Ending, Standing::Ended].map(first), [0, 14, 30, 60].map(Some));
 }
 
 #[test]
@@ -141,9 +130,8 @@ fn steps_are_written_and_read() {
 }
 
 fn dates() -> impl Strategy<Value = Dates> {
-    let mails = |most: u16| {
-        prop::collection::btree_set(1..most, 1..4).prop_map(|days| [0].into_iter().chain(days).collect::<Vec<u16>>())
-    };
+    let mails =
+        |most: u16| prop::collection::btree_set(1..most, 1..4).prop_map(|days| [0].into_iter().chain(days).collect::<Vec<u16>>());
     (1..60_i64, mails(40), 0..60_i64, 1..90_i64, mails(60), 1..10_i64).prop_map(
         |(grace, grace_mails, suspended, ending, ending_mails, notice)| Dates {
             grace: TimeDelta::days(grace),

@@ -72,11 +72,7 @@ pub struct Bill {
 
 /// What has to be changed so that a subscription is for the plan at this price (`None`: at the price that it has) and for so many packs.
 /// Nothing, where it is so already.
-pub fn items_to(
-    remote: &RemoteSubscription,
-    plan: Option<&PriceId>,
-    packs: Option<(&PriceId, u32)>,
-) -> Vec<ItemChange> {
+pub fn items_to(remote: &RemoteSubscription, plan: Option<&PriceId>, packs: Option<(&PriceId, u32)>) -> Vec<ItemChange> {
     let mut items = Vec::new();
     if let Some(price) = plan.filter(|price| **price != remote.price) {
         items.push(ItemChange::Set { item: remote.item.clone(), price: price.clone(), quantity: 1 });
@@ -132,7 +128,8 @@ pub(super) fn bill(invoice: &Value) -> Result<Bill> {
     if invoice["lines"]["has_more"] == true {
         return Err(unreadable("with more lines than a page has"));
     }
-    let amounts = |list: &Value| list.as_array().map(|all| all.iter().map(|one| one["amount"].as_i64()).collect::<Option<Vec<i64>>>());
+    let amounts =
+        |list: &Value| list.as_array().map(|all| all.iter().map(|one| one["amount"].as_i64()).collect::<Option<Vec<i64>>>());
     let lines = amounts(&invoice["lines"]["data"]).flatten().ok_or_else(|| unreadable("without lines"))?;
     let discounts = amounts(&invoice["total_discount_amounts"]).unwrap_or(Some(Vec::new()));
     let on_top = invoice["total_taxes"].as_array().into_iter().flatten().filter(|tax| tax["tax_behavior"] == "exclusive");

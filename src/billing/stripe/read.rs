@@ -11,8 +11,8 @@ use stripe_shared::{
 
 use super::change::{PACK, PRODUCT};
 use super::{
-    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Owed, PackItem, Page, PaidInvoice, RemoteStatus, RemoteSubscription, Result, StripeAccount,
-    StripeError, StripeMode, Unreadable, WebhookEndpoint,
+    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Owed, PackItem, Page, PaidInvoice, RemoteStatus, RemoteSubscription,
+    Result, StripeAccount, StripeError, StripeMode, Unreadable, WebhookEndpoint,
 };
 use crate::money::{Currency, Money};
 
@@ -165,9 +165,7 @@ struct Items<'a> {
 /// Ours have one item for the plan, and may have one for storage packs. One with others was changed by hand, and which of them is the plan
 /// would be a guess.
 fn items(remote: &stripe_shared::Subscription) -> Result<Items<'_>> {
-    let is_pack = |item: &&stripe_shared::SubscriptionItem| {
-        item.price.product.id().as_str().strip_prefix(PRODUCT) == Some(PACK)
-    };
+    let is_pack = |item: &&stripe_shared::SubscriptionItem| item.price.product.id().as_str().strip_prefix(PRODUCT) == Some(PACK);
     let (packs, plans): (Vec<_>, Vec<_>) = remote.items.data.iter().partition(is_pack);
     let (Some(&plan), true, true) = (plans.first(), plans.len() == 1, packs.len() <= 1) else {
         return Err(unreadable(format!("subscription {} with {} items", remote.id.as_str(), remote.items.data.len())));

@@ -16,9 +16,7 @@ use sha2::{Digest as _, Sha256};
 use stripe::{ApiErrorsCode, IdempotencyKey, RequestStrategy, StripeRequest};
 use stripe_billing::billing_portal_session::CreateBillingPortalSession;
 use stripe_billing::invoice::ListInvoice;
-use stripe_billing::subscription::{
-    CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription,
-};
+use stripe_billing::subscription::{CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription};
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionAutomaticTax, CreateCheckoutSessionCustomerUpdate,
     CreateCheckoutSessionCustomerUpdateAddress, CreateCheckoutSessionCustomerUpdateName, CreateCheckoutSessionLineItems,
@@ -33,9 +31,10 @@ use stripe_shared::PriceTaxBehavior;
 use url::Url;
 
 use super::{
-    Bill, Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, End, EventHint, EventId, Interval, Invoice, InvoiceId,
-    NewCustomer, Owed, Page, PaidInvoice, PriceId, PriceWanted, RemotePrice, RemoteProduct, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount,
-    StripeError, StripeMode, SubscriptionChange, Terms, WebhookEndpoint, change, read,
+    Bill, Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, End, EventHint, EventId, Interval, Invoice,
+    InvoiceId, NewCustomer, Owed, Page, PaidInvoice, PriceId, PriceWanted, RemotePrice, RemoteProduct, RemoteSubscription,
+    RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode, SubscriptionChange, Terms, WebhookEndpoint,
+    change, read,
 };
 use crate::ids::{ChangeId, GivingId};
 use crate::money::Money;

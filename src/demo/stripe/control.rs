@@ -179,7 +179,8 @@ impl Control {
 
     /// What a customer is owed (below zero) or owes, apart from invoices.
     pub fn balance_of(&self, customer: &CustomerId) -> i64 {
-        self.shop.look(|state| state.customers.get(customer.as_str()).and_then(|found| found["balance"].as_i64()).unwrap_or_default())
+        self.shop
+            .look(|state| state.customers.get(customer.as_str()).and_then(|found| found["balance"].as_i64()).unwrap_or_default())
     }
 
     /// All events that are still shown, oldest first, as they would be sent.

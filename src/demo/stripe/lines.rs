@@ -278,17 +278,26 @@ mod tests {
 
     #[test]
     fn halves_go_away_from_zero() {
-        assert_eq!([share(5, 1, 2, 1), share(-5, 1, 2, 1), share(1, 1, 3, 1), share(7, 0, 3, 1), share(7, 1, 0, 1)], [3, -3, 0, 0, 0]);
+        assert_eq!(
+            [share(5, 1, 2, 1), share(-5, 1, 2, 1), share(1, 1, 3, 1), share(7, 0, 3, 1), share(7, 1, 0, 1)],
+            [3, -3, 0, 0, 0]
+        );
         assert_eq!(share(i64::MAX, 2, 1, 1), i64::MAX);
     }
 
     #[test]
     fn no_card_is_charged_a_thousandth() {
-        assert_eq!([share(1000, 1, 3, 10), share(-1000, 1, 3, 10), share(150, 1, 10, 10), share(140, 1, 10, 10)], [330, -330, 20, 10]);
+        assert_eq!(
+            [share(1000, 1, 3, 10), share(-1000, 1, 3, 10), share(150, 1, 10, 10), share(140, 1, 10, 10)],
+            [330, -330, 20, 10]
+        );
         let dinars = Held { price: json!({ "id": "price_1", "unit_amount": 6000, "currency": "kwd" }), ..held("si_1", 6000, 1) };
         assert_eq!(dinars.unused(2, (0, 7)).amount, -4290);
         let line = Line { price: dinars.price.clone(), ..dinars.line((0, 1)) };
-        assert_eq!(sums(&[line], &[Cut { discount: "di_1".to_owned(), off: Off::Share(333) }], Some(VAT)).lines[0]["taxes"][0]["amount"], 1100);
+        assert_eq!(
+            sums(&[line], &[Cut { discount: "di_1".to_owned(), off: Off::Share(333) }], Some(VAT)).lines[0]["taxes"][0]["amount"],
+            1100
+        );
     }
 
     #[test]

@@ -30,7 +30,10 @@ pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
         return Err(ApiError::bad_parameter("parameter_invalid_integer", "unit_amount".to_owned(), "at least 0"));
     }
     if amount % known.step() != 0 {
-        return Err(ApiError::refused("unit_amount", format!("Invalid unit_amount: must be a multiple of {} in {currency}", known.step())));
+        return Err(ApiError::refused(
+            "unit_amount",
+            format!("Invalid unit_amount: must be a multiple of {} in {currency}", known.step()),
+        ));
     }
     if !matches!(interval.as_str(), "month" | "year") || every != 1 {
         return Err(ApiError::refused("recurring[interval]", "The fake bills once a month or once a year"));

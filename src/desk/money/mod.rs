@@ -109,7 +109,8 @@ pub fn sums(catalogue: &Catalogue, rows: &[Row], counted: Counted) -> Summary {
     }
     let of_plan = |code: &str| {
         let theirs: Vec<&&Row> = ours.iter().filter(|row| row.paying.plan_code == code).collect();
-        let cost = catalogue.costs().map(|_| total(currency, theirs.iter().filter_map(|row| row.account.as_ref()).map(|of| of.cost)));
+        let cost =
+            catalogue.costs().map(|_| total(currency, theirs.iter().filter_map(|row| row.account.as_ref()).map(|of| of.cost)));
         OfPlan {
             code: code.to_owned(),
             servers: i64::try_from(theirs.len()).unwrap_or(i64::MAX),

@@ -56,7 +56,7 @@ impl ChangeView {
 /// What a server should have.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct ChangeWish {
     /// Code of the plan.
     #[schema(example = "community")]
     plan: String,
@@ -168,13 +168,13 @@ fn told(error: ChangeError) -> WebError {
 /// not run), `not_offered`, `too_many_packs`, `same`, `unmeasured` (it would become smaller, and nobody has measured how much is on it),
 /// `does_not_fit` (with the numbers), `no_room` and `stripe_away`.
 #[utoipa::path(post, path = "/api/v1/instances/{id}/billing/change/preview", tag = "instance", operation_id = "preview_change",
-    request_body = Wish, params(("id" = String, Path, description = "Id of the server")),
+    request_body = ChangeWish, params(("id" = String, Path, description = "Id of the server")),
     responses((status = 200, description = "What it would cost", body = Preview)))]
 pub(super) async fn preview(
     State(state): State<AppState>,
     customer: Customer,
     OwnedInstance(instance): OwnedInstance,
-    JsonBody(wish): JsonBody<Wish>,
+    JsonBody(wish): JsonBody<ChangeWish>,
 ) -> Result<Answer<Preview>, WebError> {
     let wanted = wanted(&state, &wish.plan, wish.period, wish.packs)?;
     let Offer { as_of, quote, before, after, starts_over } = offer(&state, &customer, &instance, wanted).await.map_err(told)?;

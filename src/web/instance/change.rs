@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chrono::DateTime;
 use serde::Deserialize;
 
-use super::view::readable;
 use super::subscription;
+use super::view::readable;
 use crate::billing::change::fit::GIB;
 use crate::billing::change::{self, ChangeError, Offer, Refusal, Room, Shown, Till, TooMuch, Wanted};
 use crate::ids::ChangeId;
@@ -285,7 +285,11 @@ fn review_page(page: PageContext, instance: &Instance, wanted: Wanted<'_>, wish:
     if wanted.packs > 0 {
         facts.push(Fact::new(w, "fact-packs", wanted.packs.to_string()));
     }
-    facts.push(Fact::new(w, "change-before", paid(offer.before, if offer.starts_over { other(wanted.interval) } else { wanted.interval })));
+    facts.push(Fact::new(
+        w,
+        "change-before",
+        paid(offer.before, if offer.starts_over { other(wanted.interval) } else { wanted.interval }),
+    ));
     facts.push(Fact::new(w, "change-after", paid(offer.after, wanted.interval)));
     let quote = &offer.quote;
     let minus = |amount: Money| Money::new(amount.minor.saturating_neg(), amount.currency);

@@ -333,9 +333,7 @@ pub(super) async fn end(
         _ => return again_wrong(&state, page, &customer, &instance, form, ("when", "billing-end-choose")).await,
     };
     match make(&state, &customer, &instance, wish, ends_at).await {
-        Err(WishError::Date) => {
-            again_wrong(&state, page, &customer, &instance, form, ("date", "billing-end-date-wrong")).await
-        }
+        Err(WishError::Date) => again_wrong(&state, page, &customer, &instance, form, ("date", "billing-end-date-wrong")).await,
         made => answer(&state, &instance, made),
     }
 }

@@ -51,10 +51,8 @@ fn plan_row(state: &AppState, plan: &OfPlan) -> PlanRow {
 
 fn facts(words: &Words, of: &Summary) -> Vec<Fact> {
     let yearly = of.monthly.checked_times(12).unwrap_or(of.monthly);
-    let left = words.with(
-        "money-churn-value",
-        &[("gone", &of.gone), ("were", &of.were), ("share", &percent(churn(of.gone, of.were)))],
-    );
+    let left =
+        words.with("money-churn-value", &[("gone", &of.gone), ("were", &of.were), ("share", &percent(churn(of.gone, of.were)))]);
     let mut facts = vec![
         Fact::new(words, "money-monthly", of.monthly.to_string()),
         Fact::new(words, "money-yearly", yearly.to_string()),
@@ -89,7 +87,10 @@ pub(super) async fn show(State(state): State<AppState>, page: PageContext) -> Re
     let summary = money::summary(&mut conn, &state.catalogue, state.clock.now()).await?;
     drop(conn);
     let w = &page.w;
-    let funnel = summary.funnel.iter().map(|(standing, count)| Fact::new(w, &format!("standing-{}", standing.as_str()), count.to_string()));
+    let funnel = summary
+        .funnel
+        .iter()
+        .map(|(standing, count)| Fact::new(w, &format!("standing-{}", standing.as_str()), count.to_string()));
     Ok(html(&StaffMoneyAllPage {
         facts: facts(w, &summary),
         funnel: funnel.collect(),
@@ -168,9 +169,10 @@ mod tests {
     #[test]
     fn numbers_are_read_by_programs() {
         let of = |minor, currency| number(Money::new(minor, currency));
-        assert_eq!([of(1905, Currency::Eur), of(-5, Currency::Usd), of(1900, Currency::Jpy), of(6050, Currency::Kwd)], [
-            "19.05", "-0.05", "1900", "6.050"
-        ]);
+        assert_eq!(
+            [of(1905, Currency::Eur), of(-5, Currency::Usd), of(1900, Currency::Jpy), of(6050, Currency::Kwd)],
+            ["19.05", "-0.05", "1900", "6.050"]
+        );
     }
 
     #[test]

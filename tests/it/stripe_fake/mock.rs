@@ -112,7 +112,16 @@ async fn between(State(notes): State<Arc<Notes>>, method: Method, uri: Uri, head
 /// `/v1/subscriptions/sub_1` is `/v1/subscriptions/…`.
 fn without_ids(path: &str) -> String {
     let is_word = |part: &&str| {
-        !part.contains('_') || ["invoice_payments", "webhook_endpoints", "billing_portal", "create_preview", "credit_notes", "balance_transactions"].contains(part)
+        !part.contains('_')
+            || [
+                "invoice_payments",
+                "webhook_endpoints",
+                "billing_portal",
+                "create_preview",
+                "credit_notes",
+                "balance_transactions",
+            ]
+            .contains(part)
     };
     path.split('/').map(|part| if is_word(&part) { part } else { "…" }).collect::<Vec<_>>().join("/")
 }
@@ -159,7 +168,9 @@ async fn every_call(stripe: &RealStripe) {
         terms: Terms::default(),
     };
     answered(stripe.open_checkout(&wanted).await);
-    answered(stripe.open_checkout(&CheckoutWanted { order: OrderId::new(), terms: Terms { tax: true, codes: true }, ..wanted }).await);
+    answered(
+        stripe.open_checkout(&CheckoutWanted { order: OrderId::new(), terms: Terms { tax: true, codes: true }, ..wanted }).await,
+    );
     answered(stripe.checkout(&checkout).await);
     answered(stripe.expire_checkout(&checkout).await);
     answered(stripe.subscription(&subscription).await);

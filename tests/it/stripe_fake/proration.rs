@@ -3,8 +3,8 @@
 
 use chrono::TimeDelta;
 use paddock::billing::stripe::{
-    Bill, CheckoutWanted, End, Interval, ItemChange, PACK, PriceId, PriceWanted, RemoteStatus, RemoteSubscription, Stripe, StripeError,
-    SubscriptionChange, items_to,
+    Bill, CheckoutWanted, End, Interval, ItemChange, PACK, PriceId, PriceWanted, RemoteStatus, RemoteSubscription, Stripe,
+    StripeError, SubscriptionChange, items_to,
 };
 use paddock::ids::ChangeId;
 use paddock::money::{Currency, Money};
@@ -58,10 +58,14 @@ async fn we_look_change_once_and_read_plan_and_packs_apart() {
     let bench = Bench::new().await;
     let remote = subscribed(&bench, eur(1900), Interval::Month).await;
     bench.control.advance(TimeDelta::days(15));
-    let (large, pack) = (price(&bench, "large", eur(4900), Interval::Month).await, price(&bench, PACK, eur(300), Interval::Month).await);
+    let (large, pack) =
+        (price(&bench, "large", eur(4900), Interval::Month).await, price(&bench, PACK, eur(300), Interval::Month).await);
     let wanted = change(&bench, &remote, items_to(&remote, Some(&large), Some((&pack, 2))));
     let bill = bench.stripe.preview_change(&wanted).await.unwrap();
-    assert_eq!(bill, Bill { currency: Currency::Eur, lines: vec![-950, 2450, 300], discount: 0, tax: 0, total: 1800, balance: 0, due: 1800 });
+    assert_eq!(
+        bill,
+        Bill { currency: Currency::Eur, lines: vec![-950, 2450, 300], discount: 0, tax: 0, total: 1800, balance: 0, due: 1800 }
+    );
     assert_eq!(now(&bench, &remote).await, remote, "a look changes nothing");
 
     let key = ChangeId::new();
@@ -88,19 +92,25 @@ async fn we_look_change_once_and_read_plan_and_packs_apart() {
 async fn a_change_that_is_not_paid_or_not_possible_is_told_apart() {
     let bench = Bench::new().await;
     let remote = subscribed(&bench, eur(1900), Interval::Month).await;
-    let (large, pack) = (price(&bench, "large", eur(4900), Interval::Month).await, price(&bench, PACK, eur(3000), Interval::Year).await);
+    let (large, pack) =
+        (price(&bench, "large", eur(4900), Interval::Month).await, price(&bench, PACK, eur(3000), Interval::Year).await);
     let up = change(&bench, &remote, items_to(&remote, Some(&large), None));
     bench.control.set_card(&remote.customer, DECLINED).unwrap();
     let declined = bench.stripe.change_subscription(&up, ChangeId::new()).await.unwrap_err();
     assert!(matches!(declined, StripeError::Declined { .. }) && !declined.is_retryable(), "{declined:?}");
     assert_eq!(now(&bench, &remote).await, remote);
     let mixed = change(&bench, &remote, items_to(&remote, None, Some((&pack, 1))));
-    for refused in [bench.stripe.preview_change(&mixed).await.map(drop), bench.stripe.change_subscription(&mixed, ChangeId::new()).await] {
+    for refused in
+        [bench.stripe.preview_change(&mixed).await.map(drop), bench.stripe.change_subscription(&mixed, ChangeId::new()).await]
+    {
         assert!(matches!(&refused, Err(StripeError::Refused { param: Some(param), .. }) if param == "items"), "{refused:?}");
     }
     let early = SubscriptionChange { as_of: remote.current_period_start - TimeDelta::seconds(1), ..up };
     let refused = bench.stripe.preview_change(&early).await;
-    assert!(matches!(&refused, Err(StripeError::Refused { param: Some(param), .. }) if param.contains("proration_date")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(StripeError::Refused { param: Some(param), .. }) if param.contains("proration_date")),
+        "{refused:?}"
+    );
     let gone = SubscriptionChange { subscription: "sub_none".parse().unwrap(), ..early };
     assert!(matches!(bench.stripe.preview_change(&gone).await, Err(StripeError::NotFound { .. })));
 }
@@ -115,11 +125,14 @@ async fn an_end_on_a_date_is_set_and_taken_back_as_one_with_the_period_is() {
             bench.stripe.set_end(&remote.id, end).await.unwrap();
         }
         let set = now(&bench, &remote).await;
-        assert_eq!((set.cancel_at, set.cancel_at_period_end), match end {
-            End::On(at) => (Some(at), false),
-            End::WithPeriod => (Some(remote.current_period_end), true),
-            End::Never => (None, false),
-        });
+        assert_eq!(
+            (set.cancel_at, set.cancel_at_period_end),
+            match end {
+                End::On(at) => (Some(at), false),
+                End::WithPeriod => (Some(remote.current_period_end), true),
+                End::Never => (None, false),
+            }
+        );
         for _ in 0..2 {
             bench.stripe.set_end(&remote.id, End::Never).await.unwrap();
         }

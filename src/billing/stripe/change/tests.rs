@@ -21,7 +21,8 @@ fn only_what_differs_is_changed() {
     assert_eq!(items_to(&remote(), Some(&plan), None), []);
     assert_eq!(items_to(&with_packs(2), Some(&plan), Some((&pack, 2))), []);
     let large = price("price_large");
-    let set = |item: &str, price: &PriceId, quantity| ItemChange::Set { item: item.parse().unwrap(), price: price.clone(), quantity };
+    let set =
+        |item: &str, price: &PriceId, quantity| ItemChange::Set { item: item.parse().unwrap(), price: price.clone(), quantity };
     assert_eq!(items_to(&remote(), Some(&large), None), [set("si_1", &large, 1)]);
     assert_eq!(items_to(&remote(), None, Some((&pack, 3))), [ItemChange::Add { price: pack.clone(), quantity: 3 }]);
     assert_eq!(items_to(&with_packs(2), None, None), [ItemChange::Remove { item: "si_pack".parse().unwrap() }]);
