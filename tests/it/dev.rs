@@ -294,8 +294,8 @@ fn the_last_lines_of_tests_say_how_many_passed_failed_and_never_ended() {
 
 #[test]
 fn coverage_says_what_is_missing_and_which_module_is_not_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let report = folder.path().join("report");
+    let machine = Machine::new("coverage");
+    let report = machine.folder.join("report");
     let table = "\
 Filename             Regions    Missed Regions     Cover   Functions  Missed Functions  Executed
 -------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ TOTAL                    169                13    92.31%
 Uncovered Lines:
 /somewhere/src/money.rs: 12, 14
 ";
-    fs::write(&report, table).unwrap();
+    machine.write("report", table);
     let covered = |modules: &str| {
         let script = format!("source dev.d/coverage.sh; covered '{}' {modules}", report.display());
         let ran = Command::new("bash").args(["-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
