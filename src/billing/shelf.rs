@@ -95,7 +95,7 @@ pub fn plan(wanted: &[PriceWanted], there: &BTreeMap<String, There>) -> Plan {
             seen.push(&price.plan_code);
             plan.steps.extend(product_step(price, has.product.as_ref()));
         }
-        match has.prices.iter().find(|one| one.lookup_key.as_deref() == Some(&price.lookup_key)) {
+        match has.prices.iter().find(|one| one.lookup_key.as_deref() == Some(price.lookup_key.as_str())) {
             None => plan.steps.push(Step::Price(price.clone())),
             Some(found) if found.what != Some((price.amount, price.interval)) => plan.odd.push(found.clone()),
             Some(found) => {
