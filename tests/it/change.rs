@@ -321,14 +321,12 @@ async fn one_thing_at_a_time_is_on_its_way_and_those_who_may_not_do_not() {
     let server = app.running(&customer, "birds").await;
     let up = wish("community", "month", 0);
     let preview = customer.api_post(&format!("{}/preview", api(&server)), &up).await.is(200).json();
-    let ask = || customer.api_post(&api(&server), &confirmed(&up, &preview));
-    let confirmed_up = confirmed(&up, &preview);
-    let (one, two) =
-        futures::join!(customer.api_post(&api(&server), &confirmed_up), customer.api_post(&api(&server), &confirmed_up));
+    let (to, up_confirmed) = (api(&server), confirmed(&up, &preview));
+    let (one, two) = futures::join!(customer.api_post(&to, &up_confirmed), customer.api_post(&to, &up_confirmed));
     let mut answers = [one.status.as_u16(), two.status.as_u16()];
     answers.sort_unstable();
     assert_eq!(answers, [202, 409]);
-    assert_eq!(ask().await.is(409).json()["code"], "busy");
+    assert_eq!(customer.api_post(&to, &up_confirmed).await.is(409).json()["code"], "busy");
     let end = format!("/api/v1{}/end", path(&server));
     assert_eq!(customer.api_post(&end, &json!({ "when": "period" })).await.is(409).json()["code"], "busy");
     customer.get(&format!("{}/end", path(&server))).await.redirects_to(&path(&server));

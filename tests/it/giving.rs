@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use paddock::account::Scope;
 use paddock::billing::giving::{self, Allowed, GiveError, NewGiving};
-use paddock::billing::stripe::{PaidInvoice, Stripe};
+use paddock::billing::stripe::PaidInvoice;
 use paddock::demo::stripe::{Fault, FaultOrder};
 use paddock::ids::StaffId;
 use paddock::instance::Instance;

@@ -2,7 +2,7 @@
 
 use paddock::audit::Actor;
 use paddock::billing::shelf::{self, Plan};
-use paddock::billing::stripe::{PACK, Stripe};
+use paddock::billing::stripe::PACK;
 use paddock::plan::{Catalogue, Interval};
 
 use crate::harness::{Start, TestApp};

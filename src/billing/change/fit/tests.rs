@@ -139,8 +139,8 @@ fn a_year_is_another_price_of_the_same_size() {
 
 #[test]
 fn what_can_not_be_changed_says_why() {
-    let wish = ("town", Interval::Month, 0);
     type Change = fn(&mut Subscription, &mut Situation<'_>);
+    let wish = ("town", Interval::Month, 0);
     let cases: [(Change, Refusal); 6] = [
         (|_, now| now.under_way = true, Refusal::Busy),
         (|of, _| of.wish = Some(Wish::EndNow), Refusal::Busy),
