@@ -77,7 +77,8 @@ async fn what_is_not_used_can_be_taken_back_and_nobody_helps_themselves() {
                         checkout_expires_at, created_at, free_id)
                       values (gen_random_uuid(), $1, $2, $3, 'month', 0, 'eur', 'placed', now(), now(), $4)";
         let query = sqlx::query(insert).bind(client.who.account()).bind(placed.instance_id).bind(plan).bind(id);
-        assert!(query.execute(tx.conn()).await.is_err(), "{plan}");
+        let refused = query.execute(tx.conn()).await.unwrap_err();
+        assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("42501"), "{plan}: row security, not an index");
     }
     let page = bills.get(&free).await.see("Take it back");
     let answer = bills.submit(&page, &format!("{free}/withdraw"), &[]).await.redirects_to(&free);
