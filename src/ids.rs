@@ -112,6 +112,12 @@ id_types! {
     OrderId = "ord_";
     /// Our mirror of a Stripe subscription.
     SubscriptionId = "sub_";
+    /// Another plan, interval or number of storage packs for a server, on its way.
+    ChangeId = "chg_";
+    /// Money or credit that staff have given a customer.
+    GivingId = "giv_";
+    /// A server that staff have given away.
+    FreeId = "fre_";
     /// Time that staff have given a customer.
     ExtensionId = "ext_";
     /// A release on its way to the servers that run an older one.

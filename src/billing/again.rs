@@ -71,6 +71,7 @@ pub async fn order_again(
         &instance.plan_code,
         subscription.billing_interval,
         subscription.price(),
+        None,
         expires_at,
     )
     .await

@@ -6,7 +6,9 @@ use url::Url;
 use super::jobs::SettleOrder;
 use super::keep::{keep_checkout, keep_customer};
 use super::store::{self, Order, OrderState};
-use super::stripe::{CheckoutStatus, CheckoutWanted, CustomerId, NewCustomer, PriceId, PriceWanted, Stripe, StripeError};
+use super::stripe::{
+    CheckoutStatus, CheckoutWanted, CustomerId, NewCustomer, PACK, PriceId, PriceWanted, Stripe, StripeError, Terms,
+};
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::crash;
@@ -16,11 +18,13 @@ use crate::money::Money;
 use crate::plan::{Catalogue, Interval};
 use crate::queue;
 
-/// Where Stripe sends people back to.
+/// Where Stripe sends people back to, and what its payment pages ask.
 #[derive(Debug, Clone)]
 pub struct Urls {
     /// Where the pages are.
     pub base: Url,
+    /// What is asked beside the card.
+    pub terms: Terms,
 }
 
 /// Why there is no page to pay on.
@@ -75,6 +79,8 @@ pub async fn open_checkout(
     let order = store::find_owned_order(tx.conn(), account, order).await?.ok_or(CheckoutError::Missing)?;
     match order.state {
         OrderState::Paid => return Err(CheckoutError::Paid),
+        // What costs nothing is not paid: it begins by itself.
+        OrderState::Placed | OrderState::Open if order.free_id.is_some() => return Err(CheckoutError::Paid),
         OrderState::Expired => return Err(CheckoutError::Expired),
         OrderState::Placed | OrderState::Open if order.checkout_expires_at <= clock.now() => return Err(CheckoutError::Expired),
         // No session was made in time (Stripe was away) and none can be made any more: free the address for another try at once.
@@ -127,7 +133,7 @@ pub async fn open_checkout(
 /// was never asked, so there is no session.
 pub(super) fn asked(order: &Order, customer: Option<&CustomerId>) -> Option<CheckoutWanted> {
     let (price, base) = (order.asked_price.as_ref()?, order.asked_base.as_ref()?);
-    Some(wanted(order, customer?, price, base))
+    Some(wanted(order, customer?, price, base, order.asked_terms))
 }
 
 /// What Stripe is asked for from now on.
@@ -136,12 +142,12 @@ async fn ask(checkouts: Checkouts<'_>, order: &Order, customer: &CustomerId) -> 
     let base = checkouts.urls.base.as_str().trim_end_matches('/');
     let mut tx = checkouts.db.begin_account(order.account_id).await?;
     // `None`: paid or given up meanwhile.
-    let (price, base) = store::set_asked(tx.conn(), order.id, &price, base).await?.ok_or(CheckoutError::Expired)?;
+    let asked = store::set_asked(tx.conn(), order.id, &price, base, checkouts.urls.terms).await?.ok_or(CheckoutError::Expired)?;
     tx.commit().await?;
-    Ok(wanted(order, customer, &price, &base))
+    Ok(wanted(order, customer, &asked.price, &asked.base, asked.terms))
 }
 
-fn wanted(order: &Order, customer: &CustomerId, price: &PriceId, base: &str) -> CheckoutWanted {
+fn wanted(order: &Order, customer: &CustomerId, price: &PriceId, base: &str, terms: Terms) -> CheckoutWanted {
     // The order's page with a word on how the customer comes back.
     let back = |came: &str| format!("{base}/orders/{}?came={came}", order.id);
     CheckoutWanted {
@@ -153,6 +159,7 @@ fn wanted(order: &Order, customer: &CustomerId, price: &PriceId, base: &str) -> 
         success_url: back("paid"),
         cancel_url: back("back"),
         expires_at: order.checkout_expires_at,
+        terms,
     }
 }
 
@@ -174,6 +181,11 @@ fn lookup_key(plan_code: &str, amount: Money, interval: Interval) -> String {
     format!("paddock-{plan_code}-{}-{}-{}", interval.as_str(), amount.minor, amount.currency.code())
 }
 
+/// The price of one storage pack as Stripe should have it.
+pub fn pack_wanted(name: &str, amount: Money, interval: Interval) -> PriceWanted {
+    price_wanted(PACK, name, amount, interval)
+}
+
 /// The price of a plan as Stripe should have it.
 pub fn price_wanted(plan_code: &str, plan_name: &str, amount: Money, interval: Interval) -> PriceWanted {
     PriceWanted {
@@ -183,4 +195,14 @@ pub fn price_wanted(plan_code: &str, plan_name: &str, amount: Money, interval: I
         amount,
         interval,
     }
+}
+
+/// Every price of the catalogue, as Stripe should have it.
+pub fn prices_wanted(catalogue: &Catalogue) -> Vec<PriceWanted> {
+    let mut all = Vec::new();
+    for interval in [Interval::Month, Interval::Year] {
+        all.extend(catalogue.plans().iter().map(|plan| price_wanted(&plan.code, &plan.name, plan.price(interval), interval)));
+        all.extend(catalogue.pack().map(|pack| pack_wanted(&pack.name, pack.price(interval), interval)));
+    }
+    all
 }

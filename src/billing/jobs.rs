@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::stripe::{CheckoutId, RemoteSubscriptionId};
-use crate::ids::{OrderId, SubscriptionId};
+use crate::ids::{ChangeId, GivingId, OrderId, SubscriptionId};
 use crate::queue::Job;
 
 /// Fetches a checkout (and its subscription) and takes it in.
@@ -87,6 +87,60 @@ impl Job for CarryWish {
     }
     fn lane(&self) -> Option<String> {
         Some(self.subscription.to_string())
+    }
+}
+
+/// Makes a change of plan, interval or storage packs at Stripe.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CarryChange {
+    /// Which.
+    pub change: ChangeId,
+    /// Of which subscription.
+    pub subscription: SubscriptionId,
+}
+
+impl Job for CarryChange {
+    const NAME: &'static str = "carry_change";
+    fn key(&self) -> Option<String> {
+        Some(self.change.to_string())
+    }
+    /// It and what else is wanted of the subscription take turns.
+    fn lane(&self) -> Option<String> {
+        Some(self.subscription.to_string())
+    }
+}
+
+/// Lets the server of an order begin that costs nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TakeFree {
+    /// Which.
+    pub order: OrderId,
+}
+
+impl Job for TakeFree {
+    const NAME: &'static str = "take_free";
+    fn key(&self) -> Option<String> {
+        Some(self.order.to_string())
+    }
+    fn lane(&self) -> Option<String> {
+        Some(self.order.to_string())
+    }
+}
+
+/// Tells Stripe what staff give a customer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CarryGiving {
+    /// Which.
+    pub giving: GivingId,
+}
+
+impl Job for CarryGiving {
+    const NAME: &'static str = "carry_giving";
+    fn key(&self) -> Option<String> {
+        Some(self.giving.to_string())
+    }
+    fn lane(&self) -> Option<String> {
+        Some(self.giving.to_string())
     }
 }
 

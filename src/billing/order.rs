@@ -2,15 +2,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use sqlx::PgConnection;
 
-use super::jobs::SettleOrder;
+use super::free::open_free;
+use super::jobs::{SettleOrder, TakeFree};
 use super::store;
 use crate::audit::{self, Actor};
 use crate::capacity;
 use crate::clock::Clock;
 use crate::db::{AccountTx, violates};
-use crate::ids::{InstanceId, OrderId};
+use crate::ids::{AccountId, InstanceId, OrderId};
 use crate::instance::{self, NewInstance};
+use crate::money::Money;
 use crate::plan::{self, Interval, Plan};
 use crate::queue;
 
@@ -91,7 +94,14 @@ pub(super) fn deadline(clock: &dyn Clock, checkout_minutes: i64) -> DateTime<Utc
     DateTime::from_timestamp(whole_second, 0).unwrap_or_else(|| clock.now())
 }
 
-/// Reserves address and place and writes the order, in the caller's transaction. The caller commits, then opens the checkout.
+/// What an order of this plan would cost the account: nothing, where staff have given it one.
+pub async fn price_for(conn: &mut PgConnection, account: AccountId, plan: &Plan, interval: Interval) -> sqlx::Result<Money> {
+    let free = open_free(conn, account, &plan.code).await?;
+    Ok(if free.is_some() { Money::new(0, plan.monthly.currency) } else { plan.price(interval) })
+}
+
+/// Reserves address and place and writes the order, in the caller's transaction. The caller commits, then opens the checkout; what costs
+/// nothing begins by itself.
 pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &NewOrder<'_>) -> Result<Placement, OrderError> {
     let account = tx.account();
     let conn = tx.conn();
@@ -114,7 +124,8 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
     let version = plan::newest_offered(conn).await?.ok_or(OrderError::NoRelease)?;
     let (order, instance) = (OrderId::new(), InstanceId::new());
     let expires_at = deadline(clock, new.checkout_minutes);
-    let price = new.plan.price(new.interval);
+    let free = open_free(conn, account, &new.plan.code).await?;
+    let price = if free.is_some() { Money::new(0, new.plan.monthly.currency) } else { new.plan.price(new.interval) };
     let row = NewInstance {
         id: instance,
         account,
@@ -143,11 +154,14 @@ pub async fn place(tx: &mut AccountTx, clock: &dyn Clock, actor: Actor, new: &Ne
         }
     })?;
     capacity::reserve(conn, clock, cluster, account, instance, &needs, expires_at).await?;
-    store::insert_order(conn, clock, order, account, instance, &new.plan.code, new.interval, price, expires_at).await?;
+    store::insert_order(conn, clock, order, account, instance, &new.plan.code, new.interval, price, free, expires_at).await?;
+    if free.is_some() {
+        queue::enqueue(conn, &TakeFree { order }, None).await?;
+    }
     queue::enqueue(conn, &SettleOrder { order, early: false }, Some(expires_at + SETTLE_AFTER)).await?;
     // Whoever waited has what they waited for; if they don't pay, they have it again until the invitation ends.
     let waited = capacity::ordered(conn, order).await?;
-    let detail = json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price, "waited": waited });
+    let detail = json!({ "instance": instance, "domain": new.domain, "plan": new.plan.code, "price": price, "waited": waited, "free": free });
     audit::record(conn, clock, actor, Some(account), "order.placed", &order.to_string(), detail).await?;
     Ok(Placement::Placed(order))
 }

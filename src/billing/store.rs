@@ -4,11 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow as _, PgConnection, Row as _};
 
 use super::standing::Standing;
-use super::stripe::{CheckoutId, CustomerId, PriceId, RemoteSubscription, RemoteSubscriptionId};
+use super::stripe::{CheckoutId, CustomerId, PriceId, RemoteSubscription, RemoteSubscriptionId, Terms};
 use super::wish::Wish;
 use crate::clock::Clock;
 use crate::db::exactly_one;
-use crate::ids::{AccountId, InstanceId, OrderId, SubscriptionId};
+use crate::ids::{AccountId, FreeId, InstanceId, OrderId, SubscriptionId};
 use crate::money::{Currency, Money};
 use crate::plan::Interval;
 
@@ -56,6 +56,11 @@ pub struct Order {
     pub asked_price: Option<PriceId>,
     /// Where the pages were then, without a slash at the end: the way back.
     pub asked_base: Option<String>,
+    /// Why it costs nothing.
+    pub free_id: Option<FreeId>,
+    /// What its payment page was to ask.
+    #[sqlx(flatten)]
+    pub asked_terms: Terms,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
     /// When a card was last declined on its payment page.
@@ -74,7 +79,7 @@ impl Order {
 macro_rules! order_columns {
     () => {
         "id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state, checkout_id, checkout_url, \
-         checkout_expires_at, asked_price, asked_base, paid_at, declined_at, created_at"
+         checkout_expires_at, asked_price, asked_base, asked_tax, asked_codes, free_id, paid_at, declined_at, created_at"
     };
 }
 
@@ -91,12 +96,13 @@ pub(super) async fn insert_order(
     plan_code: &str,
     interval: Interval,
     price: Money,
+    free: Option<FreeId>,
     expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query(
         "insert into orders (id, account_id, instance_id, plan_code, billing_interval, amount_minor, currency, state,
-                             checkout_expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, 'placed', $8, $9)",
+                             checkout_expires_at, created_at, free_id)
+         values ($1, $2, $3, $4, $5, $6, $7, 'placed', $8, $9, $10)",
     )
     .bind(id)
     .bind(account)
@@ -107,6 +113,7 @@ pub(super) async fn insert_order(
     .bind(price.currency)
     .bind(expires_at)
     .bind(clock.now())
+    .bind(free)
     .execute(conn)
     .await?;
     Ok(())
@@ -196,16 +203,31 @@ pub(super) async fn set_asked(
     id: OrderId,
     price: &PriceId,
     base: &str,
-) -> sqlx::Result<Option<(PriceId, String)>> {
+    terms: Terms,
+) -> sqlx::Result<Option<Asked>> {
     sqlx::query_as(
-        "update orders set asked_price = coalesce(asked_price, $2), asked_base = coalesce(asked_base, $3)
-         where id = $1 and state in ('placed', 'open') returning asked_price, asked_base",
+        "update orders set asked_price = coalesce(asked_price, $2), asked_base = coalesce(asked_base, $3),
+           asked_tax = case when asked_price is null then $4 else asked_tax end,
+           asked_codes = case when asked_price is null then $5 else asked_codes end
+         where id = $1 and state in ('placed', 'open')
+         returning asked_price as price, asked_base as base, asked_tax, asked_codes",
     )
     .bind(id)
     .bind(price)
     .bind(base)
+    .bind(terms.tax)
+    .bind(terms.codes)
     .fetch_optional(conn)
     .await
+}
+
+/// What Stripe is asked for, as the row has it.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Asked {
+    pub price: PriceId,
+    pub base: String,
+    #[sqlx(flatten)]
+    pub terms: Terms,
 }
 
 /// Notes the checkout of an order that waits for payment. Whether it is another one than before; `None` when the order has been paid
@@ -359,6 +381,10 @@ pub struct Subscription {
     pub wish: Option<Wish>,
     /// When they said so.
     pub wish_at: Option<DateTime<Utc>>,
+    /// The date that they want it to end on.
+    pub wish_ends_at: Option<DateTime<Utc>>,
+    /// Storage packs that are paid for as such.
+    pub packs: i32,
 }
 
 impl Subscription {
@@ -377,7 +403,7 @@ macro_rules! subscription_columns {
     () => {
         "id, account_id, instance_id, stripe_subscription_id, status, amount_minor, currency, billing_interval, current_period_end, \
          cancel_at, open_invoice_since, ended_at, synced_at, owed_since, standing, standing_since, standing_until, extended_until, \
-         wish, wish_at"
+         wish, wish_at, wish_ends_at, packs"
     };
 }
 
@@ -415,14 +441,15 @@ pub(super) async fn put_subscription(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "insert into subscriptions (id, account_id, instance_id, order_id, stripe_subscription_id, status, amount_minor, currency,
-                                    billing_interval, current_period_end, cancel_at, open_invoice_since, synced_at, created_at, ended_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
+                                    billing_interval, current_period_end, cancel_at, open_invoice_since, synced_at, created_at, ended_at,
+                                    packs)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
          on conflict (instance_id) do update set
            stripe_subscription_id = excluded.stripe_subscription_id, order_id = excluded.order_id,
            status = excluded.status, amount_minor = excluded.amount_minor, currency = excluded.currency,
            billing_interval = excluded.billing_interval, current_period_end = excluded.current_period_end,
            cancel_at = excluded.cancel_at, open_invoice_since = excluded.open_invoice_since, ended_at = excluded.ended_at,
-           synced_at = excluded.synced_at
+           synced_at = excluded.synced_at, packs = excluded.packs
          where subscriptions.synced_at <= excluded.synced_at",
     )
     .bind(SubscriptionId::new())
@@ -439,17 +466,25 @@ pub(super) async fn put_subscription(
     .bind(open_invoice_since)
     .bind(fetched_at)
     .bind(remote.ended_at)
+    .bind(remote.packs.as_ref().map_or(0, |packs| i32::try_from(packs.quantity).unwrap_or(i32::MAX)))
     .execute(conn)
     .await?;
     Ok(())
 }
 
 /// Notes what a customer wants; `false` when there is a wish already.
-pub(super) async fn set_wish(conn: &mut PgConnection, clock: &dyn Clock, id: SubscriptionId, wish: Wish) -> sqlx::Result<bool> {
-    let done = sqlx::query("update subscriptions set wish = $2, wish_at = $3 where id = $1 and wish is null")
+pub(super) async fn set_wish(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: SubscriptionId,
+    wish: Wish,
+    ends_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query("update subscriptions set wish = $2, wish_at = $3, wish_ends_at = $4 where id = $1 and wish is null")
         .bind(id)
         .bind(wish)
         .bind(clock.now())
+        .bind(ends_at)
         .execute(conn)
         .await?;
     Ok(done.rows_affected() == 1)
@@ -457,13 +492,15 @@ pub(super) async fn set_wish(conn: &mut PgConnection, clock: &dyn Clock, id: Sub
 
 /// The wish of that time is over; `false` when it was before.
 pub(super) async fn clear_wish(conn: &mut PgConnection, id: SubscriptionId, wish_at: DateTime<Utc>) -> sqlx::Result<bool> {
-    let done = sqlx::query("update subscriptions set wish = null, wish_at = null where id = $1 and wish_at = $2")
-        .bind(id)
-        .bind(wish_at)
-        .execute(conn)
-        .await?;
+    let done =
+        sqlx::query("update subscriptions set wish = null, wish_at = null, wish_ends_at = null where id = $1 and wish_at = $2")
+            .bind(id)
+            .bind(wish_at)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
+
 /// Forgets webhooks of more than 90 days ago: Stripe itself shows events for 30. Returns how many.
 pub async fn forget_old_events(conn: &mut PgConnection, clock: &dyn Clock) -> sqlx::Result<u64> {
     let oldest = clock.now() - TimeDelta::days(90);

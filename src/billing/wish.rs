@@ -1,14 +1,16 @@
 //! What a customer wants of a subscription: to end it, or to go on. It is written down in one transaction; a job then tells Stripe, and takes
 //! in what became of it. So a wish that was confirmed is never lost, and one that Stripe has carried out is not carried out again.
 
-use serde_json::json;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
+use super::change;
 use super::dunning::follow_standing;
 use super::jobs::CarryWish;
 use super::standing::Dates;
 use super::store::{self, Subscription};
-use super::stripe::{Stripe, StripeError};
+use super::stripe::{End, Stripe, StripeError};
 use super::sync::{SyncError, fetch_subscription, sync};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
@@ -25,6 +27,8 @@ pub enum Wish {
     EndNow,
     /// Over when what is paid for is over.
     EndWithPeriod,
+    /// Over on a date. Until then it is paid as before, the last period in full.
+    EndOn,
     /// Not over after all.
     GoOn,
 }
@@ -34,11 +38,14 @@ impl Wish {
     pub fn fits(self, subscription: &Subscription) -> bool {
         match self {
             Self::EndNow => !subscription.is_over(),
-            Self::EndWithPeriod => !subscription.is_over() && subscription.cancel_at.is_none(),
+            Self::EndWithPeriod | Self::EndOn => !subscription.is_over() && subscription.cancel_at.is_none(),
             Self::GoOn => !subscription.is_over() && subscription.cancel_at.is_some(),
         }
     }
 }
+
+/// How far ahead a date may lie.
+pub const FURTHEST: TimeDelta = TimeDelta::days(731);
 
 /// Why a wish was not taken. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -46,40 +53,61 @@ pub enum WishError {
     /// The subscription is not so that it could be done, or is so already.
     #[error("the subscription is over, or is already as it should be")]
     NotNow,
-    /// Another wish is on its way to Stripe.
+    /// Another wish, or a change of plan, is on its way to Stripe.
     #[error("another wish is being carried out")]
     Busy,
+    /// Not ahead, or more than [`FURTHEST`] ahead.
+    #[error("the date is not ahead, or more than {} days ahead", FURTHEST.num_days())]
+    Date,
     /// The database.
     #[error("the wish could not be written down")]
     Database(#[from] sqlx::Error),
 }
 
-/// Writes down what a customer wants of the subscription of an instance.
+/// Writes down what a customer wants of the subscription of an instance. `ends_at` goes with [`Wish::EndOn`].
 pub async fn make_wish(
     tx: &mut AccountTx,
     clock: &dyn Clock,
     actor: Actor,
     instance: InstanceId,
     wish: Wish,
+    ends_at: Option<DateTime<Utc>>,
 ) -> Result<(), WishError> {
     let account = tx.account();
     let conn = tx.conn();
+    let ends_at = match wish {
+        Wish::EndOn => Some(ends_at.filter(|at| is_ahead(*at, clock.now())).ok_or(WishError::Date)?),
+        Wish::EndNow | Wish::EndWithPeriod | Wish::GoOn => None,
+    };
     let subscription = store::find_subscription(conn, instance).await?.ok_or(WishError::NotNow)?;
-    if subscription.wish.is_some_and(|other| other != wish) {
-        return Err(WishError::Busy);
-    }
-    if subscription.wish == Some(wish) {
+    let same = subscription.wish == Some(wish) && subscription.wish_ends_at == ends_at;
+    if same {
         return Ok(());
+    }
+    if subscription.wish.is_some() || change::is_under_way(conn, subscription.id).await? {
+        return Err(WishError::Busy);
     }
     if !wish.fits(&subscription) {
         return Err(WishError::NotNow);
     }
-    if !store::set_wish(conn, clock, subscription.id, wish).await? {
+    if !store::set_wish(conn, clock, subscription.id, wish, ends_at).await? {
         return Err(WishError::Busy);
     }
     queue::enqueue(conn, &CarryWish { subscription: subscription.id }, None).await?;
     let id = subscription.id.to_string();
-    Ok(audit::record(conn, clock, actor, Some(account), "subscription.wish", &id, json!({ "wish": wish })).await?)
+    Ok(audit::record(conn, clock, actor, Some(account), "subscription.wish", &id, told(wish, ends_at)).await?)
+}
+
+fn is_ahead(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    at > now && at - now <= FURTHEST
+}
+
+/// What the audit log says.
+fn told(wish: Wish, ends_at: Option<DateTime<Utc>>) -> Value {
+    match ends_at {
+        Some(at) => json!({ "wish": wish, "ends_at": at }),
+        None => json!({ "wish": wish }),
+    }
 }
 
 /// Why a wish was not carried out yet.
@@ -109,12 +137,15 @@ pub async fn carry_wish(
     let (Some(wish), Some(wish_at)) = (subscription.wish, subscription.wish_at) else { return Ok(()) };
     drop(conn);
     let remote = &subscription.stripe_subscription_id;
-    let told = match wish {
-        Wish::EndNow => stripe.end_subscription(remote).await,
-        Wish::EndWithPeriod => stripe.end_with_period(remote, true).await,
-        Wish::GoOn => stripe.end_with_period(remote, false).await,
+    let asked = match (wish, subscription.wish_ends_at) {
+        (Wish::EndNow, _) => stripe.end_subscription(remote).await,
+        // A date that has come while Stripe was away is one that Stripe refuses.
+        (Wish::EndOn, Some(at)) if at <= clock.now() => stripe.end_subscription(remote).await,
+        (Wish::EndOn, Some(at)) => stripe.set_end(remote, End::On(at)).await,
+        (Wish::EndOn, None) | (Wish::EndWithPeriod, _) => stripe.set_end(remote, End::WithPeriod).await,
+        (Wish::GoOn, _) => stripe.set_end(remote, End::Never).await,
     };
-    let met = match told {
+    let met = match asked {
         Ok(()) => true,
         // It was over before: what it is then is taken in, and the page says so.
         Err(StripeError::Refused { .. } | StripeError::NotFound { .. }) => false,
@@ -135,7 +166,7 @@ async fn done(
     clock: &dyn Clock,
     subscription: &Subscription,
     wish: Wish,
-    wish_at: chrono::DateTime<chrono::Utc>,
+    wish_at: DateTime<Utc>,
     met: bool,
 ) -> sqlx::Result<()> {
     if !store::clear_wish(conn, subscription.id, wish_at).await? {
@@ -143,5 +174,5 @@ async fn done(
     }
     let action = if met { "subscription.wish_done" } else { "subscription.wish_void" };
     let (account, id) = (Some(subscription.account_id), subscription.id.to_string());
-    audit::record(conn, clock, Actor::System("billing"), account, action, &id, json!({ "wish": wish })).await
+    audit::record(conn, clock, Actor::System("billing"), account, action, &id, told(wish, subscription.wish_ends_at)).await
 }

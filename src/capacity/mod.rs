@@ -15,8 +15,8 @@ pub use cluster::{BadCluster, NewCluster, add_cluster, drain, set_capacity, undr
 pub use link::{Leaver, read_leave_link, write_leave_link};
 pub use place::{OpenCluster, PROMISED, choose, enough_for, promised, room};
 pub use store::{
-    ClusterAccess, ClusterRow, ClusterState, Invited, Joined, Waiting, confirm, find_cluster, free, join_waiting_list,
-    list_cluster_access, list_clusters, note_seen, note_trouble, nudge, open_clusters, open_clusters_to_reserve, ordered,
-    reserve, waiting_entry, waiting_total,
+    ClusterAccess, ClusterRow, ClusterState, Invited, Joined, Waiting, confirm, find_cluster, free, has_room_to_grow,
+    join_waiting_list, list_cluster_access, list_clusters, note_seen, note_trouble, nudge, open_clusters,
+    open_clusters_to_reserve, ordered, reserve, set_place, waiting_entry, waiting_total, widen,
 };
 pub use waiting::{KeepWaitingList, Kept, estimate, expected_at, keep_waiting_list, order_ended, stop_waiting, wait};

@@ -298,6 +298,76 @@ pub async fn confirm(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Res
     exactly_one(&done)
 }
 
+/// Whether the place of a server may become so large, as far as this account may have it; a hint for pages.
+pub async fn has_room_to_grow(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    whose: AccountId,
+    instance: InstanceId,
+    needs: &Amounts,
+) -> sqlx::Result<bool> {
+    let clusters = open_clusters(conn, clock, Some(whose)).await?;
+    fits_in_place(conn, clock, &clusters, instance, needs).await
+}
+
+/// Makes the place of a server of the account that acts as large as `needs`, where it is smaller; `false` when its cluster has no room for that,
+/// or gets nothing new. Other orders wait until this transaction ends.
+pub async fn widen(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    whose: AccountId,
+    instance: InstanceId,
+    needs: &Amounts,
+) -> sqlx::Result<bool> {
+    let clusters = open_clusters_to_reserve(conn, clock, whose).await?;
+    if !fits_in_place(conn, clock, &clusters, instance, needs).await? {
+        return Ok(false);
+    }
+    sqlx::query("select widen_place($1, $2)").bind(instance).bind(sqlx::types::Json(needs)).execute(conn).await?;
+    Ok(true)
+}
+
+async fn fits_in_place(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    clusters: &[OpenCluster],
+    instance: InstanceId,
+    needs: &Amounts,
+) -> sqlx::Result<bool> {
+    let (cluster, has): (ClusterId, sqlx::types::Json<Amounts>) = sqlx::query_as(
+        "select cluster_id, jsonb_build_object('services', services, 'pods', pods, 'custom_resources', custom_resources, 'memory_mib',
+           memory_mib, 'cpu_milli', cpu_milli, 'volumes', volumes, 'volume_gib', volume_gib)
+         from places where instance_id = $1 and state = 'confirmed'",
+    )
+    .bind(instance)
+    .fetch_one(conn)
+    .await?;
+    let more = Amounts::each(|dimension| (needs.of(dimension) - has.of(dimension)).max(0));
+    let room = || clusters.iter().find(|one| one.id == cluster).is_some_and(|one| one.room(&more, clock.now()) > 0);
+    // What becomes smaller fits anywhere.
+    Ok(more == Amounts::default() || room())
+}
+
+/// The place of a server is so large from now on. What becomes free by that goes to whoever waits.
+pub async fn set_place(conn: &mut PgConnection, instance: InstanceId, needs: &Amounts) -> sqlx::Result<()> {
+    let Amounts { services, pods, custom_resources, memory_mib, cpu_milli, volumes, volume_gib } = needs;
+    sqlx::query(
+        "update places set services = $2, pods = $3, custom_resources = $4, memory_mib = $5, cpu_milli = $6, volumes = $7, volume_gib = $8
+         where instance_id = $1 and state <> 'freed'",
+    )
+    .bind(instance)
+    .bind(services)
+    .bind(pods)
+    .bind(custom_resources)
+    .bind(memory_mib)
+    .bind(cpu_milli)
+    .bind(volumes)
+    .bind(volume_gib)
+    .execute(&mut *conn)
+    .await?;
+    nudge(conn).await
+}
+
 /// Nobody can pay for it any more: the place is free. Only a reserved one can be freed this way.
 pub async fn free(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<()> {
     let done = sqlx::query("update places set state = 'freed' where instance_id = $1 and state = 'reserved'")

@@ -10,7 +10,8 @@ use kube::Client;
 use secrecy::ExposeSecret as _;
 
 use crate::account::password::Passwords;
-use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
+use crate::billing;
+use crate::billing::stripe::{RealStripe, Stripe, Terms};
 use crate::capacity::{self, ClusterAccess};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
@@ -130,7 +131,10 @@ impl Parts {
             sites: Arc::new(sites),
             transport,
             operator,
-            urls: billing::Urls { base: config.host.base_url.clone() },
+            urls: billing::Urls {
+                base: config.host.base_url.clone(),
+                terms: Terms { tax: config.stripe.tax, codes: config.stripe.promotion_codes },
+            },
             config,
         })
     }
@@ -168,6 +172,7 @@ impl Parts {
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
             dates: billing::Dates::from(&config.standing),
+            giving: billing::giving::Limits { billing: config.giving.billing, admin: config.giving.admin },
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
             trusted_proxies: config.http.trusted_proxies.clone(),
@@ -226,6 +231,10 @@ impl Parts {
     /// What is sold.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
     }
 
     pub fn config(&self) -> &Config {

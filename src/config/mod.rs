@@ -51,6 +51,8 @@ pub struct Config {
     pub stripe: Stripe,
     /// What follows when nobody pays.
     pub standing: Standing,
+    /// What one of the host's people may give a customer alone.
+    pub giving: Giving,
     /// Hours that a place is kept for whoever is next on the waiting list.
     pub invitation_hours: i64,
     /// How mails leave.
@@ -126,6 +128,10 @@ pub struct Stripe {
     pub checkout_minutes: i64,
     /// Seconds between two sweeps of everything that Stripe may know better.
     pub sweep_seconds: i64,
+    /// Stripe works out tax, and payment pages ask for address and tax id.
+    pub tax: bool,
+    /// Payment pages take promo codes.
+    pub promotion_codes: bool,
 }
 
 /// What follows when nobody pays, in days. What the words mean is in `billing::standing`.
@@ -145,6 +151,15 @@ pub struct Standing {
     pub notice_days: u16,
     /// How long the data of a server that staff have ended is kept before they may have it removed without saying why at once.
     pub removal_days: u16,
+}
+
+/// How much one person may give one customer in 30 days, in whole units of the catalogue's currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Giving {
+    /// With the scope `billing`.
+    pub billing: u32,
+    /// With the scope `admin`.
+    pub admin: u32,
 }
 
 /// How mails leave.
@@ -301,6 +316,11 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     let audit = root.section("audit", read_audit);
     let stripe = root.section("stripe", read_stripe);
     let standing = root.section("standing", read_standing);
+    let giving = root.section("giving", |giving| {
+        let mut most =
+            |key: &'static str, usual: u32| u32::try_from(giving.number(key, usual.into(), 0, 1_000_000)).unwrap_or(usual);
+        Giving { billing: most("billing_most", 100), admin: most("admin_most", 1000) }
+    });
     let invitation_hours = root.section("waiting", |waiting| waiting.number("invitation_hours", 48, 1, 720));
     let mail = root.section("mail", read_mail);
     let catalogue = root.section("catalogue", |catalogue| Catalogue {
@@ -325,6 +345,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         audit,
         stripe,
         standing,
+        giving,
         invitation_hours,
         mail: mail?,
         catalogue,
@@ -398,6 +419,8 @@ fn read_stripe(stripe: &mut Reader<'_>) -> Stripe {
         webhook_secrets: secrets.into_iter().map(SecretString::from).collect(),
         checkout_minutes: stripe.number("checkout_minutes", 60, 31, 1440),
         sweep_seconds: stripe.number("sweep_seconds", 86_400, 1, 86_400),
+        tax: stripe.flag("tax", false),
+        promotion_codes: stripe.flag("promotion_codes", true),
     }
 }
 

@@ -138,6 +138,21 @@ impl<'a> Reader<'a> {
         default
     }
 
+    /// A switch.
+    pub fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        match self.value(key) {
+            None => default,
+            Some(Value::Boolean(flag)) => *flag,
+            // The environment holds texts only.
+            Some(Value::String(text)) if text == "true" => true,
+            Some(Value::String(text)) if text == "false" => false,
+            Some(_) => {
+                self.fault(key, "must be true or false".to_owned());
+                default
+            }
+        }
+    }
+
     /// A secret text that must be there.
     pub fn secret(&mut self, key: &'static str, hint: &str) -> SecretString {
         let text = self.optional_text(key);

@@ -6,6 +6,7 @@ pub mod customers;
 pub mod figures;
 pub mod jobs;
 pub mod log;
+pub mod money;
 pub mod orders;
 pub mod search;
 pub mod servers;

@@ -144,7 +144,7 @@ fn removal(row: &ToPush) -> Option<Removal> {
 /// # Errors
 /// A number that the custom resource has no room for.
 pub fn resource_size(stored: &StoredSize) -> anyhow::Result<Size> {
-    let StoredSize { size, media_gib } = stored;
+    let StoredSize { size, media_gib, packs: _ } = stored;
     Ok(Size {
         web: WebSize {
             replicas: size.web.replicas.try_into()?,

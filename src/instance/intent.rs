@@ -66,3 +66,19 @@ pub async fn set_intent(
     let detail = json!({ "intent": intent, "reason": reason });
     audit::record(conn, clock, actor, Some(account), "instance.intent", &id.to_string(), detail).await
 }
+
+/// Changes which plan an instance has and how large it is meant to be, in the caller's transaction; the fleet is nudged when it commits.
+/// [`sqlx::Error::RowNotFound`] when there is no such instance, or it is gone.
+pub async fn set_plan(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    actor: Actor,
+    id: InstanceId,
+    plan_code: &str,
+    size: &store::StoredSize,
+) -> sqlx::Result<()> {
+    store::update_plan(conn, clock, id, plan_code, size).await?;
+    let account = store::account_of(conn, id).await?;
+    let detail = json!({ "plan": plan_code, "media_gib": size.media_gib, "packs": size.packs });
+    audit::record(conn, clock, actor, Some(account), "instance.plan", &id.to_string(), detail).await
+}

@@ -15,10 +15,11 @@ pub mod run;
 pub mod sites;
 mod store;
 pub mod upkeep;
+pub mod usage;
 pub mod webfinger;
 
 pub use hold::{Hold, HoldRow, archive_proven_at, hold, lift, list_holds};
-pub use intent::{Intent, set_intent};
+pub use intent::{Intent, set_intent, set_plan};
 pub use observed::observe;
 pub use outrun::{Outrun, find_outrun, note_outrun, settle_outrun};
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
@@ -30,5 +31,5 @@ pub use removal::{
 pub use store::{
     COLUMNS, FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, UNSEEN_AFTER, building_since, conflict,
     count_by_intent, domains_of, find, find_owned, forget_old_steps, insert, list_mailing, list_not_ready, list_owned,
-    mark_pushed, push_again, pushed, record_step, release, to_push, typical_seconds,
+    mark_pushed, push_again, pushed, record_step, release, size_of, to_push, typical_seconds,
 };

@@ -151,13 +151,16 @@ pub struct NewInstance<'a> {
 }
 
 /// The numbers that travel to the operator, as the row keeps them.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StoredSize {
     /// The plan's.
     #[serde(flatten)]
     pub size: Size,
-    /// GiB of media.
+    /// GiB of media, those of the packs among them.
     pub media_gib: u32,
+    /// Storage packs on top of the plan.
+    #[serde(default)]
+    pub packs: u32,
 }
 
 /// Writes a new instance whose intent is `Absent`. Unique indexes of the table decide whether the address is free.
@@ -179,7 +182,7 @@ pub async fn insert(conn: &mut PgConnection, clock: &dyn Clock, new: &NewInstanc
     .bind(new.owner_email)
     .bind(new.locale)
     .bind(new.plan_code)
-    .bind(Json(StoredSize { size: new.size.clone(), media_gib: new.media_gib }))
+    .bind(Json(StoredSize { size: new.size.clone(), media_gib: new.media_gib, packs: 0 }))
     .bind(new.version)
     .bind(clock.now())
     .execute(conn)
@@ -302,6 +305,33 @@ pub(super) async fn update_intent(
     .await?;
     exactly_one(&done)?;
     Ok(true)
+}
+
+/// How large a server is meant to be.
+pub async fn size_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<StoredSize> {
+    let size: Json<StoredSize> = sqlx::query_scalar("select size from instances where id = $1").bind(id).fetch_one(conn).await?;
+    Ok(size.0)
+}
+
+/// Another plan and size, whatever state the server is in, unless it is gone.
+pub(super) async fn update_plan(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    id: InstanceId,
+    plan_code: &str,
+    size: &StoredSize,
+) -> sqlx::Result<()> {
+    let done = sqlx::query(
+        "update instances set plan_code = $2, size = $3, generation = generation + 1, intent_at = $4
+         where id = $1 and released_at is null and removal_confirmed_at is null and intent <> 'absent'",
+    )
+    .bind(id)
+    .bind(plan_code)
+    .bind(Json(size))
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
+    exactly_one(&done)
 }
 
 /// Sets or takes away the customer's own mail server. Errors when the server is over.

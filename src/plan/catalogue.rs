@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::costs::{Costs, read_costs};
 use super::read::{self, Entry, Fault, FileError};
 use super::{Amounts, Interval};
 use crate::money::{Currency, Money};
@@ -191,6 +192,31 @@ const BACKUPS_CPU_MILLI: u32 = 50;
 /// Valkey of one server is never busy (4 MiB and next to no processor when idle): the same for every plan.
 const CACHE_CPU_MILLI: u32 = 50;
 
+/// Room for media that can be bought on top of any plan, in packs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoragePack {
+    /// Its name for people, on pages and invoices.
+    pub name: String,
+    /// GiB that one brings.
+    pub gib: u32,
+    /// Price of one for a month.
+    pub monthly: Money,
+    /// Price of one for a year.
+    pub yearly: Money,
+    /// The most that one server may have.
+    pub most: u32,
+}
+
+impl StoragePack {
+    /// What one costs for a period of `interval`, before tax.
+    pub fn price(&self, interval: Interval) -> Money {
+        match interval {
+            Interval::Month => self.monthly,
+            Interval::Year => self.yearly,
+        }
+    }
+}
+
 impl Plan {
     /// What one period of `interval` costs, before tax.
     pub fn price(&self, interval: Interval) -> Money {
@@ -206,6 +232,8 @@ impl Plan {
 pub struct Catalogue {
     currency: Currency,
     plans: Vec<Plan>,
+    pack: Option<StoragePack>,
+    costs: Option<Costs>,
 }
 
 impl Catalogue {
@@ -220,6 +248,8 @@ impl Catalogue {
         let mut file = Entry::new("", read::table(text)?, &mut faults);
         let currency = read_currency(&mut file);
         let tables = read::entries(&mut file, "plan");
+        let pack = if file.has("storage_pack") { file.inner("storage_pack", |pack| read_pack(pack, currency)) } else { None };
+        let costs = if file.has("costs") { file.inner("costs", |costs| read_costs(costs, currency)) } else { None };
         file.end();
         let mut plans: Vec<Plan> = Vec::new();
         let mut codes: Vec<String> = Vec::new();
@@ -238,7 +268,7 @@ impl Catalogue {
             faults.push(Fault { entry: String::new(), field: "plan".to_owned(), remedy });
         }
         match currency {
-            Some(currency) if faults.is_empty() => Ok(Self { currency, plans }),
+            Some(currency) if faults.is_empty() => Ok(Self { currency, plans, pack, costs }),
             _ => Err(FileError::Faults(faults)),
         }
     }
@@ -246,6 +276,16 @@ impl Catalogue {
     /// The one currency of all prices.
     pub fn currency(&self) -> Currency {
         self.currency
+    }
+
+    /// What can be bought on top of a plan; `None` when nothing can.
+    pub fn pack(&self) -> Option<&StoragePack> {
+        self.pack.as_ref()
+    }
+
+    /// What servers cost the host; `None` when nothing is said of it.
+    pub fn costs(&self) -> Option<&Costs> {
+        self.costs.as_ref()
     }
 
     /// Every plan, also those that are no longer sold.
@@ -271,10 +311,11 @@ impl Catalogue {
 }
 
 fn read_currency(file: &mut Entry<'_>) -> Option<Currency> {
-    let word = file.text("currency", "one of eur, usd, gbp, chf")?;
+    let all = Currency::ALL.map(Currency::code).join(", ");
+    let word = file.text("currency", &format!("one of {all}"))?;
     let currency = Currency::from_code(&word);
     if currency.is_none() {
-        file.fault("currency", format!("is \"{word}\"; set one of eur, usd, gbp, chf"));
+        file.fault("currency", format!("is \"{word}\"; set one of {all}"));
     }
     currency
 }
@@ -283,16 +324,7 @@ fn read_plan(entry: &mut Entry<'_>, currency: Option<Currency>, codes: &mut Vec<
     let code = read_code(entry, codes);
     let name = entry.text("name", "the plan's name for people");
     let summary = entry.text("summary", "one sentence that says for whom the plan is");
-    let monthly = read_price(entry, "monthly");
-    let yearly = read_price(entry, "yearly");
-    if let (Some(monthly), Some(yearly)) = (monthly, yearly) {
-        let twelve = monthly.saturating_mul(12);
-        if yearly > twelve {
-            entry.fault("yearly", format!("is {} and twelve months are {}; set at most that", cents(yearly), cents(twelve)));
-        } else if yearly < monthly {
-            entry.fault("yearly", format!("is {} and one month is {}; is a digit missing?", cents(yearly), cents(monthly)));
-        }
-    }
+    let prices = read_prices(entry, currency);
     let offered = entry.flag("offered");
     let limits = entry.inner("limits", read_limits);
     let size = entry.inner("size", read_size);
@@ -304,17 +336,8 @@ fn read_plan(entry: &mut Entry<'_>, currency: Option<Currency>, codes: &mut Vec<
             format!("is {} and the volume has {volume}; lower it or raise size.database.storage_gib", limits.database_gib);
         entry.fault("limits.database_gib", remedy);
     }
-    let currency = currency?;
-    Some(Plan {
-        code: code?,
-        name: name?,
-        summary: summary?,
-        monthly: Money::new(monthly?, currency),
-        yearly: Money::new(yearly?, currency),
-        limits: limits?,
-        size: size?,
-        offered: offered?,
-    })
+    let (monthly, yearly) = prices?;
+    Some(Plan { code: code?, name: name?, summary: summary?, monthly, yearly, limits: limits?, size: size?, offered: offered? })
 }
 
 fn read_code(entry: &mut Entry<'_>, codes: &mut Vec<String>) -> Option<String> {
@@ -333,29 +356,65 @@ fn read_code(entry: &mut Entry<'_>, codes: &mut Vec<String>) -> Option<String> {
     Some(code)
 }
 
+fn read_pack(entry: &mut Entry<'_>, currency: Option<Currency>) -> Option<StoragePack> {
+    let name = entry.text("name", "the pack's name for people");
+    let gib = entry.number("gib", 1..=100_000);
+    let most = entry.number("most", 1..=1000);
+    let (monthly, yearly) = read_prices(entry, currency)?;
+    Some(StoragePack { name: name?, gib: gib?, monthly, yearly, most: most? })
+}
+
+/// The price of a month and of a year. Without a currency they are still read, so that their faults are named.
+fn read_prices(entry: &mut Entry<'_>, currency: Option<Currency>) -> Option<(Money, Money)> {
+    let assumed = currency.unwrap_or(Currency::Eur);
+    let monthly = read_price(entry, "monthly", assumed);
+    let yearly = read_price(entry, "yearly", assumed);
+    let (monthly, yearly) = (monthly?, yearly?);
+    let twelve = Money::new(monthly.minor.saturating_mul(12), assumed);
+    if yearly.minor > twelve.minor {
+        entry.fault("yearly", format!("is {} and twelve months are {}; set at most that", written(yearly), written(twelve)));
+    } else if yearly.minor < monthly.minor {
+        entry.fault("yearly", format!("is {} and one month is {}; is a digit missing?", written(yearly), written(monthly)));
+    }
+    currency.map(|_| (monthly, yearly))
+}
+
 /// A price written as people write it, `"19.00"`, in minor units. A TOML float is refused: it can't hold cents exactly.
-fn read_price(entry: &mut Entry<'_>, field: &str) -> Option<i64> {
-    let text = entry.text(field, "a price such as \"19.00\"")?;
-    let (whole, decimals) = text.split_once('.').unwrap_or((&text, "00"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let minor = (digits(whole) && digits(decimals) && decimals.len() == 2 && whole.len() <= 6)
-        .then(|| format!("{whole}{decimals}").parse::<i64>().ok())
-        .flatten();
-    match minor {
-        Some(0) => {
+fn read_price(entry: &mut Entry<'_>, field: &str, currency: Currency) -> Option<Money> {
+    let (example, decimals) = match currency.decimals() {
+        0 => ("1900", "digits, no decimals, no currency sign"),
+        3 => ("6.000", "digits, a point, three decimals, no currency sign"),
+        _ => ("19.00", "digits, a point, two decimals, no currency sign"),
+    };
+    let text = entry.text(field, &format!("a price such as \"{example}\""))?;
+    match Money::parse(&text, currency).filter(|price| price.minor <= MOST) {
+        Some(price) if price.minor == 0 => {
             entry.fault(field, "is 0; set a price above zero");
             None
         }
-        Some(minor) => Some(minor),
+        Some(price) if price.minor % currency.step() != 0 => {
+            entry.fault(field, format!("is \"{text}\"; cards can't be charged that: the last digit must be 0"));
+            None
+        }
+        Some(price) => Some(price),
         None => {
-            entry.fault(field, format!("is \"{text}\"; write it as \"19.00\": digits, a point, two decimals, no currency sign"));
+            entry.fault(field, format!("is \"{text}\"; write it as \"{example}\": {decimals}"));
             None
         }
     }
 }
 
-fn cents(minor: i64) -> String {
-    format!("{}.{:02}", minor / 100, minor % 100)
+/// Minor units that a price has at most: Stripe takes eight digits.
+const MOST: i64 = 99_999_999;
+
+/// An amount as the file has it.
+fn written(amount: Money) -> String {
+    let scale = match amount.currency.decimals() {
+        0 => return amount.minor.to_string(),
+        3 => 1000,
+        _ => 100,
+    };
+    format!("{}.{:0width$}", amount.minor / scale, amount.minor % scale, width = amount.currency.decimals())
 }
 
 fn read_limits(limits: &mut Entry<'_>) -> Option<Limits> {

@@ -6,6 +6,7 @@
 
 mod amounts;
 mod catalogue;
+mod costs;
 mod read;
 mod release;
 mod store;
@@ -15,7 +16,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use amounts::{Amounts, Dimension};
-pub use catalogue::{CacheSize, Catalogue, DatabaseSize, Limits, Plan, SchedulerSize, SidekiqSize, Size, StreamingSize, WebSize};
+pub use catalogue::{
+    CacheSize, Catalogue, DatabaseSize, Limits, Plan, SchedulerSize, SidekiqSize, Size, StoragePack, StreamingSize, WebSize,
+};
+pub use costs::Costs;
 pub use read::{Fault, FileError};
 pub use release::{BadImage, BadVersion, Image, NotVerified, Release, Releases, Version};
 pub use store::{

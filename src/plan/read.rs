@@ -109,6 +109,11 @@ impl<'a> Entry<'a> {
         Self { label: label.into(), prefix: String::new(), table, faults }
     }
 
+    /// Whether it is there, and not yet taken.
+    pub fn has(&self, field: &str) -> bool {
+        self.table.contains_key(field)
+    }
+
     pub fn fault(&mut self, field: &str, remedy: impl Into<String>) {
         let field = format!("{}{field}", self.prefix);
         self.faults.push(Fault { entry: self.label.clone(), field, remedy: remedy.into() });

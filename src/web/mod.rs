@@ -109,6 +109,8 @@ pub struct App {
     pub checkout_minutes: i64,
     /// What follows when nobody pays, and how long data is kept after an end.
     pub dates: billing::Dates,
+    /// What one of the host's people may give a customer alone.
+    pub giving: billing::giving::Limits,
     /// Where Stripe's page is: forms of ours may lead there by a redirect.
     pub payment_origin: String,
     /// Whether names that only exist in trials (`.test`) may be used, and cookies may travel over plain http.

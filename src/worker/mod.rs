@@ -25,7 +25,8 @@ use url::Url;
 
 use crate::audit::chain::{ChainAudit, Signer};
 use crate::billing::jobs::{
-    CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription,
+    CarryChange, CarryGiving, CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices,
+    SyncSubscription, TakeFree,
 };
 use crate::billing::{self, stripe::Stripe};
 use crate::capacity::KeepWaitingList;
@@ -173,6 +174,9 @@ async fn build(
         .define_job::<Task<SettleOrder>>()
         .define_job::<Task<ReviewStandings>>()
         .define_job::<Task<CarryWish>>()
+        .define_job::<Task<CarryChange>>()
+        .define_job::<Task<CarryGiving>>()
+        .define_job::<Task<TakeFree>>()
         .define_job::<Task<KeepWaitingList>>()
         .define_job::<Task<SweepStripe>>()
         .define_job::<Task<CatchUpEvents>>()

@@ -2,11 +2,14 @@
 
 use super::{Deps, Handle, JobError};
 use crate::audit::Actor;
-use crate::billing::jobs::{CarryWish, ReviewStandings, SettleOrder, SyncCheckout, SyncPrices, SyncSubscription};
+use crate::billing::change::{self, Till};
+use crate::billing::giving::{self, GivingError};
+use crate::billing::jobs::{
+    CarryChange, CarryGiving, CarryWish, ReviewStandings, SettleOrder, SyncCheckout, SyncPrices, SyncSubscription, TakeFree,
+};
 use crate::billing::stripe::StripeError;
 use crate::billing::{self, CarryError, Remote, SettleError, SyncError};
 use crate::crash;
-use crate::plan::Interval;
 use crate::queue;
 
 impl From<SyncFailed> for JobError {
@@ -69,14 +72,41 @@ impl Handle for ReviewStandings {
     }
 }
 
+fn of_carrying(error: CarryError) -> JobError {
+    match error {
+        CarryError::Stripe(error) => of_stripe(error),
+        CarryError::Sync(error) if !error.is_retryable() => JobError::Fail(error.into()),
+        error @ (CarryError::Sync(_) | CarryError::Database(_)) => JobError::Retry(error.into()),
+    }
+}
+
 impl Handle for CarryWish {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
         let (clock, stripe) = (deps.clock.as_ref(), deps.stripe.as_ref());
-        let carried = billing::carry_wish(&deps.db, clock, stripe, &deps.dates, self.subscription).await;
-        carried.map_err(|error| match error {
-            CarryError::Stripe(error) => of_stripe(error),
-            CarryError::Sync(error) if !error.is_retryable() => JobError::Fail(error.into()),
-            error @ (CarryError::Sync(_) | CarryError::Database(_)) => JobError::Retry(error.into()),
+        billing::carry_wish(&deps.db, clock, stripe, &deps.dates, self.subscription).await.map_err(of_carrying)
+    }
+}
+
+impl Handle for CarryChange {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let Deps { db, clock, stripe, catalogue, .. } = deps;
+        let till = Till { db, clock: clock.as_ref(), stripe: stripe.as_ref(), catalogue };
+        change::carry_change(till, &deps.dates, self.change).await.map_err(of_carrying)
+    }
+}
+
+impl Handle for TakeFree {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        Ok(billing::take_free(&deps.db, deps.clock.as_ref(), self.order).await?)
+    }
+}
+
+impl Handle for CarryGiving {
+    async fn handle(self, deps: &Deps) -> Result<(), JobError> {
+        let given = giving::carry_giving(&deps.db, deps.clock.as_ref(), deps.stripe.as_ref(), self.giving).await;
+        given.map_err(|error| match error {
+            GivingError::Stripe(error) => of_stripe(error),
+            error @ GivingError::Database(_) => JobError::Retry(error.into()),
         })
     }
 }
@@ -94,18 +124,15 @@ impl Handle for SettleOrder {
 
 impl Handle for SyncPrices {
     async fn handle(self, deps: &Deps) -> Result<(), JobError> {
-        for plan in deps.catalogue.plans() {
-            for interval in [Interval::Month, Interval::Year] {
-                let wanted = billing::price_wanted(&plan.code, &plan.name, plan.price(interval), interval);
-                let mut conn = deps.db.worker().acquire().await?;
-                let known = billing::known_price(&mut conn, &wanted.lookup_key).await?;
-                drop(conn);
-                if known.is_none() {
-                    let price = deps.stripe.ensure_price(&wanted).await.map_err(of_stripe)?;
-                    let mut tx = deps.db.worker().begin().await?;
-                    billing::keep_price(&mut tx, deps.clock.as_ref(), Actor::System("billing"), &wanted, &price).await?;
-                    tx.commit().await?;
-                }
+        for wanted in billing::prices_wanted(&deps.catalogue) {
+            let mut conn = deps.db.worker().acquire().await?;
+            let known = billing::known_price(&mut conn, &wanted.lookup_key).await?;
+            drop(conn);
+            if known.is_none() {
+                let price = deps.stripe.ensure_price(&wanted).await.map_err(of_stripe)?;
+                let mut tx = deps.db.worker().begin().await?;
+                billing::keep_price(&mut tx, deps.clock.as_ref(), Actor::System("billing"), &wanted, &price).await?;
+                tx.commit().await?;
             }
         }
         Ok(())

@@ -3,7 +3,9 @@
 
 use chrono::TimeDelta;
 use paddock::audit::Actor;
+use paddock::billing::stripe::Terms;
 use paddock::billing::{self, CheckoutError, Checkouts, Order, OrderState, Urls};
+use paddock::clock::Clock as _;
 use paddock::demo::stripe::{Fault, FaultOrder};
 use paddock::plan::Catalogue;
 
@@ -25,7 +27,7 @@ async fn open(
     catalogue: &Catalogue,
     base: &str,
 ) -> Result<String, CheckoutError> {
-    let urls = Urls { base: base.parse().unwrap() };
+    let urls = Urls { base: base.parse().unwrap(), terms: Terms::default() };
     let (stripe, clock) = (app.deps.stripe.as_ref(), app.clock.as_ref());
     let checkouts = Checkouts { db: &app.db, clock, stripe, catalogue, urls: &urls };
     let actor = Actor::Person(customer.who.person.unwrap());
@@ -98,4 +100,65 @@ async fn an_order_that_can_never_be_opened_ends_at_its_time() {
     assert_eq!(app.find_order(order.id).await.state, OrderState::Expired);
     assert_eq!((sessions(&app).len(), reserved(&app).await), (1, 0), "one session: the other order's");
     app.run_jobs().await;
+}
+
+/// Opens the page with what is asked beside the card.
+async fn open_with(app: &TestApp, customer: &Client, order: &Order, terms: Terms) -> Result<String, CheckoutError> {
+    let urls = Urls { base: app.base().parse().unwrap(), terms };
+    let (stripe, clock, catalogue) = (app.deps.stripe.as_ref(), app.clock.as_ref(), &app.deps.catalogue);
+    let checkouts = Checkouts { db: &app.db, clock, stripe, catalogue, urls: &urls };
+    let actor = Actor::Person(customer.who.person.unwrap());
+    billing::open_checkout(checkouts, actor, customer.who.account(), &customer.who.email, order.id).await
+}
+
+/// Fills in the payment page as somebody from abroad with a promo code.
+async fn pay_with(url: &str, fields: &[(&str, &str)]) -> u16 {
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let card = [("number", "4242 4242 4242 4242"), ("expiry", "12/34"), ("cvc", "123")];
+    let all: Vec<_> = card.iter().chain(fields).copied().collect();
+    http.post(url).form(&all).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn the_payment_page_asks_for_promo_codes_and_works_out_tax_where_that_is_switched_on() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let coupon = [("id", "half"), ("percent_off", "50"), ("duration", "once")];
+    assert_eq!(app.shop.post(&http, "coupons", &coupon).await.status(), 200);
+    let code = [("promotion[type]", "coupon"), ("promotion[coupon]", "half"), ("code", "HELLO")];
+    assert_eq!(app.shop.post(&http, "promotion_codes", &code).await.status(), 200);
+    let order = app.order(&customer, "birds").await;
+    let url = open_with(&app, &customer, &order, Terms { tax: true, codes: true }).await.unwrap();
+    assert_eq!(pay_with(&url, &[("country", "DE"), ("code", "WRONG")]).await, 402);
+    assert_eq!(pay_with(&url, &[("country", "DE"), ("code", "HELLO")]).await, 303);
+    app.run_jobs().await;
+    // Half of €19, and 19 % on top of it.
+    assert_eq!(app.shop.charges()[0].amount, 950 + 181);
+    assert_eq!(app.find_order(order.id).await.state, OrderState::Paid);
+    let of = crate::standing::subscription(&app, order.instance_id).await;
+    assert_eq!(of.price().minor, 1900, "the price is what it is, before tax and without the code");
+    // What changes later is taxed as well.
+    let remote = app.deps.stripe.subscription(&of.stripe_subscription_id).await.unwrap();
+    let prices = app.deps.stripe.prices_of("family").await.unwrap();
+    assert!(prices.iter().all(|price| price.taxable));
+    let year =
+        billing::price_wanted("family", "Family", paddock::money::Money::new(19_000, of.currency), paddock::plan::Interval::Year);
+    let year = app.deps.stripe.ensure_price(&year).await.unwrap();
+    let items = billing::stripe::items_to(&remote, Some(&year), None);
+    let change = billing::stripe::SubscriptionChange { subscription: remote.id.clone(), items, as_of: app.clock.now() };
+    assert!(app.deps.stripe.preview_change(&change).await.unwrap().tax > 0);
+}
+
+#[tokio::test]
+async fn what_a_payment_page_asks_stays_what_it_was() {
+    let Start { app, customer, .. } = TestApp::start().await;
+    let order = app.order(&customer, "birds").await;
+    app.shop.fault(FaultOrder { fault: Fault::LostAnswer, request: "POST /v1/checkout/sessions".to_owned() });
+    open_with(&app, &customer, &order, Terms { tax: true, codes: false }).await.unwrap_err();
+    // The switch is turned meanwhile: it is the same request, and so the same page.
+    let url = open_with(&app, &customer, &order, Terms { tax: false, codes: true }).await.unwrap();
+    assert_eq!(app.find_order(order.id).await.asked_terms, Terms { tax: true, codes: false });
+    assert_eq!(pay_with(&url, &[("country", "FR")]).await, 303);
+    app.run_jobs().await;
+    assert_eq!(app.shop.charges().iter().map(|charge| charge.amount).collect::<Vec<_>>(), [1900 + 380]);
 }

@@ -133,6 +133,8 @@ fn each_fault_names_its_setting_and_the_remedy() {
         ("webhook_secrets = [\"whsec_fake\"]", "webhook_secrets = [1]", "stripe.webhook_secrets:", "must be a list of texts"),
         ("checkout_minutes = 60", "checkout_minutes = 30", "stripe.checkout_minutes:", "is 30; it must lie between 31 and 1440"),
         ("checkout_minutes = 60", "checkout_minutes = 1441", "stripe.checkout_minutes:", "must lie between 31 and 1440"),
+        ("tax = false", "tax = 1", "stripe.tax:", "must be true or false"),
+        ("billing_most = 100", "billing_most = -1", "giving.billing_most:", "must lie between 0"),
         ("sweep_seconds = 86400", "sweep_seconds = 0", "stripe.sweep_seconds:", "must lie between 1 and 86400"),
         (
             "from = \"Meadow Hosting <hello@paddock.example>\"",

@@ -69,6 +69,17 @@ async fn two_accounts() -> Start {
             "insert into second_contacts (account_id, person_id, nominated_at) values ($1, $2, now())",
             "insert into api_tokens (id, account_id, person_id, name, token_hash, scope, expires_at, created_at)
              values (gen_random_uuid(), $1, $2, 'a script', uuid_send(gen_random_uuid()), 'read', now() + interval '1 day', now())",
+            "insert into usages (instance_id, account_id, media_bytes, database_bytes, measured_at)
+             select instance_id, account_id, 1, 1, now() from subscriptions where account_id = $1 and $2::uuid is not null",
+            "insert into changes (id, account_id, instance_id, subscription_id, state, plan_code, billing_interval, size, reprices, plan_minor,
+                                  due_minor, currency, as_of, created_at, ended_at)
+             select gen_random_uuid(), account_id, instance_id, id, 'done', 'family', 'month', '{}', false, 1900, 0, 'eur', now(), now(), now()
+             from subscriptions where account_id = $1 and $2::uuid is not null",
+            "insert into free_servers (id, account_id, plan_code, reason, staff_id, created_at)
+             select gen_random_uuid(), $1, 'town', 'test', id, now() from staff where $2::uuid is not null limit 1",
+            "insert into givings (id, account_id, instance_id, kind, amount_minor, currency, reason, staff_id, state, created_at)
+             select gen_random_uuid(), account_id, instance_id, 'credit', 100, 'eur', 'test', (select id from staff limit 1), 'asked', now()
+             from subscriptions where account_id = $1 and $2::uuid is not null",
         ];
         for insert in members {
             let query = sqlx::query(insert).bind(client.who.account()).bind(client.who.person.unwrap());

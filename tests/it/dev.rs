@@ -78,7 +78,7 @@ impl Machine {
     fn new(name: &str) -> Self {
         let machine = Self { folder: std::env::temp_dir().join(format!("paddock-dev-test-{name}-{}", std::process::id())) };
         let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let scripts = ["dev", "dev.d/prerequisites.sh", "dev.d/steps.sh", "dev.d/tools.sh"];
+        let scripts = ["dev", "dev.d/coverage.sh", "dev.d/prerequisites.sh", "dev.d/steps.sh", "dev.d/tools.sh"];
         for file in scripts.into_iter().chain(["Cargo.toml", "tests/cluster/go.mod", "tests/cluster/go.sum"]) {
             machine.write(&format!("checkout/{file}"), &fs::read_to_string(ours.join(file)).unwrap());
         }
@@ -290,4 +290,34 @@ fn the_last_lines_of_tests_say_how_many_passed_failed_and_never_ended() {
         assert!(ran.said.contains("aborted: tests/it/main.rs (target/debug/deps/it-1)"), "{:?}", ran.said);
         assert!(ran.said.contains("passed: 3  failed: 0  ignored: 1  aborted: 1 "), "{:?}", ran.said);
     }
+}
+
+#[test]
+fn coverage_says_what_is_missing_and_which_module_is_not_there() {
+    let machine = Machine::new("coverage");
+    let report = machine.folder.join("report");
+    let table = "\
+Filename             Regions    Missed Regions     Cover   Functions  Missed Functions  Executed
+-------------------------------------------------------------------------------------------------
+billing/change/fit.rs    120                 0   100.00%          12                 0   100.00%
+money.rs                  40                 4    90.00%           9                 0   100.00%
+other/money.rs             9                 9     0.00%           9                 9     0.00%
+TOTAL                    169                13    92.31%
+Uncovered Lines:
+/somewhere/src/money.rs: 12, 14
+";
+    machine.write("report", table);
+    let covered = |modules: &str| {
+        let script = format!("source dev.d/coverage.sh; covered '{}' {modules}", report.display());
+        let ran = Command::new("bash").args(["-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+    };
+    let (code, said) = covered("src/money.rs src/billing/change/fit.rs");
+    assert_eq!(code, Some(0), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].ends_with("36 of   40 regions; nothing runs all of lines 12, 14"), "{said}");
+    assert!(lines[1].ends_with("120 of  120 regions"), "{said}");
+    assert_eq!(lines[2], "regions: 160  missed: 4  covered: 97.50 %");
+    let (code, said) = covered("src/gone.rs");
+    assert!(code == Some(1) && said.contains("not in the report"), "{said}");
 }

@@ -19,7 +19,7 @@ fn silent() -> Policy {
     Policy { rule: Rule::Drop, ..Policy::default() }
 }
 
-async fn run<J: Job>(app: &TestApp, job: &J) {
+pub async fn run<J: Job>(app: &TestApp, job: &J) {
     queue::enqueue(&mut app.sql().acquire().await.unwrap(), job, None).await.unwrap();
     app.run_jobs().await;
 }

@@ -21,7 +21,7 @@ fn path(instance: &Instance) -> String {
     format!("/instances/{}/billing", instance.id)
 }
 
-async fn newest_order(app: &TestApp) -> Order {
+pub async fn newest_order(app: &TestApp) -> Order {
     let mut conn = app.sql().acquire().await.unwrap();
     desk::orders::list(&mut conn, desk::orders::Show::All, slice::Start::Top).await.unwrap().rows.remove(0)
 }

@@ -67,6 +67,10 @@ fn each_fault_of_a_plan_is_named() {
         ("db_pool = 3", "db_pool = -3", "plan \"family\": size.streaming.db_pool: is -3; set"),
         ("memory_mib = 192", "memory_mib = 64", "plan \"family\": size.streaming.memory_mib: is 64; set a whole number from 160"),
         ("instances = 1", "instances = 4", "plan \"family\": size.database.instances: is 4; set a whole number from 1 to 3"),
+        ("gib = 50", "gib = 0", "storage_pack.gib: is 0; set a whole number from 1"),
+        ("yearly = \"30.00\"", "yearly = \"40.00\"", "storage_pack.yearly: is 40.00 and twelve months are 36.00"),
+        ("memory_gib = \"3.00\"", "memory_gib = \"3,00\"", "costs.memory_gib: is \"3,00\"; write it as an amount"),
+        ("fee_basis_points = 150", "fee_basis_points = 10001", "costs.fee_basis_points: is 10001; set a whole number from 0"),
         (
             "storage_most_gib = 20, memory_mib = 512",
             "storage_most_gib = 20, max_connections = 60, memory_mib = 512",
@@ -89,6 +93,38 @@ fn each_fault_of_a_plan_is_named() {
         assert!(told.iter().any(|fault| fault.starts_with(expected)), "{find} → {put}: {told:#?}");
         assert!(error.to_string().contains(expected));
     }
+}
+
+/// The plans alone, which is all that a host has to say.
+fn plans_alone() -> String {
+    let (head, rest) = PLANS.split_once("[costs]").unwrap();
+    let (_, plans) = rest.split_once("[[plan]]").unwrap();
+    format!("{head}[[plan]]{plans}")
+}
+
+#[test]
+fn prices_have_the_decimals_of_their_currency() {
+    let alone = Catalogue::parse(&plans_alone()).unwrap();
+    assert!(alone.pack().is_none() && alone.costs().is_none());
+    let all = Catalogue::parse(PLANS).unwrap();
+    let pack = all.pack().unwrap();
+    assert_eq!(
+        (pack.gib, pack.price(Interval::Month), pack.price(Interval::Year)),
+        (50, Money::new(300, Currency::Eur), Money::new(3000, Currency::Eur))
+    );
+    let in_currency = |code: &str, decimals: &str| {
+        plans_alone().replace("currency = \"eur\"", &format!("currency = \"{code}\"")).replace(".00\"", &format!("{decimals}\""))
+    };
+    let yen = Catalogue::parse(&in_currency("jpy", "")).unwrap();
+    assert_eq!(yen.get("family").unwrap().monthly, Money::new(19, Currency::Jpy));
+    let dinar = Catalogue::parse(&in_currency("kwd", ".000")).unwrap();
+    assert_eq!(dinar.get("family").unwrap().monthly, Money::new(19_000, Currency::Kwd));
+    let wrong = Catalogue::parse(&in_currency("kwd", ".00")).expect_err("two decimals of three");
+    assert!(told(&wrong)[0].ends_with("write it as \"6.000\": digits, a point, three decimals, no currency sign"), "{wrong}");
+    let wrong = Catalogue::parse(&in_currency("jpy", ".00")).expect_err("decimals of none");
+    assert!(told(&wrong)[0].ends_with("write it as \"1900\": digits, no decimals, no currency sign"), "{wrong}");
+    let odd = with(&in_currency("kwd", ".000"), "\"19.000\"", "\"19.005\"");
+    assert!(told(&Catalogue::parse(&odd).expect_err("a thousandth"))[0].contains("the last digit must be 0"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod checkout;
 mod giving_back;
 mod invoicing;
 mod mock;
+mod proration;
 mod raw;
 mod real;
 mod renewal;

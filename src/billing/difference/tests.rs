@@ -1,6 +1,5 @@
 use super::*;
 use crate::billing::stripe::RemoteStatus;
-use crate::ids::OrderId;
 use crate::money::{Currency, Money};
 use crate::plan::Interval;
 
@@ -9,25 +8,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn remote(id: &str) -> RemoteSubscription {
-    RemoteSubscription {
-        id: id.parse().unwrap(),
-        status: RemoteStatus::Active,
-        customer: "cus_1".parse().unwrap(),
-        price: "price_1".parse().unwrap(),
-        interval: Interval::Month,
-        amount: Money::new(1900, Currency::Eur),
-        created: at("2026-11-01T00:00:00Z"),
-        current_period_start: at("2026-11-01T00:00:00Z"),
-        current_period_end: at("2026-12-01T00:00:00Z"),
-        cancel_at: None,
-        cancel_at_period_end: false,
-        canceled_at: None,
-        ended_at: None,
-        latest_invoice: None,
-        order: Some(OrderId::new()),
-        account: None,
-        instance: None,
-    }
+    RemoteSubscription { id: id.parse().unwrap(), ..crate::billing::stripe::tests::remote() }
 }
 
 fn mirror(id: &str) -> Mirror {

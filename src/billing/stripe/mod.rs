@@ -7,6 +7,7 @@
 //! Facts: <https://docs.stripe.com/api>, version `2026-09-30.endive`.
 
 mod account;
+mod change;
 mod id;
 mod read;
 mod real;
@@ -19,10 +20,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::account::{NEEDED_EVENTS, StripeAccount, StripeMode, WebhookEndpoint};
-pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, PriceId, RemoteSubscriptionId};
+pub use self::change::{Bill, ItemChange, PACK, Quote, SubscriptionChange, items_to};
+pub use self::id::{BadRemoteId, CheckoutId, CustomerId, EventId, InvoiceId, ItemId, PriceId, RemoteSubscriptionId};
 pub use self::real::{BadStripeSettings, RealStripe};
 pub use self::webhook::{EventHint, EventRefs, WebhookRefused, sign_webhook, verify_webhook};
-use crate::ids::{AccountId, InstanceId, OrderId};
+use crate::ids::{AccountId, ChangeId, GivingId, InstanceId, OrderId};
 use crate::money::Money;
 pub use crate::plan::Interval;
 
@@ -39,6 +41,21 @@ pub trait Stripe: Send + Sync + Debug {
     /// The active price under this lookup key, created with its product when there is none. A price that exists under the key with
     /// another amount, currency or interval is refused: a new price needs a new lookup key.
     async fn ensure_price(&self, wanted: &PriceWanted) -> Result<PriceId>;
+
+    /// The product of a plan, by its code; `None` when there is none.
+    async fn product(&self, code: &str) -> Result<Option<RemoteProduct>>;
+
+    /// Makes the product of a plan, or gives it this name and puts it on sale. Repeatable by itself.
+    async fn put_product(&self, code: &str, name: &str) -> Result<()>;
+
+    /// All prices of the product of a plan, newest first, also those that are not on sale.
+    async fn prices_of(&self, code: &str) -> Result<Vec<RemotePrice>>;
+
+    /// Puts a price on sale again. Repeatable by itself.
+    async fn revive_price(&self, id: &PriceId) -> Result<()>;
+
+    /// Says that tax comes on top of a price of which nothing is said. Repeatable by itself, and never taken back.
+    async fn tax_on_top(&self, id: &PriceId) -> Result<()>;
 
     /// A page to pay an order on. Keyed by the order's id: the same order with the same parameters gives the same session, other
     /// parameters are [`StripeError::Refused`]. So `expires_at` must be stored with the order, not computed again.
@@ -57,8 +74,25 @@ pub trait Stripe: Send + Sync + Debug {
     /// Ends the subscription at once; nothing is paid back by it. One that is over is [`StripeError::NotFound`] or refused.
     async fn end_subscription(&self, id: &RemoteSubscriptionId) -> Result<()>;
 
-    /// Sets the subscription to end with what is paid for, or takes that back. Repeatable by itself; one that is over is refused.
-    async fn end_with_period(&self, id: &RemoteSubscriptionId, end: bool) -> Result<()>;
+    /// Sets when the subscription ends, or takes that back. Nothing is given back for a period that it ends within. Repeatable by itself; one
+    /// that is over is refused.
+    async fn set_end(&self, id: &RemoteSubscriptionId, end: End) -> Result<()>;
+
+    /// What a change would have to be paid at once. Nothing is changed by a look.
+    async fn preview_change(&self, change: &SubscriptionChange) -> Result<Bill>;
+
+    /// Changes what the subscription is for, and charges the difference at once; [`StripeError::Declined`] when that fails, and then nothing
+    /// has changed. Keyed by `key`: the same change again is made once.
+    async fn change_subscription(&self, change: &SubscriptionChange, key: ChangeId) -> Result<()>;
+
+    /// The newest hundred paid invoices of a subscription, newest first.
+    async fn paid_invoices(&self, subscription: &RemoteSubscriptionId) -> Result<Vec<PaidInvoice>>;
+
+    /// Gives back so much of a paid invoice to the card, with a credit note. Known by `key`, which goes along: the same again is one.
+    async fn refund(&self, invoice: &InvoiceId, amount: Money, key: GivingId, reason: &str) -> Result<()>;
+
+    /// Gives a customer credit, which is set off against the next invoices. Known by `key`, which goes along: the same again is one.
+    async fn credit(&self, customer: &CustomerId, amount: Money, key: GivingId, reason: &str) -> Result<()>;
 
     /// The oldest invoice of the subscription that is finalised and unpaid: since when money is owed. (`past_due` carries no date.)
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>>;
@@ -116,6 +150,30 @@ pub struct PriceWanted {
     pub interval: Interval,
 }
 
+/// A product at Stripe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteProduct {
+    /// What customers read.
+    pub name: String,
+    /// Whether it is on sale.
+    pub active: bool,
+}
+
+/// A price at Stripe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemotePrice {
+    /// Its id.
+    pub id: PriceId,
+    /// What it is looked up by.
+    pub lookup_key: Option<String>,
+    /// How much and how often; `None` for what ours never are.
+    pub what: Option<(Money, Interval)>,
+    /// Whether it is on sale.
+    pub active: bool,
+    /// Whether it is said that tax comes on top of it, or is part of it: Stripe works none out for others.
+    pub taxable: bool,
+}
+
 /// A checkout to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckoutWanted {
@@ -135,6 +193,19 @@ pub struct CheckoutWanted {
     pub cancel_url: String,
     /// When the session can't be paid any more: 30 minutes to 24 hours after its making, in whole seconds.
     pub expires_at: DateTime<Utc>,
+    /// What its page asks beside the card.
+    pub terms: Terms,
+}
+
+/// What a payment page asks, and what it makes of that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Terms {
+    /// Tax is worked out by Stripe, from the address and the tax id that the page asks for.
+    #[sqlx(rename = "asked_tax")]
+    pub tax: bool,
+    /// Promo codes are taken.
+    #[sqlx(rename = "asked_codes")]
+    pub codes: bool,
 }
 
 /// A page to pay on.
@@ -224,11 +295,15 @@ pub struct RemoteSubscription {
     pub status: RemoteStatus,
     /// Who pays.
     pub customer: CustomerId,
-    /// What for: the price of its one item.
+    /// The item of the plan.
+    pub item: ItemId,
+    /// What the plan costs.
     pub price: PriceId,
+    /// Storage packs on top of it.
+    pub packs: Option<PackItem>,
     /// How often.
     pub interval: Interval,
-    /// Per interval.
+    /// For all of it, per interval.
     pub amount: Money,
     /// When it was made.
     pub created: DateTime<Utc>,
@@ -254,6 +329,30 @@ pub struct RemoteSubscription {
     pub instance: Option<InstanceId>,
 }
 
+/// The storage packs of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackItem {
+    /// The item.
+    pub item: ItemId,
+    /// Its price.
+    pub price: PriceId,
+    /// What one costs per interval.
+    pub each: Money,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// When a subscription is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It goes on.
+    Never,
+    /// With what is paid for.
+    WithPeriod,
+    /// On a date.
+    On(DateTime<Utc>),
+}
+
 /// An unpaid invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
@@ -271,6 +370,28 @@ pub struct Invoice {
     pub next_attempt: Option<DateTime<Utc>>,
     /// Where the customer can pay it.
     pub hosted_url: Option<String>,
+}
+
+/// An invoice that is paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidInvoice {
+    /// Its id.
+    pub id: InvoiceId,
+    /// What it is called on paper.
+    pub number: String,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// What was paid.
+    pub paid: Money,
+    /// What of that was given back.
+    pub given_back: Money,
+}
+
+impl PaidInvoice {
+    /// What of it can be given back yet.
+    pub fn left(&self) -> Money {
+        Money::new(self.paid.minor.saturating_sub(self.given_back.minor), self.paid.currency)
+    }
 }
 
 /// That a subscription owes money.
@@ -329,6 +450,12 @@ pub enum StripeError {
         /// What to name to Stripe's support.
         request_id: Option<String>,
     },
+    /// The card was not charged, so what it was to pay for was not done: repeating does not help until there is another card.
+    #[error("the card was declined: {message}")]
+    Declined {
+        /// Stripe's words, for the log and staff.
+        message: String,
+    },
     /// There is no such thing (or the key belongs to another Stripe account).
     #[error("Stripe does not know what we asked for: {message}")]
     NotFound {
@@ -348,7 +475,39 @@ impl StripeError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::RateLimited | Self::Conflict => true,
-            Self::Refused { .. } | Self::NotFound { .. } | Self::Unreadable { .. } => false,
+            Self::Refused { .. } | Self::Declined { .. } | Self::NotFound { .. } | Self::Unreadable { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::money::Currency;
+
+    /// A subscription of €19 a month that was paid on 1 November.
+    pub(crate) fn remote() -> RemoteSubscription {
+        let at = |text: &str| text.parse().unwrap();
+        RemoteSubscription {
+            id: "sub_1".parse().unwrap(),
+            status: RemoteStatus::Active,
+            customer: "cus_1".parse().unwrap(),
+            item: "si_1".parse().unwrap(),
+            price: "price_1".parse().unwrap(),
+            packs: None,
+            interval: Interval::Month,
+            amount: Money::new(1900, Currency::Eur),
+            created: at("2026-11-01T00:00:00Z"),
+            current_period_start: at("2026-11-01T00:00:00Z"),
+            current_period_end: at("2026-12-01T00:00:00Z"),
+            cancel_at: None,
+            cancel_at_period_end: false,
+            canceled_at: None,
+            ended_at: None,
+            latest_invoice: None,
+            order: Some(OrderId::new()),
+            account: None,
+            instance: None,
         }
     }
 }

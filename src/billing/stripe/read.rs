@@ -9,9 +9,10 @@ use stripe_shared::{
     CheckoutSession, CheckoutSessionPaymentStatus, CheckoutSessionStatus, RecurringInterval, SubscriptionStatus,
 };
 
+use super::change::{PACK, PRODUCT};
 use super::{
-    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Owed, Page, RemoteStatus, RemoteSubscription, Result, StripeAccount,
-    StripeError, StripeMode, Unreadable, WebhookEndpoint,
+    Checkout, CheckoutStatus, EventHint, Interval, Invoice, Owed, PackItem, Page, PaidInvoice, RemoteStatus, RemoteSubscription,
+    Result, StripeAccount, StripeError, StripeMode, Unreadable, WebhookEndpoint,
 };
 use crate::money::{Currency, Money};
 
@@ -21,6 +22,9 @@ pub(super) const ORDER: &str = "order";
 pub(super) const ACCOUNT: &str = "account";
 /// See [`ORDER`].
 pub(super) const INSTANCE: &str = "instance";
+
+/// The key of what staff give, in the metadata of credit notes and balances.
+pub(super) const GIVING: &str = "giving";
 
 fn unreadable(what: impl Into<String>) -> StripeError {
     StripeError::Unreadable { what: what.into() }
@@ -53,6 +57,9 @@ pub(super) fn currency_of(amount: Money) -> stripe_types::Currency {
         Currency::Usd => stripe_types::Currency::USD,
         Currency::Gbp => stripe_types::Currency::GBP,
         Currency::Chf => stripe_types::Currency::CHF,
+        Currency::Jpy => stripe_types::Currency::JPY,
+        // async-stripe has no name of its own for it.
+        Currency::Kwd => stripe_types::Currency::Unknown("kwd".to_owned()),
     }
 }
 
@@ -118,25 +125,19 @@ pub(super) fn subscription(remote: &stripe_shared::Subscription) -> Result<Remot
         SubscriptionStatus::Paused => RemoteStatus::Paused,
         other => return Err(unreadable(format!("subscription status `{}`", other.as_str()))),
     };
-    // Ours have one item: the plan. One with more was changed by hand, and which of them is the plan would be a guess.
-    let [item] = remote.items.data.as_slice() else {
-        return Err(unreadable(format!("subscription {} with {} items", remote.id.as_str(), remote.items.data.len())));
-    };
-    let (each, interval) = price(&item.price)?;
-    let amount = i64::try_from(item.quantity.unwrap_or(1))
-        .ok()
-        .and_then(|quantity| each.minor.checked_mul(quantity))
-        .ok_or_else(|| unreadable(format!("subscription {} of an amount beyond counting", remote.id.as_str())))?;
+    let Items { plan, packs, amount, interval } = items(remote)?;
     Ok(RemoteSubscription {
         id: id("subscription", remote.id.as_str())?,
         status,
         customer: id("customer", remote.customer.id().as_str())?,
-        price: id("price", item.price.id.as_str())?,
+        item: id("item", plan.id.as_str())?,
+        price: id("price", plan.price.id.as_str())?,
+        packs,
         interval,
-        amount: Money::new(amount, each.currency),
+        amount,
         created: time("subscription", remote.created)?,
-        current_period_start: time("period start", item.current_period_start)?,
-        current_period_end: time("period end", item.current_period_end)?,
+        current_period_start: time("period start", plan.current_period_start)?,
+        current_period_end: time("period end", plan.current_period_end)?,
         cancel_at: maybe_time("cancel_at", remote.cancel_at)?,
         cancel_at_period_end: remote.cancel_at_period_end,
         canceled_at: maybe_time("canceled_at", remote.canceled_at)?,
@@ -151,6 +152,41 @@ pub(super) fn subscription(remote: &stripe_shared::Subscription) -> Result<Remot
         account: ours(&remote.metadata, ACCOUNT),
         instance: ours(&remote.metadata, INSTANCE),
     })
+}
+
+/// What a subscription is for.
+struct Items<'a> {
+    plan: &'a stripe_shared::SubscriptionItem,
+    packs: Option<PackItem>,
+    amount: Money,
+    interval: Interval,
+}
+
+/// Ours have one item for the plan, and may have one for storage packs. One with others was changed by hand, and which of them is the plan
+/// would be a guess.
+fn items(remote: &stripe_shared::Subscription) -> Result<Items<'_>> {
+    let is_pack = |item: &&stripe_shared::SubscriptionItem| item.price.product.id().as_str().strip_prefix(PRODUCT) == Some(PACK);
+    let (packs, plans): (Vec<_>, Vec<_>) = remote.items.data.iter().partition(is_pack);
+    let (Some(&plan), true, true) = (plans.first(), plans.len() == 1, packs.len() <= 1) else {
+        return Err(unreadable(format!("subscription {} with {} items", remote.id.as_str(), remote.items.data.len())));
+    };
+    let beyond = || unreadable(format!("subscription {} of an amount beyond counting", remote.id.as_str()));
+    let cost = |item: &stripe_shared::SubscriptionItem| -> Result<(Money, Interval, u32)> {
+        let (each, interval) = price(&item.price)?;
+        let quantity = u32::try_from(item.quantity.unwrap_or(1)).map_err(|_| beyond())?;
+        Ok((each, interval, quantity))
+    };
+    let times = |each: Money, quantity| each.checked_times(quantity).ok_or_else(beyond);
+    let (each, interval, quantity) = cost(plan)?;
+    let mut amount = times(each, quantity)?;
+    let mut found = None;
+    if let Some(&item) = packs.first() {
+        let (each, _, quantity) = cost(item)?;
+        amount = amount.checked_add(times(each, quantity)?).ok_or_else(beyond)?;
+        let (item_id, price) = (id("item", item.id.as_str())?, id("price", item.price.id.as_str())?);
+        found = Some(PackItem { item: item_id, price, each, quantity });
+    }
+    Ok(Items { plan, packs: found, amount, interval })
 }
 
 /// A page of subscriptions. One that can't be read is named when it is ours; anybody may have made the others, of any kind.
@@ -191,6 +227,28 @@ pub(super) fn invoice(invoice: &stripe_shared::Invoice) -> Result<Invoice> {
         next_attempt: maybe_time("next payment attempt", invoice.next_payment_attempt)?,
         hosted_url: invoice.hosted_invoice_url.clone(),
     })
+}
+
+/// A list of paid invoices. Those that were paid with credit alone are among them: nothing can be given back of them.
+pub(super) fn paid_invoices(list: &Value) -> Result<Vec<PaidInvoice>> {
+    let invoice = |invoice: &Value| {
+        let currency = Currency::from_code(invoice["currency"].as_str()?)?;
+        Some(PaidInvoice {
+            id: invoice["id"].as_str()?.to_owned().try_into().ok()?,
+            number: invoice["number"].as_str().unwrap_or_default().to_owned(),
+            created: DateTime::from_timestamp(invoice["created"].as_i64()?, 0)?,
+            paid: Money::new(invoice["amount_paid"].as_i64()?, currency),
+            given_back: Money::new(invoice["post_payment_credit_notes_amount"].as_i64()?, currency),
+        })
+    };
+    let all = list["data"].as_array().ok_or_else(|| unreadable("the list of invoices"))?;
+    all.iter().map(|one| invoice(one).ok_or_else(|| unreadable("a paid invoice"))).collect()
+}
+
+/// Whether something in a list carries this id of ours.
+pub(super) fn has_giving(list: &Value, key: crate::ids::GivingId) -> Result<bool> {
+    let all = list["data"].as_array().ok_or_else(|| unreadable("a list of what was given"))?;
+    Ok(all.iter().any(|one| one["metadata"][GIVING] == key.to_string()))
 }
 
 /// An attempt at a card that failed.

@@ -16,25 +16,28 @@ use sha2::{Digest as _, Sha256};
 use stripe::{ApiErrorsCode, IdempotencyKey, RequestStrategy, StripeRequest};
 use stripe_billing::billing_portal_session::CreateBillingPortalSession;
 use stripe_billing::invoice::ListInvoice;
-use stripe_billing::subscription::{
-    CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription, UpdateSubscription,
-};
+use stripe_billing::subscription::{CancelSubscription, ListSubscription, ListSubscriptionStatus, RetrieveSubscription};
 use stripe_checkout::checkout_session::{
-    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionSubscriptionData, ExpireCheckoutSession,
-    RetrieveCheckoutSession,
+    CreateCheckoutSession, CreateCheckoutSessionAutomaticTax, CreateCheckoutSessionCustomerUpdate,
+    CreateCheckoutSessionCustomerUpdateAddress, CreateCheckoutSessionCustomerUpdateName, CreateCheckoutSessionLineItems,
+    CreateCheckoutSessionSubscriptionData, CreateCheckoutSessionTaxIdCollection, ExpireCheckoutSession, RetrieveCheckoutSession,
 };
 use stripe_client_core::{RequestBuilder, StripeMethod};
 use stripe_core::customer::{CreateCustomer, ListCustomer};
 use stripe_core::event::ListEvent;
 use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval, ListPrice};
 use stripe_product::product::{CreateProduct, RetrieveProduct};
+use stripe_shared::PriceTaxBehavior;
 use url::Url;
 
 use super::{
-    Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, EventHint, EventId, Interval, Invoice, NewCustomer, Owed,
-    Page, PriceId, PriceWanted, RemoteSubscription, RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode,
-    WebhookEndpoint, read,
+    Bill, Checkout, CheckoutId, CheckoutStatus, CheckoutWanted, CustomerId, End, EventHint, EventId, Interval, Invoice,
+    InvoiceId, NewCustomer, Owed, Page, PaidInvoice, PriceId, PriceWanted, RemotePrice, RemoteProduct, RemoteSubscription,
+    RemoteSubscriptionId, Result, Stripe, StripeAccount, StripeError, StripeMode, SubscriptionChange, Terms, WebhookEndpoint,
+    change, read,
 };
+use crate::ids::{ChangeId, GivingId};
+use crate::money::Money;
 
 /// How long one request may take. Stripe's slowest calls (a first charge) are said to take some seconds.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -88,13 +91,18 @@ impl RealStripe {
         R: StripeRequest + Sync,
         R::Output: miniserde::Deserialize,
     {
-        let key = IdempotencyKey::new(key).map_err(|error| StripeError::Refused {
-            message: error.to_string(),
-            param: None,
-            request_id: None,
-        })?;
-        let strategy = RequestStrategy::Idempotent(key);
-        request.customize().request_strategy(strategy).send(&self.client).await.map_err(refusal)
+        request.customize().request_strategy(under(key)?).send(&self.client).await.map_err(refusal)
+    }
+
+    /// Sends parameters as they stand, for what async-stripe has no module for among those that we build, or says in types of its own that
+    /// would have to be taken apart again.
+    async fn write(&self, path: &str, form: &Value, key: Option<&str>) -> Result<Value> {
+        let mut request = RequestBuilder::new(StripeMethod::Post, path).form(form).customize();
+        if let Some(key) = key {
+            request = request.request_strategy(under(key)?);
+        }
+        let answer: RawJson = request.send(&self.client).await.map_err(refusal)?;
+        read::plain(&answer, path)
     }
 
     /// Reads what async-stripe has no module for among those that we build, and what its types would refuse as a whole for one field.
@@ -109,7 +117,7 @@ impl RealStripe {
 
     /// Products have ids of our choosing, so there is nothing to look up by name.
     async fn ensure_product(&self, wanted: &PriceWanted) -> Result<String> {
-        let id = format!("paddock_{}", wanted.plan_code);
+        let id = format!("{}{}", change::PRODUCT, wanted.plan_code);
         match self.ask(&RetrieveProduct::new(id.as_str())).await {
             Ok(_) => return Ok(id),
             Err(StripeError::NotFound { .. }) => {}
@@ -169,10 +177,60 @@ impl Stripe for RealStripe {
         let create = CreatePrice::new(read::currency_of(wanted.amount))
             .product(product)
             .unit_amount(wanted.amount.minor)
+            .tax_behavior(PriceTaxBehavior::Exclusive)
             .recurring(CreatePriceRecurring::new(interval))
             .lookup_key(wanted.lookup_key.as_str());
         let price = self.ask_once(&create, &format!("price-{}", wanted.lookup_key)).await?;
         read::id("price", price.id.as_str())
+    }
+
+    async fn product(&self, code: &str) -> Result<Option<RemoteProduct>> {
+        match self.ask(&RetrieveProduct::new(format!("{}{code}", change::PRODUCT))).await {
+            Ok(found) => Ok(Some(RemoteProduct { name: found.name, active: found.active })),
+            Err(StripeError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn put_product(&self, code: &str, name: &str) -> Result<()> {
+        let id = format!("{}{code}", change::PRODUCT);
+        match self.write(&format!("/products/{id}"), &json!({ "name": name, "active": true }), None).await {
+            Ok(_) => return Ok(()),
+            Err(StripeError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let create = CreateProduct::new(name).id(id.as_str()).metadata(HashMap::from([("plan".to_owned(), code.to_owned())]));
+        // Not the key of `ensure_product`: another name under it would be refused.
+        let digest = hex::encode(&Sha256::digest(name)[..8]);
+        self.ask_once(&create, &format!("product-{id}-{digest}")).await.map(drop)
+    }
+
+    async fn prices_of(&self, code: &str) -> Result<Vec<RemotePrice>> {
+        let (mut all, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let mut list = ListPrice::new().product(format!("{}{code}", change::PRODUCT)).limit(PAGE);
+            if let Some(after) = after.take() {
+                list = list.starting_after(after);
+            }
+            let page = self.ask(&list).await?;
+            for price in &page.data {
+                let (id, what) = (read::id("price", price.id.as_str())?, read::price(price).ok());
+                let taxable = !matches!(price.tax_behavior, None | Some(PriceTaxBehavior::Unspecified));
+                all.push(RemotePrice { id, lookup_key: price.lookup_key.clone(), what, active: price.active, taxable });
+            }
+            match all.last() {
+                Some(last) if page.has_more => after = Some(last.id.to_string()),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    async fn tax_on_top(&self, id: &PriceId) -> Result<()> {
+        self.write(&format!("/prices/{id}"), &json!({ "tax_behavior": "exclusive" }), None).await.map(drop)
+    }
+
+    async fn revive_price(&self, id: &PriceId) -> Result<()> {
+        self.write(&format!("/prices/{id}"), &json!({ "active": true }), None).await.map(drop)
     }
 
     async fn open_checkout(&self, wanted: &CheckoutWanted) -> Result<Checkout> {
@@ -189,7 +247,7 @@ impl Stripe for RealStripe {
         // The subscription carries the ids too: it outlives the session, and sweeps start from it.
         let subscription =
             CreateCheckoutSessionSubscriptionData { metadata: Some(ids.clone()), ..CreateCheckoutSessionSubscriptionData::new() };
-        let create = CreateCheckoutSession::new()
+        let mut create = CreateCheckoutSession::new()
             .mode(stripe_shared::CheckoutSessionMode::Subscription)
             .customer(wanted.customer.as_str())
             .client_reference_id(wanted.order.to_string())
@@ -199,6 +257,23 @@ impl Stripe for RealStripe {
             .success_url(wanted.success_url.as_str())
             .cancel_url(wanted.cancel_url.as_str())
             .expires_at(wanted.expires_at.timestamp());
+        let Terms { tax, codes } = wanted.terms;
+        if codes {
+            create = create.allow_promotion_codes(true);
+        }
+        if tax {
+            // Where they are, what they are called and which tax id they have is kept with the customer: renewals are taxed by it.
+            let update = CreateCheckoutSessionCustomerUpdate {
+                address: Some(CreateCheckoutSessionCustomerUpdateAddress::Auto),
+                name: Some(CreateCheckoutSessionCustomerUpdateName::Auto),
+                ..CreateCheckoutSessionCustomerUpdate::new()
+            };
+            create = create
+                .automatic_tax(CreateCheckoutSessionAutomaticTax::new(true))
+                .tax_id_collection(CreateCheckoutSessionTaxIdCollection::new(true))
+                .billing_address_collection(stripe_shared::CheckoutSessionBillingAddressCollection::Required)
+                .customer_update(update);
+        }
         let session = self.ask_once(&create, &format!("checkout-{}", wanted.order)).await?;
         read::checkout(&session)
     }
@@ -229,9 +304,61 @@ impl Stripe for RealStripe {
         self.ask(&CancelSubscription::new(id.as_str())).await.map(drop)
     }
 
-    async fn end_with_period(&self, id: &RemoteSubscriptionId, end: bool) -> Result<()> {
+    async fn set_end(&self, id: &RemoteSubscriptionId, end: End) -> Result<()> {
+        let form = match end {
+            End::WithPeriod => json!({ "cancel_at_period_end": true }),
+            End::On(at) => json!({ "cancel_at": at.timestamp(), "proration_behavior": "none" }),
+            // A date is taken back as a date, and an end with the period as that; both at once is refused.
+            End::Never => {
+                let now = self.subscription(id).await?;
+                if now.cancel_at.is_some() && !now.cancel_at_period_end {
+                    json!({ "cancel_at": "", "proration_behavior": "none" })
+                } else {
+                    json!({ "cancel_at_period_end": false })
+                }
+            }
+        };
         // No key: a stored answer would stand in the way of the same wish on another day.
-        self.ask(&UpdateSubscription::new(id.as_str()).cancel_at_period_end(end)).await.map(drop)
+        self.write(&format!("/subscriptions/{id}"), &form, None).await.map(drop)
+    }
+
+    async fn preview_change(&self, change: &SubscriptionChange) -> Result<Bill> {
+        change::bill(&self.write("/invoices/create_preview", &change.preview_form(), None).await?)
+    }
+
+    async fn change_subscription(&self, change: &SubscriptionChange, key: ChangeId) -> Result<()> {
+        let path = format!("/subscriptions/{}", change.subscription);
+        self.write(&path, &change.form(), Some(&format!("change-{key}"))).await.map(drop)
+    }
+
+    async fn paid_invoices(&self, subscription: &RemoteSubscriptionId) -> Result<Vec<PaidInvoice>> {
+        let query = json!({ "subscription": subscription.as_str(), "status": "paid", "limit": PAGE });
+        read::paid_invoices(&self.read("/invoices", Some(&query)).await?)
+    }
+
+    async fn refund(&self, invoice: &InvoiceId, amount: Money, key: GivingId, reason: &str) -> Result<()> {
+        // Stripe keeps keys for a day; what was asked for before that is found by what went along.
+        let query = json!({ "invoice": invoice.as_str(), "limit": PAGE });
+        if read::has_giving(&self.read("/credit_notes", Some(&query)).await?, key)? {
+            return Ok(());
+        }
+        let form = json!({
+            "invoice": invoice.as_str(), "amount": amount.minor, "refund_amount": amount.minor, "memo": reason,
+            "metadata": { (read::GIVING): key },
+        });
+        self.write("/credit_notes", &form, Some(&format!("giving-{key}"))).await.map(drop)
+    }
+
+    async fn credit(&self, customer: &CustomerId, amount: Money, key: GivingId, reason: &str) -> Result<()> {
+        let path = format!("/customers/{customer}/balance_transactions");
+        if read::has_giving(&self.read(&path, Some(&json!({ "limit": PAGE }))).await?, key)? {
+            return Ok(());
+        }
+        let form = json!({
+            "amount": amount.minor.saturating_neg(), "currency": amount.currency.code(), "description": reason,
+            "metadata": { (read::GIVING): key },
+        });
+        self.write(&path, &form, Some(&format!("giving-{key}"))).await.map(drop)
     }
 
     async fn oldest_open_invoice(&self, subscription: &RemoteSubscriptionId) -> Result<Option<Invoice>> {
@@ -311,11 +438,21 @@ impl Stripe for RealStripe {
     }
 }
 
+fn under(key: &str) -> Result<RequestStrategy> {
+    let key = IdempotencyKey::new(key).map_err(|error| StripeError::Refused {
+        message: error.to_string(),
+        param: None,
+        request_id: None,
+    })?;
+    Ok(RequestStrategy::Idempotent(key))
+}
+
 fn refusal(error: stripe::StripeError) -> StripeError {
     match error {
         stripe::StripeError::Stripe(error, status) => {
             let message = error.message.clone().unwrap_or_else(|| format!("HTTP {status}"));
             match (status, &error.code) {
+                (402, _) => StripeError::Declined { message },
                 (409, _) => StripeError::Conflict,
                 (429, _) => StripeError::RateLimited,
                 (500.., _) => StripeError::Unavailable { reason: format!("HTTP {status}: {message}") },

@@ -3,7 +3,9 @@
 pub(super) mod audit;
 mod cluster;
 mod fuse;
+mod plans;
 mod release;
+mod usage;
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -68,6 +70,11 @@ pub(super) enum Admin {
     /// Releases of Mastodon that can run.
     #[command(subcommand)]
     Release(release::Act),
+    /// Plans and prices at Stripe.
+    #[command(subcommand)]
+    Plans(plans::Act),
+    /// Note how much is on a server, as it was measured: a smaller plan is only had where that fits.
+    Usage(usage::Measured),
 }
 
 /// Who acts, in the audit log.
@@ -147,5 +154,7 @@ pub(super) async fn run(admin: Admin) -> anyhow::Result<()> {
         Admin::MailCredential(credential) => mail_map::credential(&credential),
         Admin::Cluster(act) => cluster::run(act).await,
         Admin::Release(act) => release::run(act).await,
+        Admin::Plans(act) => plans::run(act).await,
+        Admin::Usage(measured) => usage::run(measured).await,
     }
 }

@@ -33,7 +33,7 @@ use super::orders::{self, Placed};
 use super::sides::{percentile, step};
 use crate::audit::Actor;
 use crate::billing::jobs::SweepStripe;
-use crate::billing::stripe::{EventId, RealStripe, Stripe, sign_webhook};
+use crate::billing::stripe::{EventId, RealStripe, Stripe, Terms, sign_webhook};
 use crate::billing::{self, Checkouts, Urls, difference, inbox};
 use crate::capacity::{self, NewCluster};
 use crate::clock::{Clock as _, SharedClock, SystemClock};
@@ -187,7 +187,7 @@ webhook_secrets = ["{SECRET}"]
 /// Opens each order's page and pays on it.
 async fn pay(world: &World, placed: &[Placed]) -> anyhow::Result<()> {
     let catalogue = Catalogue::load(&world.config.catalogue.plans)?;
-    let urls = Urls { base: world.pages.clone() };
+    let urls = Urls { base: world.pages.clone(), terms: Terms::default() };
     let (catalogue, urls) = (&catalogue, &urls);
     let one = |(number, placed): (usize, &Placed)| {
         let order = placed.order;

@@ -217,7 +217,7 @@ pub(super) struct Sample {
 fn sample(surroundings: &Surroundings) -> anyhow::Result<Sample> {
     let Surroundings { parts, operator, .. } = surroundings;
     let plan = parts.catalogue().plans().first().context("the catalogue has no plan")?;
-    let size = fleet::resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib })?;
+    let size = fleet::resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib, packs: 0 })?;
     let id = InstanceId::new();
     let instance = resource_name(id);
     let wanted: MastodonInstance = serde_json::from_value(json!({

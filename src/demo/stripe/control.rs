@@ -177,6 +177,12 @@ impl Control {
         })
     }
 
+    /// What a customer is owed (below zero) or owes, apart from invoices.
+    pub fn balance_of(&self, customer: &CustomerId) -> i64 {
+        self.shop
+            .look(|state| state.customers.get(customer.as_str()).and_then(|found| found["balance"].as_i64()).unwrap_or_default())
+    }
+
     /// All events that are still shown, oldest first, as they would be sent.
     pub fn events(&self) -> Vec<(EventId, String)> {
         let read = |(id, event): (&String, &Value)| Some((id.parse().ok()?, event.to_string()));

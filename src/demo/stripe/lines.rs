@@ -1,11 +1,13 @@
 //! Lines of invoices: amounts, the parts of them that are prorated, discounts and tax, and their sums. All of it is arithmetic.
 //!
-//! Simpler than Stripe: amounts are rounded to the nearest minor unit, halves away from zero, line by line (Stripe rounds tax per line or
-//! per invoice, as the dashboard says).
+//! Simpler than Stripe: amounts are rounded to the nearest amount that a card can be charged (a minor unit; ten of them in currencies with three
+//! decimal places), halves away from zero, line by line (Stripe rounds tax per line or per invoice, as the dashboard says).
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::money::Currency;
 
 /// What is to be paid or given back for one item and one span of time, before discounts and tax.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +59,7 @@ impl Held {
     }
 
     fn remaining(&self, at: i64, period: (i64, i64)) -> i64 {
-        share(self.full(), (period.1 - at).max(0), period.1 - period.0)
+        share(self.full(), (period.1 - at).max(0), period.1 - period.0, step(&self.price))
     }
 
     /// What is given back for the time from `at` on.
@@ -85,14 +87,19 @@ pub(super) fn prorate(old: &[Held], new: &[Held], at: i64, period: (i64, i64)) -
     credits.chain(debits).collect()
 }
 
-/// `part` of `whole` of an amount, to the nearest unit.
-pub(super) fn share(amount: i64, part: i64, whole: i64) -> i64 {
-    let whole = i128::from(whole);
+/// The smallest amount of a price's currency that a card can be charged, in minor units.
+fn step(price: &Value) -> i64 {
+    price["currency"].as_str().and_then(Currency::from_code).map_or(1, Currency::step)
+}
+
+/// `part` of `whole` of an amount, to the nearest multiple of `step`.
+fn share(amount: i64, part: i64, whole: i64, step: i64) -> i64 {
+    let (whole, step) = (i128::from(whole), i128::from(step));
     if whole <= 0 {
         return 0;
     }
-    let product = i128::from(amount) * i128::from(part);
-    let rounded = (product.abs() * 2 + whole) / (whole * 2) * product.signum();
+    let (product, whole) = (i128::from(amount) * i128::from(part), whole * step);
+    let rounded = (product.abs() * 2 + whole) / (whole * 2) * product.signum() * step;
     i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX })
 }
 
@@ -154,7 +161,7 @@ impl Sums {
         for line in lines {
             let (taken, net) = sums.cut(line, cuts, &mut left);
             let is_inside = line.price["tax_behavior"] == "inclusive";
-            let taxes = sums.add_tax(net, is_inside);
+            let taxes = sums.add_tax(net, is_inside, step(&line.price));
             sums.subtotal += line.amount;
             let on_top = taxes.iter().filter(|_| !is_inside).filter_map(|tax| tax["amount"].as_i64());
             sums.total += net + on_top.sum::<i64>();
@@ -167,7 +174,7 @@ impl Sums {
         let (mut taken, mut net) = (Vec::new(), line.amount);
         for (cut, left) in cuts.iter().zip(left) {
             let off = match cut.off {
-                Off::Share(basis_points) => share(net, basis_points, 10_000),
+                Off::Share(basis_points) => share(net, basis_points, 10_000, step(&line.price)),
                 // Parts of periods are not lowered by an amount that is per period.
                 Off::Amount(_) if line.proration => 0,
                 Off::Amount(_) => (*left).min(net).max(0),
@@ -187,10 +194,10 @@ impl Sums {
         (taken, net)
     }
 
-    fn add_tax(&mut self, net: i64, is_inside: bool) -> Vec<Value> {
+    fn add_tax(&mut self, net: i64, is_inside: bool, step: i64) -> Vec<Value> {
         let Some(tax) = self.tax_rule else { return Vec::new() };
         let whole = if is_inside { 10_000 + tax.basis_points } else { 10_000 };
-        let amount = share(net, tax.basis_points, whole);
+        let amount = share(net, tax.basis_points, whole, step);
         let base = if is_inside { net - amount } else { net };
         self.tax += amount;
         let (sum, of) = &mut self.taxes[usize::from(!is_inside)];
@@ -271,8 +278,26 @@ mod tests {
 
     #[test]
     fn halves_go_away_from_zero() {
-        assert_eq!([share(5, 1, 2), share(-5, 1, 2), share(1, 1, 3), share(7, 0, 3), share(7, 1, 0)], [3, -3, 0, 0, 0]);
-        assert_eq!(share(i64::MAX, 2, 1), i64::MAX);
+        assert_eq!(
+            [share(5, 1, 2, 1), share(-5, 1, 2, 1), share(1, 1, 3, 1), share(7, 0, 3, 1), share(7, 1, 0, 1)],
+            [3, -3, 0, 0, 0]
+        );
+        assert_eq!(share(i64::MAX, 2, 1, 1), i64::MAX);
+    }
+
+    #[test]
+    fn no_card_is_charged_a_thousandth() {
+        assert_eq!(
+            [share(1000, 1, 3, 10), share(-1000, 1, 3, 10), share(150, 1, 10, 10), share(140, 1, 10, 10)],
+            [330, -330, 20, 10]
+        );
+        let dinars = Held { price: json!({ "id": "price_1", "unit_amount": 6000, "currency": "kwd" }), ..held("si_1", 6000, 1) };
+        assert_eq!(dinars.unused(2, (0, 7)).amount, -4290);
+        let line = Line { price: dinars.price.clone(), ..dinars.line((0, 1)) };
+        assert_eq!(
+            sums(&[line], &[Cut { discount: "di_1".to_owned(), off: Off::Share(333) }], Some(VAT)).lines[0]["taxes"][0]["amount"],
+            1100
+        );
     }
 
     #[test]

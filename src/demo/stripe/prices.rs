@@ -23,11 +23,17 @@ pub(super) fn create(turn: &mut Turn<'_>, mut params: Params) -> Answered {
     let tax_behavior = params.choice("tax_behavior", &TAX_BEHAVIORS)?.unwrap_or_else(|| "unspecified".to_owned());
     params.finish()?;
 
-    if Currency::from_code(&currency).is_none() {
+    let Some(known) = Currency::from_code(&currency) else {
         return Err(ApiError::refused("currency", format!("Invalid currency: {currency}")));
-    }
+    };
     if amount < 0 {
         return Err(ApiError::bad_parameter("parameter_invalid_integer", "unit_amount".to_owned(), "at least 0"));
+    }
+    if amount % known.step() != 0 {
+        return Err(ApiError::refused(
+            "unit_amount",
+            format!("Invalid unit_amount: must be a multiple of {} in {currency}", known.step()),
+        ));
     }
     if !matches!(interval.as_str(), "month" | "year") || every != 1 {
         return Err(ApiError::refused("recurring[interval]", "The fake bills once a month or once a year"));

@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+mod change;
 mod instance;
 mod instance_address;
 mod invitation;
@@ -110,6 +111,8 @@ operations! {
     post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
     delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;
     get "/api/v1/instances/{id}/billing" Access::Member(Role::Viewer) => subscription::get;
+    post "/api/v1/instances/{id}/billing/change/preview" Access::Member(Role::Admin) => change::preview;
+    post "/api/v1/instances/{id}/billing/change" Access::Member(Role::Admin) => change::create;
     post "/api/v1/instances/{id}/billing/end" Access::Fresh(Role::Billing) => subscription::end;
     post "/api/v1/instances/{id}/billing/go-on" Access::Member(Role::Billing) => subscription::go_on;
     post "/api/v1/instances/{id}/billing/again" Access::Member(Role::Admin) => subscription::again;

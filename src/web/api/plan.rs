@@ -14,6 +14,23 @@ use crate::web::AppState;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Plans {
     plans: Vec<Plan>,
+    /// Room for media that can be had on top of a plan; `null` when none is sold.
+    storage_pack: Option<StoragePack>,
+}
+
+/// Room for media, in packs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StoragePack {
+    /// What people call it.
+    name: String,
+    /// GiB that one brings.
+    gib: u32,
+    /// Price of one for a month.
+    monthly: Money,
+    /// Price of one for a year.
+    yearly: Money,
+    /// The most that one server may have.
+    most: u32,
 }
 
 /// One thing that can be bought. Prices are before tax.
@@ -45,5 +62,13 @@ pub(super) async fn list(State(state): State<AppState>) -> Answer<Plans> {
         yearly: plan.yearly,
         limits: plan.limits.clone(),
     };
-    Answer(StatusCode::OK, Plans { plans: state.catalogue.offered().map(plan).collect() })
+    let pack = |pack: &crate::plan::StoragePack| StoragePack {
+        name: pack.name.clone(),
+        gib: pack.gib,
+        monthly: pack.monthly,
+        yearly: pack.yearly,
+        most: pack.most,
+    };
+    let storage_pack = state.catalogue.pack().map(pack);
+    Answer(StatusCode::OK, Plans { plans: state.catalogue.offered().map(plan).collect(), storage_pack })
 }

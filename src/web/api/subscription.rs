@@ -2,10 +2,11 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::change::ChangeView;
 use super::json::{Answer, JsonBody};
 use super::order::{OrderView, find as find_order};
 use crate::billing::{AgainError, Standing, Subscription, Wish, WishError};
@@ -15,7 +16,8 @@ use crate::plan::Interval;
 use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
-use crate::web::instance::subscription::{load, make, order_again};
+use crate::web::form::unreadable;
+use crate::web::instance::subscription::{end_of, load, make, order_again};
 use crate::web::order::open_checkout;
 use crate::web::session::{Customer, OwnedInstance, Verified};
 
@@ -43,6 +45,10 @@ pub(super) struct SubscriptionView {
     ended_at: Option<DateTime<Utc>>,
     /// What you asked for and the payment company does not know yet.
     wish: Option<Wish>,
+    /// Storage packs on top of the plan.
+    packs: i32,
+    /// The newest change of plan, period or packs that was asked for.
+    change: Option<ChangeView>,
     /// The order that waits for its payment and would take the server up again.
     #[schema(example = "ord_01kanyg7c3e8ht2w9c5m1r4q6z")]
     order: Option<String>,
@@ -55,8 +61,11 @@ pub(super) struct SubscriptionView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct End {
-    /// `period`: when what is paid for is over; `now`: at once, and nothing is paid back by it.
+    /// `period`: when what is paid for is over; `date`: with the day `on`; `now`: at once. Nothing is paid back by it.
     when: When,
+    /// The last day on which the server runs, at most two years ahead. What is paid for beyond it is not paid back. With `date` only.
+    #[serde(default)]
+    on: Option<NaiveDate>,
 }
 
 /// When.
@@ -65,11 +74,13 @@ pub(super) struct End {
 enum When {
     /// With what is paid for.
     Period,
+    /// With a day.
+    Date,
     /// At once.
     Now,
 }
 
-async fn find(state: &AppState, customer: &Customer, instance: &Instance) -> Result<SubscriptionView, WebError> {
+pub(super) async fn find(state: &AppState, customer: &Customer, instance: &Instance) -> Result<SubscriptionView, WebError> {
     let money = load(state, customer.account, instance).await?.ok_or(WebError::NotFound)?;
     let of: &Subscription = &money.subscription;
     Ok(SubscriptionView {
@@ -83,12 +94,14 @@ async fn find(state: &AppState, customer: &Customer, instance: &Instance) -> Res
         ends_at: of.cancel_at.filter(|_| !of.is_over()),
         ended_at: of.ended_at,
         wish: of.wish,
+        packs: of.packs,
+        change: money.change.as_ref().map(ChangeView::of),
         order: money.open.map(|order| order.to_string()),
         held_for: money.holds.iter().map(|row| row.reason.as_str()).collect(),
     })
 }
 
-fn refused(code: &'static str, text: &str) -> WebError {
+pub(super) fn refused(code: &'static str, text: &str) -> WebError {
     WebError::Refused { code, text: text.to_owned(), errors: Vec::new() }
 }
 
@@ -97,8 +110,10 @@ async fn wished(
     customer: &Customer,
     instance: &Instance,
     wish: Wish,
+    ends_at: Option<DateTime<Utc>>,
 ) -> Result<Answer<SubscriptionView>, WebError> {
-    make(state, customer, instance, wish).await.map_err(|error| match error {
+    make(state, customer, instance, wish, ends_at).await.map_err(|error| match error {
+        WishError::Date => unreadable("on", "must be a day from today on, at most two years ahead; it goes with `when`: `date`"),
         WishError::NotNow => refused("not_now", "the subscription is over, or is already as you want it; look at it first"),
         WishError::Busy => refused("busy", "something else that you asked for is on its way; try again in a moment"),
         WishError::Database(error) => error.into(),
@@ -133,11 +148,13 @@ pub(super) async fn end(
     OwnedInstance(instance): OwnedInstance,
     JsonBody(end): JsonBody<End>,
 ) -> Result<Answer<SubscriptionView>, WebError> {
-    let wish = match end.when {
-        When::Period => Wish::EndWithPeriod,
-        When::Now => Wish::EndNow,
+    let (wish, ends_at) = match (end.when, end.on) {
+        (When::Period, None) => (Wish::EndWithPeriod, None),
+        (When::Now, None) => (Wish::EndNow, None),
+        (When::Date, on) => (Wish::EndOn, on.and_then(end_of)),
+        (When::Period | When::Now, Some(_)) => return Err(unreadable("on", "goes with `when`: `date` only; leave it out")),
     };
-    wished(&state, &customer, &instance, wish).await
+    wished(&state, &customer, &instance, wish, ends_at).await
 }
 
 /// Keep a subscription that is set to end
@@ -151,7 +168,7 @@ pub(super) async fn go_on(
     customer: Customer,
     OwnedInstance(instance): OwnedInstance,
 ) -> Result<Answer<SubscriptionView>, WebError> {
-    wished(&state, &customer, &instance, Wish::GoOn).await
+    wished(&state, &customer, &instance, Wish::GoOn, None).await
 }
 
 /// Take a server up again

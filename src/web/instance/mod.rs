@@ -1,6 +1,8 @@
 //! A customer's servers: the list, and a server's page with its building shown live.
 
 pub(in crate::web) mod address;
+pub(in crate::web) mod change;
+mod costs;
 pub(in crate::web) mod live;
 mod mail;
 pub(in crate::web) mod own_mail;
@@ -47,6 +49,10 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/instances/{id}/address/check", keeper, address::check)
         .get("/instances/{id}/billing", reader, subscription::show)
         .get("/instances/{id}/billing/portal", payer_anew, subscription::portal)
+        .get("/instances/{id}/billing/change", keeper, change::choose)
+        .get("/instances/{id}/billing/change/review", keeper, change::review)
+        .post("/instances/{id}/billing/change", keeper, change::confirm)
+        .get("/instances/{id}/billing/costs", reader, costs::show)
         .get("/instances/{id}/billing/end", payer_anew, subscription::end_form)
         .post("/instances/{id}/billing/end", payer_anew, subscription::end)
         .post("/instances/{id}/billing/go-on", payer, subscription::go_on)

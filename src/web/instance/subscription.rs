@@ -3,11 +3,13 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::view::readable;
 use super::{plan_name, time};
 use crate::account::Role;
+use crate::billing::change::{self, Change, ChangeState};
 use crate::billing::{self, AgainError, OrderState, Standing, Subscription, Wish, WishError};
 use crate::ids::{AccountId, OrderId};
 use crate::instance::{self, Hold, HoldRow, Instance};
@@ -36,10 +38,15 @@ struct BillingPage {
     held: Vec<String>,
     /// What is on its way to Stripe; empty for nothing.
     busy: String,
+    /// Why the last change was not made; empty when it was, or is long ago.
+    trouble: String,
     /// Where the order is that would take it up again; empty when there is none.
     order: String,
     /// Whether there is a page with card and invoices.
     has_portal: bool,
+    /// Whether the host says what servers cost.
+    has_costs: bool,
+    may_change: bool,
     may_end: bool,
     may_go_on: bool,
     may_again: bool,
@@ -57,8 +64,10 @@ struct BillingEndPage {
     period_kept: String,
     /// Until when data is kept when it ends now.
     now_kept: String,
-    /// It ends with the period already: only at once is left.
+    /// It is set to end already: only at once is left.
     ends: bool,
+    when: String,
+    date: String,
     errors: FieldErrors,
 }
 
@@ -72,7 +81,16 @@ pub(in crate::web) struct Money {
     pub open: Option<OrderId>,
     /// Why the server does not run.
     pub holds: Vec<HoldRow>,
+    /// The newest change of plan that was asked for.
+    pub change: Option<Change>,
     has_portal: bool,
+}
+
+impl Money {
+    /// The change that is on its way.
+    pub fn under_way(&self) -> Option<&Change> {
+        self.change.as_ref().filter(|change| change.state == ChangeState::Asked)
+    }
 }
 
 /// Reads it; `None` as long as nothing was paid.
@@ -83,9 +101,10 @@ pub(in crate::web) async fn load(state: &AppState, whose: AccountId, instance: &
     let waiting = billing::waiting_orders(tx.conn(), whose).await?;
     let open = waiting.into_iter().find(|order| order.instance_id == instance.id).map(|order| order.id);
     let holds = instance::list_holds(tx.conn(), instance.id).await?;
+    let change = change::newest_change(tx.conn(), instance.id).await?;
     let has_portal = billing::customer_of(tx.conn(), whose).await?.is_some();
     // An order that ended before it began leaves a subscription too.
-    Ok(paid.then_some(Money { subscription, open, holds, has_portal }))
+    Ok(paid.then_some(Money { subscription, open, holds, change, has_portal }))
 }
 
 /// Where a subscription stands, as a word with its date.
@@ -120,12 +139,22 @@ fn text_of(state: &AppState, words: &Words, subscription: &Subscription) -> Stri
     }
 }
 
-fn busy_of(words: &Words, subscription: &Subscription) -> String {
-    match subscription.wish {
+fn busy_of(words: &Words, money: &Money) -> String {
+    match money.subscription.wish {
+        None if money.under_way().is_some() => words.t("billing-busy-change"),
         None => String::new(),
-        Some(Wish::EndNow | Wish::EndWithPeriod) => words.t("billing-busy-end"),
+        Some(Wish::EndNow | Wish::EndWithPeriod | Wish::EndOn) => words.t("billing-busy-end"),
         Some(Wish::GoOn) => words.t("billing-busy-go-on"),
     }
+}
+
+/// How long the page says that a change was not made.
+const REMEMBERED: TimeDelta = TimeDelta::days(7);
+
+fn trouble_of(state: &AppState, words: &Words, money: &Money) -> String {
+    let failed = money.change.as_ref().and_then(|change| change.why.zip(change.ended_at));
+    let recent = failed.filter(|(_, at)| state.clock.now() - *at < REMEMBERED);
+    recent.map(|(why, at)| words.t1(&format!("change-void-{}", why.as_str()), "time", time::day(at))).unwrap_or_default()
 }
 
 /// Reasons that paying does not lift.
@@ -143,12 +172,15 @@ fn may_come_back(money: &Money) -> bool {
 fn billing_page(state: &AppState, page: PageContext, customer: &Customer, instance: &Instance, money: &Money) -> BillingPage {
     let (w, subscription) = (&page.w, &money.subscription);
     let pays = customer.role >= Role::Billing;
-    let idle = pays && subscription.wish.is_none();
+    let idle = pays && subscription.wish.is_none() && money.under_way().is_none();
     let price = match subscription.billing_interval {
         Interval::Month => w.t1("price-month", "price", subscription.price()),
         Interval::Year => w.t1("price-year", "price", subscription.price()),
     };
     let mut facts = vec![Fact::new(w, "fact-plan", plan_name(state, &instance.plan_code)), Fact::new(w, "fact-price", &price)];
+    if subscription.packs > 0 {
+        facts.push(Fact::new(w, "fact-packs", subscription.packs.to_string()));
+    }
     if let (false, None) = (subscription.is_over(), subscription.cancel_at) {
         facts.push(Fact::new(w, "fact-invoice", time::day(subscription.current_period_end)));
     }
@@ -161,9 +193,12 @@ fn billing_page(state: &AppState, page: PageContext, customer: &Customer, instan
         text: text_of(state, w, subscription),
         facts,
         held: others(w, &money.holds),
-        busy: busy_of(w, subscription),
+        busy: busy_of(w, money),
+        trouble: trouble_of(state, w, money),
         order: money.open.map(|order| format!("/orders/{order}")).unwrap_or_default(),
         has_portal: pays && money.has_portal,
+        has_costs: state.catalogue.costs().is_some(),
+        may_change: page.may_order && idle && subscription.standing == Standing::Good && subscription.cancel_at.is_none(),
         may_end: idle && Wish::EndNow.fits(subscription),
         may_go_on: idle && Wish::GoOn.fits(subscription),
         may_again: page.may_order && money.open.is_none() && may_come_back(money),
@@ -216,11 +251,12 @@ async fn end_page(
     page: PageContext,
     customer: &Customer,
     instance: &Instance,
+    typed: EndForm,
     errors: FieldErrors,
 ) -> Result<Option<BillingEndPage>, WebError> {
     let Some(money) = load(state, customer.account, instance).await? else { return Ok(None) };
     let subscription = &money.subscription;
-    if subscription.wish.is_some() || !Wish::EndNow.fits(subscription) {
+    if subscription.wish.is_some() || money.under_way().is_some() || !Wish::EndNow.fits(subscription) {
         return Ok(None);
     }
     let (now, end, kept) = (state.clock.now(), subscription.current_period_end, state.dates.ending);
@@ -231,6 +267,8 @@ async fn end_page(
         period_kept: time::day(end + kept),
         now_kept: time::day(now + kept),
         ends: subscription.cancel_at.is_some(),
+        when: typed.when,
+        date: typed.date,
         errors,
         page,
     }))
@@ -243,7 +281,7 @@ pub(super) async fn end_form(
     OwnedInstance(instance): OwnedInstance,
     page: PageContext,
 ) -> Result<Response, WebError> {
-    match end_page(&state, page, &customer, &instance, FieldErrors::default()).await? {
+    match end_page(&state, page, &customer, &instance, EndForm::default(), FieldErrors::default()).await? {
         Some(page) => Ok(html(&page)?),
         None => Ok(with_message(&state, &href(&instance), "failed", "billing-not-now")),
     }
@@ -254,6 +292,30 @@ pub(super) async fn end_form(
 #[serde(default)]
 pub(super) struct EndForm {
     when: String,
+    /// With `when=date`, such as 2027-03-31.
+    date: String,
+}
+
+/// The last second of a day: it is the last one on which the server runs.
+pub(in crate::web) fn end_of(day: NaiveDate) -> Option<DateTime<Utc>> {
+    day.and_hms_opt(23, 59, 59).map(|end| end.and_utc())
+}
+
+/// The page again, with what was typed and what is wrong with it.
+async fn again_wrong(
+    state: &AppState,
+    page: PageContext,
+    customer: &Customer,
+    instance: &Instance,
+    form: EndForm,
+    (field, key): (&str, &str),
+) -> Result<Response, WebError> {
+    let mut errors = FieldErrors::default();
+    errors.add(field, page.w.t(key));
+    match end_page(state, page, customer, instance, form, errors).await? {
+        Some(page) => Ok(refused(&page)?),
+        None => Ok(with_message(state, &href(instance), "failed", "billing-not-now")),
+    }
 }
 
 /// POST `/instances/{id}/billing/end`
@@ -264,19 +326,16 @@ pub(super) async fn end(
     page: PageContext,
     Form(form): Form<EndForm>,
 ) -> Result<Response, WebError> {
-    let wish = match form.when.as_str() {
-        "period" => Wish::EndWithPeriod,
-        "now" => Wish::EndNow,
-        _ => {
-            let mut errors = FieldErrors::default();
-            errors.add("when", page.w.t("billing-end-choose"));
-            return match end_page(&state, page, &customer, &instance, errors).await? {
-                Some(page) => Ok(refused(&page)?),
-                None => Ok(with_message(&state, &href(&instance), "failed", "billing-not-now")),
-            };
-        }
+    let (wish, ends_at) = match form.when.as_str() {
+        "period" => (Wish::EndWithPeriod, None),
+        "now" => (Wish::EndNow, None),
+        "date" => (Wish::EndOn, form.date.trim().parse().ok().and_then(end_of)),
+        _ => return again_wrong(&state, page, &customer, &instance, form, ("when", "billing-end-choose")).await,
     };
-    wished(&state, &customer, &instance, wish).await
+    match make(&state, &customer, &instance, wish, ends_at).await {
+        Err(WishError::Date) => again_wrong(&state, page, &customer, &instance, form, ("date", "billing-end-date-wrong")).await,
+        made => answer(&state, &instance, made),
+    }
 }
 
 /// POST `/instances/{id}/billing/go-on`
@@ -285,13 +344,13 @@ pub(super) async fn go_on(
     customer: Customer,
     OwnedInstance(instance): OwnedInstance,
 ) -> Result<Response, WebError> {
-    wished(&state, &customer, &instance, Wish::GoOn).await
+    answer(&state, &instance, make(&state, &customer, &instance, Wish::GoOn, None).await)
 }
 
-async fn wished(state: &AppState, customer: &Customer, instance: &Instance, wish: Wish) -> Result<Response, WebError> {
-    let (kind, key) = match make(state, customer, instance, wish).await {
+fn answer(state: &AppState, instance: &Instance, made: Result<(), WishError>) -> Result<Response, WebError> {
+    let (kind, key) = match made {
         Ok(()) => ("done", "billing-noted"),
-        Err(WishError::NotNow) => ("failed", "billing-not-now"),
+        Err(WishError::NotNow | WishError::Date) => ("failed", "billing-not-now"),
         Err(WishError::Busy) => ("failed", "billing-busy"),
         Err(WishError::Database(error)) => return Err(error.into()),
     };
@@ -304,9 +363,10 @@ pub(in crate::web) async fn make(
     customer: &Customer,
     instance: &Instance,
     wish: Wish,
+    ends_at: Option<DateTime<Utc>>,
 ) -> Result<(), WishError> {
     let mut tx = state.db.begin_account(customer.account).await?;
-    billing::make_wish(&mut tx, state.clock.as_ref(), customer.actor(), instance.id, wish).await?;
+    billing::make_wish(&mut tx, state.clock.as_ref(), customer.actor(), instance.id, wish, ends_at).await?;
     Ok(tx.commit().await?)
 }
 

@@ -8,8 +8,10 @@ use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use super::address::{conflict, warnings};
 use super::draft::{Checked, Draft, check_draft, read_draft};
 use super::{back_to, progress};
+use crate::billing;
 use crate::capacity;
 use crate::instance::address::AddressKind;
+use crate::money::Money;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::order::place::own_order;
@@ -30,6 +32,8 @@ struct NewReviewPage {
     own: bool,
     price: String,
     per: String,
+    /// Staff have given it: nothing is paid.
+    free: bool,
     kept_for: String,
     full: bool,
 }
@@ -57,20 +61,31 @@ pub(super) async fn review(
         return Ok((AppendHeaders([told]), Redirect::to("/new/address")).into_response());
     }
     let (whose, clock) = (customer.account, state.clock.as_ref());
-    let clusters = capacity::open_clusters(state.db.begin_account(whose).await?.conn(), clock, Some(whose)).await?;
+    let mut tx = state.db.begin_account(whose).await?;
+    let clusters = capacity::open_clusters(tx.conn(), clock, Some(whose)).await?;
+    let price = billing::price_for(tx.conn(), whose, checked.plan, checked.interval).await?;
+    drop(tx);
     let full = capacity::room(&clusters, &checked.plan.size.footprint(), clock.now()) == 0;
-    Ok(html(&new_page(&state, page, &draft, &checked, full))?)
+    Ok(html(&new_page(&state, page, &draft, &checked, price, full))?)
 }
 
-fn new_page(state: &AppState, page: PageContext, draft: &Draft, checked: &Checked<'_>, full: bool) -> NewReviewPage {
+fn new_page(
+    state: &AppState,
+    page: PageContext,
+    draft: &Draft,
+    checked: &Checked<'_>,
+    price: Money,
+    full: bool,
+) -> NewReviewPage {
     let (step, steps) = progress(draft, "/new/review");
     NewReviewPage {
         step,
         steps,
-        facts: facts(&page.w, checked),
+        facts: facts(&page.w, checked, price),
         warnings: warnings(&page.w, &checked.address, checked.web_domain.as_ref()),
         own: checked.address.kind() == AddressKind::Own,
-        price: checked.plan.price(checked.interval).to_string(),
+        price: price.to_string(),
+        free: price.minor == 0,
         per: per(&page.w, checked.interval),
         kept_for: page.w.count("minutes", "n", state.checkout_minutes),
         full,
@@ -78,10 +93,10 @@ fn new_page(state: &AppState, page: PageContext, draft: &Draft, checked: &Checke
     }
 }
 
-fn facts(words: &Words, checked: &Checked<'_>) -> Vec<Fact> {
+fn facts(words: &Words, checked: &Checked<'_>, price: Money) -> Vec<Fact> {
     let fact = |key: &str, value: String, change: &str| Fact { change: change.to_owned(), ..Fact::new(words, key, value) };
     let (address, plan) = (checked.address.display(), checked.plan);
-    let price = words.t2("fact-price-value", "price", plan.price(checked.interval), "per", per(words, checked.interval));
+    let price = words.t2("fact-price-value", "price", price, "per", per(words, checked.interval));
     let mut facts = vec![fact("fact-address", address.to_owned(), "/new/address")];
     if let Some(web) = &checked.web_domain {
         facts.push(fact("fact-web", web.display().to_owned(), "/new/address"));

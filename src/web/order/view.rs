@@ -112,6 +112,7 @@ pub(super) fn order_view(words: &Words, order: &Order, domain: &str, came: &Came
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::billing::stripe::Terms;
     use crate::ids::{AccountId, InstanceId, OrderId};
     use crate::money::Currency;
     use crate::plan::Interval;
@@ -137,6 +138,8 @@ mod tests {
             checkout_expires_at: at(1800),
             asked_price: None,
             asked_base: None,
+            free_id: None,
+            asked_terms: Terms::default(),
             paid_at: None,
             declined_at: None,
             created_at: at(0),

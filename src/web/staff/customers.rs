@@ -6,8 +6,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::instances::{AuditRow, audit_row};
-use super::{OrderRow, order_rows, show_filter};
-use crate::account::Role;
+use super::{BILLS, OrderRow, order_rows, show_filter};
+use crate::account::{Role, StaffMember};
 use crate::audit;
 use crate::desk::customers::{self, Customer, Member, Show, Sort, Wanted};
 use crate::ids::AccountId;
@@ -50,6 +50,8 @@ struct StaffCustomerPage {
     servers: Vec<ServerRow>,
     orders: Vec<OrderRow>,
     audit: Vec<AuditRow>,
+    /// Where servers are given away; empty for those who may not.
+    free: String,
 }
 
 struct PersonRow {
@@ -117,7 +119,12 @@ fn money(words: &Words, customer: &Customer) -> StateView {
 }
 
 /// GET `/staff/customers/{id}`
-pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, page: PageContext) -> Result<Response, WebError> {
+pub(super) async fn show(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+    page: PageContext,
+) -> Result<Response, WebError> {
     let id: AccountId = id.parse().map_err(|_| WebError::NotFound)?;
     let mut conn = state.db.staff().acquire().await?;
     let customer = customers::find(&mut conn, id).await?.ok_or(WebError::NotFound)?;
@@ -137,6 +144,7 @@ pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, 
         servers: servers.iter().map(|server| server_row(&state, &words, server, &typical)).collect(),
         orders: order_rows(&state, &words, &orders).await?,
         audit: entries.iter().map(audit_row).collect(),
+        free: if member.may(BILLS) { format!("/staff/customers/{id}/free") } else { String::new() },
         page,
     })?)
 }

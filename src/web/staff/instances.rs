@@ -47,6 +47,8 @@ struct StaffInstancePage {
     /// What the buttons lead to, by the intent and by who looks.
     may_pause: bool,
     may_extend: bool,
+    /// Whether whoever looks may give money back.
+    may_give: bool,
     may_end: bool,
     may_ask_for_majors: bool,
     may_remove: bool,
@@ -148,6 +150,7 @@ pub(super) async fn show(
         audit: entries.iter().map(audit_row).collect(),
         id: id.to_string(),
         may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
+        may_give: member.may(BILLS) && subscription.is_some(),
         may_extend: member.may(BILLS) && subscription.as_ref().is_some_and(|found| found.standing != Standing::Good),
         may_ask_for_majors: operates && instance.ready_at.is_some() && instance.released_at.is_none(),
         may_end: destroys && instance.intent != Intent::Absent && !holds.iter().any(|row| row.reason == Hold::Ended),

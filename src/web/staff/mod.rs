@@ -6,6 +6,8 @@ mod clusters;
 mod customers;
 mod differences;
 mod extend;
+mod free;
+mod giving;
 mod incidents;
 mod instances;
 mod jobs;
@@ -14,6 +16,7 @@ mod lifecycle;
 mod log;
 mod log_in;
 mod majors;
+mod money;
 mod orders;
 mod overview;
 mod releases;
@@ -66,10 +69,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/customers/{id}/access", Access::FreshStaff(Scope::Support), access::show)
         .post("/staff/customers/{id}/access", Access::FreshStaff(Scope::Support), access::begin)
         .post("/staff/access/end", reads, access::end)
+        .get("/staff/customers/{id}/free", bills, free::show)
+        .post("/staff/customers/{id}/free", bills, free::give)
+        .post("/staff/customers/{id}/free/withdraw", bills, free::withdraw)
         .get("/staff/instances", reads, servers::list)
         .get("/staff/instances/{id}", reads, instances::show)
         .get("/staff/instances/{id}/extend", bills, extend::show)
         .post("/staff/instances/{id}/extend", bills, extend::submit)
+        .get("/staff/instances/{id}/money", bills, giving::show)
+        .post("/staff/instances/{id}/money", bills, giving::give)
         .get("/staff/instances/{id}/pause", operates, lifecycle::pause_form)
         .post("/staff/instances/{id}/pause", operates, lifecycle::pause)
         .post("/staff/instances/{id}/resume", operates, lifecycle::resume)
@@ -84,6 +92,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/approvals", reads, approvals::list)
         .post("/staff/approvals/{id}/refuse", Access::FreshStaff(Scope::Support), approvals::refuse)
         .get("/staff/orders", reads, orders::list)
+        .get("/staff/money", bills, money::show)
+        .get("/staff/money.csv", bills, money::csv)
         .get("/staff/incidents", reads, incidents::list)
         .post("/staff/incidents", operates, incidents::open)
         .get("/staff/incidents/new", operates, incidents::new_form)

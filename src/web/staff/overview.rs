@@ -6,7 +6,7 @@ use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::jobs::{JobView, job_view};
-use super::{OPERATES, OrderRow, clusters, order_rows};
+use super::{BILLS, OPERATES, OrderRow, clusters, order_rows};
 use crate::account::StaffMember;
 use crate::billing::{self, Order};
 use crate::capacity::{self, ClusterRow};
@@ -38,6 +38,8 @@ struct StaffOverviewPage {
     failed_jobs: Vec<JobView>,
     /// Whether whoever looks may give them their tries again.
     may_retry: bool,
+    /// Whether whoever looks may see the page of money.
+    sees_money: bool,
     unwell: Vec<UnwellRow>,
     waiting: Vec<OrderRow>,
 }
@@ -307,6 +309,7 @@ pub(super) async fn show(State(state): State<AppState>, member: StaffMember, pag
         clusters: loaded.clusters.iter().map(|cluster| loaded.cluster_view(&words, &smallest, cluster)).collect(),
         failed_jobs: loaded.jobs.iter().map(|job| job_view(&words, job)).collect(),
         may_retry: member.may(OPERATES),
+        sees_money: member.may(BILLS),
         unwell: loaded.unwell(&words),
         waiting: order_rows(&state, &words, &loaded.unpaid).await?,
     };

@@ -526,7 +526,9 @@ fn parts(
     };
     let view: Arc<dyn Resolver> = Arc::new(resolver.clone());
     let dates = billing::Dates::from(&Config::from_toml(REFERENCE).unwrap().standing);
-    let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap() });
+    // Nothing is asked beside the card; tests of that ask for it.
+    let terms = billing::stripe::Terms::default();
+    let (key, urls) = (HostKey::new([7; 32]), billing::Urls { base: base.parse().unwrap(), terms });
     let state = AppState::new(App {
         db: db.clone(),
         clock: Arc::clone(&clock),
@@ -556,6 +558,7 @@ fn parts(
         urls: urls.clone(),
         checkout_minutes: 60,
         dates: dates.clone(),
+        giving: billing::giving::Limits { billing: 100, admin: 1000 },
         payment_origin: shop.origin(),
         trial: true,
         trusted_proxies: vec!["127.0.0.0/8".to_owned()],

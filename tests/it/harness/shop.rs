@@ -8,7 +8,7 @@ use std::time::Duration;
 use paddock::billing::stripe::{CheckoutId, RealStripe, Stripe};
 use paddock::clock::ManualClock;
 use paddock::demo::stripe::{Control, FakeStripe, Settings};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// The card that always pays.
 pub(super) const GOOD_CARD: &str = "4242 4242 4242 4242";
@@ -50,6 +50,12 @@ impl Shop {
     #[track_caller]
     pub fn pay_well(&self, checkout: &CheckoutId) {
         self.control.pay(checkout, GOOD_CARD).unwrap();
+    }
+
+    /// A request of Stripe's API as somebody makes it in the dashboard.
+    pub async fn post(&self, http: &reqwest::Client, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
+        let url = self.fake.base_url().join(&format!("v1/{path}")).unwrap();
+        http.post(url).bearer_auth(key().expose_secret()).form(form).send().await.unwrap()
     }
 
     /// Waits until no webhook is under way.

@@ -21,7 +21,8 @@ fn instances(name: &str) -> Vec<MastodonInstance> {
     let catalogue = Catalogue::load(concat!(env!("CARGO_MANIFEST_DIR"), "/catalogue/plans.toml").as_ref()).unwrap();
     let mut all = Vec::new();
     for plan in catalogue.plans() {
-        let size = fleet::resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib }).unwrap();
+        let size =
+            fleet::resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib, packs: 0 }).unwrap();
         for mode in [json!({"running": {}}), json!({"suspended": {"reason": "unpaid"}}), json!({"archived": {}})] {
             for address in ["hosted", "split", "own"] {
                 let mut wanted = Host::wanted(name);

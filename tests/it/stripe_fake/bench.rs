@@ -12,7 +12,7 @@ use axum::routing::post;
 use chrono::{DateTime, TimeDelta, Utc};
 use paddock::billing::stripe::{
     Checkout, CheckoutWanted, CustomerId, EventHint, Interval, NewCustomer, PriceId, PriceWanted, RealStripe, RemoteSubscription,
-    Stripe, verify_webhook,
+    Stripe, Terms, verify_webhook,
 };
 use paddock::clock::{Clock, ManualClock};
 use paddock::demo::stripe::{Control, FakeStripe, Settings};
@@ -100,6 +100,7 @@ impl Bench {
             success_url: "http://127.0.0.1:1/paid?session={CHECKOUT_SESSION_ID}".into(),
             cancel_url: "http://127.0.0.1:1/back".into(),
             expires_at: self.control.now() + TimeDelta::hours(1),
+            terms: Terms::default(),
         }
     }
 

@@ -17,9 +17,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
-use paddock::billing::stripe::{Checkout, CheckoutStatus, CheckoutWanted, NewCustomer, RealStripe, Stripe, StripeError};
+use paddock::billing::stripe::{
+    Checkout, CheckoutStatus, CheckoutWanted, End, ItemChange, NewCustomer, RealStripe, Stripe, StripeError, SubscriptionChange,
+    Terms,
+};
 use paddock::clock::{Clock as _, SystemClock};
-use paddock::ids::{AccountId, InstanceId, OrderId};
+use paddock::ids::{AccountId, ChangeId, GivingId, InstanceId, OrderId};
 use paddock::money::{Currency, Money};
 use serde_json::{Value, json};
 use url::Url;
@@ -109,7 +112,16 @@ async fn between(State(notes): State<Arc<Notes>>, method: Method, uri: Uri, head
 /// `/v1/subscriptions/sub_1` is `/v1/subscriptions/…`.
 fn without_ids(path: &str) -> String {
     let is_word = |part: &&str| {
-        !part.contains('_') || ["invoice_payments", "webhook_endpoints", "billing_portal", "create_preview"].contains(part)
+        !part.contains('_')
+            || [
+                "invoice_payments",
+                "webhook_endpoints",
+                "billing_portal",
+                "create_preview",
+                "credit_notes",
+                "balance_transactions",
+            ]
+            .contains(part)
     };
     path.split('/').map(|part| if is_word(&part) { part } else { "…" }).collect::<Vec<_>>().join("/")
 }
@@ -119,12 +131,31 @@ fn answered<T>(result: Result<T, StripeError>) {
     drop(result);
 }
 
+/// A change with an item of each kind.
+fn every_change() -> SubscriptionChange {
+    let price = |id: &str| id.parse().unwrap();
+    SubscriptionChange {
+        subscription: "sub_1".parse().unwrap(),
+        items: vec![
+            ItemChange::Set { item: "si_1".parse().unwrap(), price: price("price_1"), quantity: 1 },
+            ItemChange::Add { price: price("price_2"), quantity: 2 },
+            ItemChange::Remove { item: "si_2".parse().unwrap() },
+        ],
+        as_of: SystemClock.now(),
+    }
+}
+
 async fn every_call(stripe: &RealStripe) {
     let now = SystemClock.now();
     let (subscription, checkout, customer) = ("sub_1".parse().unwrap(), "cs_test_1".parse().unwrap(), "cus_1".parse().unwrap());
     let account = AccountId::new();
     answered(stripe.ensure_customer(&NewCustomer { account, email: "ada@example.test".into(), name: "Ada".into() }).await);
     answered(stripe.ensure_price(&price_wanted()).await);
+    answered(stripe.product("small").await);
+    answered(stripe.put_product("small", "Small").await);
+    answered(stripe.prices_of("small").await);
+    answered(stripe.tax_on_top(&"price_1".parse().unwrap()).await);
+    answered(stripe.revive_price(&"price_1".parse().unwrap()).await);
     let wanted = CheckoutWanted {
         order: OrderId::new(),
         account,
@@ -134,14 +165,26 @@ async fn every_call(stripe: &RealStripe) {
         success_url: "https://pages.example/paid?session={CHECKOUT_SESSION_ID}".into(),
         cancel_url: "https://pages.example/back".into(),
         expires_at: now + TimeDelta::hours(1),
+        terms: Terms::default(),
     };
     answered(stripe.open_checkout(&wanted).await);
+    answered(
+        stripe.open_checkout(&CheckoutWanted { order: OrderId::new(), terms: Terms { tax: true, codes: true }, ..wanted }).await,
+    );
     answered(stripe.checkout(&checkout).await);
     answered(stripe.expire_checkout(&checkout).await);
     answered(stripe.subscription(&subscription).await);
     answered(stripe.oldest_open_invoice(&subscription).await);
-    answered(stripe.end_with_period(&subscription, true).await);
-    answered(stripe.end_with_period(&subscription, false).await);
+    answered(stripe.paid_invoices(&subscription).await);
+    let amount = Money::new(100, Currency::Eur);
+    answered(stripe.refund(&"in_1".parse().unwrap(), amount, GivingId::new(), "an outage").await);
+    answered(stripe.credit(&customer, amount, GivingId::new(), "an outage").await);
+    answered(stripe.set_end(&subscription, End::WithPeriod).await);
+    answered(stripe.set_end(&subscription, End::Never).await);
+    answered(stripe.set_end(&subscription, End::On(now + TimeDelta::days(90))).await);
+    let change = every_change();
+    answered(stripe.preview_change(&change).await);
+    answered(stripe.change_subscription(&change, ChangeId::new()).await);
     answered(stripe.end_subscription(&subscription).await);
     let session = Checkout {
         id: checkout,
@@ -194,6 +237,8 @@ async fn stripes_own_program_takes_every_request_of_ours() {
         "DELETE /v1/subscriptions/…",
         "GET /v1/account",
         "GET /v1/charges",
+        "GET /v1/credit_notes",
+        "GET /v1/customers/…/balance_transactions",
         "GET /v1/checkout/sessions/…",
         "GET /v1/customers",
         "GET /v1/events",
@@ -206,9 +251,14 @@ async fn stripes_own_program_takes_every_request_of_ours() {
         "POST /v1/billing_portal/sessions",
         "POST /v1/checkout/sessions",
         "POST /v1/checkout/sessions/…/expire",
+        "POST /v1/credit_notes",
         "POST /v1/customers",
+        "POST /v1/customers/…/balance_transactions",
+        "POST /v1/invoices/create_preview",
         "POST /v1/prices",
+        "POST /v1/prices/…",
         "POST /v1/products",
+        "POST /v1/products/…",
         "POST /v1/subscriptions/…",
     ];
     let missing: Vec<_> = must.iter().filter(|request| !requests.contains(*request)).collect();

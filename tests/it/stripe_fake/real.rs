@@ -4,7 +4,7 @@
 //! fake claims of it. Nothing is charged. Prices can't be deleted at Stripe: the lookup key is always the same, so there is one.
 
 use chrono::{SubsecRound as _, TimeDelta};
-use paddock::billing::stripe::{CheckoutStatus, CheckoutWanted, NewCustomer, RealStripe, Stripe, StripeError, StripeMode};
+use paddock::billing::stripe::{CheckoutStatus, CheckoutWanted, NewCustomer, RealStripe, Stripe, StripeError, StripeMode, Terms};
 use paddock::clock::{Clock as _, SystemClock};
 use paddock::ids::{AccountId, InstanceId, OrderId};
 
@@ -37,6 +37,7 @@ async fn stripe_in_test_mode_does_what_the_fake_does() {
         success_url: "https://example.com/paid?session={CHECKOUT_SESSION_ID}".into(),
         cancel_url: "https://example.com/back".into(),
         expires_at: SystemClock.now().trunc_subsecs(0) + TimeDelta::hours(1),
+        terms: Terms::default(),
     };
     let open = stripe.open_checkout(&wanted).await.unwrap();
     assert_eq!((open.status, open.order, open.expires_at), (CheckoutStatus::Open, Some(wanted.order), wanted.expires_at));

@@ -1,7 +1,7 @@
 //! What happens to a subscription as months pass.
 
 use chrono::TimeDelta;
-use paddock::billing::stripe::{CheckoutWanted, RemoteStatus, Stripe, StripeError};
+use paddock::billing::stripe::{CheckoutWanted, End, RemoteStatus, Stripe, StripeError};
 use paddock::money::{Currency, Money};
 
 use super::bench::{Bench, DECLINED, FAILS_LATER, GOOD, noon};
@@ -113,11 +113,11 @@ async fn we_end_a_subscription_with_its_period_take_that_back_and_end_it_at_once
     let now = async || bench.stripe.subscription(&subscription.id).await.unwrap();
     // Each twice: whoever got no answer asks again.
     for _ in 0..2 {
-        bench.stripe.end_with_period(&subscription.id, true).await.unwrap();
+        bench.stripe.set_end(&subscription.id, End::WithPeriod).await.unwrap();
         assert_eq!(now().await.cancel_at, Some(subscription.current_period_end));
     }
     for _ in 0..2 {
-        bench.stripe.end_with_period(&subscription.id, false).await.unwrap();
+        bench.stripe.set_end(&subscription.id, End::Never).await.unwrap();
         assert_eq!((now().await.cancel_at, now().await.cancel_at_period_end), (None, false));
     }
     bench.control.advance(TimeDelta::days(3));
@@ -125,7 +125,7 @@ async fn we_end_a_subscription_with_its_period_take_that_back_and_end_it_at_once
     let over = now().await;
     assert_eq!((over.status, over.ended_at), (RemoteStatus::Canceled, Some(bench.control.now())));
     assert!(matches!(bench.stripe.end_subscription(&subscription.id).await, Err(StripeError::NotFound { .. })));
-    assert!(matches!(bench.stripe.end_with_period(&subscription.id, false).await, Err(StripeError::Refused { .. })));
+    assert!(matches!(bench.stripe.set_end(&subscription.id, End::Never).await, Err(StripeError::Refused { .. })));
     bench.control.advance(TimeDelta::days(60));
     assert_eq!(bench.control.charges_of(wanted.order), 1);
 }

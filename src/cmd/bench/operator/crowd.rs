@@ -44,7 +44,7 @@ impl Crowd {
     pub fn new(client: &Client, config: &Config) -> anyhow::Result<Self> {
         let catalogue = Catalogue::load(&config.catalogue.plans)?;
         let plan = catalogue.offered().next().context("the catalogue offers no plan")?;
-        let size = resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib })?;
+        let size = resource_size(&StoredSize { size: plan.size.clone(), media_gib: plan.limits.media_gib, packs: 0 })?;
         let version = Releases::load(&config.catalogue.releases)?.newest_offered().version.to_string();
         let api: Api<MastodonInstance> = Api::all(client.clone());
         let (tell, ready) = watch::channel(0);
