@@ -4,6 +4,7 @@ approvals-lead = What one of the staff asks for here is done when another one ag
 approvals-none = Nothing waits.
 approvals-recent = Before
 approval-kind-removal = Removal of a server
+approval-kind-giving = Money or credit for a customer
 approval-waits = Waits for another one
 approval-given = Agreed
 approval-refused = Refused

@@ -19,6 +19,15 @@ give-nothing-paid = Nothing was ever paid for this server, so there is nobody to
 give-reason = Why
 give-reason-length = Write a reason of 3 to 200 characters.
 give-button = Give it
+give-ask = Ask another one to agree
+give-ask-reason-length = Write a reason of 10 to 200 characters: another one has to understand it.
+give-asked = Another one of the staff who may give money has to agree, at least a minute from now and within three days.
+give-asked-already = Something waits for an agreement already; take that back first, or have it decided.
+give-waits = Waits for another one to agree
+give-agree = Agree, and give it
+give-not-open = Nothing waits for an agreement any more.
+give-too-soon = A minute has to pass between asking and agreeing.
+give-same-person = Somebody else than who asked has to agree.
 give-noted = It is noted. The payment company is told in a moment.
 give-so-far = Given so far
 

@@ -10,7 +10,6 @@ use url::Url;
 pub use super::network::{Network, Reach};
 use super::relay::Logins;
 use super::stores::{self, Stores};
-use crate::internet::Range;
 use crate::resource::{Version, is_pinned};
 use crate::sealing::Key;
 

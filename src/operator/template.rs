@@ -29,6 +29,8 @@ pub fn image(kind: Kind, metadata: &ObjectMeta, data: &Value, field_manager: &st
         | Kind::Service
         | Kind::PersistentVolumeClaim
         | Kind::Backup
+        | Kind::ScheduledBackup
+        | Kind::ObjectStore
         | Kind::Job
         | Kind::HttpRoute
         | Kind::ListenerSet

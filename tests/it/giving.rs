@@ -108,17 +108,51 @@ async fn more_than_one_person_may_give_needs_a_second() {
         client.post(&path(&server), &[("from", "credit"), ("amount", "1"), ("reason", "mine")]).await.is(403);
         client.get(&format!("/staff/instances/{}", server.id)).await.is(200).not_see("Money");
     }
-    // What two have agreed to is given, and says who they are.
+}
+
+#[tokio::test]
+async fn what_two_agree_to_is_given_and_says_who_they_are() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let server = app.running(&customer, "birds").await;
+    let bills = app.staff_with(Scope::Billing);
     let (first, second) = (bills.who.staff.unwrap(), staff.who.staff.unwrap());
-    let mut tx = app.db.staff().begin().await.unwrap();
-    let new = NewGiving { amount: eur(500_000), invoice: None, reason: "a lost server" };
-    giving::give(&mut tx, app.clock.as_ref(), first, &server, Allowed::ByTwo { second }, &new).await.unwrap();
-    tx.commit().await.unwrap();
+    let page = bills.get(&path(&server)).await;
+    let fields = [("from", "credit"), ("amount", "5000.00"), ("reason", "the server was lost for a week")];
+    let refused = bills.submit(&page, &path(&server), &fields).await.is(422).see("Ask another one to agree");
+    let ask = |reason| [("from", "credit"), ("amount", "5000.00"), ("reason", reason), ("ask", "yes")];
+    bills.submit(&refused, &path(&server), &ask("too short")).await.is(422).see("10 to 200");
+    let asked = ask("the server was lost for a week");
+    let answer = bills.submit(&refused, &path(&server), &asked).await.redirects_to(&path(&server));
+    let waits = bills.follow(answer).await.see("Waits for another one to agree").see("Somebody else than who asked");
+    bills.submit(&waits, &path(&server), &asked).await.is(422).see("Something waits");
+    assert_eq!(states(&app).await.len(), 0, "nothing was given");
+    app.advance(chrono::TimeDelta::minutes(2));
+    let agree = format!("{}/agree", path(&server));
+    let (bills, staff) = (app.sign_in_again(&bills).await, app.sign_in_again(&staff).await);
+    bills.submit(&bills.get(&path(&server)).await, &agree, &[]).await.is(422).see("Somebody else than who asked");
+    // Another one says no, and it may be asked for anew.
+    let list = staff.get("/staff/approvals").await.see("Money or credit for a customer").see("lost for a week");
+    let refuse = list.attributes("form[action$='/refuse']", "action").remove(0);
+    staff.submit(&list, &refuse, &[]).await.redirects_to("/staff/approvals");
+    staff.post(&agree, &[]).await.is(422).see("Nothing waits");
+    bills.submit(&bills.get(&path(&server)).await, &path(&server), &asked).await.redirects_to(&path(&server));
+    app.advance(chrono::TimeDelta::minutes(2));
+    let shown = staff.get(&path(&server)).await.see("€5000 as credit");
+    staff.submit(&shown, &agree, &[]).await.redirects_to(&path(&server));
+    staff.submit(&shown, &agree, &[]).await.is(422).see("Nothing waits");
     app.run_jobs().await;
-    assert_eq!(balance(&app, &customer).await, -525_000);
-    let named: Option<StaffId> =
-        sqlx::query_scalar("select second_id from givings order by id desc limit 1").fetch_one(app.sql()).await.unwrap();
-    assert_eq!(named, Some(second));
+    assert_eq!((balance(&app, &customer).await, states(&app).await), (-500_000, vec!["credit done".to_owned()]));
+    let named: (StaffId, Option<StaffId>) =
+        sqlx::query_as("select staff_id, second_id from givings").fetch_one(app.sql()).await.unwrap();
+    assert_eq!(named, (first, Some(second)));
+    let trail: Vec<String> = sqlx::query_scalar(
+        "select action from audit_events where action like 'approval.%' or action = 'money.credit' order by id",
+    )
+    .fetch_all(app.sql())
+    .await
+    .unwrap();
+    let expected = ["approval.asked", "approval.refused", "approval.asked", "approval.given", "money.credit"];
+    assert_eq!(trail, expected);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The two-person rule: what one of the staff asks for is done when another one agrees to it, and not before.
 //!
 //! What is wired to it is a [`Kind`]. Whoever does such a thing calls [`ask`] in the first step and [`give`] in the second, in the transaction that
-//! does it: there is no other way from the one to the other. A refund over a limit would be a further kind, asked for in `billing`.
+//! does it: there is no other way from the one to the other.
 
 mod store;
 
@@ -29,6 +29,8 @@ pub const REASON: std::ops::RangeInclusive<usize> = 10..=500;
 pub enum Kind {
     /// The removal of a server with all its data, without a proven archive.
     Removal,
+    /// Money or credit for a customer, more of it than one person may give.
+    Giving,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
     pub fn scope(self) -> Scope {
         match self {
             Self::Removal => Scope::Admin,
+            Self::Giving => Scope::Billing,
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Removal => "removal",
+            Self::Giving => "giving",
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! In one transaction it is written down, and a job tells Stripe. How much somebody may give is counted over [`WINDOW`] for each account, so that
 //! many small ones are not more than a large one. More than that needs a second person: it is refused here with [`GiveError::SecondNeeded`], and
-//! whoever asks two people calls [`give`] with [`Allowed::ByTwo`].
+//! can be [proposed](propose); once another one [agrees](agree) it is given.
 
 mod carry;
 pub mod limit;
+mod proposal;
 mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +15,7 @@ use sqlx::PgConnection;
 
 pub use self::carry::{GivingError, carry_giving};
 pub use self::limit::{Allowed, GiveError, Limits, check};
+pub use self::proposal::{Proposal, ProposalError, agree, open_proposal, propose, refuse};
 pub use self::store::{Giving, GivingState, Kind, list_givings};
 use super::jobs::CarryGiving;
 use super::store::find_subscription;
@@ -60,11 +62,7 @@ pub async fn give(
     // Two at once take turns: else each would find that the other had given nothing.
     store::take_turns(conn, instance.account_id).await?;
     let given = store::given(conn, staff, instance.account_id, clock.now() - WINDOW, amount.currency).await?;
-    let promised = match invoice {
-        Some(invoice) => store::promised(conn, &invoice.id).await?,
-        None => 0,
-    };
-    let left = invoice.map(|invoice| Money::new(invoice.left().minor.saturating_sub(promised), invoice.paid.currency));
+    let left = left_of(conn, invoice).await?;
     check(amount, left, Money::new(given, amount.currency), allowed)?;
     let giving = Giving {
         id: GivingId::new(),
@@ -93,6 +91,13 @@ pub async fn give(
     let (action, account, id) = (giving.kind.action(), Some(instance.account_id), subscription.id.to_string());
     audit::record(conn, clock, Actor::Staff(staff), account, action, &id, detail).await?;
     Ok(giving.id)
+}
+
+/// What of an invoice can still be given back, with what Stripe does not know yet.
+async fn left_of(conn: &mut PgConnection, invoice: Option<&PaidInvoice>) -> sqlx::Result<Option<Money>> {
+    let Some(invoice) = invoice else { return Ok(None) };
+    let promised = store::promised(conn, &invoice.id).await?;
+    Ok(Some(Money::new(invoice.left().minor.saturating_sub(promised), invoice.paid.currency)))
 }
 
 /// Since when what is given now is counted together with what was given before.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::proposal::Proposal;
 use crate::billing::stripe::InvoiceId;
 use crate::clock::Clock;
 use crate::ids::{AccountId, GivingId, InstanceId, StaffId};
@@ -180,6 +181,37 @@ pub(super) async fn insert(conn: &mut PgConnection, giving: &Giving) -> sqlx::Re
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What was proposed and nobody has agreed to in time makes room.
+pub(super) async fn propose(conn: &mut PgConnection, proposal: &Proposal) -> sqlx::Result<()> {
+    let Proposal { instance_id, amount_minor, currency, invoice_id } = proposal;
+    sqlx::query(
+        "insert into giving_proposals (instance_id, amount_minor, currency, invoice_id) values ($1, $2, $3, $4)
+         on conflict (instance_id) do update
+         set amount_minor = excluded.amount_minor, currency = excluded.currency, invoice_id = excluded.invoice_id",
+    )
+    .bind(instance_id)
+    .bind(amount_minor)
+    .bind(currency)
+    .bind(invoice_id)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn proposal(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Proposal>> {
+    sqlx::query_as("select instance_id, amount_minor, currency, invoice_id from giving_proposals where instance_id = $1")
+        .bind(instance)
+        .fetch_optional(conn)
+        .await
+}
+
+pub(super) async fn take_proposal(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Proposal>> {
+    sqlx::query_as("delete from giving_proposals where instance_id = $1 returning instance_id, amount_minor, currency, invoice_id")
+        .bind(instance)
+        .fetch_optional(conn)
+        .await
 }
 
 /// It is over; `false` when it was before.

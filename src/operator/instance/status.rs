@@ -72,7 +72,7 @@ pub fn findings(
         namespace(seen, walls),
         identity(&foundation.identity),
         bucket,
-        database(valid, seen),
+        database(!valid.images.newer.is_empty(), seen),
         pods(Is::CacheReady, valid, &[(Kind::StatefulSet, names::CACHE)], seen),
         migrated(progress),
     ];
@@ -139,10 +139,11 @@ fn database_state(seen: &BTreeMap<Key, Seen>) -> Option<&State> {
     seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).map(|seen| &seen.state)
 }
 
-fn database(valid: &Valid<'_>, seen: &BTreeMap<Key, Seen>) -> Finding {
+/// `newer`: whether a newer image waits for the server's turn.
+fn database(newer: bool, seen: &BTreeMap<Key, Seen>) -> Finding {
     match database_state(seen) {
         Some(State::Database { ready: true, phase: _, storage_gib: _, major: _, trouble: _ }) => {
-            let waits = if valid.images.newer.is_empty() { "" } else { "; a newer image of it or of Valkey waits for its turn" };
+            let waits = if newer { "; a newer image of it or of Valkey waits for its turn" } else { "" };
             Finding::holds(ConditionKind::DatabaseReady, "Answers", format!("Postgres answers{waits}"))
         }
         Some(State::Database { ready: false, phase, storage_gib: _, major: _, trouble: _ }) => {
@@ -508,7 +509,7 @@ mod tests {
         let of = |ready, phase: &str| {
             let state = State::Database { ready, phase: phase.to_owned(), storage_gib: Some(20), major: Some(17), trouble: None };
             let seen = BTreeMap::from([((Kind::Cluster, names::DATABASE.to_owned()), Seen::bare(state))]);
-            (database(&seen).reason, stalled_for_data(&seen).map(|stalled| (stalled.reason, stalled.message)))
+            (database(false, &seen).reason, stalled_for_data(&seen).map(|stalled| (stalled.reason, stalled.message)))
         };
         let (reason, stalled) = of(false, "Cluster is unrecoverable and needs manual intervention");
         let (stalled, message) = stalled.unwrap();

@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use crate::account::approval::{self, Approval, Kind};
 use crate::account::{self, StaffMember};
+use crate::billing::giving::{self, ProposalError};
 use crate::ids::{ApprovalId, InstanceId, StaffId};
 use crate::instance::{self, RemovalError};
 use crate::web::AppState;
@@ -86,6 +87,7 @@ fn row(words: &Words, member: &StaffMember, names: &[(StaffId, String)], one: &A
 fn page_of(one: &Approval) -> String {
     match one.kind {
         Kind::Removal => format!("/staff/instances/{}/removal", one.subject),
+        Kind::Giving => format!("/staff/instances/{}/money", one.subject),
     }
 }
 
@@ -101,13 +103,20 @@ pub(super) async fn refuse(
     if !member.may(found.kind.scope()) {
         return Err(WebError::Forbidden);
     }
+    let subject: InstanceId = found.subject.parse().map_err(|_| WebError::NotFound)?;
     match found.kind {
+        Kind::Giving => match giving::refuse(&mut tx, state.clock.as_ref(), member.id, subject).await {
+            Ok(()) => {}
+            Err(ProposalError::Database(error)) => return Err(error.into()),
+            Err(ProposalError::Give(_) | ProposalError::Approval(_)) => {
+                return Ok(with_message(&state, HERE, "failed", "give-not-open"));
+            }
+        },
         Kind::Removal => {
-            let subject: InstanceId = found.subject.parse().map_err(|_| WebError::NotFound)?;
             match instance::withdraw_removal(&mut tx, state.clock.as_ref(), member.id, subject).await {
                 Ok(()) => {}
                 Err(RemovalError::Database(error)) => return Err(error.into()),
-                Err(RemovalError::NotEnded | RemovalError::Approval(_) | RemovalError::WrongName) => {
+                Err(RemovalError::NotEnded | RemovalError::Kept | RemovalError::Approval(_) | RemovalError::WrongName) => {
                     return Ok(with_message(&state, HERE, "failed", "removal-not-open"));
                 }
             }

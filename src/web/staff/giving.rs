@@ -6,9 +6,10 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::lifecycle::{href, instance};
-use crate::account::StaffMember;
+use crate::account::approval;
+use crate::account::{self, StaffMember};
 use crate::billing;
-use crate::billing::giving::{self, Allowed, GiveError, Giving, GivingState, NewGiving};
+use crate::billing::giving::{self, Allowed, GiveError, Giving, GivingState, NewGiving, ProposalError};
 use crate::billing::stripe::PaidInvoice;
 use crate::instance::Instance;
 use crate::money::Money;
@@ -36,6 +37,10 @@ struct StaffMoneyPage {
     /// What can be chosen as "from": credit, and each invoice of which something is left.
     from: Vec<Choice>,
     given: Vec<GivenRow>,
+    /// What waits for another one's word.
+    waits: Option<WaitingView>,
+    /// More than one person may give was typed: another one can be asked.
+    may_ask: bool,
     amount: String,
     reason: String,
     errors: FieldErrors,
@@ -59,16 +64,31 @@ struct GivenRow {
     why: String,
 }
 
+/// What another one is to agree to.
+struct WaitingView {
+    /// Its id among all that takes two.
+    id: String,
+    /// How much, and whether back to the card.
+    what: String,
+    /// Who asked for it, when and why.
+    asked: String,
+    /// Why whoever looks can't agree to it now.
+    not_yet: String,
+    mine: bool,
+}
+
 pages!(StaffMoneyPage);
 
 /// What was typed.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct GiveForm {
     /// `credit`, or Stripe's id of an invoice.
     from: String,
     amount: String,
     reason: String,
+    /// Not empty when another one is to be asked.
+    ask: String,
 }
 
 /// The word for credit in the form.
@@ -105,6 +125,28 @@ fn given_row(words: &Words, giving: &Giving) -> GivenRow {
     }
 }
 
+/// What waits for another one's word.
+async fn waiting(
+    state: &AppState,
+    words: &Words,
+    member: &StaffMember,
+    instance: &Instance,
+) -> Result<Option<WaitingView>, WebError> {
+    let (mut conn, clock) = (state.db.staff().acquire().await?, state.clock.as_ref());
+    let Some((open, proposal)) = giving::open_proposal(&mut conn, clock, instance.id).await? else { return Ok(None) };
+    let by = account::find_staff(&mut conn, open.asked_by).await?.map(|by| by.email).unwrap_or_default();
+    let in_the_way = approval::in_the_way(&mut conn, clock, member.id, &open).await.err().map(ProposalError::from);
+    let kind = if proposal.invoice_id.is_some() { giving::Kind::Refund } else { giving::Kind::Credit };
+    let at = time::moment(open.asked_at);
+    Ok(Some(WaitingView {
+        id: open.id.to_string(),
+        what: format!("{} {}", proposal.amount(), words.t(&format!("give-kind-{}", kind.as_str()))),
+        asked: words.with("removal-requested-by", &[("by", &by), ("at", &at), ("reason", &open.reason)]),
+        not_yet: in_the_way.and_then(|error| error.key()).map(|key| words.t(key)).unwrap_or_default(),
+        mine: open.asked_by == member.id,
+    }))
+}
+
 async fn money_page(
     state: &AppState,
     page: PageContext,
@@ -114,6 +156,7 @@ async fn money_page(
     errors: FieldErrors,
 ) -> Result<StaffMoneyPage, WebError> {
     let invoices = paid(state, instance).await?;
+    let waits = waiting(state, &page.w, member, instance).await?;
     let currency = state.catalogue.currency();
     let mut conn = state.db.staff().acquire().await?;
     let given = giving::list_givings(&mut conn, instance.id).await?;
@@ -140,6 +183,8 @@ async fn money_page(
         invoices: invoices.iter().map(row).collect(),
         from,
         given: given.iter().map(|giving| given_row(w, giving)).collect(),
+        waits,
+        may_ask: false,
         amount: typed.amount,
         reason: typed.reason,
         errors,
@@ -191,6 +236,9 @@ pub(super) async fn give(
         return Ok(refused(&money_page(&state, page, &member, &instance, form, errors).await?)?);
     }
     let new = NewGiving { amount, invoice, reason: &form.reason };
+    if !form.ask.is_empty() {
+        return ask(&state, &member, page, &instance, &new, &form).await;
+    }
     let allowed = Allowed::ByOne { most: state.giving.of(&member.scopes, currency) };
     let mut tx = state.db.staff().begin().await?;
     match giving::give(&mut tx, state.clock.as_ref(), member.id, &instance, allowed, &new).await {
@@ -201,8 +249,63 @@ pub(super) async fn give(
             if let Some((field, text)) = told(&page.w, &error) {
                 errors.add(field, text);
             }
-            return Ok(refused(&money_page(&state, page, &member, &instance, form, errors).await?)?);
+            let may_ask = matches!(error, GiveError::SecondNeeded { .. });
+            let shown = money_page(&state, page, &member, &instance, form, errors).await?;
+            return Ok(refused(&StaffMoneyPage { may_ask, ..shown })?);
         }
     }
     Ok(with_message(&state, &back, "done", "give-noted"))
+}
+
+/// Asks another one for more than one person may give.
+async fn ask(
+    state: &AppState,
+    member: &StaffMember,
+    page: PageContext,
+    instance: &Instance,
+    new: &NewGiving<'_>,
+    form: &GiveForm,
+) -> Result<Response, WebError> {
+    let mut tx = state.db.staff().begin().await?;
+    let Err(error) = giving::propose(&mut tx, state.clock.as_ref(), member.id, instance, new).await else {
+        tx.commit().await?;
+        return Ok(with_message(state, &format!("{}/money", href(instance.id)), "done", "give-asked"));
+    };
+    drop(tx);
+    let mut errors = FieldErrors::default();
+    let (field, text) = match (&error, error.key()) {
+        (ProposalError::Give(error), _) => told(&page.w, error).ok_or_else(|| WebError::Internal(error.to_string()))?,
+        (_, Some(key)) => ("reason", page.w.t(key)),
+        (_, None) => return Err(WebError::Internal(error.to_string())),
+    };
+    errors.add(field, text);
+    let shown = money_page(state, page, member, instance, form.clone(), errors).await?;
+    Ok(refused(&StaffMoneyPage { may_ask: true, ..shown })?)
+}
+
+/// POST `/staff/instances/{id}/money/agree`: another one agrees to what was asked for, and it is given.
+pub(super) async fn agree(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+    page: PageContext,
+) -> Result<Response, WebError> {
+    let instance = instance(&state, &id).await?;
+    let back = format!("{}/money", href(instance.id));
+    let Some(paid) = paid(&state, &instance).await? else {
+        return Ok(with_message(&state, &back, "failed", "billing-portal-away"));
+    };
+    let mut tx = state.db.staff().begin().await?;
+    let Err(error) = giving::agree(&mut tx, state.clock.as_ref(), member.id, &instance, &paid).await else {
+        tx.commit().await?;
+        return Ok(with_message(&state, &back, "done", "give-noted"));
+    };
+    drop(tx);
+    let mut errors = FieldErrors::default();
+    let text = match (&error, error.key()) {
+        (ProposalError::Give(error), _) => told(&page.w, error).map(|(_, text)| text),
+        (_, key) => key.map(|key| page.w.t(key)),
+    };
+    errors.add("waits", text.ok_or_else(|| WebError::Internal(error.to_string()))?);
+    Ok(refused(&money_page(&state, page, &member, &instance, GiveForm::default(), errors).await?)?)
 }

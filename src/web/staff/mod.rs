@@ -39,7 +39,7 @@ use crate::ids::{AccountId, InstanceId};
 use crate::instance;
 use crate::words::Words;
 
-/// Who gives customers time.
+/// Who gives customers time, money and credit.
 const BILLS: Scope = Scope::Billing;
 /// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, and tells everybody of incidents.
 const OPERATES: Scope = Scope::Operations;
@@ -78,6 +78,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/extend", bills, extend::submit)
         .get("/staff/instances/{id}/money", bills, giving::show)
         .post("/staff/instances/{id}/money", bills, giving::give)
+        .post("/staff/instances/{id}/money/agree", Access::FreshStaff(BILLS), giving::agree)
         .get("/staff/instances/{id}/pause", operates, lifecycle::pause_form)
         .post("/staff/instances/{id}/pause", operates, lifecycle::pause)
         .post("/staff/instances/{id}/resume", operates, lifecycle::resume)
