@@ -16,7 +16,8 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
-use crate::instance::sites::{PublicSites, Sites};
+use crate::instance::sites::PublicSites;
+use crate::internet::{Outbound, Reach};
 use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::operator::settings::StorageDriver;
@@ -46,7 +47,8 @@ pub(super) struct Parts {
     resolver: Arc<dyn Resolver>,
     /// Each asks one server alone.
     views: Vec<Arc<dyn Resolver>>,
-    sites: Arc<dyn Sites>,
+    /// Speaks HTTP to places that customers name.
+    outbound: Arc<Outbound>,
     transport: Arc<dyn Transport>,
     operator: Option<operator::Settings>,
     urls: billing::Urls,
@@ -95,7 +97,8 @@ impl Parts {
         let stripe = faults.take("stripe", RealStripe::new(&config.stripe.api_key, config.stripe.api_url.as_ref()));
         let resolver = faults.take("dns.resolvers", resolver(&config.dns.resolvers));
         let views = faults.take("dns.resolvers", views(&config.dns.resolvers));
-        let sites = resolver.clone().and_then(|resolver| faults.take("dns.resolvers", PublicSites::new(resolver)));
+        let reach = if config.mode == Mode::Production { Reach::Internet } else { Reach::Anywhere };
+        let outbound = resolver.clone().and_then(|resolver| faults.take("dns.resolvers", Outbound::new(resolver, reach)));
         let transport = faults.take("mail.smtp", transport(&config.mail.transport));
         let db = faults.take("database.url", database(&config));
         let operator = read_operator(&config, releases.as_ref(), &mut faults);
@@ -105,11 +108,11 @@ impl Parts {
             Some(stripe),
             Some(resolver),
             Some(views),
-            Some(sites),
+            Some(outbound),
             Some(transport),
             Some(db),
             [],
-        ) = (catalogue, releases, stripe, resolver, views, sites, transport, db, faults.0.as_slice())
+        ) = (catalogue, releases, stripe, resolver, views, outbound, transport, db, faults.0.as_slice())
         else {
             // A setting that could not be read has its fault already; what was built without it has nothing to add.
             let mut made = faults.0.split_off(read);
@@ -126,7 +129,7 @@ impl Parts {
             stripe: Arc::new(stripe),
             resolver,
             views,
-            sites: Arc::new(sites),
+            outbound: Arc::new(outbound),
             transport,
             operator,
             urls: billing::Urls { base: config.host.base_url.clone() },
@@ -160,7 +163,7 @@ impl Parts {
             catalogue: Arc::clone(&self.catalogue),
             resolver: Arc::clone(&self.resolver),
             dns_target: self.dns_target(),
-            sites: Arc::clone(&self.sites),
+            sites: Arc::new(PublicSites(Arc::clone(&self.outbound))),
             sealing: config.sealing.clone(),
             prober: prober(config),
             host: config.host.clone(),
