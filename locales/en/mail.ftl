@@ -175,3 +175,7 @@ mail-recovery-left = Codes that are left: { $left }
 mail-recovery-fine = If that was you, there is nothing to do, unless few codes are left: then make new ones.
 mail-recovery-not-me = If it was not you, choose another password and make new codes at once:
 mail-recovery-action = Look at the settings
+mail-webhook-off-subject = A webhook at { $host } is switched off
+mail-webhook-off-what = Your program at { $url } has taken none of our requests since { $since }, so we have stopped sending them.
+mail-webhook-off-next = What happened is kept for 30 days and can be sent again. Put the program right, then switch the webhook on here:
+mail-webhook-off-action = Look at the webhook

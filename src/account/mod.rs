@@ -8,6 +8,7 @@ pub mod call;
 pub mod device;
 pub mod email;
 pub mod factor;
+pub mod hook;
 pub mod link;
 pub mod member;
 pub mod move_address;

@@ -191,6 +191,7 @@ impl Parts {
             urls: self.urls.clone(),
             views: self.views.clone(),
             dns_target: self.dns_target(),
+            outbound: Arc::clone(&self.outbound),
             key: self.config.key.clone(),
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ids::{AccountId, InstanceId, OrderId, PersonId, WaitingId};
+use crate::ids::{AccountId, HookEndpointId, InstanceId, OrderId, PersonId, WaitingId};
 use crate::money::{Currency, Money};
 
 /// One mail, before it has words. Kept as JSON in its row, so a variant and its fields may be added to but never renamed.
@@ -252,6 +252,15 @@ pub enum Notice {
         /// When.
         at: DateTime<Utc>,
     },
+    /// A webhook's endpoint has taken nothing for days and is not called any more.
+    WebhookOff {
+        /// Which.
+        endpoint: HookEndpointId,
+        /// Where it is.
+        url: String,
+        /// Since when it has taken nothing.
+        since: DateTime<Utc>,
+    },
 }
 
 impl Notice {
@@ -288,6 +297,7 @@ impl Notice {
             Self::SecondFactorOn { .. } => "second_factor_on",
             Self::SecondFactorOff { .. } => "second_factor_off",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::WebhookOff { .. } => "webhook_off",
         }
     }
 
@@ -359,6 +369,7 @@ impl Notice {
             Self::SecondFactorOn { at },
             Self::SecondFactorOff { at },
             Self::RecoveryCodeUsed { left: 9, at },
+            Self::WebhookOff { endpoint: token.into(), url: "https://birds.example/hook".to_owned(), since: at },
         ]
     }
 }

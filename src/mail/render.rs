@@ -6,7 +6,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Letter, Notice};
-use crate::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
+use crate::ids::{AccountId, HookEndpointId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::words::Words;
 
 /// Where the links of a mail lead. The one who calls [`render`] knows the routes and holds the key from which tokens are made.
@@ -31,6 +31,8 @@ pub trait Links {
     fn members(&self) -> Url;
     /// Password, second factor and sessions.
     fn security(&self) -> Url;
+    /// A webhook's endpoint.
+    fn webhook(&self, endpoint: HookEndpointId) -> Url;
     /// The page of an order.
     fn order(&self, order: OrderId) -> Url;
     /// The page of a server.
@@ -176,6 +178,7 @@ mails! {
         = "mail/address_changed/subject.txt", "mail/address_changed/body.txt", "mail/address_changed/body.html";
     second_factor_on(link, at)
         = "mail/second_factor_on/subject.txt", "mail/second_factor_on/body.txt", "mail/second_factor_on/body.html";
+    webhook_off(link, url, since) = "mail/webhook_off/subject.txt", "mail/webhook_off/body.txt", "mail/webhook_off/body.html";
     second_factor_off(link, at)
         = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
     recovery_code_used(link, left, at)
@@ -247,6 +250,9 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::AddressChanged { address, at } => address_changed(frame, address, &moment(*at)),
         Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(*at)),
         Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(*at)),
+        Notice::WebhookOff { endpoint, url, since } => {
+            webhook_off(frame, links.webhook(*endpoint).as_str(), url, &moment(*since))
+        }
         Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(*at)),
     };
     rendered.map_err(|source| RenderError { kind: notice.kind(), source })

@@ -16,6 +16,7 @@ use super::limit;
 use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
 use crate::account::factor::FactorError;
+use crate::account::hook::HookError;
 use crate::account::member::MemberError;
 use crate::account::token::TokenError;
 use crate::telemetry;
@@ -251,6 +252,22 @@ impl From<TokenError> for WebError {
             TokenError::TooMany => wrong("name", "tokens-too-many"),
             TokenError::Database(_) => Self::Internal(telemetry::chain(&error)),
         }
+    }
+}
+
+impl From<HookError> for WebError {
+    fn from(error: HookError) -> Self {
+        let (field, key) = match &error {
+            HookError::Url => ("url", "hooks-url-wrong"),
+            HookError::Kind => ("events", "hooks-kind-wrong"),
+            HookError::TooMany => ("url", "hooks-too-many"),
+            HookError::Off => {
+                let text = Words::english().t("hooks-is-off");
+                return Self::Refused { code: "webhook_off", text, errors: Vec::new() };
+            }
+            HookError::Database(_) => return Self::Internal(telemetry::chain(&error)),
+        };
+        Self::Invalid(vec![FieldError { field: field.to_owned(), text: Words::english().t(key) }])
     }
 }
 

@@ -15,13 +15,14 @@ use super::error::WebError;
 use super::limit::Standing;
 use super::origin::Origin;
 use super::{AppState, csrf, once};
+use crate::account::hook::{self, DeliveryRow, Endpoint};
 use crate::account::session::{self, Kind, PROVEN_FOR, SessionSecret, Subject};
 use crate::account::token::{Bearer, TokenScope};
 use crate::account::{self, Person, Role, StaffMember, token};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
 use crate::crypto;
-use crate::ids::{AccountId, InstanceId, OrderId, RunId};
+use crate::ids::{AccountId, HookDeliveryId, HookEndpointId, InstanceId, OrderId, RunId};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance};
 
@@ -385,5 +386,34 @@ impl FromRequestParts<AppState> for OwnedOrder {
         let id: OrderId = text.parse().map_err(|_| WebError::NotFound)?;
         let mut tx = state.db.begin_account(customer.account).await?;
         billing::find_owned_order(tx.conn(), customer.account, id).await?.map(Self).ok_or(WebError::NotFound)
+    }
+}
+
+/// A webhook of the caller's account, named in the path by `{endpoint}`.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedEndpoint(pub Endpoint);
+
+impl FromRequestParts<AppState> for OwnedEndpoint {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let customer = Customer::from_request_parts(parts, state).await?;
+        let id: HookEndpointId = named(parts, "endpoint").await?;
+        let mut tx = state.db.begin_account(customer.account).await?;
+        hook::find_endpoint(tx.conn(), customer.account, id).await?.map(Self).ok_or(WebError::NotFound)
+    }
+}
+
+/// What such a webhook was told, named in the path by `{endpoint}` and `{delivery}`.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedDelivery(pub Endpoint, pub DeliveryRow);
+
+impl FromRequestParts<AppState> for OwnedDelivery {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let OwnedEndpoint(endpoint) = OwnedEndpoint::from_request_parts(parts, state).await?;
+        let id: HookDeliveryId = named(parts, "delivery").await?;
+        let mut tx = state.db.begin_account(endpoint.account_id).await?;
+        let delivery = hook::find_delivery(tx.conn(), endpoint.id, id).await?.ok_or(WebError::NotFound)?;
+        Ok(Self(endpoint, delivery))
     }
 }

@@ -40,3 +40,4 @@ mod stripe_fake;
 mod templates;
 mod tidy;
 mod waiting;
+mod webhooks;

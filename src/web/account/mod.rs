@@ -17,6 +17,7 @@ mod sign_up;
 pub(super) mod step_up;
 pub(super) mod tokens;
 pub(super) mod verify;
+pub(super) mod webhooks;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -30,7 +31,7 @@ use crate::account::password::{BadPassword, LENGTH, check};
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    let routes = own(signing_in(routes));
+    let routes = told(own(signing_in(routes)));
     let (looks, owns, anew) = (Access::Member(Role::Viewer), Access::Member(Role::Owner), Access::Fresh(Role::Owner));
     routes
         .get("/step-up", Access::SignedIn, step_up::form)
@@ -72,6 +73,22 @@ fn own(routes: Routes) -> Routes {
         .get("/address/agreed", Access::Public, move_address::agreed)
         .get("/address/{token}", Access::Public, move_address::ask)
         .post("/address/{token}", Access::Public, move_address::agree)
+}
+
+/// Programs that are told what happens to the account's servers. What makes them tell somebody else asks for a proof.
+fn told(routes: Routes) -> Routes {
+    let (looks, anew) = (Access::Member(Role::Admin), Access::Fresh(Role::Admin));
+    routes
+        .get("/account/webhooks", looks, webhooks::list)
+        .post("/account/webhooks", anew, webhooks::create)
+        .get("/account/webhooks/{endpoint}", looks, webhooks::show)
+        .post("/account/webhooks/{endpoint}", anew, webhooks::change)
+        .post("/account/webhooks/{endpoint}/on", looks, webhooks::switch_on)
+        .post("/account/webhooks/{endpoint}/off", anew, webhooks::switch_off)
+        .post("/account/webhooks/{endpoint}/rotate", anew, webhooks::rotate)
+        .post("/account/webhooks/{endpoint}/remove", anew, webhooks::remove)
+        .post("/account/webhooks/{endpoint}/test", looks, webhooks::test)
+        .post("/account/webhooks/{endpoint}/deliveries/{delivery}/replay", looks, webhooks::replay)
 }
 
 fn signing_in(routes: Routes) -> Routes {

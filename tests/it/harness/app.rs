@@ -19,6 +19,7 @@ use paddock::db::Db;
 use paddock::ids::{InstanceId, OrderId, RunId};
 use paddock::instance::address::{Address, AddressKind, AddressRules};
 use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
+use paddock::internet::{Outbound, Reach};
 use paddock::instance::sites::ScriptedSites;
 use paddock::instance::{self, Instance, run};
 use paddock::mail::probe::Prober;
@@ -542,6 +543,7 @@ fn parts(
         dates,
         releases: Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap()),
         urls,
+        outbound: Arc::new(Outbound::new(Arc::clone(&view), Reach::Anywhere).unwrap()),
         views: vec![Arc::clone(&view), view],
         dns_target,
         key,
