@@ -97,6 +97,13 @@ impl PageContext {
     }
 }
 
+impl PageContext {
+    /// The same for somebody who is nobody any more.
+    pub fn signed_out(self) -> Self {
+        Self { email: String::new(), may_order: false, may_pay: false, ..self }
+    }
+}
+
 impl FromRequestParts<AppState> for PageContext {
     type Rejection = WebError;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {

@@ -405,7 +405,10 @@ impl FromRequestParts<AppState> for OwnedEndpoint {
 
 /// What such a webhook was told, named in the path by `{endpoint}` and `{delivery}`.
 #[derive(Debug, Clone)]
-pub(super) struct OwnedDelivery(pub Endpoint, pub DeliveryRow);
+pub(super) struct OwnedDelivery {
+    pub endpoint: Endpoint,
+    pub delivery: DeliveryRow,
+}
 
 impl FromRequestParts<AppState> for OwnedDelivery {
     type Rejection = WebError;
@@ -414,6 +417,6 @@ impl FromRequestParts<AppState> for OwnedDelivery {
         let id: HookDeliveryId = named(parts, "delivery").await?;
         let mut tx = state.db.begin_account(endpoint.account_id).await?;
         let delivery = hook::find_delivery(tx.conn(), endpoint.id, id).await?.ok_or(WebError::NotFound)?;
-        Ok(Self(endpoint, delivery))
+        Ok(Self { endpoint, delivery })
     }
 }

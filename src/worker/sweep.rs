@@ -15,7 +15,7 @@ use crate::capacity::KeepWaitingList;
 use crate::plan;
 use crate::queue::{self, Job};
 use crate::rollout::jobs::AdvanceRollouts;
-use crate::{desk, instance, mail, telemetry};
+use crate::{desk, instance, mail, privacy, telemetry};
 
 /// After a start, the first comparison with Stripe.
 const SWEEP_SOON: Duration = Duration::from_mins(5);
@@ -64,7 +64,8 @@ impl Handle for Tidy {
         let events = billing::forget_old_events(&mut conn, clock).await?;
         let steps = instance::forget_old_steps(&mut conn).await?;
         let figures = desk::figures::forget_old(&mut conn, clock).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, hooks, mails, events, steps, figures, "tidied up");
+        let kept = privacy::forget_kept(&mut conn, clock).await?;
+        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, hooks, mails, events, steps, figures, kept, "tidied up");
         Ok(())
     }
 }

@@ -67,6 +67,10 @@ async fn two_accounts() -> Start {
             "insert into invitations (id, account_id, email, email_canonical, role, invited_by, state, expires_at, created_at)
              values (gen_random_uuid(), $1, 'owl@mail.example', 'owl@mail.example', 'viewer', $2, 'open', now() + interval '1 day', now())",
             "insert into second_contacts (account_id, person_id, nominated_at) values ($1, $2, now())",
+            "insert into consents (account_id, document, version, person_id, at) values ($1, 'dpa', '2020-01-01', $2, now())",
+            // As if: a table that has rows of both says something.
+            "insert into erasures (account_id, at) select $1, now() where $2 is not null",
+            "insert into erasure_keeps (account_id, what, why) select $1, 'log', 'it stays' where $2 is not null",
             "with endpoint as (
                insert into hook_endpoints (id, account_id, url, kinds, seed, state, created_at)
                select gen_random_uuid(), $1, 'https://birds.example/hook', '{}', uuid_send($2), 'on', now() returning id

@@ -32,6 +32,7 @@ mod operator;
 mod park;
 mod plan;
 mod preflight;
+mod privacy;
 mod rig;
 mod rollout;
 mod routes;

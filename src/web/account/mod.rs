@@ -6,6 +6,7 @@
 pub(super) mod acts;
 mod authenticator;
 mod code;
+pub(super) mod data;
 pub(super) mod discreet;
 mod join;
 mod log_in;
@@ -75,10 +76,14 @@ fn own(routes: Routes) -> Routes {
         .post("/address/{token}", Access::Public, move_address::agree)
 }
 
-/// Programs that are told what happens to the account's servers. What makes them tell somebody else asks for a proof.
+/// What leaves the account: a copy of everything, its end, and what programs are told. What takes something out of our hands asks for a proof.
 fn told(routes: Routes) -> Routes {
     let (looks, anew) = (Access::Member(Role::Admin), Access::Fresh(Role::Admin));
     routes
+        .get("/account/data", Access::Member(Role::Owner), data::show)
+        .post("/account/data/copy", Access::Fresh(Role::Owner), data::download)
+        .post("/account/data/agree", Access::Member(Role::Owner), data::agree)
+        .post("/account/data/erase", Access::Fresh(Role::Owner), data::erase)
         .get("/account/webhooks", looks, webhooks::list)
         .post("/account/webhooks", anew, webhooks::create)
         .get("/account/webhooks/{endpoint}", looks, webhooks::show)

@@ -30,6 +30,8 @@ struct SecurityPage {
     page: PageContext,
     /// Whether the one who looks has shown a short while ago who they are, so that forms that ask for it are taken.
     fresh: bool,
+    /// Whether they own the account that they act for.
+    owner: bool,
     /// Whether logging in takes a code, since when, and how many recovery codes are left.
     second: bool,
     since: String,
@@ -83,6 +85,7 @@ async fn load(
     let words = page.w.clone();
     Ok(SecurityPage {
         fresh: customer.is_fresh(state),
+        owner: customer.role == Role::Owner,
         second: since.is_some(),
         since: since.map(super::members::day).unwrap_or_default(),
         codes: words.count("factor-codes-left", "n", codes_left),

@@ -149,8 +149,8 @@ struct Typed {
 
 impl From<BTreeMap<String, String>> for Typed {
     fn from(mut fields: BTreeMap<String, String>) -> Self {
-        let ticked = |kind: &&str| fields.get(*kind).is_some_and(|value| !value.is_empty());
-        let kinds = Event::KINDS.iter().filter(ticked).map(ToString::to_string).collect();
+        let ticked = |kind: &str| fields.get(kind).is_some_and(|value| !value.is_empty());
+        let kinds = Event::KINDS.into_iter().filter(|kind| ticked(kind)).map(str::to_owned).collect();
         Self { url: fields.remove("url").unwrap_or_default(), kinds }
     }
 }
@@ -366,7 +366,7 @@ pub(super) async fn remove(
 pub(super) async fn replay(
     State(state): State<AppState>,
     customer: Customer,
-    OwnedDelivery(endpoint, delivery): OwnedDelivery,
+    OwnedDelivery { endpoint, delivery }: OwnedDelivery,
 ) -> Result<Response, WebError> {
     perform(&state, &customer, &endpoint, Act::Replay(delivery.id)).await?;
     Ok(back(&state, &endpoint, "flash-hook-replayed"))

@@ -4,6 +4,7 @@
 //! (`web::error`). Rules are those of the pages: both call the same checks and the same domain.
 
 mod account;
+mod account_data;
 mod address;
 mod instance;
 mod instance_address;
@@ -84,6 +85,10 @@ operations! {
     post "/api/v1/invitations" Access::Fresh(Role::Owner) => invitation::create;
     delete "/api/v1/invitations/{invitation}" Access::Member(Role::Owner) => invitation::withdraw;
     post "/api/v1/invitations/accept" Access::SignedIn => invitation::accept;
+    get "/api/v1/account-data" Access::Fresh(Role::Owner) => account_data::copy;
+    post "/api/v1/account-data/erase" Access::Fresh(Role::Owner) => account_data::erase;
+    get "/api/v1/agreements" Access::Member(Role::Viewer) => account_data::agreements;
+    post "/api/v1/agreements" Access::Member(Role::Owner) => account_data::agree;
     get "/api/v1/webhooks" Access::Member(Role::Admin) => webhook::list;
     post "/api/v1/webhooks" Access::Fresh(Role::Admin) => webhook::create;
     get "/api/v1/webhooks/{endpoint}" Access::Member(Role::Admin) => webhook::get;

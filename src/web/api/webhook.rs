@@ -315,8 +315,9 @@ pub(super) async fn deliveries(
 pub(super) async fn delivery(
     State(state): State<AppState>,
     customer: Customer,
-    OwnedDelivery(_, delivery): OwnedDelivery,
+    owned: OwnedDelivery,
 ) -> Result<Answer<DeliveryView>, WebError> {
+    let delivery = owned.delivery;
     let mut tx = state.db.begin_account(customer.account).await?;
     let tries = hook::tries(tx.conn(), &[delivery.id]).await?;
     Ok(Answer(StatusCode::OK, delivery_view(delivery, &tries)))
@@ -331,8 +332,8 @@ pub(super) async fn delivery(
 pub(super) async fn replay(
     State(state): State<AppState>,
     customer: Customer,
-    OwnedDelivery(endpoint, delivery): OwnedDelivery,
+    owned: OwnedDelivery,
 ) -> Result<StatusCode, WebError> {
-    perform(&state, &customer, &endpoint, Act::Replay(delivery.id)).await?;
+    perform(&state, &customer, &owned.endpoint, Act::Replay(owned.delivery.id)).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -523,6 +523,7 @@ fn parts(
             base_url: urls.base.clone(),
             domain: HOSTS_DOMAIN.to_owned(),
             support: "help@host.example".to_owned(),
+            processors: vec!["Stripe Payments Europe, Ltd. | takes payments | Ireland".parse().unwrap()],
         },
         urls: urls.clone(),
         checkout_minutes: 60,
