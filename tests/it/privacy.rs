@@ -163,7 +163,7 @@ async fn an_order_agrees_to_the_wording_of_today_and_a_new_one_is_asked_anew() {
     let before = agreements().await;
     assert_eq!((before["agreed"].as_array().unwrap().len(), before["outstanding"].as_array().unwrap().len()), (0, 2));
     let order = json!({
-        "kind": "hosted", "name": "birds", "plan": "family", "interval": "month", "owner_username": "wren", "owner_email": "wren@mail.example",
+        "kind": "hosted", "name": "birds", "plan": "family", "period": "month", "owner_name": "wren", "owner_email": "wren@mail.example",
     });
     let placed = customer.api_post("/api/v1/orders", &order).await;
     assert!(placed.status.is_success(), "{}", placed.body);

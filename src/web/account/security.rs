@@ -10,7 +10,7 @@ use super::discreet::who;
 use super::{read_email, read_new_password};
 use crate::account::factor::{self, Standing};
 use crate::account::session::{self, Kind, Listed};
-use crate::account::{self, move_address};
+use crate::account::{self, Role, move_address};
 use crate::audit;
 use crate::web::AppState;
 use crate::web::error::WebError;
