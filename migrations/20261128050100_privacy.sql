@@ -82,6 +82,7 @@ begin
     delete from mail_tokens where person_id = owner;
     delete from authenticators where person_id = owner;
     delete from recovery_codes where person_id = owner;
+    delete from passkeys where person_id = owner;
     delete from devices where person_id = owner;
     delete from address_changes where person_id = owner;
     delete from calls_once where person_id = owner;

@@ -128,6 +128,8 @@ id_types! {
     HookEventId = "evt_";
     /// An event that is owed to an endpoint.
     HookDeliveryId = "dlv_";
+    /// A key on somebody's device that logs them in.
+    PasskeyId = "pky_";
     /// A mail that is owed to somebody.
     MailId = "mail_";
     /// A Kubernetes cluster.

@@ -12,6 +12,7 @@ pub mod hook;
 pub mod link;
 pub mod member;
 pub mod move_address;
+pub mod passkey;
 pub mod password;
 pub mod session;
 mod store;

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use kube::Client;
 use secrecy::ExposeSecret as _;
 
+use crate::account::passkey::Passkeys;
 use crate::account::password::Passwords;
 use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
 use crate::capacity::{self, ClusterAccess};
@@ -158,6 +159,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             key: config.key.clone(),
             passwords: Passwords::new(hashes_at_once()),
+            passkeys: Passkeys::new(&config.host.base_url, &config.host.name),
             stripe: Arc::clone(&self.stripe),
             webhook_secrets: config.stripe.webhook_secrets.clone(),
             catalogue: Arc::clone(&self.catalogue),

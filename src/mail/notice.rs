@@ -252,6 +252,13 @@ pub enum Notice {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Somebody has a new passkey.
+    PasskeyMade {
+        /// What they call it.
+        name: String,
+        /// Since when.
+        at: DateTime<Utc>,
+    },
     /// A webhook's endpoint has taken nothing for days and is not called any more.
     WebhookOff {
         /// Which.
@@ -297,6 +304,7 @@ impl Notice {
             Self::SecondFactorOn { .. } => "second_factor_on",
             Self::SecondFactorOff { .. } => "second_factor_off",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::PasskeyMade { .. } => "passkey_made",
             Self::WebhookOff { .. } => "webhook_off",
         }
     }
@@ -369,6 +377,7 @@ impl Notice {
             Self::SecondFactorOn { at },
             Self::SecondFactorOff { at },
             Self::RecoveryCodeUsed { left: 9, at },
+            Self::PasskeyMade { name: "phone".to_owned(), at },
             Self::WebhookOff { endpoint: token.into(), url: "https://birds.example/hook".to_owned(), since: at },
         ]
     }

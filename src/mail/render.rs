@@ -178,6 +178,8 @@ mails! {
         = "mail/address_changed/subject.txt", "mail/address_changed/body.txt", "mail/address_changed/body.html";
     second_factor_on(link, at)
         = "mail/second_factor_on/subject.txt", "mail/second_factor_on/body.txt", "mail/second_factor_on/body.html";
+    passkey_made(link, name, at)
+        = "mail/passkey_made/subject.txt", "mail/passkey_made/body.txt", "mail/passkey_made/body.html";
     webhook_off(link, url, since) = "mail/webhook_off/subject.txt", "mail/webhook_off/body.txt", "mail/webhook_off/body.html";
     second_factor_off(link, at)
         = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
@@ -250,6 +252,7 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::AddressChanged { address, at } => address_changed(frame, address, &moment(*at)),
         Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(*at)),
         Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(*at)),
+        Notice::PasskeyMade { name, at } => passkey_made(frame, security, name, &moment(*at)),
         Notice::WebhookOff { endpoint, url, since } => {
             webhook_off(frame, links.webhook(*endpoint).as_str(), url, &moment(*since))
         }

@@ -32,6 +32,8 @@ pub(super) async fn person(conn: &mut PgConnection, person: PersonId) -> sqlx::R
            'devices', (select coalesce(jsonb_agg(jsonb_build_object('first_seen', d.first_seen_at, 'last_seen', d.last_seen_at)), '[]')
               from devices d where d.person_id = p.id),
            'second_factor_since', (select a.confirmed_at from authenticators a where a.person_id = p.id),
+           'passkeys', (select coalesce(jsonb_agg(jsonb_build_object('name', k.name, 'made', k.created_at, 'used', k.last_used_at)), '[]')
+              from passkeys k where k.person_id = p.id),
            'recovery_codes_left', (select count(*) from recovery_codes r where r.person_id = p.id and r.used_at is null),
            'address_changes', (select coalesce(jsonb_agg(jsonb_build_object('email', c.email, 'state', c.state, 'asked_at', c.created_at)), '[]')
               from address_changes c where c.person_id = p.id),

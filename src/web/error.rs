@@ -18,6 +18,7 @@ use super::session::{self, Caller};
 use crate::account::factor::FactorError;
 use crate::account::hook::HookError;
 use crate::account::member::MemberError;
+use crate::account::passkey::PasskeyError;
 use crate::account::token::TokenError;
 use crate::telemetry;
 use crate::words::Words;
@@ -251,6 +252,16 @@ impl From<TokenError> for WebError {
             TokenError::Instance => wrong("instance", "tokens-instance-wrong"),
             TokenError::TooMany => wrong("name", "tokens-too-many"),
             TokenError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<PasskeyError> for WebError {
+    fn from(error: PasskeyError) -> Self {
+        match error {
+            PasskeyError::Old | PasskeyError::Wrong => Self::WrongCode,
+            PasskeyError::Name | PasskeyError::Known | PasskeyError::TooMany => Self::Conflict(error.to_string()),
+            PasskeyError::Unwritable(_) | PasskeyError::Database(_) => Self::Internal(telemetry::chain(&error)),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::figures::KeepFigures;
 use super::{Deps, Handle, JobError};
-use crate::account::{attempt, call, device, hook, link, move_address, session, token};
+use crate::account::{attempt, call, device, hook, link, move_address, passkey, session, token};
 use crate::billing;
 use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
 use crate::capacity::KeepWaitingList;
@@ -64,8 +64,9 @@ impl Handle for Tidy {
         let events = billing::forget_old_events(&mut conn, clock).await?;
         let steps = instance::forget_old_steps(&mut conn).await?;
         let figures = desk::figures::forget_old(&mut conn, clock).await?;
+        let questions = passkey::forget_old(&mut conn, clock).await?;
         let kept = privacy::forget_kept(&mut conn, clock).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, hooks, mails, events, steps, figures, kept, "tidied up");
+        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, hooks, mails, events, steps, figures, questions, kept, "tidied up");
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ mod mail;
 mod metrics;
 mod operator;
 mod park;
+mod passkeys;
 mod plan;
 mod preflight;
 mod privacy;

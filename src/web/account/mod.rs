@@ -12,6 +12,7 @@ mod join;
 mod log_in;
 mod members;
 mod move_address;
+mod passkeys;
 mod password;
 pub(super) mod security;
 mod sign_up;
@@ -37,6 +38,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get("/step-up", Access::SignedIn, step_up::form)
         .post("/step-up", Access::SignedIn, step_up::submit)
+        .get("/step-up/passkey", Access::SignedIn, passkeys::step_up)
+        .post("/step-up/passkey", Access::SignedIn, passkeys::answer_step_up)
         .get("/join/{token}", Access::Public, join::ask)
         .post("/join/{token}", Access::Public, join::submit)
         .post("/account/switch", Access::SignedIn, members::switch)
@@ -68,6 +71,10 @@ fn own(routes: Routes) -> Routes {
         .post("/account/security/authenticator/confirm", anew, authenticator::confirm)
         .post("/account/security/authenticator/off", anew, authenticator::turn_off)
         .post("/account/security/codes", anew, authenticator::renew_codes)
+        .get("/account/security/passkeys", Access::SignedIn, passkeys::list)
+        .get("/account/security/passkeys/new", anew, passkeys::new)
+        .post("/account/security/passkeys", anew, passkeys::keep)
+        .post("/account/security/passkeys/{passkey}/remove", anew, passkeys::remove)
         .get("/account/tokens", Access::SignedIn, tokens::show)
         .post("/account/tokens", anew, tokens::make)
         .post("/account/tokens/{token}/end", Access::SignedIn, tokens::revoke)
@@ -110,6 +117,8 @@ fn signing_in(routes: Routes) -> Routes {
         .post("/log-in", Access::Public, log_in::submit)
         .get("/log-in/code", Access::Public, code::form)
         .post("/log-in/code", Access::Public, code::submit)
+        .get("/log-in/passkey", Access::Public, passkeys::log_in)
+        .post("/log-in/passkey", Access::Public, passkeys::answer_log_in)
         .post("/log-out", Access::Public, log_in::log_out)
         .get("/forgot", Access::Public, password::forgot)
         .post("/forgot", Access::Public, password::request)

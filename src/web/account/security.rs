@@ -32,6 +32,8 @@ struct SecurityPage {
     fresh: bool,
     /// Whether they own the account that they act for.
     owner: bool,
+    /// Whether there are passkeys here.
+    passkeys: bool,
     /// Whether logging in takes a code, since when, and how many recovery codes are left.
     second: bool,
     since: String,
@@ -86,6 +88,7 @@ async fn load(
     Ok(SecurityPage {
         fresh: customer.is_fresh(state),
         owner: customer.role == Role::Owner,
+        passkeys: state.passkeys.is_some(),
         second: since.is_some(),
         since: since.map(super::members::day).unwrap_or_default(),
         codes: words.count("factor-codes-left", "n", codes_left),

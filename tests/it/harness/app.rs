@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::transport::smtp::client::Certificate;
 use paddock::account::Scope;
+use paddock::account::passkey::Passkeys;
 use paddock::account::password::Passwords;
 use paddock::audit::Actor;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
@@ -478,6 +479,9 @@ fn told(jobs: &[JobRow]) -> String {
 }
 
 /// The operator's key, to which secrets of customers are sealed.
+/// Where the passkeys of tests believe that they are.
+pub const PASSKEYS_AT: &str = "http://localhost";
+
 pub fn operator_key() -> Key {
     Key::new(&OPERATOR_KEY.to_owned().into()).unwrap()
 }
@@ -505,6 +509,8 @@ fn parts(
         clock: Arc::clone(&clock),
         key: key.clone(),
         passwords: Passwords::new(2),
+        // Browsers make no passkeys at a bare address: those of tests say that they are here.
+        passkeys: Passkeys::new(&PASSKEYS_AT.parse().unwrap(), "Meadow Hosting"),
         stripe: Arc::clone(&stripe),
         webhook_secrets: vec![Shop::secret()],
         catalogue: Arc::clone(&catalogue),
