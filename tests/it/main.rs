@@ -6,6 +6,7 @@ mod access;
 mod address;
 mod architecture;
 mod archive;
+mod asvs;
 mod audit;
 mod bad_input;
 mod browser;

@@ -478,10 +478,10 @@ fn told(jobs: &[JobRow]) -> String {
     jobs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The operator's key, to which secrets of customers are sealed.
 /// Where the passkeys of tests believe that they are.
 pub const PASSKEYS_AT: &str = "http://localhost";
 
+/// The operator's key, to which secrets of customers are sealed.
 pub fn operator_key() -> Key {
     Key::new(&OPERATOR_KEY.to_owned().into()).unwrap()
 }
