@@ -19,7 +19,8 @@ pub fn start_logging(quiet: bool) {
     });
     let people = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = people.then(|| tracing_subscriber::fmt::layer().with_writer(|| Scrubbing(std::io::stderr())));
-    let json = (!people).then(|| tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| Scrubbing(std::io::stderr())));
+    let json = (!people)
+        .then(|| tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| Scrubbing(std::io::stderr())));
     // A second start in one process (tests) keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(filter).with(lines).with(json).try_init();
 }

@@ -41,7 +41,9 @@ impl Keep {
     /// Why.
     pub fn why(self) -> &'static str {
         match self {
-            Self::Books => "The law on bookkeeping wants them for ten years (Article 17(3)(b) GDPR; in Germany § 147 AO, § 257 HGB).",
+            Self::Books => {
+                "The law on bookkeeping wants them for ten years (Article 17(3)(b) GDPR; in Germany § 147 AO, § 257 HGB)."
+            }
             Self::Consents => {
                 "They prove what was agreed, until claims from it are barred (Articles 7(1) and 17(3)(e) GDPR; in Germany §§ 195, 199 BGB)."
             }

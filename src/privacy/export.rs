@@ -61,12 +61,7 @@ pub const LEFT_OUT: [(&str, &str); 2] = [
 ];
 
 /// All of an account, and of the person who asks.
-pub async fn export(
-    tx: &mut AccountTx,
-    auth: &mut PgConnection,
-    person: PersonId,
-    at: DateTime<Utc>,
-) -> sqlx::Result<Value> {
+pub async fn export(tx: &mut AccountTx, auth: &mut PgConnection, person: PersonId, at: DateTime<Utc>) -> sqlx::Result<Value> {
     let account = tx.account();
     let mut document = Map::new();
     document.insert("format".to_owned(), json!("paddock-account/1"));

@@ -66,7 +66,23 @@ impl Handle for Tidy {
         let figures = desk::figures::forget_old(&mut conn, clock).await?;
         let questions = passkey::forget_old(&mut conn, clock).await?;
         let kept = privacy::forget_kept(&mut conn, clock).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, hooks, mails, events, steps, figures, questions, kept, "tidied up");
+        tracing::info!(
+            sessions,
+            links,
+            attempts,
+            devices,
+            changes,
+            tokens,
+            calls,
+            hooks,
+            mails,
+            events,
+            steps,
+            figures,
+            questions,
+            kept,
+            "tidied up"
+        );
         Ok(())
     }
 }

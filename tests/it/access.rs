@@ -10,7 +10,10 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{AccountId, ClusterId, HookDeliveryId, HookEndpointId, IncidentId, InstanceId, InvitationId, OrderId, PasskeyId, PersonId, RolloutId, RunId};
+use paddock::ids::{
+    AccountId, ClusterId, HookDeliveryId, HookEndpointId, IncidentId, InstanceId, InvitationId, OrderId, PasskeyId, PersonId,
+    RolloutId, RunId,
+};
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;

@@ -58,7 +58,10 @@ fn headings(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap_or_default();
     let slug = |heading: &str| -> String {
         let kept = heading.trim().to_lowercase();
-        kept.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter)).map(|l| if l == ' ' { '-' } else { l }).collect()
+        kept.chars()
+            .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter))
+            .map(|l| if l == ' ' { '-' } else { l })
+            .collect()
     };
     text.lines().filter(|line| line.starts_with('#')).map(|line| slug(line.trim_start_matches('#'))).collect()
 }

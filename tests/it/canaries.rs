@@ -36,7 +36,8 @@ impl Kept {
 
 /// Every row of every table, as text, but for one table and its rows.
 async fn rows(app: &TestApp) -> Vec<(String, String)> {
-    let tables = "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'";
+    let tables =
+        "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(app.sql()).await.unwrap();
     let mut found = Vec::new();
     for table in tables {
@@ -61,7 +62,8 @@ async fn what_is_secret_stands_in_no_log_no_row_and_no_mail() {
     let customer = app.sign_in_again(&customer).await;
     let server = app.running(&customer, "birds").await;
     // Secrets of every kind.
-    let made = customer.api_post("/api/v1/tokens", &json!({ "name": "a script", "scope": "read", "days": 30 })).await.is(201).json();
+    let made =
+        customer.api_post("/api/v1/tokens", &json!({ "name": "a script", "scope": "read", "days": 30 })).await.is(201).json();
     let token = made["token"].as_str().unwrap().to_owned();
     let endpoint = listen(&app, &customer, "http://127.0.0.1:9/").await;
     let secret = customer.api_get(&format!("/api/v1/webhooks/{endpoint}/secret")).await.is(200).json();
@@ -79,7 +81,9 @@ async fn what_is_secret_stands_in_no_log_no_row_and_no_mail() {
     program.api_get("/api/v1/instances").await.is(200);
     program.api_post("/api/v1/tokens", &json!({})).await.is(403);
     anon.post("/log-in", &[("email", &customer.who.email), ("password", "canary-of-a-wrong-password")]).await;
-    anon.api_post("/api/v1/sessions", &json!({ "email": customer.who.email, "password": "canary-of-a-wrong-password" })).await.is(401);
+    anon.api_post("/api/v1/sessions", &json!({ "email": customer.who.email, "password": "canary-of-a-wrong-password" }))
+        .await
+        .is(401);
     anon.get(&format!("/reset/{token}")).await;
     anon.get(&format!("/verify/{token}?password=canary-of-a-wrong-password")).await;
     customer.api_post(&format!("/api/v1/webhooks/{endpoint}/test"), &json!({})).await.is(204);

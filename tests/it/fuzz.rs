@@ -184,7 +184,11 @@ fn sample() -> Manifest {
 fn a_manifest_that_is_read_is_written_as_it_was() {
     let whole = String::from_utf8(sample().to_bytes().unwrap()).unwrap();
     assert_eq!(Manifest::from_bytes(whole.as_bytes()).unwrap(), sample());
-    let json = prop_oneof![mutated(whole.clone()), mutated(whole[..whole.len() / 2].to_owned()), prop::collection::vec(any::<u8>(), 0..200)];
+    let json = prop_oneof![
+        mutated(whole.clone()),
+        mutated(whole[..whole.len() / 2].to_owned()),
+        prop::collection::vec(any::<u8>(), 0..200)
+    ];
     fuzz("manifest", &json, |bytes| {
         if let Ok(manifest) = Manifest::from_bytes(&bytes) {
             prop_assert_eq!(manifest.to_bytes().ok(), Some(bytes));
@@ -216,7 +220,19 @@ fn tokens_and_links_are_taken_only_as_they_were_made() {
 fn form() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop_oneof![
         prop::sample::select(vec![
-            "email", "password", "code", "kind", "name", "domain", "web_domain", "plan", "period", "owner_name", "owner_email", "next", "wait",
+            "email",
+            "password",
+            "code",
+            "kind",
+            "name",
+            "domain",
+            "web_domain",
+            "plan",
+            "period",
+            "owner_name",
+            "owner_email",
+            "next",
+            "wait",
         ])
         .prop_map(str::to_owned),
         "\\PC{0,12}",

@@ -32,8 +32,7 @@ async fn a_copy_holds_every_table_with_rows_of_the_account_and_no_secret() {
     let query = "select table_name::text from information_schema.columns
                  where table_schema = 'public' and column_name = 'account_id' order by 1";
     let tables: Vec<String> = sqlx::query_scalar(query).fetch_all(app.sql()).await.unwrap();
-    let named: BTreeSet<&str> =
-        TABLES.iter().map(|table| table.name).chain(LEFT_OUT.iter().map(|(table, _)| *table)).collect();
+    let named: BTreeSet<&str> = TABLES.iter().map(|table| table.name).chain(LEFT_OUT.iter().map(|(table, _)| *table)).collect();
     for table in &tables {
         assert!(named.contains(table.as_str()), "{table} has rows of accounts and is neither in the copy nor left out by name");
     }
@@ -104,7 +103,8 @@ async fn an_erased_account_is_gone_but_for_what_the_ledger_names() {
     owner.api_get("/api/v1/me").await.is(401);
 
     // The address is nowhere any more, in no table.
-    let tables = "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'
+    let tables =
+        "select table_name::text from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'
                   and table_name not in ('audit_events', '_sqlx_migrations')";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(app.sql()).await.unwrap();
     for table in tables {

@@ -146,7 +146,10 @@ async fn a_program_is_told_what_happens_and_sees_that_it_comes_from_us() {
     deliver(&app).await;
     let heard = program.heard();
     assert_eq!(heard.len(), 1);
-    assert_eq!((heard[0].json()["type"].as_str(), heard[0].json()["data"]["reason"].as_str()), (Some("server.paused"), Some("staff")));
+    assert_eq!(
+        (heard[0].json()["type"].as_str(), heard[0].json()["data"]["reason"].as_str()),
+        (Some("server.paused"), Some("staff"))
+    );
     let mut conn = app.db.staff().begin().await.unwrap();
     for holds in [[Hold::Staff], [Hold::Abuse]] {
         instance::lift(&mut conn, app.clock.as_ref(), Actor::System("test"), server.id, &holds, "settled").await.unwrap();

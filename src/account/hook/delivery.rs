@@ -14,8 +14,7 @@ use crate::ids::{AccountId, HookDeliveryId, HookEndpointId, HookEventId};
 use crate::mail::{self, Notice};
 
 /// Between tries, in seconds: three days in all. (The schedule that Standard Webhooks gives as an example.)
-const PAUSES: [i64; 9] =
-    [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600];
+const PAUSES: [i64; 9] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600];
 /// An endpoint that has taken nothing for so long is switched off.
 pub const PATIENCE: TimeDelta = TimeDelta::days(3);
 /// While a try is under way nobody else makes it; if its worker dies, another one does after this.

@@ -104,12 +104,7 @@ mod tests {
             Event::ServerReady { instance, domain: domain.clone() },
             Event::ServerPaused { instance, domain: domain.clone(), reason: "unpaid".to_owned() },
             Event::ServerResumed { instance, domain: domain.clone() },
-            Event::ServerUpgraded {
-                instance,
-                domain: domain.clone(),
-                version: "4.7.4".to_owned(),
-                from: "4.6.9".to_owned(),
-            },
+            Event::ServerUpgraded { instance, domain: domain.clone(), version: "4.7.4".to_owned(), from: "4.6.9".to_owned() },
             Event::PaymentFailed { instance, domain, amount: Money::new(900, Currency::Eur) },
         ];
         assert_eq!(events.each_ref().map(Event::kind), Event::KINDS);

@@ -78,20 +78,14 @@ pub(super) async fn update_endpoint(
 }
 
 /// The secret that was is the one before, until `until`.
-pub(super) async fn set_seed(
-    conn: &mut PgConnection,
-    id: HookEndpointId,
-    seed: &[u8],
-    until: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let done = sqlx::query(
-        "update hook_endpoints set old_seed = seed, old_until = $3, seed = $2 where id = $1 and state <> 'removed'",
-    )
-    .bind(id)
-    .bind(seed)
-    .bind(until)
-    .execute(conn)
-    .await?;
+pub(super) async fn set_seed(conn: &mut PgConnection, id: HookEndpointId, seed: &[u8], until: DateTime<Utc>) -> sqlx::Result<()> {
+    let done =
+        sqlx::query("update hook_endpoints set old_seed = seed, old_until = $3, seed = $2 where id = $1 and state <> 'removed'")
+            .bind(id)
+            .bind(seed)
+            .bind(until)
+            .execute(conn)
+            .await?;
     exactly_one(&done)
 }
 
@@ -121,11 +115,7 @@ pub(super) async fn set_state(
 }
 
 /// Who of an account wants to be told of a kind of event.
-pub(super) async fn listening(
-    conn: &mut PgConnection,
-    account: AccountId,
-    kind: &str,
-) -> sqlx::Result<Vec<HookEndpointId>> {
+pub(super) async fn listening(conn: &mut PgConnection, account: AccountId, kind: &str) -> sqlx::Result<Vec<HookEndpointId>> {
     sqlx::query_scalar(
         "select id from hook_endpoints
          where account_id = $1 and state = 'on' and (cardinality(kinds) = 0 or $2 = any(kinds)) order by id",
@@ -264,12 +254,7 @@ pub async fn tries(conn: &mut PgConnection, deliveries: &[HookDeliveryId]) -> sq
 /// Of each endpoint, at a time.
 const OF_EACH: i64 = 4;
 
-pub(super) async fn take(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    until: DateTime<Utc>,
-    most: i64,
-) -> sqlx::Result<Vec<Due>> {
+pub(super) async fn take(conn: &mut PgConnection, now: DateTime<Utc>, until: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<Due>> {
     sqlx::query_as(
         "with ranked as (
            select d.id, d.due_at, row_number() over (partition by d.endpoint_id order by d.due_at, d.id) as nth
@@ -343,11 +328,7 @@ pub(super) async fn mark_delivered(conn: &mut PgConnection, id: HookDeliveryId) 
 }
 
 /// What was given up meanwhile, because its endpoint was switched off, stays so.
-pub(super) async fn mark_failed(
-    conn: &mut PgConnection,
-    id: HookDeliveryId,
-    again: Option<DateTime<Utc>>,
-) -> sqlx::Result<()> {
+pub(super) async fn mark_failed(conn: &mut PgConnection, id: HookDeliveryId, again: Option<DateTime<Utc>>) -> sqlx::Result<()> {
     sqlx::query(
         "update hook_deliveries set state = case when $2::timestamptz is null then 'given_up' else state end,
            due_at = coalesce($2, due_at)

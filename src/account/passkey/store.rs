@@ -67,12 +67,7 @@ pub(super) async fn find(conn: &mut PgConnection, person: PersonId, credential: 
     Ok(found.map(|passkey| passkey.0))
 }
 
-pub(super) async fn used(
-    conn: &mut PgConnection,
-    clock: &dyn Clock,
-    credential: &[u8],
-    passkey: &Passkey,
-) -> sqlx::Result<()> {
+pub(super) async fn used(conn: &mut PgConnection, clock: &dyn Clock, credential: &[u8], passkey: &Passkey) -> sqlx::Result<()> {
     let done = sqlx::query("update passkeys set credential = $2, last_used_at = $3 where credential_id = $1")
         .bind(credential)
         .bind(Json(passkey))

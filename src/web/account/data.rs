@@ -68,12 +68,7 @@ fn name(words: &Words, document: Document) -> String {
 }
 
 fn agreed(words: &Words, consent: Consent) -> Agreed {
-    Agreed {
-        name: name(words, consent.document),
-        path: consent.document.path(),
-        version: consent.version,
-        at: day(consent.at),
-    }
+    Agreed { name: name(words, consent.document), path: consent.document.path(), version: consent.version, at: day(consent.at) }
 }
 
 fn kept(words: &Words, kept: &Kept) -> KeptView {
@@ -84,12 +79,7 @@ fn kept(words: &Words, kept: &Kept) -> KeptView {
     }
 }
 
-async fn load(
-    state: &AppState,
-    page: PageContext,
-    customer: &Customer,
-    errors: FieldErrors,
-) -> Result<DataPage, WebError> {
+async fn load(state: &AppState, page: PageContext, customer: &Customer, errors: FieldErrors) -> Result<DataPage, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
     let consents = agreement::consents(tx.conn(), customer.account).await?;
     let missing = |document: Document| Agreed {

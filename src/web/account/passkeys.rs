@@ -286,7 +286,8 @@ pub(super) async fn answer_step_up(
     }
     session::prove(&mut tx, clock, &secret).await?;
     let (account, id) = (Some(customer.account), customer.person.id.to_string());
-    audit::record(&mut tx, clock, customer.actor(), account, "person.proved", &id, serde_json::json!({ "by": "passkey" })).await?;
+    audit::record(&mut tx, clock, customer.actor(), account, "person.proved", &id, serde_json::json!({ "by": "passkey" }))
+        .await?;
     tx.commit().await?;
     Ok(Redirect::to(local_path(&form.next).unwrap_or("/account/security")).into_response())
 }

@@ -110,20 +110,12 @@ fn endpoint_view(words: &Words, endpoint: &Endpoint) -> EndpointView {
         (EndpointState::Failing, _) => StateView::new(words, "failed", "hooks-failing", ""),
     };
     let kinds = if endpoint.kinds.is_empty() { words.t("hooks-all") } else { endpoint.kinds.join(", ") };
-    EndpointView {
-        id: endpoint.id.to_string(),
-        url: endpoint.url.clone(),
-        on: endpoint.state == EndpointState::On,
-        state,
-        kinds,
-    }
+    EndpointView { id: endpoint.id.to_string(), url: endpoint.url.clone(), on: endpoint.state == EndpointState::On, state, kinds }
 }
 
 fn delivery_view(words: &Words, delivery: DeliveryRow, tries: &[TryRow]) -> DeliveryView {
     let state = match delivery.state {
-        DeliveryState::Due => {
-            StateView::new(words, "doing", "hooks-due", words.t1("hooks-next", "at", moment(delivery.due_at)))
-        }
+        DeliveryState::Due => StateView::new(words, "doing", "hooks-due", words.t1("hooks-next", "at", moment(delivery.due_at))),
         DeliveryState::Delivered => StateView::new(words, "done", "hooks-delivered", ""),
         DeliveryState::GivenUp => StateView::new(words, "failed", "hooks-given-up", ""),
     };

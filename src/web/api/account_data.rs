@@ -121,14 +121,9 @@ pub(super) async fn agreements(State(state): State<AppState>, customer: Customer
     let mut tx = state.db.begin_account(customer.account).await?;
     let consents = agreement::consents(tx.conn(), customer.account).await?;
     let outstanding = agreement::outstanding(&consents).into_iter();
-    let document =
-        |document: Document| DocumentView { document, version: document.version(), path: document.path() };
+    let document = |document: Document| DocumentView { document, version: document.version(), path: document.path() };
     let outstanding = outstanding.map(document).collect();
-    let view = |consent: agreement::Consent| ConsentView {
-        document: consent.document,
-        version: consent.version,
-        at: consent.at,
-    };
+    let view = |consent: agreement::Consent| ConsentView { document: consent.document, version: consent.version, at: consent.at };
     Ok(Answer(StatusCode::OK, Agreements { agreed: consents.into_iter().map(view).collect(), outstanding }))
 }
 

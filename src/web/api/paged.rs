@@ -102,9 +102,13 @@ mod tests {
 
     #[test]
     fn what_is_no_part_is_refused() {
-        for (after, limit, field) in [(Some("x"), None, "after"), (Some(""), None, "after"), (None, Some(0), "limit"), (None, Some(101), "limit")]
+        for (after, limit, field) in
+            [(Some("x"), None, "after"), (Some(""), None, "after"), (None, Some(0), "limit"), (None, Some(101), "limit")]
         {
-            assert!(matches!(part(after, limit), Err(WebError::Unreadable { field: at, .. }) if at == field), "{after:?} {limit:?}");
+            assert!(
+                matches!(part(after, limit), Err(WebError::Unreadable { field: at, .. }) if at == field),
+                "{after:?} {limit:?}"
+            );
         }
     }
 }

@@ -41,10 +41,7 @@ pub(super) struct Plan {
 /// List the plans
 #[utoipa::path(get, path = "/api/v1/plans", tag = "order", operation_id = "list_plans", params(PageQuery),
     responses((status = 200, description = "What can be ordered", body = Plans)))]
-pub(super) async fn list(
-    State(state): State<AppState>,
-    Query(query): Query<PageQuery>,
-) -> Result<Answer<Plans>, WebError> {
+pub(super) async fn list(State(state): State<AppState>, Query(query): Query<PageQuery>) -> Result<Answer<Plans>, WebError> {
     // A plan's id is its code; the order is the page's, which only changes with the program.
     let part = query.read::<String>()?;
     let offered: Vec<&crate::plan::Plan> = match &part.after {

@@ -51,15 +51,7 @@ pub(super) struct WebhookView {
 impl From<Endpoint> for WebhookView {
     fn from(endpoint: Endpoint) -> Self {
         let Endpoint { id, account_id: _, url, kinds, seed: _, old_until, state, failing_since, created_at } = endpoint;
-        Self {
-            id: id.to_string(),
-            url,
-            events: kinds,
-            state,
-            failing_since,
-            old_secret_until: old_until,
-            made_at: created_at,
-        }
+        Self { id: id.to_string(), url, events: kinds, state, failing_since, old_secret_until: old_until, made_at: created_at }
     }
 }
 
