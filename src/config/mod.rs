@@ -345,7 +345,7 @@ fn read_host(host: &mut Reader<'_>) -> Option<Host> {
     let support = host.text("support", "help@paddock.example");
     let mut processors = Vec::new();
     for text in host.list("processors") {
-        match text.parse() {
+        match text.parse::<Processor>() {
             Ok(processor) => processors.push(processor),
             Err(()) => host.fault("processors", format!("\"{text}\" is not of the form \"name | what it does | where\"")),
         }

@@ -8,6 +8,7 @@ use paddock::telemetry::Scrubbing;
 use paddock::worker;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::harness::{Client, Identity, PASSWORD, Start, TestApp};
@@ -56,7 +57,7 @@ async fn what_is_secret_stands_in_no_log_no_row_and_no_mail() {
     let kept = Kept::default();
     let writer = kept.clone();
     let lines = tracing_subscriber::fmt::layer().json().with_writer(move || Scrubbing(writer.clone()));
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(LevelFilter::INFO).with(lines));
 
     let Start { app, customer, other_customer, anon, .. } = TestApp::start().await;
     let customer = app.sign_in_again(&customer).await;
