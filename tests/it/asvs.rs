@@ -49,7 +49,7 @@ fn has_test(file: &Path, name: &str) -> bool {
     let is_it = |line: &str| line.trim_start().trim_start_matches("async ").starts_with(&format!("fn {name}("));
     lines.iter().enumerate().any(|(at, line)| {
         let above = lines[at.saturating_sub(3)..at].iter();
-        is_it(line) && above.clone().any(|line| matches!(line.trim(), "#[test]" | "#[tokio::test]"))
+        is_it(line) && above.clone().any(|line| line.trim() == "#[test]" || line.trim().starts_with("#[tokio::test"))
     })
 }
 
