@@ -39,12 +39,13 @@ impl Reach {
         }
     }
 
-    /// Whether an address may be called at all, by how it is written: a scheme that is spoken here, a host, no user name or password, and
-    /// not an address of somebody's own network.
+    /// Whether an address may be called at all, by how it is written: a scheme that is spoken here, a host, the port of HTTPS (which is the one
+    /// that our own walls let out), no user name or password, and not an address of somebody's own network.
     pub fn admits(self, url: &Url) -> bool {
         let spoken = url.scheme() == "https" || self == Self::Anywhere && url.scheme() == "http";
         let bare = url.username().is_empty() && url.password().is_none();
-        spoken && bare && url.host().is_some() && literal(url).is_none_or(|address| self.allows(address))
+        let usual = self == Self::Anywhere || url.port_or_known_default() == Some(443);
+        spoken && bare && usual && url.host().is_some() && literal(url).is_none_or(|address| self.allows(address))
     }
 }
 
@@ -327,11 +328,13 @@ mod tests {
 
     #[test]
     fn what_may_be_called_is_seen_from_how_it_is_written() {
-        for good in ["https://birds.example/hook", "https://birds.example:8443/", "https://9.9.9.9/"] {
+        for good in ["https://birds.example/hook", "https://birds.example:443/", "https://9.9.9.9/"] {
             assert!(Reach::Internet.admits(&url(good)), "{good}");
         }
         for bad in [
             "http://birds.example/",
+            "https://birds.example:8443/",
+            "https://birds.example:25/",
             "https://wren:secret@birds.example/",
             "https://10.0.0.1/",
             "https://[::1]/",
