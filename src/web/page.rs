@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::error::{FieldError, WebError};
-use super::session::{Caller, cookie_value};
+use super::session::Caller;
 use super::{AppState, assets, csrf, signed};
 use crate::account::Role;
 use crate::words::Words;
@@ -67,7 +67,7 @@ impl PageContext {
         let (browser, cookie) = csrf::browser(state, headers);
         let mut set_cookies: Vec<_> = cookie.into_iter().collect();
         let mut flash = Vec::new();
-        if cookie_value(headers, FLASH).is_some() {
+        if signed::is_there(state, headers, FLASH) {
             set_cookies.push(signed::forget(state, FLASH).1);
             flash.extend(signed::read(state, headers, FLASH).and_then(|text| read_flash(&words, text)));
         }

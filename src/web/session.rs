@@ -1,5 +1,7 @@
 //! Who calls: the guard in front of every handler, and the extractors that hand a handler only what the caller may have.
 
+use std::borrow::Cow;
+
 use axum::RequestPartsExt as _;
 use axum::extract::{FromRequestParts, Path, RawPathParams, Request, State};
 use axum::http::request::Parts;
@@ -274,7 +276,12 @@ pub(super) fn session_cookie(state: &AppState, headers: &HeaderMap) -> Option<St
 }
 
 /// A cookie of ours. Lax, so that people who come back from Stripe's page are still signed in.
-pub(super) fn set_cookie(state: &AppState, name: &'static str, value: &str, max_age: cookie::time::Duration) -> HeaderValue {
+pub(super) fn set_cookie(
+    state: &AppState,
+    name: impl Into<Cow<'static, str>>,
+    value: &str,
+    max_age: cookie::time::Duration,
+) -> HeaderValue {
     let cookie = Cookie::build((name, value.to_owned()))
         .path("/")
         .http_only(true)
