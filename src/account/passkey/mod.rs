@@ -1,5 +1,5 @@
-//! Passkeys (WebAuthn): keys on somebody's devices. Each asks its owner for a finger, a face or a PIN before it answers, so that it is two
-//! factors by itself and logs in without a password or a code.
+//! Passkeys, as the W3C's Web Authentication has them: keys on somebody's devices. Each asks its owner for a finger, a face or a PIN before it
+//! answers, so that it is two factors by itself and logs in without a password or a code.
 //!
 //! What is asked goes to the browser, together with what is needed to check the answer: the caller signs that and gives it back. A question
 //! is good for five minutes and for one answer.
