@@ -19,7 +19,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use secrecy::SecretString;
 
-use crate::harness::{Identity, Start, TestApp};
+use crate::harness::{self, Start, TestApp};
 
 /// For how long each target is tried; a sample when nothing is said.
 fn until() -> Option<Instant> {
@@ -241,7 +241,7 @@ fn form() -> impl Strategy<Value = Vec<(String, String)>> {
 }
 
 /// Sends forms and bodies of all kinds, and counts what came of them.
-async fn send_forms(app: &TestApp, start: &[crate::harness::Client; 2]) -> u64 {
+async fn send_forms(app: &TestApp, start: &[harness::Client; 2]) -> u64 {
     let (mut chance, until, mut sent) = (runner(), until(), 0);
     let pages = ["/sign-up", "/forgot", "/new/address", "/new/owner", "/new/plan", "/step-up", "/account/switch", "/log-in/code"];
     let calls = ["/api/v1/orders", "/api/v1/waiting", "/api/v1/verifications", "/api/v1/webhooks", "/api/v1/agreements"];
@@ -274,7 +274,7 @@ async fn send_forms(app: &TestApp, start: &[crate::harness::Client; 2]) -> u64 {
 #[tokio::test]
 async fn forms_and_bodies_never_make_a_fault_of_ours() {
     let Start { app, customer, .. } = TestApp::start().await;
-    let nobody = app.client(Identity::default());
+    let nobody = app.client(harness::Identity::default());
     let sent = send_forms(&app, &[nobody, customer]).await;
     println!("forms: {sent} requests without a finding");
     app.leave_jobs();
