@@ -1,4 +1,4 @@
-// Progressive enhancement, nothing more: every page works without this file. Six small things; no library, because a library that
+// Progressive enhancement, nothing more: every page works without this file. Seven small things; no library, because a library that
 // swaps fragments would be several times these bytes for the first two and needs a looser content security policy for its conveniences.
 
 const live = document.createElement("p"); // one polite announcer: replacing a whole region would read all of it again
@@ -149,5 +149,24 @@ if (keys) {
       const link = both.length === 2 && keys.querySelector(`[data-keys="${CSS.escape(both)}"]`);
       if (link) location.assign(link.href);
     }
+  });
+}
+
+// (g) Passkeys: <form data-passkey="create|get" data-options="…"> has a hidden field "credential" for what the browser answers to the options.
+// Where that does not work, the form is sent without, and the page says what to do.
+for (const form of document.querySelectorAll("[data-passkey]")) {
+  const way = form.dataset.passkey;
+  const parse = way === "create" ? "parseCreationOptionsFromJSON" : "parseRequestOptionsFromJSON";
+  if (!window.PublicKeyCredential?.[parse]) continue;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const failed = form.querySelector("[data-passkey-failed]");
+    failed.hidden = true;
+    try {
+      const publicKey = PublicKeyCredential[parse](JSON.parse(form.dataset.options));
+      const credential = await navigator.credentials[way]({ publicKey });
+      form.elements.credential.value = JSON.stringify(credential.toJSON());
+      form.submit();
+    } catch { failed.hidden = false; }
   });
 }

@@ -52,6 +52,13 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// HMAC-SHA-256 of `message` under a key that somebody else has as well.
+pub fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
+    let mut keyed = <Hmac<Sha256>>::new_from_slice(key).expect("HMAC takes keys of any length");
+    keyed.update(message);
+    keyed.finalize().into_bytes().into()
+}
+
 /// SHA-256, for looking a secret up without storing it.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()

@@ -132,6 +132,14 @@ id_types! {
     ApprovalId = "apv_";
     /// A token of the JSON API; not its text.
     TokenId = "tok_";
+    /// Where a customer's program is told what happens.
+    HookEndpointId = "hook_";
+    /// Something that happened and that a customer's programs are told of.
+    HookEventId = "evt_";
+    /// An event that is owed to an endpoint.
+    HookDeliveryId = "dlv_";
+    /// A key on somebody's device that logs them in.
+    PasskeyId = "pky_";
     /// A mail that is owed to somebody.
     MailId = "mail_";
     /// A Kubernetes cluster.

@@ -36,6 +36,7 @@ pub mod desk;
 pub mod incident;
 pub mod instance;
 pub mod plan;
+pub mod privacy;
 pub mod rollout;
 
 // edges: may use domain and base, never each other

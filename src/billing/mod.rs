@@ -37,7 +37,7 @@ pub use standing::{Dates, Standing};
 pub use store::{
     ORDER_COLUMNS, Order, OrderState, Subscription, customer_of, earliest_deadline, find_order, find_order_of, find_owned_order,
     find_subscription, find_subscription_by_id, forget_old_events, known_price, list_owned_orders, orders_to_sweep,
-    waiting_orders,
+    page_owned_orders, waiting_orders,
 };
 pub use sync::{Remote, SyncError, fetch_checkout, fetch_subscription, sync};
 pub use wish::{CarryError, FURTHEST, Wish, WishError, carry_wish, make_wish};

@@ -137,13 +137,23 @@ pub async fn find_owned_order(conn: &mut PgConnection, account: AccountId, id: O
 
 /// The account's orders of every state with the domain that each is for, newest first, at most 200.
 pub async fn list_owned_orders(conn: &mut PgConnection, account: AccountId) -> sqlx::Result<Vec<(Order, String)>> {
+    page_owned_orders(conn, account, None, 200).await
+}
+
+/// A part of them: at most `limit` of those that are older than `after`.
+pub async fn page_owned_orders(
+    conn: &mut PgConnection,
+    account: AccountId,
+    after: Option<OrderId>,
+    limit: i64,
+) -> sqlx::Result<Vec<(Order, String)>> {
     let query = concat!(
         "select ",
         order_columns!(),
         ", (select i.domain from instances i where i.id = orders.instance_id) as domain
-         from orders where account_id = $1 order by id desc limit 200"
+         from orders where account_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3"
     );
-    let rows = sqlx::query(query).bind(account).fetch_all(conn).await?;
+    let rows = sqlx::query(query).bind(account).bind(after).bind(limit).fetch_all(conn).await?;
     rows.iter().map(|row| Ok((Order::from_row(row)?, row.try_get("domain")?))).collect()
 }
 

@@ -1,6 +1,8 @@
 //! `paddock generate`: writes what is generated from the code into the checkout, or says what is out of date.
 
-use std::path::PathBuf;
+mod asvs;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -10,7 +12,7 @@ use crate::{config, resource, web};
 #[derive(Debug, Args)]
 pub(super) struct Generate {
     /// What to write; all of it when nothing is named.
-    #[arg(value_parser = ["crds", "openapi", "config-reference"])]
+    #[arg(value_parser = ["crds", "openapi", "config-reference", "asvs"])]
     what: Vec<String>,
     /// Write nothing; fail when a file is not what it would be.
     #[arg(long)]
@@ -21,13 +23,14 @@ pub(super) struct Generate {
 }
 
 /// Each file with its kind and content.
-fn files() -> anyhow::Result<Vec<(&'static str, String, String)>> {
+fn files(root: &Path) -> anyhow::Result<Vec<(&'static str, String, String)>> {
     let mut files = Vec::new();
     for (name, text) in resource::crds_yaml()? {
         files.push(("crds", format!("charts/paddock/crds/{name}"), text));
     }
     files.push(("openapi", "docs/openapi.json".to_owned(), web::openapi().to_pretty_json()? + "\n"));
     files.push(("config-reference", "docs/configuration.md".to_owned(), reference()));
+    files.push(("asvs", "docs/asvs.md".to_owned(), asvs::page(root)?));
     Ok(files)
 }
 
@@ -43,7 +46,7 @@ fn reference() -> String {
 
 pub(super) fn run(generate: &Generate) -> anyhow::Result<()> {
     let mut outdated = Vec::new();
-    for (kind, name, text) in files()? {
+    for (kind, name, text) in files(&generate.root)? {
         if !generate.what.is_empty() && !generate.what.iter().any(|wanted| wanted == kind) {
             continue;
         }

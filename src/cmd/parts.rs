@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use kube::Client;
 use secrecy::ExposeSecret as _;
 
+use crate::account::passkey::Passkeys;
 use crate::account::password::Passwords;
 use crate::billing;
 use crate::billing::stripe::{RealStripe, Stripe, Terms};
@@ -17,8 +18,8 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
-use crate::instance::sites::{PublicSites, Sites};
-use crate::internet::Range;
+use crate::instance::sites::PublicSites;
+use crate::internet::{Outbound, Reach};
 use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::operator::settings::StorageDriver;
@@ -48,7 +49,8 @@ pub(super) struct Parts {
     resolver: Arc<dyn Resolver>,
     /// Each asks one server alone.
     views: Vec<Arc<dyn Resolver>>,
-    sites: Arc<dyn Sites>,
+    /// Speaks HTTP to places that customers name.
+    outbound: Arc<Outbound>,
     transport: Arc<dyn Transport>,
     operator: Option<operator::Settings>,
     urls: billing::Urls,
@@ -97,7 +99,8 @@ impl Parts {
         let stripe = faults.take("stripe", RealStripe::new(&config.stripe.api_key, config.stripe.api_url.as_ref()));
         let resolver = faults.take("dns.resolvers", resolver(&config.dns.resolvers));
         let views = faults.take("dns.resolvers", views(&config.dns.resolvers));
-        let sites = resolver.clone().and_then(|resolver| faults.take("dns.resolvers", PublicSites::new(resolver)));
+        let reach = if config.mode == Mode::Production { Reach::Internet } else { Reach::Anywhere };
+        let outbound = resolver.clone().and_then(|resolver| faults.take("dns.resolvers", Outbound::new(resolver, reach)));
         let transport = faults.take("mail.smtp", transport(&config.mail.transport));
         let db = faults.take("database.url", database(&config));
         let operator = read_operator(&config, releases.as_ref(), &mut faults);
@@ -107,11 +110,11 @@ impl Parts {
             Some(stripe),
             Some(resolver),
             Some(views),
-            Some(sites),
+            Some(outbound),
             Some(transport),
             Some(db),
             [],
-        ) = (catalogue, releases, stripe, resolver, views, sites, transport, db, faults.0.as_slice())
+        ) = (catalogue, releases, stripe, resolver, views, outbound, transport, db, faults.0.as_slice())
         else {
             // A setting that could not be read has its fault already; what was built without it has nothing to add.
             let mut made = faults.0.split_off(read);
@@ -128,7 +131,7 @@ impl Parts {
             stripe: Arc::new(stripe),
             resolver,
             views,
-            sites: Arc::new(sites),
+            outbound: Arc::new(outbound),
             transport,
             operator,
             urls: billing::Urls {
@@ -160,12 +163,13 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             key: config.key.clone(),
             passwords: Passwords::new(hashes_at_once()),
+            passkeys: Passkeys::new(&config.host.base_url, &config.host.name),
             stripe: Arc::clone(&self.stripe),
             webhook_secrets: config.stripe.webhook_secrets.clone(),
             catalogue: Arc::clone(&self.catalogue),
             resolver: Arc::clone(&self.resolver),
             dns_target: self.dns_target(),
-            sites: Arc::clone(&self.sites),
+            sites: Arc::new(PublicSites(Arc::clone(&self.outbound))),
             sealing: config.sealing.clone(),
             prober: prober(config),
             host: config.host.clone(),
@@ -194,6 +198,7 @@ impl Parts {
             urls: self.urls.clone(),
             views: self.views.clone(),
             dns_target: self.dns_target(),
+            outbound: Arc::clone(&self.outbound),
             key: self.config.key.clone(),
             audit_signer: self.config.audit_signer(),
             mail_from: self.config.mail.from.clone(),

@@ -84,6 +84,32 @@ pub struct Host {
     pub domain: String,
     /// Where customers reach people.
     pub support: String,
+    /// Other companies that have to do with customers' data.
+    pub processors: Vec<Processor>,
+}
+
+/// Another company that has to do with customers' data, for the page that names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processor {
+    /// What it is called.
+    pub name: String,
+    /// What it does.
+    pub what: String,
+    /// Where.
+    pub place: String,
+}
+
+impl std::str::FromStr for Processor {
+    type Err = ();
+
+    /// `name | what it does | where`.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let parts: Vec<&str> = text.split('|').map(str::trim).collect();
+        let [name, what, place] = parts.as_slice() else { return Err(()) };
+        let whole = ![name, what, place].into_iter().any(|part| part.is_empty());
+        let owned = |part: &&str| (*part).to_owned();
+        whole.then(|| Self { name: owned(name), what: owned(what), place: owned(place) }).ok_or(())
+    }
 }
 
 /// Where pages are served.
@@ -366,7 +392,14 @@ fn read_host(host: &mut Reader<'_>) -> Option<Host> {
         host.fault("domain", format!("\"{domain}\" is not a domain name such as meadow.social"));
     }
     let support = host.text("support", "help@paddock.example");
-    Some(Host { name, base_url: base_url?, domain, support })
+    let mut processors = Vec::new();
+    for text in host.list("processors") {
+        match text.parse::<Processor>() {
+            Ok(processor) => processors.push(processor),
+            Err(()) => host.fault("processors", format!("\"{text}\" is not of the form \"name | what it does | where\"")),
+        }
+    }
+    Some(Host { name, base_url: base_url?, domain, support, processors })
 }
 
 fn read_http(http: &mut Reader<'_>) -> Http {

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::ROW_GENERATION;
-use crate::account;
+use crate::account::{self, hook};
 use crate::clock::{Clock, SharedClock};
 use crate::crash;
 use crate::db::Db;
@@ -170,6 +170,8 @@ pub async fn take_in(
             instance::record_step(conn, step.name.as_str(), (ended - began).as_seconds_f64(), ended).await?;
         }
     }
+    let event = hook::Event::ServerReady { instance: id, domain: first.domain.clone() };
+    hook::happened(conn, clock, first.account_id, &event).await?;
     let notice = Notice::ServerReady {
         instance: id,
         web_domain: first.web_domain.unwrap_or_else(|| first.domain.clone()),

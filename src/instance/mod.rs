@@ -31,5 +31,5 @@ pub use removal::{
 pub use store::{
     COLUMNS, FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, UNSEEN_AFTER, building_since, conflict,
     count_by_intent, domains_of, find, find_owned, forget_old_steps, insert, list_mailing, list_not_ready, list_owned,
-    mark_pushed, push_again, pushed, record_step, release, size_of, to_push, typical_seconds,
+    mark_pushed, page_owned, push_again, pushed, record_step, release, size_of, to_push, typical_seconds,
 };

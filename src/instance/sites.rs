@@ -1,21 +1,14 @@
-//! Asking web sites whose address a customer has named. Every such request goes through here, for it must never arrive at a machine that is
-//! not on the public internet: names are resolved here, and what is connected to is one of the addresses that were looked at.
+//! Asking web sites whose address a customer has named. Every such request goes out through [`Outbound`], which never arrives at a machine
+//! that is not on the public internet.
 
-use std::error::Error as _;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
-use url::{Host, Url};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
+use url::Url;
 
-use super::dns::{RecordKind, Resolver};
-use crate::internet::is_public;
-
-/// For the whole of a request.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub use crate::internet::AskFailed;
+use crate::internet::{Outbound, Reply};
 
 /// What a site answered, as far as anybody here looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,32 +21,10 @@ pub struct Answer {
     pub allow_origin: Option<String>,
 }
 
-/// No answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AskFailed {
-    /// The name has no address.
-    #[error("the name has no address")]
-    NoAddress,
-    /// Its addresses are not on the public internet.
-    #[error("the name leads to an address that is not on the public internet")]
-    NotPublic,
-    /// It took too long.
-    #[error("there was no answer in time")]
-    Timeout,
-    /// There was no connection, or one that could not be trusted.
-    #[error("there was no connection: {0}")]
-    Unreachable(String),
-}
-
-impl AskFailed {
-    /// The message in `address.ftl`.
-    pub fn key(&self) -> &'static str {
-        match self {
-            Self::NoAddress => "site-no-address",
-            Self::NotPublic => "site-not-public",
-            Self::Timeout => "site-timeout",
-            Self::Unreachable(_) => "site-unreachable",
-        }
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        let header = |name| reply.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self { status: reply.status, location: header(LOCATION), allow_origin: header(ACCESS_CONTROL_ALLOW_ORIGIN) }
     }
 }
 
@@ -64,101 +35,14 @@ pub trait Sites: Send + Sync {
     async fn ask(&self, url: &Url) -> Result<Answer, AskFailed>;
 }
 
-/// Which addresses may be connected to.
-type Rule = fn(IpAddr) -> bool;
-
-/// Asks sites over HTTPS, on the public internet alone.
-pub struct PublicSites {
-    client: reqwest::Client,
-    rule: Rule,
-}
-
-impl PublicSites {
-    /// Names are looked up with `resolver`.
-    ///
-    /// # Errors
-    /// When there is no TLS to be had.
-    pub fn new(resolver: Arc<dyn Resolver>) -> Result<Self, reqwest::Error> {
-        Self::with(resolver, is_public, true)
-    }
-
-    fn with(resolver: Arc<dyn Resolver>, rule: Rule, https_only: bool) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .https_only(https_only)
-            .redirect(reqwest::redirect::Policy::none())
-            // A proxy would look names up itself.
-            .no_proxy()
-            // A connection that is kept was made for a name that may lead elsewhere by now.
-            .pool_max_idle_per_host(0)
-            .timeout(PATIENCE)
-            .user_agent(concat!("Paddock/", env!("CARGO_PKG_VERSION"), " (address check)"))
-            .dns_resolver(Arc::new(Guarded { resolver, rule }))
-            .build()?;
-        Ok(Self { client, rule })
-    }
-}
+/// Asks sites as they are.
+#[derive(Debug, Clone)]
+pub struct PublicSites(pub Arc<Outbound>);
 
 #[async_trait]
 impl Sites for PublicSites {
     async fn ask(&self, url: &Url) -> Result<Answer, AskFailed> {
-        // What is an address already is not looked up, so nothing else would stop it.
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-            Some(Host::Domain(_)) => None,
-            None => return Err(AskFailed::NoAddress),
-        };
-        if literal.is_some_and(|address| !(self.rule)(address)) {
-            return Err(AskFailed::NotPublic);
-        }
-        let answer = self.client.get(url.clone()).send().await.map_err(|error| failure(&error))?;
-        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(Answer {
-            status: answer.status().as_u16(),
-            location: header(LOCATION),
-            allow_origin: header(ACCESS_CONTROL_ALLOW_ORIGIN),
-        })
-    }
-}
-
-fn failure(error: &reqwest::Error) -> AskFailed {
-    let mut cause = error.source();
-    let mut last = String::new();
-    while let Some(error) = cause {
-        if let Some(ours) = error.downcast_ref::<AskFailed>() {
-            return ours.clone();
-        }
-        last = error.to_string();
-        cause = error.source();
-    }
-    if error.is_timeout() { AskFailed::Timeout } else { AskFailed::Unreachable(last) }
-}
-
-/// Gives out only addresses that may be connected to.
-struct Guarded {
-    resolver: Arc<dyn Resolver>,
-    rule: Rule,
-}
-
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (resolver, rule) = (Arc::clone(&self.resolver), self.rule);
-        Box::pin(async move {
-            let (v4, v6) =
-                futures::join!(resolver.records(name.as_str(), RecordKind::A), resolver.records(name.as_str(), RecordKind::Aaaa));
-            let found = v4.unwrap_or_default().into_iter().chain(v6.unwrap_or_default());
-            let found: Vec<IpAddr> = found.filter_map(|address| address.parse().ok()).collect();
-            if found.is_empty() {
-                return Err(AskFailed::NoAddress.into());
-            }
-            // All of them: a name with one address inside and one outside is not what it claims to be.
-            if !found.iter().copied().all(rule) {
-                return Err(AskFailed::NotPublic.into());
-            }
-            // The port is the URL's.
-            let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
-            Ok(addresses)
-        })
+        self.0.get(url).await.map(Answer::from)
     }
 }
 
@@ -185,73 +69,5 @@ impl Sites for ScriptedSites {
         let (_, answer) = found.ok_or(AskFailed::NoAddress)?;
         let location = answer.location.as_ref().map(|location| location.replace("{query}", url.query().unwrap_or_default()));
         Ok(Answer { location, ..answer.clone() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::instance::dns::ScriptedResolver;
-
-    /// A site on the loopback that redirects, and how many came.
-    async fn site() -> (u16, Arc<Mutex<usize>>) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let came = Arc::new(Mutex::new(0));
-        let count = Arc::clone(&came);
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                *count.lock().unwrap() += 1;
-                let mut buffer = [0; 1024];
-                let _ = stream.read(&mut buffer).await;
-                let answer = "HTTP/1.1 301 Moved\r\nlocation: https://social.birds.org/x\r\naccess-control-allow-origin: *\r\ncontent-length: 0\r\n\r\n";
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        (port, came)
-    }
-
-    #[tokio::test]
-    async fn nothing_inside_is_ever_connected_to() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let (port, came) = site().await;
-        let resolver = ScriptedResolver::default();
-        resolver.set("inside.example", RecordKind::A, &["127.0.0.1"]);
-        resolver.set("both.example", RecordKind::A, &["127.0.0.1", "9.9.9.9"]);
-        resolver.set("mapped.example", RecordKind::Aaaa, &["::ffff:127.0.0.1"]);
-        let sites = PublicSites::with(Arc::new(resolver.clone()), is_public, false).unwrap();
-        for host in [
-            "inside.example",
-            "both.example",
-            "mapped.example",
-            "127.0.0.1",
-            "[::1]",
-            "[::ffff:127.0.0.1]",
-            "2130706433",
-            "0x7f.1",
-        ] {
-            let url = format!("http://{host}:{port}/").parse().unwrap();
-            assert_eq!(sites.ask(&url).await, Err(AskFailed::NotPublic), "{host}");
-        }
-        let nowhere = format!("http://nowhere.example:{port}/").parse().unwrap();
-        assert_eq!(sites.ask(&nowhere).await, Err(AskFailed::NoAddress));
-        assert_eq!(*came.lock().unwrap(), 0, "nobody came");
-
-        // The rule alone was in the way; what leads elsewhere is told and not followed.
-        let sites = PublicSites::with(Arc::new(resolver.clone()), |_| true, false).unwrap();
-        let answer = sites.ask(&format!("http://inside.example:{port}/").parse().unwrap()).await.unwrap();
-        let location = Some("https://social.birds.org/x".to_owned());
-        assert_eq!(answer, Answer { status: 301, location, allow_origin: Some("*".to_owned()) });
-        assert_eq!(*came.lock().unwrap(), 1);
-        // And plain HTTP is never spoken.
-        let sites = PublicSites::with(Arc::new(resolver), |_| true, true).unwrap();
-        assert!(matches!(
-            sites.ask(&format!("http://inside.example:{port}/").parse().unwrap()).await,
-            Err(AskFailed::Unreachable(_))
-        ));
-        assert_eq!(*came.lock().unwrap(), 1);
     }
 }

@@ -229,6 +229,25 @@ pub async fn list_owned(conn: &mut PgConnection, account: AccountId) -> sqlx::Re
     .await
 }
 
+/// A part of them: at most `limit` of those that are older than `after`.
+pub async fn page_owned(
+    conn: &mut PgConnection,
+    account: AccountId,
+    after: Option<InstanceId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Instance>> {
+    sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        " from instances where account_id = $1 and released_at is null and ($2::uuid is null or id < $2) order by id desc limit $3"
+    ))
+    .bind(account)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+}
+
 /// Any instance, for staff and jobs.
 pub async fn find(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<Instance>> {
     sqlx::query_as(concat!("select ", columns!(), " from instances where id = $1")).bind(id).fetch_optional(conn).await

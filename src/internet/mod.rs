@@ -1,11 +1,15 @@
 //! Which addresses are the internet, and which are somebody's own network: what customers name must not lead us into ours.
 //!
-//! One list for all who ask: the walls around servers (`operator`) and whoever connects to a place that a customer named.
+//! One list for all who ask: the walls around servers (`operator`) and whoever connects to a place that a customer named. What speaks HTTP
+//! to such a place does it through [`Outbound`], which looks at the list itself.
 
+pub mod dns;
+mod outbound;
 mod range;
 
 use std::net::IpAddr;
 
+pub use outbound::{AskFailed, Outbound, Reach, Reply};
 pub use range::{BadRange, Range};
 
 /// Private, shared, link-local (metadata services), loopback, benchmarking, relays, multicast, reserved. (IANA's registry of special

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ids::{AccountId, InstanceId, OrderId, PersonId, WaitingId};
+use crate::ids::{AccountId, HookEndpointId, InstanceId, OrderId, PersonId, WaitingId};
 use crate::money::{Currency, Money};
 
 /// One mail, before it has words. Kept as JSON in its row, so a variant and its fields may be added to but never renamed.
@@ -270,6 +270,22 @@ pub enum Notice {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Somebody has a new passkey.
+    PasskeyMade {
+        /// What they call it.
+        name: String,
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// A webhook's endpoint has taken nothing for days and is not called any more.
+    WebhookOff {
+        /// Which.
+        endpoint: HookEndpointId,
+        /// Where it is.
+        url: String,
+        /// Since when it has taken nothing.
+        since: DateTime<Utc>,
+    },
 }
 
 /// What became of a second factor of the staff.
@@ -331,6 +347,8 @@ impl Notice {
             Self::StaffSecondFactor { .. } => "staff_second_factor",
             Self::StaffAccess { .. } => "staff_access",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::PasskeyMade { .. } => "passkey_made",
+            Self::WebhookOff { .. } => "webhook_off",
         }
     }
 
@@ -409,6 +427,8 @@ impl Notice {
             Self::SecondFactorOff { at },
             Self::StaffSecondFactor { change: FactorChange::SetUp, at },
             Self::RecoveryCodeUsed { left: 9, at },
+            Self::PasskeyMade { name: "phone".to_owned(), at },
+            Self::WebhookOff { endpoint: token.into(), url: "https://birds.example/hook".to_owned(), since: at },
         ]
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Letter, Notice};
-use crate::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
+use crate::ids::{AccountId, HookEndpointId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::words::Words;
 
 /// Where the links of a mail lead. The one who calls [`render`] knows the routes and holds the key from which tokens are made.
@@ -33,6 +33,8 @@ pub trait Links {
     fn security(&self) -> Url;
     /// When staff looked into the account.
     fn accesses(&self) -> Url;
+    /// A webhook's endpoint.
+    fn webhook(&self, endpoint: HookEndpointId) -> Url;
     /// The page of an order.
     fn order(&self, order: OrderId) -> Url;
     /// The page of a server.
@@ -178,6 +180,9 @@ mails! {
         = "mail/address_changed/subject.txt", "mail/address_changed/body.txt", "mail/address_changed/body.html";
     second_factor_on(link, at)
         = "mail/second_factor_on/subject.txt", "mail/second_factor_on/body.txt", "mail/second_factor_on/body.html";
+    passkey_made(link, name, at)
+        = "mail/passkey_made/subject.txt", "mail/passkey_made/body.txt", "mail/passkey_made/body.html";
+    webhook_off(link, url, since) = "mail/webhook_off/subject.txt", "mail/webhook_off/body.txt", "mail/webhook_off/body.html";
     second_factor_off(link, at)
         = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
     staff_second_factor(what)
@@ -258,6 +263,10 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         }
         Notice::StaffAccess { account, reason, ticket, until } => {
             staff_access(frame, links.accesses().as_str(), account, reason, ticket, &moment(*until))
+        }
+        Notice::PasskeyMade { name, at } => passkey_made(frame, security, name, &moment(*at)),
+        Notice::WebhookOff { endpoint, url, since } => {
+            webhook_off(frame, links.webhook(*endpoint).as_str(), url, &moment(*since))
         }
         Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(*at)),
     };

@@ -17,7 +17,9 @@ use super::page::{ErrorPage, PageContext, html};
 use super::session::{self, Caller};
 use crate::account::access::AccessError;
 use crate::account::factor::FactorError;
+use crate::account::hook::HookError;
 use crate::account::member::MemberError;
+use crate::account::passkey::PasskeyError;
 use crate::account::token::TokenError;
 use crate::telemetry;
 use crate::words::Words;
@@ -274,6 +276,32 @@ impl From<TokenError> for WebError {
 impl From<AccessError> for WebError {
     fn from(error: AccessError) -> Self {
         Self::Internal(telemetry::chain(&error))
+    }
+}
+
+impl From<PasskeyError> for WebError {
+    fn from(error: PasskeyError) -> Self {
+        match error {
+            PasskeyError::Old | PasskeyError::Wrong => Self::WrongCode,
+            PasskeyError::Name | PasskeyError::Known | PasskeyError::TooMany => Self::Conflict(error.to_string()),
+            PasskeyError::Unwritable(_) | PasskeyError::Database(_) => Self::Internal(telemetry::chain(&error)),
+        }
+    }
+}
+
+impl From<HookError> for WebError {
+    fn from(error: HookError) -> Self {
+        let (field, key) = match &error {
+            HookError::Url => ("url", "hooks-url-wrong"),
+            HookError::Kind => ("events", "hooks-kind-wrong"),
+            HookError::TooMany => ("url", "hooks-too-many"),
+            HookError::Off => {
+                let text = Words::english().t("hooks-is-off");
+                return Self::Refused { code: "webhook_off", text, errors: Vec::new() };
+            }
+            HookError::Database(_) => return Self::Internal(telemetry::chain(&error)),
+        };
+        Self::Invalid(vec![FieldError { field: field.to_owned(), text: Words::english().t(key) }])
     }
 }
 

@@ -37,6 +37,7 @@ pub use api::openapi;
 pub use limit::{CALLS, Limits, WINDOW};
 pub use routes::{router, table};
 
+use crate::account::passkey::Passkeys;
 use crate::account::password::Passwords;
 use crate::billing::{self, stripe::Stripe};
 use crate::clock::SharedClock;
@@ -85,6 +86,8 @@ pub struct App {
     pub key: HostKey,
     /// Hashes passwords, a few at a time.
     pub passwords: Passwords,
+    /// Asks passkeys; without it, at a bare IP address, there are none.
+    pub passkeys: Option<Passkeys>,
     /// Stripe.
     pub stripe: Arc<dyn Stripe>,
     /// Signing secrets of Stripe's webhooks.

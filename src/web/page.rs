@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::error::{FieldError, WebError};
-use super::session::{Caller, Glass, cookie_value};
+use super::session::{Caller, Glass};
 use super::{AppState, assets, csrf, signed};
 use crate::account::Role;
 use crate::words::Words;
@@ -69,7 +69,7 @@ impl PageContext {
         let (browser, cookie) = csrf::browser(state, headers);
         let mut set_cookies: Vec<_> = cookie.into_iter().collect();
         let mut flash = Vec::new();
-        if cookie_value(headers, FLASH).is_some() {
+        if signed::is_there(state, headers, FLASH) {
             set_cookies.push(signed::forget(state, FLASH).1);
             flash.extend(signed::read(state, headers, FLASH).and_then(|text| read_flash(&words, text)));
         }
@@ -111,6 +111,13 @@ impl PageContext {
 fn banner(words: &Words, glass: &Glass) -> String {
     let key = if glass.access.may_change() { "glass-changes" } else { "glass-reads" };
     words.t2(key, "until", glass.access.ends_at.format("%-H:%M UTC"), "ticket", &glass.access.ticket)
+}
+
+impl PageContext {
+    /// The same for somebody who is nobody any more.
+    pub fn signed_out(self) -> Self {
+        Self { email: String::new(), may_order: false, may_pay: false, ..self }
+    }
 }
 
 impl FromRequestParts<AppState> for PageContext {

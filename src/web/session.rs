@@ -1,5 +1,7 @@
 //! Who calls: the guard in front of every handler, and the extractors that hand a handler only what the caller may have.
 
+use std::borrow::Cow;
+
 use axum::RequestPartsExt as _;
 use axum::extract::{FromRequestParts, Path, RawPathParams, Request, State};
 use axum::http::request::Parts;
@@ -16,13 +18,14 @@ use super::error::WebError;
 use super::limit::Standing;
 use super::origin::Origin;
 use super::{AppState, csrf, once};
+use crate::account::hook::{self, DeliveryRow, Endpoint};
 use crate::account::session::{self, Kind, PROVEN_FOR, SessionSecret, Subject};
 use crate::account::token::{Bearer, TokenScope};
 use crate::account::{self, Person, Role, StaffMember, access, token};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
 use crate::crypto;
-use crate::ids::{AccountId, InstanceId, OrderId, PersonId, RunId};
+use crate::ids::{AccountId, HookDeliveryId, HookEndpointId, InstanceId, OrderId, PersonId, RunId};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance};
 
@@ -382,7 +385,12 @@ pub(super) fn session_cookie(state: &AppState, headers: &HeaderMap) -> Option<St
 }
 
 /// A cookie of ours. Lax, so that people who come back from Stripe's page are still signed in.
-pub(super) fn set_cookie(state: &AppState, name: &'static str, value: &str, max_age: cookie::time::Duration) -> HeaderValue {
+pub(super) fn set_cookie(
+    state: &AppState,
+    name: impl Into<Cow<'static, str>>,
+    value: &str,
+    max_age: cookie::time::Duration,
+) -> HeaderValue {
     let cookie = Cookie::build((name, value.to_owned()))
         .path("/")
         .http_only(true)
@@ -494,5 +502,37 @@ impl FromRequestParts<AppState> for OwnedOrder {
         let id: OrderId = text.parse().map_err(|_| WebError::NotFound)?;
         let mut tx = state.db.begin_account(customer.account).await?;
         billing::find_owned_order(tx.conn(), customer.account, id).await?.map(Self).ok_or(WebError::NotFound)
+    }
+}
+
+/// A webhook of the caller's account, named in the path by `{endpoint}`.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedEndpoint(pub Endpoint);
+
+impl FromRequestParts<AppState> for OwnedEndpoint {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let customer = Customer::from_request_parts(parts, state).await?;
+        let id: HookEndpointId = named(parts, "endpoint").await?;
+        let mut tx = state.db.begin_account(customer.account).await?;
+        hook::find_endpoint(tx.conn(), customer.account, id).await?.map(Self).ok_or(WebError::NotFound)
+    }
+}
+
+/// What such a webhook was told, named in the path by `{endpoint}` and `{delivery}`.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedDelivery {
+    pub endpoint: Endpoint,
+    pub delivery: DeliveryRow,
+}
+
+impl FromRequestParts<AppState> for OwnedDelivery {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let OwnedEndpoint(endpoint) = OwnedEndpoint::from_request_parts(parts, state).await?;
+        let id: HookDeliveryId = named(parts, "delivery").await?;
+        let mut tx = state.db.begin_account(endpoint.account_id).await?;
+        let delivery = hook::find_delivery(tx.conn(), endpoint.id, id).await?.ok_or(WebError::NotFound)?;
+        Ok(Self { endpoint, delivery })
     }
 }

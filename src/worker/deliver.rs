@@ -12,7 +12,7 @@ use crate::capacity;
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::db::Db;
-use crate::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
+use crate::ids::{AccountId, HookEndpointId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::mail::{self, Links, SendError, SendMail, render};
 use crate::words::Words;
 
@@ -58,6 +58,10 @@ impl Links for SignedLinks<'_> {
 
     fn accesses(&self) -> Url {
         self.at("/account/access")
+    }
+
+    fn webhook(&self, endpoint: HookEndpointId) -> Url {
+        self.at(&format!("/account/webhooks/{endpoint}"))
     }
 
     fn instance(&self, instance: InstanceId) -> Url {

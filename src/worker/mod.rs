@@ -8,6 +8,7 @@ mod claim;
 mod compare;
 mod deliver;
 mod figures;
+mod hook;
 mod inbox;
 mod measure;
 mod rollout;
@@ -35,6 +36,7 @@ use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
+use crate::internet::Outbound;
 use crate::mail::{SendMail, Transport};
 use crate::plan::{Catalogue, Releases};
 use crate::queue::{self, Job};
@@ -66,7 +68,9 @@ pub struct Deps {
     pub views: Vec<Arc<dyn Resolver>>,
     /// What they must point to.
     pub dns_target: DnsTarget,
-    /// Signs links in mails.
+    /// Speaks HTTP to places that customers name.
+    pub outbound: Arc<Outbound>,
+    /// Signs links in mails, and makes the secrets of webhooks.
     pub key: HostKey,
     /// Signs the audit log.
     pub audit_signer: Signer,
@@ -199,6 +203,7 @@ async fn build(
 pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     let schedules = tokio::spawn(sweep::schedule(Arc::clone(&deps), settings.sweep_every, shutdown.clone()));
     let events = tokio::spawn(inbox::run(Arc::clone(&deps), shutdown.clone()));
+    let hooks = tokio::spawn(hook::run(Arc::clone(&deps), shutdown.clone()));
     let figures = tokio::spawn(measure::measure(Arc::clone(&deps), shutdown.clone()));
     // Postgres may be away when we start, and may go away while we run: neither ends this process.
     while !shutdown.is_cancelled() {
@@ -216,6 +221,7 @@ pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToke
     }
     schedules.await?;
     events.await?;
+    hooks.await?;
     figures.await?;
     Ok(())
 }
@@ -223,6 +229,11 @@ pub async fn run(deps: Arc<Deps>, settings: Settings, shutdown: CancellationToke
 /// Hands on the events of Stripe that have come, and returns; for tests.
 pub async fn hand_on_events(deps: &Deps) -> anyhow::Result<()> {
     Ok(inbox::hand_on(deps).await?)
+}
+
+/// Tells customers' programs all that is due, and returns; for tests.
+pub async fn deliver_hooks(deps: &Deps) -> anyhow::Result<()> {
+    Ok(hook::deliver(deps).await?)
 }
 
 /// Runs what is due now and returns; for tests and `paddock admin`.

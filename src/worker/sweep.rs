@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::figures::KeepFigures;
 use super::{Deps, Handle, JobError};
-use crate::account::{attempt, call, device, link, move_address, session, token};
+use crate::account::{attempt, call, device, hook, link, move_address, passkey, session, token};
 use crate::audit::chain::ChainAudit;
 use crate::billing;
 use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
@@ -16,7 +16,7 @@ use crate::capacity::KeepWaitingList;
 use crate::plan;
 use crate::queue::{self, Job};
 use crate::rollout::jobs::AdvanceRollouts;
-use crate::{desk, instance, mail, telemetry};
+use crate::{desk, instance, mail, privacy, telemetry};
 
 /// After a start, the first comparison with Stripe.
 const SWEEP_SOON: Duration = Duration::from_mins(5);
@@ -42,7 +42,7 @@ const REPLACED_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks at rollouts without a nudge.
 const ROLLOUTS_EVERY: Duration = Duration::from_secs(15);
 
-/// Forgets what is over or old: sessions, links, mails, webhooks, times of steps, figures. What was done, and who did it, stays (`audit`).
+/// Forgets what is over or old: sessions, links, mails, webhooks of both ways, times of steps, figures. What was done, and who did it, stays (`audit`).
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tidy {}
 
@@ -63,11 +63,30 @@ impl Handle for Tidy {
         let changes = move_address::forget_old(&mut conn, clock).await?;
         let tokens = token::forget_old(&mut conn, clock).await?;
         let calls = call::forget_old(&mut conn, clock).await?;
+        let hooks = hook::forget_old(&mut conn, clock).await?;
         let mails = mail::forget_old(&mut conn, clock).await?;
         let events = billing::forget_old_events(&mut conn, clock).await?;
         let steps = instance::forget_old_steps(&mut conn).await?;
         let figures = desk::figures::forget_old(&mut conn, clock).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, "tidied up");
+        let questions = passkey::forget_old(&mut conn, clock).await?;
+        let kept = privacy::forget_kept(&mut conn, clock).await?;
+        tracing::info!(
+            sessions,
+            links,
+            attempts,
+            devices,
+            changes,
+            tokens,
+            calls,
+            hooks,
+            mails,
+            events,
+            steps,
+            figures,
+            questions,
+            kept,
+            "tidied up"
+        );
         Ok(())
     }
 }

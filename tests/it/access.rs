@@ -11,7 +11,8 @@ use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
 use paddock::ids::{
-    AccessId, AccountId, ApprovalId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId,
+    AccessId, AccountId, ApprovalId, ClusterId, HookDeliveryId, HookEndpointId, IncidentId, InstanceId, InvitationId, OrderId, PasskeyId,
+    PersonId, RolloutId, RunId,
 };
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
@@ -95,6 +96,9 @@ impl Ids {
                 // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.
                 ("{person}", _) => PersonId::new().to_string(),
                 ("{invitation}", _) => InvitationId::new().to_string(),
+                ("{passkey}", _) => PasskeyId::new().to_string(),
+                ("{endpoint}", _) => HookEndpointId::new().to_string(),
+                ("{delivery}", _) => HookDeliveryId::new().to_string(),
                 ("{session}", _) => uuid::Uuid::from_u128(7).to_string(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),

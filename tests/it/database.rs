@@ -67,6 +67,21 @@ async fn two_accounts() -> Start {
             "insert into invitations (id, account_id, email, email_canonical, role, invited_by, state, expires_at, created_at)
              values (gen_random_uuid(), $1, 'owl@mail.example', 'owl@mail.example', 'viewer', $2, 'open', now() + interval '1 day', now())",
             "insert into second_contacts (account_id, person_id, nominated_at) values ($1, $2, now())",
+            "insert into consents (account_id, document, version, person_id, at) values ($1, 'dpa', '2020-01-01', $2, now())",
+            // As if: a table that has rows of both says something.
+            "insert into erasures (account_id, at) select $1, now() where $2 is not null",
+            "insert into erasure_keeps (account_id, what, why) select $1, 'log', 'it stays' where $2 is not null",
+            "with endpoint as (
+               insert into hook_endpoints (id, account_id, url, kinds, seed, state, created_at)
+               select gen_random_uuid(), $1, 'https://birds.example/hook', '{}', uuid_send($2), 'on', now() returning id
+             ), event as (
+               insert into hook_events (id, account_id, kind, payload, at)
+               values (gen_random_uuid(), $1, 'webhook.test', '{}', now()) returning id
+             ), delivery as (
+               insert into hook_deliveries (id, account_id, endpoint_id, event_id, state, due_at, created_at)
+               select gen_random_uuid(), $1, endpoint.id, event.id, 'delivered', now(), now() from endpoint, event returning id
+             )
+             insert into hook_tries (account_id, delivery_id, at, status, millis) select $1, id, now(), 204, 7 from delivery",
             "insert into api_tokens (id, account_id, person_id, name, token_hash, scope, expires_at, created_at)
              values (gen_random_uuid(), $1, $2, 'a script', uuid_send(gen_random_uuid()), 'read', now() + interval '1 day', now())",
             "insert into usages (instance_id, account_id, media_bytes, database_bytes, measured_at)

@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use chrono::{DateTime, Utc};
 use paddock::clock::ManualClock;
 use paddock::demo::mailbox::{Behaviour, Mailbox, MailboxSettings};
-use paddock::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
+use paddock::ids::{AccountId, HookEndpointId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use paddock::mail::{
     FileTransport, Letter, Links, MemoryBehaviour, MemoryTransport, Notice, Security, SendError, SmtpSettings, SmtpTransport,
     Transport, owe, render,
@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct FixedLinks;
 
 impl Links for FixedLinks {
+    fn webhook(&self, endpoint: HookEndpointId) -> Url {
+        url(&format!("webhooks/{endpoint}"))
+    }
     fn home(&self) -> Url {
         url("")
     }

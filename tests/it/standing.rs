@@ -18,7 +18,7 @@ const FAILS_LATER: &str = "4000 0000 0000 0341";
 const GOOD: &str = "4242 4242 4242 4242";
 
 /// A running server whose card pays once.
-async fn paid_once(app: &TestApp, customer: &Client, name: &str) -> Instance {
+pub async fn paid_once(app: &TestApp, customer: &Client, name: &str) -> Instance {
     let order = app.order(customer, name).await;
     app.shop_pays_with(customer, &order, FAILS_LATER).await;
     app.run_jobs().await;
@@ -52,7 +52,7 @@ pub async fn review(app: &TestApp) {
 }
 
 /// A minute after the first renewal was declined.
-async fn decline(app: &TestApp, id: InstanceId) {
+pub async fn decline(app: &TestApp, id: InstanceId) {
     let end = subscription(app, id).await.current_period_end;
     pass(app, end - app.clock.now() + TimeDelta::minutes(1)).await;
 }

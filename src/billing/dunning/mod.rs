@@ -13,7 +13,7 @@ use super::standing::{Course, Dates, Facts, Payment, Standing, Step, course};
 use super::store::{Order, OrderState, Subscription, lock_subscription};
 use super::stripe::RemoteStatus;
 use super::sync::SyncError;
-use crate::account::{self, Person};
+use crate::account::{self, Person, hook};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::StaffId;
@@ -103,6 +103,11 @@ pub async fn follow_standing(conn: &mut PgConnection, clock: &dyn Clock, dates: 
         });
         let (account, id) = (Some(order.account_id), subscription.id.to_string());
         audit::record(conn, clock, ACTOR, account, "subscription.standing", &id, detail).await?;
+        if subscription.standing == Standing::Good && matches!(payment, Payment::Owed(_)) {
+            let (instance, domain, amount) = (instance.id, instance.domain.clone(), subscription.price());
+            let event = hook::Event::PaymentFailed { instance, domain, amount };
+            hook::happened(conn, clock, order.account_id, &event).await?;
+        }
     }
     Ok(())
 }

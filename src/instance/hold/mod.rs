@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 pub use self::store::{HoldRow, archive_proven_at, list_holds};
 use super::Intent;
+use crate::account::hook::{self, Event};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::InstanceId;
@@ -119,13 +120,21 @@ async fn follow(conn: &mut PgConnection, clock: &dyn Clock, actor: Actor, id: In
         Some(row) => row.reason.as_str(),
         None => why,
     };
-    if store::write_intent(conn, clock, id, intent, reason).await? {
+    if let Some(before) = store::write_intent(conn, clock, id, intent, reason).await? {
         if intent == Intent::Running {
             super::claim::begin(conn, id).await?;
         }
         let account = super::store::account_of(conn, id).await?;
         let detail = json!({ "intent": intent, "reason": reason });
         audit::record(conn, clock, actor, Some(account), "instance.intent", &id.to_string(), detail).await?;
+        let domain = store::domain_of(conn, id).await?;
+        let event = match (before == Intent::Running, strongest) {
+            (true, Some(row)) => Event::ServerPaused { instance: id, domain, reason: row.reason.as_str().to_owned() },
+            (false, None) => Event::ServerResumed { instance: id, domain },
+            // It stays stopped, for another reason.
+            (false, Some(_)) | (true, None) => return Ok(()),
+        };
+        hook::happened(conn, clock, account, &event).await?;
     }
     Ok(())
 }

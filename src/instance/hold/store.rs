@@ -72,7 +72,12 @@ pub(super) async fn delete_holds(conn: &mut PgConnection, id: InstanceId, reason
         .await
 }
 
-/// Writes what a locked server should be. Whether that, or the reason that visitors read, is another one. A running server forgets nothing of
+/// Its `LOCAL_DOMAIN`.
+pub(super) async fn domain_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<String> {
+    sqlx::query_scalar("select domain from instances where id = $1").bind(id).fetch_one(conn).await
+}
+
+/// Writes what a locked server should be. When that, or the reason that visitors read, is another one: what it should have been before. A running server forgets nothing of
 /// when it began; one that stays stopped for another reason keeps the time of its stop.
 pub(super) async fn write_intent(
     conn: &mut PgConnection,
@@ -80,11 +85,11 @@ pub(super) async fn write_intent(
     id: InstanceId,
     intent: Intent,
     reason: &str,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Option<Intent>> {
     let (now, said): (Intent, Option<String>) =
         sqlx::query_as("select intent, intent_reason from instances where id = $1").bind(id).fetch_one(&mut *conn).await?;
     if now == intent && (intent == Intent::Running || said.as_deref() == Some(reason)) {
-        return Ok(false);
+        return Ok(None);
     }
     let done = sqlx::query(
         "update instances set intent = $2, intent_reason = $3, generation = generation + 1,
@@ -101,7 +106,7 @@ pub(super) async fn write_intent(
     .execute(conn)
     .await?;
     exactly_one(&done)?;
-    Ok(true)
+    Ok(Some(now))
 }
 
 /// When a restore last proved an archive of everything on it. Whoever makes and proves archives writes it.

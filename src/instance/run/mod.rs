@@ -15,8 +15,8 @@ use crate::ids::RunId;
 use crate::resource::{Action, Maintenance, RunPhase};
 
 pub use store::{
-    Finished, Run, RunToPush, RunToRemove, find_run, list_runs, mark_run_pushed, mark_run_removed, observe_run, pushed_runs,
-    run_is_gone, runs_to_push, runs_to_remove, typical_run_seconds,
+    Finished, Run, RunToPush, RunToRemove, find_run, list_runs, mark_run_pushed, mark_run_removed, observe_run, page_runs,
+    pushed_runs, run_is_gone, runs_to_push, runs_to_remove, typical_run_seconds,
 };
 
 /// Between two mails to the owner of the same kind.

@@ -111,6 +111,21 @@ pub async fn list_runs(conn: &mut PgConnection, instance: InstanceId, limit: i64
         .await
 }
 
+/// A part of them: at most `limit` of those that are older than `after`.
+pub async fn page_runs(
+    conn: &mut PgConnection,
+    instance: InstanceId,
+    after: Option<RunId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Run>> {
+    let query = concat!(
+        "select ",
+        columns!(),
+        " from runs where instance_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3"
+    );
+    sqlx::query_as(query).bind(instance).bind(after).bind(limit).fetch_all(conn).await
+}
+
 /// Seconds that runs of each kind have taken on this server: the middle of its last five that went well. Kinds it never had are not
 /// listed.
 pub async fn typical_run_seconds(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Vec<(String, f64)>> {

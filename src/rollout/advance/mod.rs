@@ -13,6 +13,7 @@ use self::store::{Begun, Times};
 use super::judge::{ItemState, Sight, Verdict, judge, too_many};
 use super::store::{self as rollouts, Rollout, RolloutState};
 use super::wave::{Waiting, may_begin, schedule};
+use crate::account::{self, hook};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::db::Db;
@@ -21,7 +22,7 @@ use crate::instance::UNSEEN_AFTER;
 use crate::instance::upkeep::{self, VersionChange};
 use crate::mail::{self, Notice};
 use crate::plan::{self, Version};
-use crate::{account, telemetry};
+use crate::telemetry;
 
 const ACTOR: Actor = Actor::System("rollouts");
 /// Customers are told about a new minor this long before the time that they are promised, at the earliest: plans change.
@@ -76,7 +77,7 @@ async fn look(db: &Db, clock: &dyn Clock, id: RolloutId) -> sqlx::Result<Option<
     let Some(mut rollout) = rollouts::lock_rollout(&mut tx, id).await? else { return Ok(None) };
     let watched_since = now - minutes(rollout.policy.observe_minutes);
     for begun in store::begun(&mut tx, id, watched_since).await? {
-        note(&mut tx, &rollout, &begun, now).await?;
+        note(&mut tx, clock, &rollout, &begun).await?;
     }
     let over = store::over(&mut tx, id, rollout.resumed_at).await?;
     if rollout.state == RolloutState::Running
@@ -96,8 +97,8 @@ async fn look(db: &Db, clock: &dyn Clock, id: RolloutId) -> sqlx::Result<Option<
 }
 
 /// Notes what became of one.
-async fn note(conn: &mut PgConnection, rollout: &Rollout, begun: &Begun, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let target = rollout.version.to_string();
+async fn note(conn: &mut PgConnection, clock: &dyn Clock, rollout: &Rollout, begun: &Begun) -> sqlx::Result<()> {
+    let (now, target) = (clock.now(), rollout.version.to_string());
     let wanted = if begun.state == ItemState::Returning { &begun.from_version } else { &target };
     let sight = Sight {
         state: begun.state,
@@ -119,7 +120,13 @@ async fn note(conn: &mut PgConnection, rollout: &Rollout, begun: &Begun, now: Da
     };
     tracing::info!(rollout.id = %rollout.id, instance.id = %begun.instance_id, state = to.word(), why, "an upgrade is over");
     metrics::counter!("paddock_upgrades_over_total", "state" => to.word()).increment(1);
-    store::end_item(conn, rollout.id, begun.instance_id, begun.state, to, why.as_deref(), now).await
+    store::end_item(conn, rollout.id, begun.instance_id, begun.state, to, why.as_deref(), now).await?;
+    if to == ItemState::Done {
+        let (instance, domain, from) = (begun.instance_id, begun.domain.clone(), begun.from_version.clone());
+        let event = hook::Event::ServerUpgraded { instance, domain, version: target, from };
+        hook::happened(conn, clock, begun.account_id, &event).await?;
+    }
+    Ok(())
 }
 
 /// Owes the mails about a new minor to those whose turn comes soon.

@@ -86,6 +86,8 @@ pub(super) async fn set_step(conn: &mut PgConnection, id: RolloutId, step: i32, 
 #[derive(Debug, FromRow)]
 pub(super) struct Begun {
     pub instance_id: InstanceId,
+    pub account_id: AccountId,
+    pub domain: String,
     pub state: ItemState,
     pub from_version: String,
     pub generation: Option<i64>,
@@ -101,7 +103,7 @@ pub(super) struct Begun {
 /// Those whose turn has begun and is not over, that are watched since it was over (`watched_since`), or that failed.
 pub(super) async fn begun(conn: &mut PgConnection, id: RolloutId, watched_since: DateTime<Utc>) -> sqlx::Result<Vec<Begun>> {
     sqlx::query_as(
-        "select t.instance_id, t.state, t.from_version, t.generation, t.started_at, t.ended_at, i.mastodon_version, i.intent,
+        "select t.instance_id, i.account_id, i.domain, t.state, t.from_version, t.generation, t.started_at, t.ended_at, i.mastodon_version, i.intent,
            i.observed_generation, i.observed, (select c.seen_at from clusters c where c.id = i.cluster_id) as cluster_seen_at
          from rollout_items t join instances i on i.id = t.instance_id
          where t.rollout_id = $1

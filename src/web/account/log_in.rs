@@ -23,6 +23,8 @@ use crate::web::session::{Caller, begin_cookie, end_cookie, session_cookie};
 #[template(path = "pages/account/log_in.html")]
 struct LogInPage {
     page: PageContext,
+    /// Whether there are passkeys here.
+    passkeys: bool,
     email: String,
     next: String,
     errors: FieldErrors,
@@ -47,13 +49,19 @@ pub(super) struct LogInForm {
 }
 
 /// GET `/log-in`
-pub(super) async fn form(page: PageContext, caller: Caller, Query(query): Query<Next>) -> Result<Response, WebError> {
+pub(super) async fn form(
+    State(state): State<AppState>,
+    page: PageContext,
+    caller: Caller,
+    Query(query): Query<Next>,
+) -> Result<Response, WebError> {
     let next = local_path(&query.next);
     if matches!(caller, Caller::Customer(_)) {
         return Ok(Redirect::to(next.unwrap_or("/instances")).into_response());
     }
     let next = next.unwrap_or_default().to_owned();
-    Ok(html(&LogInPage { page, email: String::new(), next, errors: FieldErrors::default() })?)
+    let passkeys = state.passkeys.is_some();
+    Ok(html(&LogInPage { page, passkeys, email: String::new(), next, errors: FieldErrors::default() })?)
 }
 
 /// POST `/log-in`. Unknown address and wrong password: the same words, and the same work before them.
@@ -83,7 +91,7 @@ pub(super) async fn submit(
         }
         errors.add("email", page.w.t("form-log-in-wrong"));
     }
-    Ok(refused(&LogInPage { page, email: form.email, next, errors })?)
+    Ok(refused(&LogInPage { page, passkeys: state.passkeys.is_some(), email: form.email, next, errors })?)
 }
 
 /// A session of its own: one that the browser had before ends, whoever's it was.

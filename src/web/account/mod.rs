@@ -7,18 +7,21 @@ mod access;
 pub(super) mod acts;
 pub(super) mod authenticator;
 mod code;
+pub(super) mod data;
 pub(super) mod discreet;
 mod join;
 pub(super) mod log;
 pub(super) mod log_in;
 mod members;
 mod move_address;
+mod passkeys;
 mod password;
 pub(super) mod security;
 mod sign_up;
 pub(super) mod step_up;
 pub(super) mod tokens;
 pub(super) mod verify;
+pub(super) mod webhooks;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -32,11 +35,13 @@ use crate::account::password::{BadPassword, LENGTH, check};
 use crate::words::Words;
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    let routes = own(signing_in(routes));
+    let routes = told(own(signing_in(routes)));
     let (looks, owns, anew) = (Access::Member(Role::Viewer), Access::Member(Role::Owner), Access::Fresh(Role::Owner));
     routes
         .get("/step-up", Access::SignedIn, step_up::form)
         .post("/step-up", Access::SignedIn, step_up::submit)
+        .get("/step-up/passkey", Access::SignedIn, passkeys::step_up)
+        .post("/step-up/passkey", Access::SignedIn, passkeys::answer_step_up)
         .get("/join/{token}", Access::Public, join::ask)
         .post("/join/{token}", Access::Public, join::submit)
         .post("/account/switch", Access::SignedIn, members::switch)
@@ -74,12 +79,36 @@ fn own(routes: Routes) -> Routes {
         .post("/account/security/authenticator/confirm", anew, authenticator::confirm)
         .post("/account/security/authenticator/off", anew, authenticator::turn_off)
         .post("/account/security/codes", anew, authenticator::renew_codes)
+        .get("/account/security/passkeys", Access::SignedIn, passkeys::list)
+        .get("/account/security/passkeys/new", anew, passkeys::new)
+        .post("/account/security/passkeys", anew, passkeys::keep)
+        .post("/account/security/passkeys/{passkey}/remove", anew, passkeys::remove)
         .get("/account/tokens", Access::SignedIn, tokens::show)
         .post("/account/tokens", anew, tokens::make)
         .post("/account/tokens/{token}/end", Access::SignedIn, tokens::revoke)
         .get("/address/agreed", Access::Public, move_address::agreed)
         .get("/address/{token}", Access::Public, move_address::ask)
         .post("/address/{token}", Access::Public, move_address::agree)
+}
+
+/// What leaves the account: a copy of everything, its end, and what programs are told. What takes something out of our hands asks for a proof.
+fn told(routes: Routes) -> Routes {
+    let (looks, anew) = (Access::Member(Role::Admin), Access::Fresh(Role::Admin));
+    routes
+        .get("/account/data", Access::Member(Role::Owner), data::show)
+        .post("/account/data/copy", Access::Fresh(Role::Owner), data::download)
+        .post("/account/data/agree", Access::Member(Role::Owner), data::agree)
+        .post("/account/data/erase", Access::Fresh(Role::Owner), data::erase)
+        .get("/account/webhooks", looks, webhooks::list)
+        .post("/account/webhooks", anew, webhooks::create)
+        .get("/account/webhooks/{endpoint}", looks, webhooks::show)
+        .post("/account/webhooks/{endpoint}", anew, webhooks::change)
+        .post("/account/webhooks/{endpoint}/on", looks, webhooks::switch_on)
+        .post("/account/webhooks/{endpoint}/off", anew, webhooks::switch_off)
+        .post("/account/webhooks/{endpoint}/rotate", anew, webhooks::rotate)
+        .post("/account/webhooks/{endpoint}/remove", anew, webhooks::remove)
+        .post("/account/webhooks/{endpoint}/test", looks, webhooks::test)
+        .post("/account/webhooks/{endpoint}/deliveries/{delivery}/replay", looks, webhooks::replay)
 }
 
 fn signing_in(routes: Routes) -> Routes {
@@ -96,6 +125,8 @@ fn signing_in(routes: Routes) -> Routes {
         .post("/log-in", Access::Public, log_in::submit)
         .get("/log-in/code", Access::Public, code::form)
         .post("/log-in/code", Access::Public, code::submit)
+        .get("/log-in/passkey", Access::Public, passkeys::log_in)
+        .post("/log-in/passkey", Access::Public, passkeys::answer_log_in)
         .post("/log-out", Access::Public, log_in::log_out)
         .get("/forgot", Access::Public, password::forgot)
         .post("/forgot", Access::Public, password::request)

@@ -10,7 +10,7 @@ use super::discreet::who;
 use super::{read_email, read_new_password};
 use crate::account::factor::{self, Standing};
 use crate::account::session::{self, Kind, Listed};
-use crate::account::{self, move_address};
+use crate::account::{self, Role, move_address};
 use crate::audit;
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -30,6 +30,10 @@ struct SecurityPage {
     page: PageContext,
     /// Whether the one who looks has shown a short while ago who they are, so that forms that ask for it are taken.
     fresh: bool,
+    /// Whether they own the account that they act for.
+    owner: bool,
+    /// Whether there are passkeys here.
+    passkeys: bool,
     /// Whether logging in takes a code, since when, and how many recovery codes are left.
     second: bool,
     since: String,
@@ -83,6 +87,8 @@ async fn load(
     let words = page.w.clone();
     Ok(SecurityPage {
         fresh: customer.is_fresh(state),
+        owner: customer.role == Role::Owner,
+        passkeys: state.passkeys.is_some(),
         second: since.is_some(),
         since: since.map(super::members::day).unwrap_or_default(),
         codes: words.count("factor-codes-left", "n", codes_left),

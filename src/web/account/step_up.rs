@@ -25,6 +25,8 @@ struct StepUpPage {
     next: String,
     /// Whether a code of the second factor is asked for, in the place of the password.
     code: bool,
+    /// Whether there are passkeys here.
+    passkeys: bool,
     errors: FieldErrors,
 }
 
@@ -59,7 +61,7 @@ pub(super) async fn form(
 ) -> Result<Response, WebError> {
     let next = local_path(&query.next).unwrap_or_default().to_owned();
     let code = has_second_factor(&state, &customer).await?;
-    Ok(html(&StepUpPage { page, next, code, errors: FieldErrors::default() })?)
+    Ok(html(&StepUpPage { page, next, code, passkeys: state.passkeys.is_some(), errors: FieldErrors::default() })?)
 }
 
 /// POST `/step-up`
@@ -80,7 +82,7 @@ pub(super) async fn submit(
     let (field, key) = if code { ("code", "code-wrong") } else { ("password", "step-up-wrong") };
     let mut errors = FieldErrors::default();
     errors.add(field, page.w.t(key));
-    Ok(refused(&StepUpPage { page, next, code, errors })?)
+    Ok(refused(&StepUpPage { page, next, code, passkeys: state.passkeys.is_some(), errors })?)
 }
 
 /// Whether it is them; then the session is as good as a new one. Who has a second factor shows that one: what an open browser has not got.

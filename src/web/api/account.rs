@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
+use super::paged::PageQuery;
 use crate::account::{Role, member};
 use crate::ids::AccountId;
 use crate::web::AppState;
 use crate::web::account::{discreet, read_email, read_new_password};
 use crate::web::error::WebError;
+use crate::web::form::Query;
 use crate::web::page::FieldErrors;
 use crate::web::session::Customer;
 use crate::words::Words;
@@ -97,6 +99,8 @@ pub(super) async fn me(customer: Customer) -> Answer<Me> {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Accounts {
     accounts: Vec<AccountView>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// One of them.
@@ -116,16 +120,22 @@ pub(super) struct AccountView {
 /// List my accounts
 ///
 /// `POST /api/v1/sessions/current/account` makes this session act for another one.
-#[utoipa::path(get, path = "/api/v1/accounts", tag = "account", operation_id = "list_accounts",
+#[utoipa::path(get, path = "/api/v1/accounts", tag = "account", operation_id = "list_accounts", params(PageQuery),
     responses((status = 200, description = "The accounts that the caller may act for", body = Accounts)))]
-pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Accounts>, WebError> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    customer: Customer,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Accounts>, WebError> {
+    let part = query.read::<AccountId>()?;
     let mut conn = state.db.auth().acquire().await?;
     let all = member::accounts_of(&mut conn, customer.person.id).await?;
+    let (all, next) = part.pick(all, |(id, _, _)| *id);
     let view = |(id, name, role): (AccountId, String, Role)| AccountView {
         id: id.to_string(),
         name,
         role,
         current: id == customer.account,
     };
-    Ok(Answer(StatusCode::OK, Accounts { accounts: all.into_iter().map(view).collect() }))
+    Ok(Answer(StatusCode::OK, Accounts { accounts: all.into_iter().map(view).collect(), next }))
 }

@@ -7,13 +7,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json::Answer;
+use super::paged::PageQuery;
 use super::window::{Upgrade, Window};
 use crate::billing;
+use crate::ids::InstanceId;
 use crate::instance::{self, BuildingStep, Instance, Phase, Seen};
 use crate::resource::{ConditionKind, condition, instant};
 use crate::rollout;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Query;
 use crate::web::session::{Customer, OwnedInstance};
 
 /// What the owner of an account may see of what the operator says: whether the parts work, and not how they are made.
@@ -33,6 +36,8 @@ const PUBLIC: [ConditionKind; 9] = [
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Instances {
     instances: Vec<InstanceView>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// One server.
@@ -175,14 +180,20 @@ fn conditions(instance: &Instance) -> Vec<ConditionView> {
 }
 
 /// List my servers
-#[utoipa::path(get, path = "/api/v1/instances", tag = "instance", operation_id = "list_instances",
+#[utoipa::path(get, path = "/api/v1/instances", tag = "instance", operation_id = "list_instances", params(PageQuery),
     responses((status = 200, description = "The account's servers", body = Instances)))]
-pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Instances>, WebError> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    customer: Customer,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Instances>, WebError> {
+    let part = query.read::<InstanceId>()?;
     let mut tx = state.db.begin_account(customer.account).await?;
-    let instances = instance::list_owned(tx.conn(), customer.account).await?;
+    let instances = instance::page_owned(tx.conn(), customer.account, part.after, part.rows()).await?;
+    let (instances, next) = part.cut(instances, |instance| instance.id);
     let typical = instance::typical_seconds(tx.conn()).await?;
     let seen = |instance| view(&Seen { instance, paid_at: None, typical: &typical, now: state.clock.now() });
-    Ok(Answer(StatusCode::OK, Instances { instances: instances.iter().map(seen).collect() }))
+    Ok(Answer(StatusCode::OK, Instances { instances: instances.iter().map(seen).collect(), next }))
 }
 
 /// Look at a server

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
 use super::member::role;
+use super::paged::PageQuery;
 use crate::account::Role;
 use crate::account::link::{self, Purpose};
 use crate::account::member::{self, Invitation};
@@ -16,6 +17,7 @@ use crate::web::AppState;
 use crate::web::account::acts::{self, Act};
 use crate::web::account::read_email;
 use crate::web::error::WebError;
+use crate::web::form::Query;
 use crate::web::page::FieldErrors;
 use crate::web::session::{Customer, Verified};
 use crate::words::Words;
@@ -25,6 +27,8 @@ use crate::words::Words;
 pub(super) struct Invitations {
     /// Those that can still be accepted, the oldest first.
     invitations: Vec<InvitationView>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// An invitation.
@@ -49,12 +53,19 @@ impl From<Invitation> for InvitationView {
 }
 
 /// List the invitations
-#[utoipa::path(get, path = "/api/v1/invitations", tag = "account", operation_id = "list_invitations",
+#[utoipa::path(get, path = "/api/v1/invitations", tag = "account", operation_id = "list_invitations", params(PageQuery),
     responses((status = 200, description = "Who is asked to join", body = Invitations)))]
-pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Invitations>, WebError> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    customer: Customer,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Invitations>, WebError> {
+    let part = query.read::<InvitationId>()?;
     let mut conn = state.db.auth().acquire().await?;
     let open = member::open_invitations(&mut conn, state.clock.as_ref(), customer.account).await?;
-    Ok(Answer(StatusCode::OK, Invitations { invitations: open.into_iter().map(InvitationView::from).collect() }))
+    let (open, next) = part.pick(open, |invitation| invitation.id);
+    let invitations = open.into_iter().map(InvitationView::from).collect();
+    Ok(Answer(StatusCode::OK, Invitations { invitations, next }))
 }
 
 /// Somebody to ask.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
+use super::paged::PageQuery;
 use super::session::Which;
 use crate::account::Role;
 use crate::account::member::{self, Member};
@@ -14,6 +15,7 @@ use crate::ids::PersonId;
 use crate::web::AppState;
 use crate::web::account::acts::{self, Act, read_role};
 use crate::web::error::{FieldError, WebError};
+use crate::web::form::Query;
 use crate::web::session::Customer;
 use crate::words::Words;
 
@@ -24,6 +26,8 @@ pub(super) struct Members {
     members: Vec<MemberView>,
     /// The member who can ask to take the account over, if the owner has named one.
     second_contact: Option<ContactView>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// A member.
@@ -60,18 +64,24 @@ pub(super) struct ContactView {
 }
 
 /// List the members
-#[utoipa::path(get, path = "/api/v1/members", tag = "account", operation_id = "list_members",
+#[utoipa::path(get, path = "/api/v1/members", tag = "account", operation_id = "list_members", params(PageQuery),
     responses((status = 200, description = "Who acts for the account", body = Members)))]
-pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Members>, WebError> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    customer: Customer,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Members>, WebError> {
+    let part = query.read::<PersonId>()?;
     let mut conn = state.db.auth().acquire().await?;
-    let members = member::list(&mut conn, customer.account).await?;
+    let (members, next) = part.pick(member::list(&mut conn, customer.account).await?, |member| member.person);
     let contact = member::second_contact(&mut conn, customer.account).await?;
     let second_contact = contact.map(|contact| ContactView {
         id: contact.person.to_string(),
         nominated_at: contact.nominated_at,
         take_over_due: contact.take_over_due,
     });
-    Ok(Answer(StatusCode::OK, Members { members: members.into_iter().map(MemberView::from).collect(), second_contact }))
+    let members = members.into_iter().map(MemberView::from).collect();
+    Ok(Answer(StatusCode::OK, Members { members, second_contact, next }))
 }
 
 /// A role.

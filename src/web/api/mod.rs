@@ -4,6 +4,7 @@
 //! (`web::error`). Rules are those of the pages: both call the same checks and the same domain.
 
 mod account;
+mod account_data;
 mod address;
 mod change;
 mod instance;
@@ -15,6 +16,7 @@ mod member;
 mod openapi;
 mod order;
 mod own_mail;
+mod paged;
 mod password_reset;
 mod plan;
 mod run;
@@ -24,6 +26,7 @@ mod subscription;
 mod token;
 mod verification;
 mod waiting;
+mod webhook;
 mod window;
 
 use super::access::{Access, Routes};
@@ -86,6 +89,23 @@ operations! {
     post "/api/v1/invitations" Access::Fresh(Role::Owner) => invitation::create;
     delete "/api/v1/invitations/{invitation}" Access::Member(Role::Owner) => invitation::withdraw;
     post "/api/v1/invitations/accept" Access::SignedIn => invitation::accept;
+    get "/api/v1/account-data" Access::Fresh(Role::Owner) => account_data::copy;
+    post "/api/v1/account-data/erase" Access::Fresh(Role::Owner) => account_data::erase;
+    get "/api/v1/agreements" Access::Member(Role::Viewer) => account_data::agreements;
+    post "/api/v1/agreements" Access::Member(Role::Owner) => account_data::agree;
+    get "/api/v1/webhooks" Access::Member(Role::Admin) => webhook::list;
+    post "/api/v1/webhooks" Access::Fresh(Role::Admin) => webhook::create;
+    get "/api/v1/webhooks/{endpoint}" Access::Member(Role::Admin) => webhook::get;
+    post "/api/v1/webhooks/{endpoint}" Access::Fresh(Role::Admin) => webhook::change;
+    delete "/api/v1/webhooks/{endpoint}" Access::Fresh(Role::Admin) => webhook::remove;
+    get "/api/v1/webhooks/{endpoint}/secret" Access::Fresh(Role::Admin) => webhook::secret;
+    post "/api/v1/webhooks/{endpoint}/on" Access::Member(Role::Admin) => webhook::switch_on;
+    post "/api/v1/webhooks/{endpoint}/off" Access::Fresh(Role::Admin) => webhook::switch_off;
+    post "/api/v1/webhooks/{endpoint}/rotate" Access::Fresh(Role::Admin) => webhook::rotate;
+    post "/api/v1/webhooks/{endpoint}/test" Access::Member(Role::Admin) => webhook::test;
+    get "/api/v1/webhooks/{endpoint}/deliveries" Access::Member(Role::Admin) => webhook::deliveries;
+    get "/api/v1/webhooks/{endpoint}/deliveries/{delivery}" Access::Member(Role::Admin) => webhook::delivery;
+    post "/api/v1/webhooks/{endpoint}/deliveries/{delivery}/replay" Access::Member(Role::Admin) => webhook::replay;
     post "/api/v1/password-resets" Access::Public => password_reset::create;
     post "/api/v1/password-resets/{token}" Access::Public => password_reset::finish;
     get "/api/v1/plans" Access::Public => plan::list;

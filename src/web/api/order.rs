@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
+use super::paged::PageQuery;
 use crate::account::Role;
 use crate::billing::{self, CheckoutError, Order, OrderError, OrderState};
 use crate::ids::OrderId;
@@ -16,6 +17,7 @@ use crate::plan::Interval;
 use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Query;
 use crate::web::new::address::{fault, taken};
 use crate::web::new::draft::{Checked, Draft, check_draft};
 use crate::web::order::open_checkout;
@@ -127,8 +129,10 @@ impl OrderView {
 /// The account's orders.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Orders {
-    /// Newest first, at most 200.
+    /// Newest first.
     orders: Vec<OrderView>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// Order a server
@@ -206,13 +210,19 @@ pub(super) async fn find(state: &AppState, customer: &Customer, id: OrderId) -> 
 }
 
 /// List my orders
-#[utoipa::path(get, path = "/api/v1/orders", tag = "order", operation_id = "list_orders",
+#[utoipa::path(get, path = "/api/v1/orders", tag = "order", operation_id = "list_orders", params(PageQuery),
     responses((status = 200, description = "The account's orders", body = Orders)))]
-pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Orders>, WebError> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    customer: Customer,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Orders>, WebError> {
+    let part = query.read::<OrderId>()?;
     let mut tx = state.db.begin_account(customer.account).await?;
-    let orders = billing::list_owned_orders(tx.conn(), customer.account).await?;
+    let orders = billing::page_owned_orders(tx.conn(), customer.account, part.after, part.rows()).await?;
+    let (orders, next) = part.cut(orders, |(order, _)| order.id);
     let orders = orders.into_iter().map(|(order, domain)| OrderView::new(order, domain, customer.role)).collect();
-    Ok(Answer(StatusCode::OK, Orders { orders }))
+    Ok(Answer(StatusCode::OK, Orders { orders, next }))
 }
 
 /// Look at an order

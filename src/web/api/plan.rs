@@ -6,9 +6,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json::Answer;
+use super::paged::PageQuery;
 use crate::money::Money;
 use crate::plan::Limits;
 use crate::web::AppState;
+use crate::web::error::WebError;
+use crate::web::form::Query;
 
 /// The plans that can be ordered, in the order of the page.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +34,8 @@ pub(super) struct StoragePack {
     yearly: Money,
     /// The most that one server may have.
     most: u32,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// One thing that can be bought. Prices are before tax.
@@ -51,9 +56,16 @@ pub(super) struct Plan {
 }
 
 /// List the plans
-#[utoipa::path(get, path = "/api/v1/plans", tag = "order", operation_id = "list_plans",
+#[utoipa::path(get, path = "/api/v1/plans", tag = "order", operation_id = "list_plans", params(PageQuery),
     responses((status = 200, description = "What can be ordered", body = Plans)))]
-pub(super) async fn list(State(state): State<AppState>) -> Answer<Plans> {
+pub(super) async fn list(State(state): State<AppState>, Query(query): Query<PageQuery>) -> Result<Answer<Plans>, WebError> {
+    // A plan's id is its code; the order is the page's, which only changes with the program.
+    let part = query.read::<String>()?;
+    let offered: Vec<&crate::plan::Plan> = match &part.after {
+        None => state.catalogue.offered().collect(),
+        Some(code) => state.catalogue.offered().skip_while(|plan| plan.code != *code).skip(1).collect(),
+    };
+    let (offered, next) = part.cut(offered, |plan| plan.code.clone());
     let plan = |plan: &crate::plan::Plan| Plan {
         code: plan.code.clone(),
         name: plan.name.clone(),
@@ -70,5 +82,5 @@ pub(super) async fn list(State(state): State<AppState>) -> Answer<Plans> {
         most: pack.most,
     };
     let storage_pack = state.catalogue.pack().map(pack);
-    Answer(StatusCode::OK, Plans { plans: state.catalogue.offered().map(plan).collect(), storage_pack })
+    Ok(Answer(StatusCode::OK, Plans { plans: offered.into_iter().map(plan).collect(), storage_pack, next }))
 }

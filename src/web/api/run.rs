@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
+use super::paged::PageQuery;
+use crate::ids::RunId;
 use crate::instance::run::{self, Run, RunError, RunState};
 use crate::resource::{Action, Maintenance};
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::form::Query;
 use crate::web::session::{Customer, OwnedInstance, OwnedRun};
-
-/// The most runs in a list.
-const LISTED: i64 = 200;
 
 /// What somebody wants to have done.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,8 +55,10 @@ pub(super) struct RunView {
 /// A server's runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Runs {
-    /// Newest first, at most 200.
+    /// Newest first.
     runs: Vec<RunView>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 fn view(run: Run, typical: &[(String, f64)]) -> RunView {
@@ -77,18 +79,21 @@ fn view(run: Run, typical: &[(String, f64)]) -> RunView {
 
 /// List a server's runs
 #[utoipa::path(get, path = "/api/v1/instances/{id}/runs", tag = "instance", operation_id = "list_runs",
-    params(("id" = String, Path, description = "Id of the server")),
+    params(("id" = String, Path, description = "Id of the server"), PageQuery),
     responses((status = 200, description = "Its runs", body = Runs)))]
 pub(super) async fn list(
     State(state): State<AppState>,
     customer: Customer,
     OwnedInstance(instance): OwnedInstance,
+    Query(query): Query<PageQuery>,
 ) -> Result<Answer<Runs>, WebError> {
+    let part = query.read::<RunId>()?;
     let mut tx = state.db.begin_account(customer.account).await?;
-    let runs = run::list_runs(tx.conn(), instance.id, LISTED).await?;
+    let runs = run::page_runs(tx.conn(), instance.id, part.after, part.rows()).await?;
+    let (runs, next) = part.cut(runs, |run| run.id);
     let typical = run::typical_run_seconds(tx.conn(), instance.id).await?;
     let runs = runs.into_iter().map(|run| view(run, &typical)).collect();
-    Ok(Answer(StatusCode::OK, Runs { runs }))
+    Ok(Answer(StatusCode::OK, Runs { runs, next }))
 }
 
 /// Ask for a run

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
+use super::paged::PageQuery;
 use crate::account::session::{self as sessions, Kind, Subject};
 use crate::account::{self, device, factor};
 use crate::ids::AccountId;
@@ -15,6 +16,7 @@ use crate::web::AppState;
 use crate::web::account::discreet::{is_code_of, who};
 use crate::web::account::{acts, security, step_up};
 use crate::web::error::WebError;
+use crate::web::form::Query;
 use crate::web::origin::Origin;
 use crate::web::session::{Customer, bearer_token};
 
@@ -153,8 +155,10 @@ pub(super) async fn act_for(
 /// Where somebody is signed in.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Sessions {
-    /// The one that was used last first.
+    /// In the order of their ids, which says nothing; `seen` says when each was last used.
     sessions: Vec<SessionView>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// One of them.
@@ -179,16 +183,19 @@ pub(super) struct SessionView {
 }
 
 /// List my sessions
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "account", operation_id = "list_sessions",
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "account", operation_id = "list_sessions", params(PageQuery),
     responses((status = 200, description = "Where the caller is signed in", body = Sessions)))]
 pub(super) async fn list(
     State(state): State<AppState>,
     customer: Customer,
     headers: HeaderMap,
+    Query(query): Query<PageQuery>,
 ) -> Result<Answer<Sessions>, WebError> {
+    let part = query.read::<uuid::Uuid>()?;
     let token = bearer_token(&headers).ok_or(WebError::Unauthenticated)?;
     let mut conn = state.db.auth().acquire().await?;
     let all = sessions::list(&mut conn, state.clock.as_ref(), customer.person.id, &token).await?;
+    let (all, next) = part.pick(all, |one| one.id);
     let view = |one: sessions::Listed| SessionView {
         id: one.id.to_string(),
         kind: one.kind,
@@ -198,7 +205,7 @@ pub(super) async fn list(
         network: one.network,
         current: one.current,
     };
-    Ok(Answer(StatusCode::OK, Sessions { sessions: all.into_iter().map(view).collect() }))
+    Ok(Answer(StatusCode::OK, Sessions { sessions: all.into_iter().map(view).collect(), next }))
 }
 
 /// End one of my sessions

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
+use super::paged::PageQuery;
 use crate::account::token::{self, NewToken, Token, TokenScope};
-use crate::ids::InstanceId;
+use crate::ids::{InstanceId, TokenId};
 use crate::web::AppState;
 use crate::web::account::tokens::{self, read_scope};
 use crate::web::error::{FieldError, WebError};
+use crate::web::form::Query;
 use crate::web::session::Customer;
 use crate::words::Words;
 
@@ -21,6 +23,8 @@ use crate::words::Words;
 pub(super) struct Tokens {
     /// The newest first.
     tokens: Vec<TokenView>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// One of them. Its text is shown once, when it is made.
@@ -49,12 +53,18 @@ impl From<Token> for TokenView {
 }
 
 /// List my tokens
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "account", operation_id = "list_tokens",
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "account", operation_id = "list_tokens", params(PageQuery),
     responses((status = 200, description = "The caller's tokens for the account", body = Tokens)))]
-pub(super) async fn list(State(state): State<AppState>, customer: Customer) -> Result<Answer<Tokens>, WebError> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    customer: Customer,
+    Query(query): Query<PageQuery>,
+) -> Result<Answer<Tokens>, WebError> {
+    let part = query.read::<TokenId>()?;
     let mut conn = state.db.auth().acquire().await?;
     let all = token::list(&mut conn, state.clock.as_ref(), customer.person.id, customer.account).await?;
-    Ok(Answer(StatusCode::OK, Tokens { tokens: all.into_iter().map(TokenView::from).collect() }))
+    let (all, next) = part.pick(all, |token| token.id);
+    Ok(Answer(StatusCode::OK, Tokens { tokens: all.into_iter().map(TokenView::from).collect(), next }))
 }
 
 /// A token that is wanted.

@@ -10,6 +10,7 @@ use crate::billing::{self, NewOrder, Order, OrderError, OrderState, Placement};
 use crate::crash;
 use crate::ids::OrderId;
 use crate::instance::{self, Instance};
+use crate::privacy::agreement;
 use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -72,6 +73,8 @@ pub(in crate::web) async fn place_once(state: &AppState, customer: &Customer, ne
     let mut tx = state.db.begin_account(customer.account).await?;
     let refused = match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), new).await {
         Ok(Placement::Placed(order)) => {
+            // The page, and the API's own document, say that an order agrees to both documents.
+            agreement::agree(tx.conn(), state.clock.as_ref(), customer.account, customer.person.id).await?;
             crash::point("order.before_commit");
             tx.commit().await?;
             crash::point("order.committed");

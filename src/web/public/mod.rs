@@ -14,6 +14,8 @@ use super::access::{Access, Routes};
 use super::error::WebError;
 use super::page::{PageContext, html, pages};
 use crate::capacity::{self, OpenCluster};
+use crate::config::Processor;
+use crate::privacy::agreement::Document;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -25,6 +27,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/status.json", Access::Public, incidents::json)
         .get("/what-we-keep", Access::Public, what_we_keep)
         .get("/terms", Access::Public, terms)
+        .get("/dpa", Access::Public, dpa)
+        .get("/sub-processors", Access::Public, sub_processors)
         .get("/healthz", Access::Public, healthz)
         .get("/readyz", Access::Public, readyz)
 }
@@ -42,6 +46,21 @@ struct HomePage {
 #[template(path = "pages/public/terms.html")]
 struct TermsPage {
     page: PageContext,
+    version: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "pages/public/dpa.html")]
+struct DpaPage {
+    page: PageContext,
+    version: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "pages/public/sub_processors.html")]
+struct SubProcessorsPage {
+    page: PageContext,
+    processors: Vec<Processor>,
 }
 
 #[derive(Template)]
@@ -50,7 +69,7 @@ struct WhatWeKeepPage {
     page: PageContext,
 }
 
-pages!(HomePage, TermsPage, WhatWeKeepPage);
+pages!(HomePage, TermsPage, DpaPage, SubProcessorsPage, WhatWeKeepPage);
 
 /// GET `/`
 async fn home(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
@@ -74,7 +93,17 @@ pub(super) fn room_for_any(state: &AppState, clusters: &[OpenCluster]) -> bool {
 
 /// GET `/terms`
 async fn terms(page: PageContext) -> Result<Response, WebError> {
-    Ok(html(&TermsPage { page })?)
+    Ok(html(&TermsPage { page, version: Document::Terms.version() })?)
+}
+
+/// GET `/dpa`: how we treat what others write on a customer's server.
+async fn dpa(page: PageContext) -> Result<Response, WebError> {
+    Ok(html(&DpaPage { page, version: Document::Dpa.version() })?)
+}
+
+/// GET `/sub-processors`: who else has to do with the data.
+async fn sub_processors(State(state): State<AppState>, page: PageContext) -> Result<Response, WebError> {
+    Ok(html(&SubProcessorsPage { page, processors: state.host.processors.clone() })?)
 }
 
 /// GET `/what-we-keep`: what is known of whom, for how long, and who can see it.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::transport::smtp::client::Certificate;
 use paddock::account::access::{self, Wanted};
+use paddock::account::passkey::Passkeys;
 use paddock::account::password::Passwords;
 use paddock::account::{self, Scope};
 use paddock::audit::Actor;
@@ -23,6 +24,7 @@ use paddock::instance::address::{Address, AddressKind, AddressRules};
 use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
 use paddock::instance::sites::ScriptedSites;
 use paddock::instance::{self, Instance, run};
+use paddock::internet::{Outbound, Reach};
 use paddock::mail::probe::Prober;
 use paddock::mail::{Letter, MemoryTransport};
 use paddock::plan::{Catalogue, Interval, Releases, Version};
@@ -504,6 +506,9 @@ pub fn audit_signer() -> Signer {
     Signer::new(&[9; 32])
 }
 
+/// Where the passkeys of tests believe that they are.
+pub const PASSKEYS_AT: &str = "http://localhost";
+
 /// The operator's key, to which secrets of customers are sealed.
 pub fn operator_key() -> Key {
     Key::new(&OPERATOR_KEY.to_owned().into()).unwrap()
@@ -534,6 +539,8 @@ fn parts(
         clock: Arc::clone(&clock),
         key: key.clone(),
         passwords: Passwords::new(2),
+        // Browsers make no passkeys at a bare address: those of tests say that they are here.
+        passkeys: Passkeys::new(&PASSKEYS_AT.parse().unwrap(), "Meadow Hosting"),
         stripe: Arc::clone(&stripe),
         webhook_secrets: vec![Shop::secret()],
         catalogue: Arc::clone(&catalogue),
@@ -554,6 +561,7 @@ fn parts(
             base_url: urls.base.clone(),
             domain: HOSTS_DOMAIN.to_owned(),
             support: "help@host.example".to_owned(),
+            processors: vec!["Stripe Payments Europe, Ltd. | takes payments | Ireland".parse().unwrap()],
         },
         urls: urls.clone(),
         checkout_minutes: 60,
@@ -575,6 +583,7 @@ fn parts(
         dates,
         releases: Arc::new(Releases::parse(include_str!("../../../catalogue/releases.toml")).unwrap()),
         urls,
+        outbound: Arc::new(Outbound::new(Arc::clone(&view), Reach::Anywhere).unwrap()),
         views: vec![Arc::clone(&view), view],
         dns_target,
         key,

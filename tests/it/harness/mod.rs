@@ -29,7 +29,7 @@ mod smtp;
 mod tests;
 
 pub use answer::Answer;
-pub use app::{Capacity, NEWEST, OPERATOR_KEY, Start, TestApp, audit_signer, operator_key};
+pub use app::{Capacity, NEWEST, OPERATOR_KEY, PASSKEYS_AT, Start, TestApp, audit_signer, operator_key};
 pub use client::Client;
 pub use cluster::{Turn, clear, reach_the_rig, turn};
 pub use database::Database;

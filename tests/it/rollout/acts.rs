@@ -15,6 +15,7 @@ use crate::harness::{Start, TestApp};
 async fn a_patch_goes_out_step_by_step() {
     let Start { app, customer, staff, .. } = TestApp::start().await;
     let all = servers(&app, &customer, 40, OLD).await;
+    crate::webhooks::listen(&app, &customer, "http://127.0.0.1:9/").await;
     add_release(&staff, PATCH, "4.6.0", false).await;
     staff.post(&format!("/staff/instances/{}/canary", all[7]), &[("canary", "yes")]).await.is(303);
 
@@ -63,6 +64,7 @@ async fn a_patch_goes_out_step_by_step() {
     assert_eq!(state(&app, id).await, RolloutState::Finished);
     staff.get("/staff/rollouts").await.see("Finished").see("40 of 40");
     assert_eq!(audited(&app, "instance.version").await, 40);
+    assert_eq!(crate::webhooks::events(&app, &customer).await, ["server.upgraded"; 40]);
     for instance in all {
         let instance = app.find_instance(instance).await;
         assert_eq!((instance.mastodon_version.as_str(), instance.generation), (PATCH, 2), "each was changed once");

@@ -16,6 +16,7 @@ mod members;
 mod new;
 mod once;
 mod order;
+mod paged;
 mod public;
 mod security;
 mod staff;
