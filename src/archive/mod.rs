@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! mastodon ─┐                                        ┌─► reader ─► verify
-//! postgres ─┼─► draft (writer, resumable) ─► folder ─┤
+//! postgres ─┼─► draft (writer, resumable) ─► shelf ──┤
 //! media    ─┘                                        └─► restore ─► postgres, media
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod postgres;
 pub mod reader;
 pub mod restore;
 pub mod secrets;
+pub mod shelf;
 pub mod signature;
 pub mod stream;
 pub mod tar;
@@ -35,4 +36,5 @@ pub use error::{ArchiveError, Damage};
 pub use manifest::Manifest;
 pub use names::PartName;
 pub use reader::Archive;
+pub use shelf::Shelf;
 pub use watch::{Progress, Step, Watch};

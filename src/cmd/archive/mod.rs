@@ -7,6 +7,7 @@ mod progress;
 mod restore;
 mod store;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -27,6 +28,12 @@ pub(super) enum ArchiveCommand {
     Verify(restore::Verify),
     /// Restore an archive into an empty database and a folder or bucket.
     Restore(restore::Restore),
+    /// Copy this program to a place from which another container can run it.
+    #[command(hide = true)]
+    Install {
+        /// The file to be written.
+        path: PathBuf,
+    },
 }
 
 /// The exit code of a command that failed so.
@@ -39,10 +46,19 @@ pub(super) async fn run(command: ArchiveCommand, stop: CancellationToken) -> any
     match command {
         ArchiveCommand::Verify(verify) if verify.restores() => restore::verify_by_restoring(verify, teller).await,
         ArchiveCommand::Create(create) => blocking(move || create::run(&create, &handle, &teller)).await,
-        ArchiveCommand::Inspect(inspect) => blocking(move || restore::inspect(&inspect)).await,
-        ArchiveCommand::Verify(verify) => blocking(move || restore::verify(&verify, &teller)).await,
+        ArchiveCommand::Inspect(inspect) => blocking(move || restore::inspect(&inspect, &handle)).await,
+        ArchiveCommand::Verify(verify) => blocking(move || restore::verify(&verify, &handle, &teller)).await,
         ArchiveCommand::Restore(restore) => blocking(move || restore::restore(restore, &handle, &teller)).await,
+        ArchiveCommand::Install { path } => install(&path),
     }
+}
+
+/// The image of Paddock has neither a shell nor Postgres' programs, the one of Postgres has no Paddock: so it is carried over.
+fn install(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let own = std::env::current_exe().context("looking for this program")?;
+    std::fs::copy(&own, path).with_context(|| format!("copying {} to {}", own.display(), path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).with_context(|| format!("changing {}", path.display()))
 }
 
 /// Does what takes a thread for itself.

@@ -4,6 +4,7 @@ mod damage;
 mod hostile;
 mod resume;
 mod round_trip;
+mod shelf;
 
 use std::fs;
 use std::path::{Path, PathBuf};
