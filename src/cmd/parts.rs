@@ -338,7 +338,8 @@ fn images(releases: &Releases) -> toml::Table {
 fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
     refuse_stores_in_production(settings, faults);
     let pinned = [("postgres_image", &settings.postgres_image), ("valkey_image", &settings.valkey_image)];
-    for (name, image) in pinned.map(|(name, image)| (format!("operator.{name}"), image)) {
+    let program = settings.program_image.iter().map(|image| ("operator.program_image".to_owned(), image));
+    for (name, image) in program.chain(pinned.map(|(name, image)| (format!("operator.{name}"), image))) {
         if is_stand_in(image) {
             faults.note(&name, "names the example's digest of zeros; look the real one up: crane digest NAME:TAG");
         }

@@ -42,6 +42,10 @@ pub struct Settings {
     pub storage_class: Option<String>,
     /// Postgres for CloudNativePG: `name:17.6@sha256:…`. CloudNativePG reads the major version out of the tag.
     pub postgres_image: String,
+    /// Paddock itself, by digest: makes archives inside of servers' walls, within Postgres' image, which must be of Debian 12 or newer
+    /// (such as `17.6-standard-bookworm`). Without one no archives are made.
+    #[serde(default)]
+    pub program_image: Option<String>,
     /// Valkey: `name:8.1@sha256:…`.
     pub valkey_image: String,
     /// Whether pods get a user namespace of their own (`hostUsers: false`), in which root is nobody on the node. Off for nodes that
@@ -329,7 +333,8 @@ impl Settings {
     pub fn images(&self) -> BTreeSet<&str> {
         let releases =
             self.releases.values().flat_map(|Release { web, streaming, min_from: _ }| [web.as_str(), streaming.as_str()]);
-        releases.chain([self.postgres_image.as_str(), self.valkey_image.as_str()]).collect()
+        let others = [self.postgres_image.as_str(), self.valkey_image.as_str()];
+        releases.chain(others).chain(self.program_image.as_deref()).collect()
     }
 
     /// The key that opens what customers sealed to us; without one nothing that they bring can be used.
@@ -373,6 +378,7 @@ impl Settings {
         }
         let mut images =
             vec![("postgres_image".to_owned(), &self.postgres_image), ("valkey_image".to_owned(), &self.valkey_image)];
+        images.extend(self.program_image.as_ref().map(|image| ("program_image".to_owned(), image)));
         for (version, Release { web, streaming, min_from: _ }) in &self.releases {
             if version.parse::<Version>().is_err() {
                 fault(format!("releases.{version}"), "is not named by a version, such as 4.7.4".to_owned());

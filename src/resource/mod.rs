@@ -5,6 +5,7 @@
 //! resource's own.
 
 mod action;
+mod archive;
 mod catalogue;
 mod conditions;
 mod instance;
@@ -19,6 +20,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 pub use action::{Action, Bounded, Counters, Domain, InviteTime, Maintenance, Media, RegistrationMode};
+pub use archive::{AgeRecipient, ArchiveName, ArchiveScope, Digest, ProvenArchive, WrittenArchive};
 pub use catalogue::{BadEntry, CATALOGUE_NAME, IMAGES_NAME, IMAGES_OF_RELEASES, PublishedRelease, is_pinned, read_catalogue};
 pub use conditions::{ConditionKind, Finding, Truth, condition, conditions, is_true};
 pub use instance::{
@@ -26,7 +28,7 @@ pub use instance::{
     Size, StreamingSize, WebSize, WorkerSize,
 };
 pub use lifecycle::{PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
-pub use names::{instance_id, namespace_name, resource_name, run_id, run_name};
+pub use names::{backup_bucket, instance_id, namespace_name, resource_name, run_id, run_name};
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};
 pub use sealed::{MailMethod, MailSecurity, OwnMail, Sealed};
 pub use steps::{Step, StepName, instant, steps, time};

@@ -9,12 +9,11 @@ use serde_json::json;
 use super::Context;
 use super::build::names;
 use super::observe::Observed;
-use super::validate::backup_bucket;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seeded::Bug;
 use crate::operator::seen::{HOLDS_DATA_ANNOTATION, INSTANCE_LABEL, Key, Seen, holds_data};
-use crate::resource::{instance_id, namespace_name};
+use crate::resource::{backup_bucket, instance_id, namespace_name};
 
 /// Keeps the custom resource until we let it go.
 pub const FINALIZER: &str = "paddock.host/instance";

@@ -10,7 +10,7 @@ use super::upgrade::{self, Decision, UnderWay};
 use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, State};
 use crate::operator::settings::{Images, Settings};
-use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, instance_id, namespace_name};
+use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, backup_bucket, instance_id, namespace_name};
 
 /// An instance that we can bring about.
 #[derive(Debug)]
@@ -153,11 +153,6 @@ pub fn validate<'a>(
         settings,
         runs,
     })
-}
-
-/// The name of the backup bucket of the server in this namespace.
-pub fn backup_bucket(namespace: &str) -> String {
-    format!("{namespace}-backup")
 }
 
 /// A disk that should shrink stays as it is: neither Kubernetes nor CloudNativePG makes one smaller.

@@ -2,6 +2,7 @@
 
 mod address;
 mod apart;
+mod archives;
 mod faults;
 mod healing;
 mod isolation;
@@ -76,6 +77,7 @@ fn settings_for(rig: &Rig) -> Settings {
         "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}"},
         "postgres_image": image("postgres:17.6"),
         "valkey_image": image("valkey:8.1"),
+        "program_image": image("paddock:1"),
     }))
     .unwrap()
 }

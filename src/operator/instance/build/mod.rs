@@ -2,6 +2,7 @@
 
 pub mod names;
 
+mod archive;
 mod budgets;
 mod cache;
 mod certificates;
@@ -28,6 +29,7 @@ pub mod tests;
 
 use serde_json::{Map, Value, json};
 
+pub use archive::{LIMIT_SECONDS, archive_job};
 pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};
 pub use namespace::namespace;
