@@ -175,3 +175,12 @@ mail-recovery-left = Codes that are left: { $left }
 mail-recovery-fine = If that was you, there is nothing to do, unless few codes are left: then make new ones.
 mail-recovery-not-me = If it was not you, choose another password and make new codes at once:
 mail-recovery-action = Look at the settings
+
+# An archive that somebody asked for
+mail-archive-ready-subject = The archive of { $domain } is ready
+mail-archive-ready-what = The archive of { $domain } is complete. We have restored its database into a throw-away one and compared the two. You can fetch it on its page.
+mail-archive-ready-action = Fetch the archive
+mail-archive-ready-until = It is there until { $until }; then we delete it.
+mail-archive-failed-subject = The archive of { $domain } could not be made
+mail-archive-failed-what = The archive of { $domain } that was asked for could not be made. Your server was not touched. Ask for it again; if it fails again, answer this mail.
+mail-archive-failed-action = Look at the server

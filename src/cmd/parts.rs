@@ -10,6 +10,7 @@ use kube::Client;
 use secrecy::ExposeSecret as _;
 
 use crate::account::password::Passwords;
+use crate::archive::shelf::Depot;
 use crate::billing::{self, stripe::RealStripe, stripe::Stripe};
 use crate::capacity::{self, ClusterAccess};
 use crate::clock::{SharedClock, SystemClock};
@@ -49,6 +50,7 @@ pub(super) struct Parts {
     sites: Arc<dyn Sites>,
     transport: Arc<dyn Transport>,
     operator: Option<operator::Settings>,
+    depot: Option<Depot>,
     urls: billing::Urls,
 }
 
@@ -99,6 +101,8 @@ impl Parts {
         let transport = faults.take("mail.smtp", transport(&config.mail.transport));
         let db = faults.take("database.url", database(&config));
         let operator = read_operator(&config, releases.as_ref(), &mut faults);
+        let clock: SharedClock = Arc::new(SystemClock);
+        let depot = faults.take("archives", depot(&config, operator.as_ref(), Arc::clone(&clock))).flatten();
         let (
             Some(catalogue),
             Some(releases),
@@ -120,7 +124,8 @@ impl Parts {
         };
         Ok(Self {
             db,
-            clock: Arc::new(SystemClock),
+            clock,
+            depot,
             catalogue: Arc::new(catalogue),
             releases: Arc::new(releases),
             stripe: Arc::new(stripe),
@@ -170,6 +175,7 @@ impl Parts {
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
             trusted_proxies: config.http.trusted_proxies.clone(),
+            depot: self.depot.clone(),
             limits: web::Limits::default(),
             nudges,
         })
@@ -192,6 +198,7 @@ impl Parts {
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),
             support: self.config.host.support.clone(),
+            depot: self.depot.clone(),
         })
     }
 
@@ -237,6 +244,21 @@ impl Parts {
     pub fn resolver(&self) -> &dyn Resolver {
         self.resolver.as_ref()
     }
+}
+
+/// Where customers' archives are: what the configuration says, or else the operator's own store.
+fn depot(config: &Config, operator: Option<&operator::Settings>, clock: SharedClock) -> anyhow::Result<Option<Depot>> {
+    let (endpoint, region, access_key, secret_key) = match (&config.archives, operator) {
+        (Some(store), _) => {
+            let config::ArchiveStore { endpoint, region, access_key, secret_key } = store.clone();
+            (endpoint, region, access_key, secret_key)
+        }
+        (None, Some(operator::Settings { storage, .. })) => {
+            (storage.endpoint.clone(), storage.region.clone(), storage.access_key.clone(), storage.secret_key.clone())
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Depot::new(endpoint, region, access_key, secret_key, clock)?))
 }
 
 fn resolver(servers: &[SocketAddr]) -> anyhow::Result<Arc<dyn Resolver>> {

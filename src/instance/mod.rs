@@ -3,6 +3,7 @@
 pub mod address;
 pub mod claim;
 pub mod dns;
+pub mod export;
 mod hold;
 mod intent;
 mod observed;

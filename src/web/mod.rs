@@ -38,6 +38,7 @@ pub use limit::{CALLS, Limits, WINDOW};
 pub use routes::{router, table};
 
 use crate::account::password::Passwords;
+use crate::archive::shelf::Depot;
 use crate::billing::{self, stripe::Stripe};
 use crate::clock::SharedClock;
 use crate::config::Host;
@@ -115,6 +116,8 @@ pub struct App {
     pub trial: bool,
     /// Ranges of addresses of the proxies in front, whose word about who calls is taken.
     pub trusted_proxies: Vec<String>,
+    /// Where customers' archives are; without it nobody is given one here.
+    pub depot: Option<Depot>,
     /// Counts calls of the API.
     pub limits: Limits,
     /// Wakes pages that watch an instance.

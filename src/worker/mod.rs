@@ -3,6 +3,7 @@
 //! A handler loads what its ids name, may run late and may run twice. It says *retry* (the queue waits longer each time) or *fail*
 //! (a person must look: staff see the job until then).
 
+mod archives;
 mod claim;
 mod compare;
 mod deliver;
@@ -22,6 +23,7 @@ use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerO
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::archive::shelf::Depot;
 use crate::billing::jobs::{
     CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices, SyncSubscription,
 };
@@ -32,6 +34,7 @@ use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
+use crate::instance::export::KeepArchives;
 use crate::mail::{SendMail, Transport};
 use crate::plan::{Catalogue, Releases};
 use crate::queue::{self, Job};
@@ -71,6 +74,8 @@ pub struct Deps {
     pub host_name: String,
     /// Where customers reach people; answers to mails go there.
     pub support: String,
+    /// Where customers' archives are; nothing where this worker does not know.
+    pub depot: Option<Depot>,
 }
 
 impl Deps {
@@ -174,6 +179,7 @@ async fn build(
         .define_job::<Task<CatchUpEvents>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
+        .define_job::<Task<KeepArchives>>()
         .define_job::<Task<AdvanceRollouts>>()
         .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();

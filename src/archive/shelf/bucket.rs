@@ -6,11 +6,13 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use reqwest::{Method, Response, StatusCode};
+use secrecy::SecretString;
 use tokio::runtime::Handle;
+use url::Url;
 
 use super::super::error::{ArchiveError, Damage};
 use super::super::manifest::Part;
-use super::super::media::request::{Ask, Bucket, NOTHING, between, encoded, unescaped};
+use super::super::media::request::{Ask, Bucket, NOTHING, between, client, encoded, unescaped};
 use super::super::media::{MediaError, S3Address};
 use crate::clock::SharedClock;
 use crate::crypto;
@@ -27,6 +29,41 @@ const TRIES: u32 = 5;
 /// A bucket, and the prefix under which one archive lies.
 #[derive(Debug, Clone)]
 pub struct BucketShelf(Arc<Bucket>);
+
+/// An object store with a key that opens the archives of many servers, each in a bucket of its own.
+#[derive(Clone)]
+pub struct Depot {
+    http: reqwest::Client,
+    endpoint: Url,
+    region: String,
+    access_key: String,
+    secret_key: SecretString,
+    clock: SharedClock,
+}
+
+impl fmt::Debug for Depot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Depot({})", self.endpoint)
+    }
+}
+
+impl Depot {
+    /// The store at this address.
+    ///
+    /// # Errors
+    /// When there is no TLS to be had.
+    pub fn new(endpoint: Url, region: String, access_key: String, secret_key: SecretString, clock: SharedClock) -> Result<Self, MediaError> {
+        Ok(Self { http: client()?, endpoint, region, access_key, secret_key, clock })
+    }
+
+    /// The place of one archive. `prefix` ends with a slash.
+    pub fn shelf(&self, bucket: &str, prefix: &str) -> BucketShelf {
+        let Self { http, endpoint, region, access_key, secret_key, clock } = self.clone();
+        let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
+        let address = S3Address { endpoint, region, bucket, prefix, access_key, secret_key, acl: None };
+        BucketShelf(Bucket::with(http, address, clock))
+    }
+}
 
 /// One file that lies there.
 #[derive(Debug, Clone, PartialEq, Eq)]

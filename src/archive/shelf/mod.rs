@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::runtime::Handle;
 
-pub use bucket::{BucketShelf, Listed};
+pub use bucket::{BucketShelf, Depot, Listed};
 
 use super::error::{ArchiveError, Damage};
 use super::manifest::Part;
