@@ -15,6 +15,7 @@ pub mod canonical;
 pub mod draft;
 pub mod error;
 pub mod key;
+pub mod key_file;
 pub mod manifest;
 pub mod mastodon;
 pub mod media;

@@ -9,6 +9,7 @@ mod api;
 mod assets;
 mod chart;
 mod csrf;
+mod download;
 mod error;
 mod form;
 mod hooks;

@@ -10,7 +10,7 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{AccountId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::ids::{AccountId, ArchiveId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;
@@ -90,6 +90,8 @@ impl Ids {
                 // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.
                 ("{person}", _) => PersonId::new().to_string(),
                 ("{invitation}", _) => InvitationId::new().to_string(),
+                ("{archive}", _) => ArchiveId::new().to_string(),
+                ("{file}", _) => "manifest.json".to_owned(),
                 ("{session}", _) => uuid::Uuid::from_u128(7).to_string(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),

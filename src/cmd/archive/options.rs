@@ -11,7 +11,7 @@ use crate::archive::mastodon::env::MediaPlace;
 use crate::archive::media::{FolderSource, FolderTarget, S3Address, S3Source, S3Target, Source, Target};
 use crate::archive::secrets::{self, Unlock};
 use crate::archive::signature::SignerKey;
-use crate::archive::{Archive, ArchiveError, Shelf};
+use crate::archive::{Archive, ArchiveError, Shelf, key_file};
 use crate::clock::{SharedClock, SystemClock};
 
 /// A database.
@@ -51,10 +51,10 @@ pub struct MediaOptions {
 /// What opens `secrets.age`.
 #[derive(Debug, Args)]
 pub struct UnlockOptions {
-    /// File whose first line is the passphrase of secrets.age.
-    #[arg(long, conflicts_with = "key_file")]
+    /// File whose first line is the passphrase of secrets.age, or of the key file if one is given.
+    #[arg(long)]
     pub passphrase_file: Option<PathBuf>,
-    /// File with a secret key of age that opens secrets.age.
+    /// File with a secret key of age that opens secrets.age, itself sealed with a passphrase or not.
     #[arg(long)]
     pub key_file: Option<PathBuf>,
 }
@@ -146,10 +146,12 @@ impl UnlockOptions {
     /// What was given, if anything was.
     pub fn read(&self) -> Result<Option<Unlock>, ArchiveError> {
         let Self { passphrase_file, key_file } = self;
-        if let Some(path) = passphrase_file {
-            return Ok(Some(Unlock::Passphrase(read_passphrase(path)?)));
-        }
-        key_file.as_deref().map(|path| Unlock::key(&read_text(path)?)).transpose()
+        Ok(match (passphrase_file, key_file) {
+            (Some(passphrase), Some(key)) => Some(key_file::open(&read_text(key)?, &read_passphrase(passphrase)?)?),
+            (Some(passphrase), None) => Some(Unlock::Passphrase(read_passphrase(passphrase)?)),
+            (None, Some(key)) => Some(Unlock::key(&read_text(key)?)?),
+            (None, None) => None,
+        })
     }
 }
 

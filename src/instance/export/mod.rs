@@ -19,7 +19,7 @@ use crate::resource::{Action, AgeRecipient, ArchiveName, ArchiveScope, RunStatus
 use crate::{account, telemetry};
 
 pub use store::{
-    DueDrill, Expired, Proof, ServerArchive, Unproven, due_drills, expired, find_archive, last_proof, list_archives, mark_removed,
+    DueDrill, Expired, Proof, ServerArchive, Unproven, due_drills, expired, find_any_archive, find_archive, last_proof, list_archives, mark_removed,
     oldest_proof_seconds, unproven,
 };
 
@@ -255,7 +255,7 @@ enum Told {
 
 /// Owes the mail to whoever the account's mails go to, once for each archive.
 async fn tell(conn: &mut PgConnection, clock: &dyn Clock, id: ArchiveId, told: Told) -> sqlx::Result<()> {
-    let Some(archive) = store::find_any(conn, id).await? else { return Ok(()) };
+    let Some(archive) = store::find_any_archive(conn, id).await? else { return Ok(()) };
     let Some(domain) = store::domain_of(conn, archive.instance_id).await? else { return Ok(()) };
     let (instance, key) = (archive.instance_id, format!("archive:{id}"));
     let notice = match (told, archive.expires_at) {

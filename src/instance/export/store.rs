@@ -125,8 +125,8 @@ pub async fn find_archive(conn: &mut PgConnection, instance: InstanceId, id: Arc
     sqlx::query_as(select!("where a.id = $1 and a.instance_id = $2")).bind(id).bind(instance).fetch_optional(conn).await
 }
 
-/// An archive, of whichever server.
-pub(super) async fn find_any(conn: &mut PgConnection, id: ArchiveId) -> sqlx::Result<Option<ServerArchive>> {
+/// An archive, of whichever server: for whoever has shown otherwise that it is theirs.
+pub async fn find_any_archive(conn: &mut PgConnection, id: ArchiveId) -> sqlx::Result<Option<ServerArchive>> {
     sqlx::query_as(select!("where a.id = $1")).bind(id).fetch_optional(conn).await
 }
 

@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+mod archive;
 mod instance;
 mod instance_address;
 mod invitation;
@@ -103,6 +104,11 @@ operations! {
     post "/api/v1/instances/{id}/runs" Access::Member(Role::Admin) => run::create;
     get "/api/v1/instances/{id}/runs/{run}" Access::Member(Role::Viewer) => run::get;
     post "/api/v1/instances/{id}/runs/{run}/cancel" Access::Member(Role::Admin) => run::cancel;
+    get "/api/v1/instances/{id}/archives" Access::Member(Role::Viewer) => archive::list;
+    post "/api/v1/instances/{id}/archives" Access::Member(Role::Admin) => archive::create;
+    get "/api/v1/instances/{id}/archives/{archive}" Access::Member(Role::Viewer) => archive::get;
+    delete "/api/v1/instances/{id}/archives/{archive}" Access::Member(Role::Admin) => archive::remove;
+    post "/api/v1/instances/{id}/archives/{archive}/link" Access::Fresh(Role::Admin) => archive::link;
     get "/api/v1/instances/{id}/mail" Access::Member(Role::Viewer) => own_mail::get;
     post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
     delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;

@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod archives;
 mod desk;
 mod discreet;
 mod incident;
