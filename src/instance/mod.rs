@@ -22,7 +22,10 @@ pub use intent::{Intent, set_intent};
 pub use observed::observe;
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
-pub use removal::{RemovalError, RemovalRequest, confirm_removal, finish_removal, removal_of, request_removal, withdraw_removal};
+pub use removal::{
+    RemovalError, RemovalRequest, confirm_removal, final_archive, finish_removal, removal_of, remove_archived, request_removal,
+    withdraw_removal,
+};
 pub use store::{
     COLUMNS, FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, UNSEEN_AFTER, building_since, conflict,
     count_by_intent, domains_of, find, find_owned, forget_old_steps, insert, list_mailing, list_not_ready, list_owned,

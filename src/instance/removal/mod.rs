@@ -1,4 +1,5 @@
-//! The removal of a server that has ended, with all its data, without a proven archive: staff may ask for it in two steps.
+//! The removal of a server that has ended, with all its data. With a proven archive of what it was when it stopped, one step of staff's is
+//! enough; without one they may ask for it in two.
 
 mod store;
 
@@ -6,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-pub use self::store::removal_of;
+pub use self::store::{final_archive, removal_of};
 use super::store::account_of;
 use super::{Hold, list_holds};
 use crate::audit::{self, Actor};
@@ -62,6 +63,9 @@ pub enum RemovalError {
     /// Of several, another one has to confirm.
     #[error("somebody else than who asked has to confirm")]
     SamePerson,
+    /// There is no proven archive that is younger than its stop.
+    #[error("no archive of this server is proven that is younger than its stop")]
+    NoArchive,
     /// The name that was typed is another one.
     #[error("the name that was typed is not that of the server")]
     WrongName,
@@ -80,6 +84,7 @@ impl RemovalError {
             Self::NotOpen => Some("removal-not-open"),
             Self::TooSoon => Some("removal-too-soon"),
             Self::SamePerson => Some("removal-same-person"),
+            Self::NoArchive => Some("removal-no-archive"),
             Self::WrongName => Some("removal-wrong-name"),
             Self::Database(_) => None,
         }
@@ -126,13 +131,34 @@ pub async fn confirm_removal(
     if request.requested_by == staff && account::count_admins(conn).await? > 1 {
         return Err(RemovalError::SamePerson);
     }
-    // As people read it or as the DNS has it.
-    if idna::domain_to_ascii(typed.trim()).ok().as_deref() != Some(domain.as_str()) {
-        return Err(RemovalError::WrongName);
-    }
+    check_name(typed, &domain)?;
     store::note_removal_confirmation(conn, clock, id, staff).await?;
     let detail = json!({ "reason": request.reason, "requested_by": request.requested_by });
     record(conn, clock, staff, id, "instance.removal_confirmed", detail).await
+}
+
+/// The only step where the server's final archive is proven: nothing is lost that its people can't have. Its name is typed.
+pub async fn remove_archived(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    staff: StaffId,
+    id: InstanceId,
+    typed: &str,
+) -> Result<(), RemovalError> {
+    let domain = store::lock_ended(conn, id).await?.ok_or(RemovalError::NotEnded)?;
+    if removal_of(conn, id).await?.is_some() {
+        return Err(RemovalError::Requested);
+    }
+    let proven = final_archive(conn, id).await?.ok_or(RemovalError::NoArchive)?;
+    check_name(typed, &domain)?;
+    store::note_removal_request(conn, clock, id, staff, "its final archive is proven").await?;
+    store::note_removal_confirmation(conn, clock, id, staff).await?;
+    record(conn, clock, staff, id, "instance.removal_confirmed", json!({ "archive_of": proven })).await
+}
+
+/// As people read it or as the DNS has it.
+fn check_name(typed: &str, domain: &str) -> Result<(), RemovalError> {
+    if idna::domain_to_ascii(typed.trim()).ok().as_deref() == Some(domain) { Ok(()) } else { Err(RemovalError::WrongName) }
 }
 
 /// Takes the first step back.

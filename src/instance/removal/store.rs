@@ -1,5 +1,6 @@
 //! SQL of removals.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::RemovalRequest;
@@ -23,6 +24,23 @@ pub async fn removal_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result
          from instances where id = $1 and removal_requested_at is not null",
     )
     .bind(id)
+    .fetch_optional(conn)
+    .await
+}
+
+/// As of when the newest proven archive of everything is, where that is not before the server stopped; nothing where there is none. When it
+/// stopped is what the audit log says: between the reasons for a stop the server does not run, and its row knows the last of them alone.
+pub async fn final_archive(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(
+        "select i.archive_proven_at from instances i
+         where i.id = $1 and i.intent = 'archived' and i.released_at is null and i.archive_proven_at >= (
+           select min(stop.at) from audit_events stop
+           where stop.subject = $2 and stop.action = 'instance.intent' and stop.detail ->> 'intent' <> 'running'
+             and stop.at >= coalesce((select max(run.at) from audit_events run
+               where run.subject = $2 and run.action = 'instance.intent' and run.detail ->> 'intent' = 'running'), '-infinity'))",
+    )
+    .bind(id)
+    .bind(id.to_string())
     .fetch_optional(conn)
     .await
 }

@@ -233,6 +233,10 @@ impl Look<'_> {
         let of_archive = well && run.spec.action.archive().is_some();
         let report = if of_archive { outcome::report(last) } else { outcome::Report::default() };
         let standing = outcome::archive_outcome(&run.spec.action, standing, &report);
+        // First of the server: once the run is over, nobody looks at it again.
+        if let Some(proof) = outcome::proof(&run.spec.action, &standing, &report) {
+            status::prove(self, &run.spec.instance, proof).await?;
+        }
         // Of one that went well the report says all; what it printed is how it got there.
         let output = output.filter(|_| !of_archive);
         let outcome::Report { written, proven } = report;

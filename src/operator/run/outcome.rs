@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use serde::Deserialize;
 
 use crate::operator::instance::build::{RUN_LABEL, TIMED_OUT};
-use crate::resource::{Action, Digest, ProvenArchive, RunPhase, Standing, WrittenArchive, time};
+use crate::resource::{Action, ConditionKind, Digest, Finding, ProvenArchive, RunPhase, Standing, WrittenArchive, time};
 
 /// The most that is kept of what a run printed, in bytes.
 const KEPT: usize = 4000;
@@ -136,6 +136,25 @@ pub fn archive_outcome(action: &Action, standing: Standing, report: &Report) -> 
         return standing;
     }
     Standing::new(RunPhase::Failed, "NotSaid", "it ended well and does not say of which archive; look at its log, then ask for it again")
+}
+
+/// What the end of a run says of the server's archives; nothing where it was about something else.
+pub fn proof(action: &Action, standing: &Standing, report: &Report) -> Option<Finding> {
+    let kind = ConditionKind::RestoreProven;
+    match action {
+        Action::Verify { archive, manifest: _ } | Action::RestoreDrill { archive, manifest: _ } => {
+            let archive = archive.0;
+            Some(match &report.proven {
+                Some(proven) if standing.phase == RunPhase::Succeeded => {
+                    let ProvenArchive { manifest: _, tables, rows, objects, actors: _, pairs, opened: _ } = proven;
+                    let compared = format!("{rows} rows in {tables} tables, {pairs} private keys, {objects} media files");
+                    Finding::holds(kind, "Proven", format!("{archive} was restored and compared: {compared}"))
+                }
+                Some(_) | None => Finding::fails(kind, "ProofFailed", format!("{archive} could not be proven: {}", standing.message)),
+            })
+        }
+        Action::Export { archive: _, scope: _, recipients: _ } | Action::Import {} | Action::Maintenance(_) => None,
+    }
 }
 
 /// The end of the newest pod's only container.

@@ -62,6 +62,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/end", destroys, lifecycle::end)
         .get("/staff/instances/{id}/removal", destroys, removal::show)
         .post("/staff/instances/{id}/removal", destroys, removal::request)
+        .post("/staff/instances/{id}/removal/archived", destroys, removal::archived)
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/orders", reads, orders::list)

@@ -24,8 +24,10 @@ struct StaffRemovalPage {
     page: PageContext,
     back: String,
     address: String,
-    /// `not-ended`, `none`, `requested` or `confirmed`.
+    /// `not-ended`, `proven`, `none`, `requested` or `confirmed`.
     step: &'static str,
+    /// As of when the proven final archive is; empty where there is none.
+    proven: String,
     /// The ways to go: asking, confirming, and that it is done.
     way: Vec<StepperView>,
     /// What was asked for, by whom and when.
@@ -62,10 +64,12 @@ async fn removal_page(
         None => String::new(),
     };
     let ended = instance::list_holds(&mut conn, instance.id).await?.iter().any(|row| row.reason == Hold::Ended);
+    let proven = instance::final_archive(&mut conn, instance.id).await?;
     let step = match (&request, instance.intent) {
         (Some(request), _) if request.confirmed_at.is_some() => "confirmed",
         (_, Intent::Absent | Intent::Running | Intent::Suspended) => "not-ended",
         (Some(_), Intent::Archived) => "requested",
+        (None, Intent::Archived) if proven.is_some() => "proven",
         (None, Intent::Archived) if !ended => "not-ended",
         (None, Intent::Archived) => "none",
     };
@@ -83,6 +87,7 @@ async fn removal_page(
         address: readable(&instance.domain),
         step,
         way: way(&page.w, step),
+        proven: proven.map(time::moment).unwrap_or_default(),
         request: request.as_ref().map(told).unwrap_or_default(),
         reason: typed.reason,
         typed: typed.address,
@@ -163,6 +168,26 @@ pub(super) async fn confirm(
     let mut tx = state.db.staff().begin().await?;
     let confirmed = instance::confirm_removal(&mut tx, state.clock.as_ref(), member.id, instance.id, &form.address).await;
     if let Err(error) = confirmed {
+        drop(tx);
+        let typed = Typed { errors: why(&page, "address", error)?, address: form.address, ..Typed::default() };
+        return Ok(refused(&removal_page(&state, &member, page, &instance, typed).await?)?);
+    }
+    tx.commit().await?;
+    Ok(with_message(&state, &href(instance.id), "done", "removal-confirmed"))
+}
+
+/// POST `/staff/instances/{id}/removal/archived`: the only step where the final archive is proven.
+pub(super) async fn archived(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+    page: PageContext,
+    Form(form): Form<ConfirmForm>,
+) -> Result<Response, WebError> {
+    let instance = instance(&state, &id).await?;
+    let mut tx = state.db.staff().begin().await?;
+    let removed = instance::remove_archived(&mut tx, state.clock.as_ref(), member.id, instance.id, &form.address).await;
+    if let Err(error) = removed {
         drop(tx);
         let typed = Typed { errors: why(&page, "address", error)?, address: form.address, ..Typed::default() };
         return Ok(refused(&removal_page(&state, &member, page, &instance, typed).await?)?);

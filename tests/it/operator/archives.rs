@@ -96,6 +96,8 @@ async fn a_servers_archive_is_written_into_its_backup_bucket_and_proven_from_the
     let proof = host.proven(id, &json!({"verify": {"archive": archive, "manifest": manifest}})).await;
     assert_eq!((proof.manifest, proof.objects), (manifest.clone(), 2));
     assert!(proof.tables > 10 && proof.rows > 0, "{} tables, {} rows", proof.tables, proof.rows);
+    let message = host.until_condition(id, ConditionKind::RestoreProven, "True").await;
+    assert!(format!("{message:?}").contains("was restored and compared"), "{message:?}");
     let drill = host.proven(id, &json!({"restoreDrill": {"archive": archive, "manifest": manifest}})).await;
     assert_eq!((drill.tables, drill.rows), (proof.tables, proof.rows));
     operator.stop().await;
@@ -121,6 +123,9 @@ async fn what_was_changed_in_the_bucket_is_not_proven_and_not_tried_again() {
     assert!(output.contains("database.dump.zst is not what was written"), "{output}");
     assert!(failed.status.as_ref().unwrap().proven.is_none());
     assert_eq!(host.pods_of(id, &run).await.len(), 1, "damage does not go away by looking again");
+    host.until_condition(id, ConditionKind::RestoreProven, "False").await;
+    operator.settle().await;
+    host.until_condition(id, ConditionKind::RestoreProven, "False").await;
     operator.stop().await;
 }
 

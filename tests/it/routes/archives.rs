@@ -121,7 +121,7 @@ async fn an_archive_is_asked_for_written_proven_and_shown() {
     let seen = archive_proven_at(&mut conn, instance.id).await.unwrap().unwrap();
     assert!(seen.to_rfc3339()[..19] == snapshot[..19], "as of the moment of which it is");
     let audited: Vec<String> =
-        sqlx::query_scalar("select action from audit where action like 'archive.%' order by id").fetch_all(&mut *conn).await.unwrap();
+        sqlx::query_scalar("select action from audit_events where action like 'archive.%' order by id").fetch_all(&mut *conn).await.unwrap();
     assert_eq!(audited, ["archive.requested", "archive.proof_requested"]);
 }
 
@@ -220,7 +220,7 @@ async fn an_archive_is_fetched_by_whoever_has_the_link_in_ranges_and_by_nobody_e
     anon.get(&media.replace("until=1", "until=2")).await.is(404);
     anon.get(&format!("/downloads/{id}/manifest.json")).await.is(404);
     let audited: i64 =
-        sqlx::query_scalar("select count(*) from audit where action = 'archive.link'").fetch_one(app.sql()).await.unwrap();
+        sqlx::query_scalar("select count(*) from audit_events where action = 'archive.link'").fetch_one(app.sql()).await.unwrap();
     assert_eq!(audited, 1);
 
     // The same for programs that have just shown who they are; a day later the link is of no use.
@@ -254,7 +254,7 @@ async fn when_its_time_is_over_the_bytes_go_first_and_then_the_row_says_so() {
     let gone = customer.api_get(&api).await.is(200).json();
     assert_eq!((gone["state"].as_str(), gone["removed_at"].is_string()), (Some("removed"), true), "{gone}");
     customer.get(&format!("/instances/{}/archives", instance.id)).await.see("Removed");
-    let last: String = sqlx::query_scalar("select action from audit order by id desc limit 1").fetch_one(app.sql()).await.unwrap();
+    let last: String = sqlx::query_scalar("select action from audit_events order by id desc limit 1").fetch_one(app.sql()).await.unwrap();
     assert_eq!(last, "archive.removed");
 }
 
@@ -282,4 +282,41 @@ async fn the_newest_proven_archive_is_proven_again_each_week() {
     ends(&app, drills[0].0, false, &json!({})).await;
     assert_eq!(only(&app).await.1, "written");
     app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn with_a_proven_archive_of_a_stopped_server_one_step_removes_it() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let instance = app.running(&customer, "birds").await;
+    let (page, archives) = (format!("/staff/instances/{}", instance.id), format!("/instances/{}/archives", instance.id));
+    let removal = format!("{page}/removal");
+    let typed = [("address", "birds.meadow.social")];
+    let manifest = "0a".repeat(32);
+    let take = async |nth: usize, scope: &str| {
+        ask(&customer, &archives, &[("scope", scope), ("passphrase", PHRASE)]).await.redirects_to(&archives);
+        ends(&app, runs(&app, "export").await[nth].0, true, &written(&manifest, &app.clock_now().to_rfc3339())).await;
+        app.run_jobs().await;
+        ends(&app, runs(&app, "verify").await[nth].0, true, &proven(&manifest)).await;
+        app.run_jobs().await;
+    };
+    // One of the running server is not the last word.
+    take(0, "without_cache").await;
+    app.advance(TimeDelta::hours(1));
+    staff.post(&format!("{page}/pause"), &[("reason", "unpaid")]).await.redirects_to(&page);
+    staff.post(&format!("{page}/end"), &[("reason", "contract ended")]).await.redirects_to(&page);
+    staff.get(&removal).await.is(200).see("there is no proven archive");
+    staff.post(&format!("{removal}/archived"), &typed).await.is(422).see("No archive of this server is proven");
+    // Nor is one without the media.
+    take(1, "database_only").await;
+    staff.post(&format!("{removal}/archived"), &typed).await.is(422).see("No archive of this server is proven");
+    take(2, "without_cache").await;
+    staff.get(&removal).await.is(200).see("nobody else has to confirm");
+    staff.post(&format!("{removal}/archived"), &[("address", "owls.meadow.social")]).await.is(422).see("not the address");
+    staff.post(&format!("{removal}/archived"), &typed).await.redirects_to(&page);
+    staff.get(&removal).await.see("The removal is confirmed");
+    let kept: bool = sqlx::query_scalar("select expires_at > written_at + interval '59 days' from archives order by id desc limit 1")
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
+    assert!(kept, "of a server that has ended it is kept longer");
 }
