@@ -14,6 +14,7 @@
 pub mod canonical;
 pub mod draft;
 pub mod error;
+pub mod inspect;
 pub mod key;
 pub mod key_file;
 pub mod manifest;

@@ -1,6 +1,7 @@
 //! Hosted servers: their address, their intent and what is seen of them.
 
 pub mod address;
+pub mod arrival;
 pub mod claim;
 pub mod dns;
 pub mod export;

@@ -1,6 +1,7 @@
 //! Asking web sites whose address a customer has named. Every such request goes through here, for it must never arrive at a machine that is
 //! not on the public internet: names are resolved here, and what is connected to is one of the addresses that were looked at.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
+use reqwest::StatusCode;
+use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, LOCATION};
 use url::{Host, Url};
 
 use super::dns::{RecordKind, Resolver};
@@ -43,6 +45,12 @@ pub enum AskFailed {
     /// There was no connection, or one that could not be trusted.
     #[error("there was no connection: {0}")]
     Unreachable(String),
+    /// An answer that is not the file.
+    #[error("the answer has the status {0}")]
+    Status(u16),
+    /// More than anybody here wants to read.
+    #[error("the file is larger than it may be")]
+    TooLarge,
 }
 
 impl AskFailed {
@@ -53,6 +61,8 @@ impl AskFailed {
             Self::NotPublic => "site-not-public",
             Self::Timeout => "site-timeout",
             Self::Unreachable(_) => "site-unreachable",
+            Self::Status(_) => "site-status",
+            Self::TooLarge => "site-too-large",
         }
     }
 }
@@ -62,6 +72,12 @@ impl AskFailed {
 pub trait Sites: Send + Sync {
     /// The head of the answer to a GET, redirects not followed.
     async fn ask(&self, url: &Url) -> Result<Answer, AskFailed>;
+
+    /// What a file holds that has at most `most` bytes, redirects not followed.
+    async fn read(&self, url: &Url, most: usize) -> Result<Vec<u8>, AskFailed>;
+
+    /// How large a file is, as the head of the answer says; nothing for one that is not there.
+    async fn size(&self, url: &Url) -> Result<Option<u64>, AskFailed>;
 }
 
 /// Which addresses may be connected to.
@@ -96,21 +112,23 @@ impl PublicSites {
             .build()?;
         Ok(Self { client, rule })
     }
-}
 
-#[async_trait]
-impl Sites for PublicSites {
-    async fn ask(&self, url: &Url) -> Result<Answer, AskFailed> {
-        // What is an address already is not looked up, so nothing else would stop it.
+    /// What is an address already is not looked up, so nothing else would stop it.
+    fn admit(&self, url: &Url) -> Result<(), AskFailed> {
         let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
             Some(Host::Domain(_)) => None,
             None => return Err(AskFailed::NoAddress),
         };
-        if literal.is_some_and(|address| !(self.rule)(address)) {
-            return Err(AskFailed::NotPublic);
-        }
+        if literal.is_some_and(|address| !(self.rule)(address)) { Err(AskFailed::NotPublic) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Sites for PublicSites {
+    async fn ask(&self, url: &Url) -> Result<Answer, AskFailed> {
+        self.admit(url)?;
         let answer = self.client.get(url.clone()).send().await.map_err(|error| failure(&error))?;
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Ok(Answer {
@@ -118,6 +136,35 @@ impl Sites for PublicSites {
             location: header(LOCATION),
             allow_origin: header(ACCESS_CONTROL_ALLOW_ORIGIN),
         })
+    }
+
+    async fn read(&self, url: &Url, most: usize) -> Result<Vec<u8>, AskFailed> {
+        self.admit(url)?;
+        let mut answer = self.client.get(url.clone()).send().await.map_err(|error| failure(&error))?;
+        if answer.status() != StatusCode::OK {
+            return Err(AskFailed::Status(answer.status().as_u16()));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+            if bytes.len() + chunk.len() > most {
+                return Err(AskFailed::TooLarge);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    async fn size(&self, url: &Url) -> Result<Option<u64>, AskFailed> {
+        self.admit(url)?;
+        let answer = self.client.head(url.clone()).send().await.map_err(|error| failure(&error))?;
+        match answer.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            StatusCode::OK => {
+                let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+                length.map(Some).ok_or(AskFailed::Status(200))
+            }
+            other => Err(AskFailed::Status(other.as_u16())),
+        }
     }
 }
 
@@ -166,9 +213,24 @@ impl Resolve for Guarded {
 #[derive(Debug, Default, Clone)]
 pub struct ScriptedSites {
     answers: Arc<Mutex<Vec<(String, Answer)>>>,
+    /// Files by host and path.
+    files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
 impl ScriptedSites {
+    /// From now on there is a file at `place`, its host and its path: `far.example/archive/manifest.json`.
+    pub fn put(&self, place: &str, bytes: Vec<u8>) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(place.to_owned(), bytes);
+    }
+
+    fn file(&self, url: &Url) -> Result<Option<Vec<u8>>, AskFailed> {
+        let (host, files) = (url.host_str().unwrap_or_default(), self.files.lock().unwrap_or_else(PoisonError::into_inner));
+        if !files.keys().any(|place| place.starts_with(&format!("{host}/"))) {
+            return Err(AskFailed::NoAddress);
+        }
+        Ok(files.get(&format!("{host}{}", url.path())).cloned())
+    }
+
     /// From now on every page of `host` answers like this; `{query}` in the location stands for the question.
     pub fn set(&self, host: &str, answer: Answer) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -185,6 +247,15 @@ impl Sites for ScriptedSites {
         let (_, answer) = found.ok_or(AskFailed::NoAddress)?;
         let location = answer.location.as_ref().map(|location| location.replace("{query}", url.query().unwrap_or_default()));
         Ok(Answer { location, ..answer.clone() })
+    }
+
+    async fn read(&self, url: &Url, most: usize) -> Result<Vec<u8>, AskFailed> {
+        let bytes = self.file(url)?.ok_or(AskFailed::Status(404))?;
+        if bytes.len() > most { Err(AskFailed::TooLarge) } else { Ok(bytes) }
+    }
+
+    async fn size(&self, url: &Url) -> Result<Option<u64>, AskFailed> {
+        Ok(self.file(url)?.and_then(|bytes| u64::try_from(bytes.len()).ok()))
     }
 }
 

@@ -16,6 +16,7 @@ mod hooks;
 mod instance;
 mod limit;
 mod list;
+mod move_in;
 mod new;
 mod once;
 mod order;

@@ -11,6 +11,7 @@ mod instance_address;
 mod invitation;
 mod json;
 mod member;
+mod move_in;
 mod openapi;
 mod order;
 mod own_mail;
@@ -96,6 +97,7 @@ operations! {
     get "/api/v1/waiting" Access::Member(Role::Viewer) => waiting::get;
     post "/api/v1/waiting" Access::Member(Role::Admin) => waiting::join;
     delete "/api/v1/waiting" Access::Member(Role::Billing) => waiting::leave;
+    post "/api/v1/move-ins/inspect" Access::Member(Role::Admin) => move_in::inspect;
     get "/api/v1/instances" Access::Member(Role::Viewer) => instance::list;
     get "/api/v1/instances/{id}" Access::Member(Role::Viewer) => instance::get;
     get "/api/v1/instances/{id}/address" Access::Member(Role::Viewer) => instance_address::get;

@@ -11,6 +11,7 @@ mod lifecycle;
 mod lists;
 mod mail;
 mod members;
+mod move_in;
 mod new;
 mod once;
 mod order;
