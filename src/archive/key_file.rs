@@ -37,7 +37,8 @@ pub fn make(passphrase: SecretString) -> Result<LockedKey, ArchiveError> {
     let mut lock = scrypt::Recipient::new(passphrase);
     lock.set_work_factor(WORK);
     let seal = || {
-        let encryptor = Encryptor::with_recipients(std::iter::once(&lock as &dyn age::Recipient)).map_err(std::io::Error::other)?;
+        let encryptor =
+            Encryptor::with_recipients(std::iter::once(&lock as &dyn age::Recipient)).map_err(std::io::Error::other)?;
         let armor = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
         let mut writer = encryptor.wrap_output(armor)?;
         writer.write_all(text.as_bytes())?;

@@ -564,6 +564,7 @@ mod tests {
             ("operator.vault.operator_key", "paddock admin vault keygen"),
             ("operator.vault.recovery_recipient", "paddock admin vault keygen"),
             ("operator.postgres_image", "digest of zeros"),
+            ("operator.program_image", "digest of zeros"),
             ("operator.valkey_image", "digest of zeros"),
             ("operator.postgres_image", "17 or newer"),
             ("operator.sealing.operator_key", "make your own"),

@@ -56,28 +56,30 @@ pub async fn look(sites: &dyn Sites, address: &str) -> Result<Report, LookFailed
     if url.scheme() != "https" || url.host_str().is_none() || !url.username().is_empty() || url.password().is_some() {
         return Err(LookFailed::Address);
     }
-    let place = |name: &str| beside(&url, name).ok_or(LookFailed::Address);
-    let read = async |file: &'static str, most| {
-        let at = place(file)?;
-        sites.read(&at, most).await.map_err(|why| LookFailed::File { file, why })
-    };
-    let manifest = read(MANIFEST, LARGEST).await?;
-    let signature = read(SIGNATURE, LARGEST_SIGNATURE).await?;
+    let manifest = read(sites, &url, MANIFEST, LARGEST).await?;
+    let signature = read(sites, &url, SIGNATURE, LARGEST_SIGNATURE).await?;
     let mut report = inspect(&manifest, &String::from_utf8_lossy(&signature), POSTGRES);
     let names: Vec<String> = report.facts.iter().flat_map(|facts| facts.sizes.keys().take(ASKED).cloned()).collect();
-    let asked = futures::stream::iter(names).map(|name| async {
-        let at = beside(&url, &name);
-        let size = match at {
-            Some(at) => sites.size(&at).await,
-            None => Ok(None),
-        };
-        (name, size)
-    });
+    let asked = futures::stream::iter(names).map(|name| size_of(sites, &url, name));
     let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
     // A part that did not answer just now may be there: only what is said to be missing is.
     let sizes: BTreeMap<String, Option<u64>> = answers.into_iter().filter_map(|(name, size)| Some((name, size.ok()?))).collect();
     report.found(&sizes);
     Ok(report)
+}
+
+async fn read(sites: &dyn Sites, url: &Url, file: &'static str, most: usize) -> Result<Vec<u8>, LookFailed> {
+    let at = beside(url, file).ok_or(LookFailed::Address)?;
+    sites.read(&at, most).await.map_err(|why| LookFailed::File { file, why })
+}
+
+/// How large the part of this name is, beside the file that `url` names.
+async fn size_of(sites: &dyn Sites, url: &Url, name: String) -> (String, Result<Option<u64>, AskFailed>) {
+    let size = match beside(url, &name) {
+        Some(at) => sites.size(&at).await,
+        None => Ok(None),
+    };
+    (name, size)
 }
 
 /// The smallest plan on offer that a server of these sizes fits into.

@@ -142,7 +142,6 @@ async fn fetch(
 
 /// The names of all files of an archive, as its manifest says.
 async fn files(shelf: &BucketShelf, archive: &ServerArchive) -> Result<Vec<String>, WebError> {
-    let away = |error: &dyn std::error::Error| WebError::Unavailable(telemetry::chain(error));
     let bytes = shelf.small(MANIFEST).await.map_err(|error| away(&error))?.ok_or(WebError::NotFound)?;
     let same = archive.manifest.as_deref() == Some(hex::encode(crypto::sha256(&bytes)).as_str());
     let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= manifest::LARGEST);
@@ -171,6 +170,11 @@ fn text(text: String) -> Response {
     ([kind, private()], text).into_response()
 }
 
+/// The store is away, or does not do what we ask.
+fn away(error: &(dyn std::error::Error + 'static)) -> WebError {
+    WebError::Unavailable(telemetry::chain(error))
+}
+
 /// Nobody in between keeps it.
 fn private() -> (header::HeaderName, HeaderValue) {
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
@@ -179,7 +183,6 @@ fn private() -> (header::HeaderName, HeaderValue) {
 /// A file, or the range of it that is asked for, as the store gives it.
 async fn stream(shelf: &BucketShelf, name: &str, headers: &HeaderMap) -> Result<Response, WebError> {
     let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).filter(|range| is_plain(range));
-    let away = |error: &dyn std::error::Error| WebError::Unavailable(telemetry::chain(error));
     let found = shelf.get(name, range.map(str::to_owned)).await.map_err(|error| away(&error))?;
     let status = StatusCode::from_u16(found.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     if status == StatusCode::NOT_FOUND {

@@ -28,7 +28,9 @@ impl Handle for KeepArchives {
             kept?;
         } else if !expired.is_empty() {
             let many = expired.len();
-            tracing::warn!("{many} archives are to be removed, and this worker knows no store of archives: write the section [archives]");
+            tracing::warn!(
+                "{many} archives are to be removed, and this worker knows no store of archives: write the section [archives]"
+            );
         }
         Ok(())
     }

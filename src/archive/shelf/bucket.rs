@@ -52,7 +52,13 @@ impl Depot {
     ///
     /// # Errors
     /// When there is no TLS to be had.
-    pub fn new(endpoint: Url, region: String, access_key: String, secret_key: SecretString, clock: SharedClock) -> Result<Self, MediaError> {
+    pub fn new(
+        endpoint: Url,
+        region: String,
+        access_key: String,
+        secret_key: SecretString,
+        clock: SharedClock,
+    ) -> Result<Self, MediaError> {
         Ok(Self { http: client()?, endpoint, region, access_key, secret_key, clock })
     }
 
@@ -136,7 +142,8 @@ impl BucketShelf {
             return Err(MediaError::Unmade { what: format!("read {name}"), why: "it is larger than it may be".into() });
         }
         let bytes = answer.bytes().await;
-        let bytes = bytes.map_err(|source| MediaError::Unreachable { what: format!("read {name}"), source: source.without_url() });
+        let bytes =
+            bytes.map_err(|source| MediaError::Unreachable { what: format!("read {name}"), source: source.without_url() });
         Ok(Some(bytes?.to_vec()))
     }
 
@@ -392,7 +399,8 @@ mod tests {
 
     #[test]
     fn a_listing_is_read_without_its_prefix() {
-        let text = "<L><IsTruncated>false</IsTruncated><Contents><Key>archives/a/manifest.json</Key><Size>12</Size></Contents></L>";
+        let text =
+            "<L><IsTruncated>false</IsTruncated><Contents><Key>archives/a/manifest.json</Key><Size>12</Size></Contents></L>";
         assert_eq!(read_page(text, "archives/a/"), (vec![Listed { name: "manifest.json".into(), bytes: 12 }], false));
     }
 }

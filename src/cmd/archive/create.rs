@@ -139,7 +139,7 @@ pub fn run(create: &Create, handle: &Handle, teller: &Teller) -> Result<(), Arch
     let folder = match &shelf {
         Shelf::Folder(folder) => folder.clone(),
         // One for each archive, so that two at once are not in each other's way.
-        Shelf::Bucket(..) => {
+        Shelf::Bucket(_, _) => {
             let name = hex::encode(&crate::crypto::sha256(shelf.to_string().as_bytes())[..8]);
             std::env::temp_dir().join(format!("paddock-archive-{name}"))
         }
@@ -155,7 +155,7 @@ pub fn run(create: &Create, handle: &Handle, teller: &Teller) -> Result<(), Arch
     }
     let sealed = secrets.map(|(secrets, lock)| secrets::seal(&secrets, lock)).transpose()?;
     let archive = draft.finish(&signing, sealed.as_deref(), web_domain.as_deref(), SystemClock.now(), teller)?;
-    if let Shelf::Bucket(..) = archive.shelf() {
+    if let Shelf::Bucket(_, _) = archive.shelf() {
         // Nothing is in it any more; where something is, it is left.
         let _left = std::fs::remove_dir(&folder);
     }

@@ -19,8 +19,8 @@ use crate::resource::{Action, AgeRecipient, ArchiveName, ArchiveScope, RunStatus
 use crate::{account, telemetry};
 
 pub use store::{
-    DueDrill, Expired, Proof, ServerArchive, Unproven, due_drills, expired, find_any_archive, find_archive, last_proof, list_archives, mark_removed,
-    oldest_proof_seconds, unproven,
+    DueDrill, Expired, Proof, ServerArchive, Unproven, due_drills, expired, find_any_archive, find_archive, last_proof,
+    list_archives, mark_removed, oldest_proof_seconds, unproven,
 };
 
 /// How long an archive is kept.
@@ -201,7 +201,8 @@ pub async fn request_proof(conn: &mut PgConnection, clock: &dyn Clock, due: &Unp
             }
             let detail = json!({ "archive": id, "run": run });
             let what = if drill { "archive.drill_requested" } else { "archive.proof_requested" };
-            audit::record(conn, clock, Actor::System("worker"), Some(*account_id), what, &instance_id.to_string(), detail).await?;
+            audit::record(conn, clock, Actor::System("worker"), Some(*account_id), what, &instance_id.to_string(), detail)
+                .await?;
             Ok(true)
         }
         // One of the kind is under way: this one's turn comes with the next look.
@@ -211,7 +212,13 @@ pub async fn request_proof(conn: &mut PgConnection, clock: &dyn Clock, due: &Unp
 }
 
 /// Takes in how a run ended, if it was about an archive: in the transaction in which the run's own row says so.
-pub async fn run_over(conn: &mut PgConnection, clock: &dyn Clock, run: RunId, state: RunState, status: &RunStatus) -> sqlx::Result<()> {
+pub async fn run_over(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    run: RunId,
+    state: RunState,
+    status: &RunStatus,
+) -> sqlx::Result<()> {
     let Some(ended) = store::run_of(conn, run).await? else { return Ok(()) };
     let store::Ended { action, instance_id, seconds } = ended;
     let Some(ArchiveName(id)) = action.archive() else { return Ok(()) };
@@ -264,7 +271,7 @@ async fn tell(conn: &mut PgConnection, clock: &dyn Clock, id: ArchiveId, told: T
         (Told::Failed, _) => Notice::ArchiveFailed { instance, domain },
     };
     match account::list_members(conn, archive.account_id).await?.first() {
-        Some(person) => mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&key)).await.map(drop),
+        Some(person) => mail::owe(conn, clock, &person.email, &person.locale, &notice, Some(&key)).await,
         None => {
             tracing::warn!(archive.id = %id, "nobody is left who could be told of an archive");
             Ok(())

@@ -141,11 +141,13 @@ pub async fn list_archives(conn: &mut PgConnection, instance: InstanceId, limit:
 
 /// Whether it was there and wanted.
 pub(super) async fn end_now(conn: &mut PgConnection, clock: &dyn Clock, id: ArchiveId) -> sqlx::Result<bool> {
-    let done = sqlx::query("update archives set given_up_at = $2 where id = $1 and state in ('written', 'proven') and given_up_at is null")
-        .bind(id)
-        .bind(clock.now())
-        .execute(conn)
-        .await?;
+    let done = sqlx::query(
+        "update archives set given_up_at = $2 where id = $1 and state in ('written', 'proven') and given_up_at is null",
+    )
+    .bind(id)
+    .bind(clock.now())
+    .execute(conn)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -202,7 +204,8 @@ pub(super) async fn note_written(
 
 /// It could not be written; whether that is news.
 pub(super) async fn note_failed(conn: &mut PgConnection, id: ArchiveId) -> sqlx::Result<bool> {
-    let done = sqlx::query("update archives set state = 'failed' where id = $1 and state = 'requested'").bind(id).execute(conn).await?;
+    let done =
+        sqlx::query("update archives set state = 'failed' where id = $1 and state = 'requested'").bind(id).execute(conn).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -240,11 +243,13 @@ pub(super) async fn note_proven(
 
 /// A proof has failed. One that was proven before is so no more.
 pub(super) async fn note_unproven(conn: &mut PgConnection, id: ArchiveId, why: &str) -> sqlx::Result<()> {
-    sqlx::query("update archives set state = 'written', proof_failure = left($2, 1000) where id = $1 and state in ('written', 'proven')")
-        .bind(id)
-        .bind(why)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "update archives set state = 'written', proof_failure = left($2, 1000) where id = $1 and state in ('written', 'proven')",
+    )
+    .bind(id)
+    .bind(why)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

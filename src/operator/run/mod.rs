@@ -34,9 +34,7 @@ use self::queue::Queue;
 use super::error::{Category, Error, chain, is_missing, is_taken};
 use super::instance::build::{LIMIT_SECONDS, Object, RUN_LABEL, Work, archive_job, names, run_job};
 use super::instance::{Context, Valid, validate};
-use crate::resource::{
-    Action, MastodonInstance, MastodonRun, RunPhase, RunStatus, Standing, instance_id, namespace_name, time,
-};
+use crate::resource::{Action, MastodonInstance, MastodonRun, RunPhase, RunStatus, Standing, instance_id, namespace_name, time};
 
 /// Between two looks at a server that has runs, without cause.
 const PERIOD: Duration = Duration::from_mins(1);

@@ -135,7 +135,11 @@ pub fn archive_outcome(action: &Action, standing: Standing, report: &Report) -> 
     if said || standing.phase != RunPhase::Succeeded {
         return standing;
     }
-    Standing::new(RunPhase::Failed, "NotSaid", "it ended well and does not say of which archive; look at its log, then ask for it again")
+    Standing::new(
+        RunPhase::Failed,
+        "NotSaid",
+        "it ended well and does not say of which archive; look at its log, then ask for it again",
+    )
 }
 
 /// What the end of a run says of the server's archives; nothing where it was about something else.
@@ -150,7 +154,9 @@ pub fn proof(action: &Action, standing: &Standing, report: &Report) -> Option<Fi
                     let compared = format!("{rows} rows in {tables} tables, {pairs} private keys, {objects} media files");
                     Finding::holds(kind, "Proven", format!("{archive} was restored and compared: {compared}"))
                 }
-                Some(_) | None => Finding::fails(kind, "ProofFailed", format!("{archive} could not be proven: {}", standing.message)),
+                Some(_) | None => {
+                    Finding::fails(kind, "ProofFailed", format!("{archive} could not be proven: {}", standing.message))
+                }
             })
         }
         Action::Export { archive: _, scope: _, recipients: _ } | Action::Import {} | Action::Maintenance(_) => None,

@@ -151,7 +151,9 @@ async fn wanted(new: WantedArchive) -> Result<NewArchive, WebError> {
     let wrong = |field: &str, text: &str| WebError::Invalid(vec![FieldError { field: field.to_owned(), text: text.to_owned() }]);
     match (passphrase.map(SecretString::from), recipient) {
         (Some(passphrase), None) if is_long_enough(&passphrase) => with_passphrase(scope, passphrase).await,
-        (Some(_), None) => Err(wrong("passphrase", "send at least 12 letters: whoever finds the archive could guess a shorter one")),
+        (Some(_), None) => {
+            Err(wrong("passphrase", "send at least 12 letters: whoever finds the archive could guess a shorter one"))
+        }
         (None, Some(text)) => {
             let recipient = AgeRecipient::new(&text);
             let recipient = recipient.ok_or_else(|| wrong("recipient", "send a public key of age, which begins with age1"))?;
@@ -210,10 +212,8 @@ pub(super) async fn create(
 #[utoipa::path(get, path = "/api/v1/instances/{id}/archives/{archive}", tag = "instance", operation_id = "get_archive",
     params(("id" = String, Path, description = "Id of the server"), ("archive" = String, Path, description = "Id of the archive")),
     responses((status = 200, description = "The archive", body = ArchiveView)))]
-pub(super) async fn get(
-    State(state): State<AppState>,
-    OwnedArchive(_, archive): OwnedArchive,
-) -> Result<Answer<ArchiveView>, WebError> {
+pub(super) async fn get(State(state): State<AppState>, owned: OwnedArchive) -> Result<Answer<ArchiveView>, WebError> {
+    let OwnedArchive(_, archive) = owned;
     Ok(Answer(StatusCode::OK, view(archive, state.clock.now())))
 }
 
@@ -227,8 +227,9 @@ pub(super) async fn get(
 pub(super) async fn link(
     State(state): State<AppState>,
     customer: Customer,
-    OwnedArchive(_, archive): OwnedArchive,
+    owned: OwnedArchive,
 ) -> Result<Answer<LinkView>, WebError> {
+    let OwnedArchive(_, archive) = owned;
     if !archive.is_there(state.clock.now()) || state.depot.is_none() {
         let text = "the archive is not complete, or its time is over; look at its state".to_owned();
         return Err(WebError::Refused { code: "not_available", text, errors: Vec::new() });

@@ -103,7 +103,18 @@ pub(super) async fn inspect(
         let Facts { domain, web_domain, mastodon, postgres, snapshot, database_bytes, users, statuses, .. } = facts;
         let (objects, object_bytes, bytes, signer) = (facts.objects, facts.object_bytes, facts.bytes, facts.signer);
         FactsView {
-            domain, web_domain, mastodon, postgres, snapshot, database_bytes, users, statuses, objects, object_bytes, bytes, signer,
+            domain,
+            web_domain,
+            mastodon,
+            postgres,
+            snapshot,
+            database_bytes,
+            users,
+            statuses,
+            objects,
+            object_bytes,
+            bytes,
+            signer,
         }
     });
     Ok(Answer(StatusCode::OK, ReportView { fits, problems, facts, plan }))

@@ -111,7 +111,11 @@ pub(in crate::web) fn archive_view(words: &Words, archive: &ServerArchive, now: 
         scope: words.t(scope_key(archive.scope)),
         state: StateView::new(words, mark, &format!("archive-state-{word}"), detail.unwrap_or_default()),
         size: archive.bytes.map(|bytes| size(count(bytes))).unwrap_or_default(),
-        until: archive.expires_at.filter(|_| there).map(|until| words.t1("until", "time", time::moment(until))).unwrap_or_default(),
+        until: archive
+            .expires_at
+            .filter(|_| there)
+            .map(|until| words.t1("until", "time", time::moment(until)))
+            .unwrap_or_default(),
         trouble: if unproven { words.t("archive-unproven") } else { String::new() },
         there,
         settled: match archive.state {
@@ -126,11 +130,13 @@ pub(in crate::web) fn working(words: &Words, run: &Run, noted: Option<&[u8]>, no
     let at_work = run.state == RunState::Running;
     let noted = noted.filter(|_| at_work).and_then(|bytes| serde_json::from_slice::<Noted>(bytes).ok());
     let since = run.started_at.filter(|_| at_work).map(|began| time::took(words, now - began)).unwrap_or_default();
-    let state = StateView::new(words, if at_work { "doing" } else { "waiting" }, &format!("run-state-{}", run.state.word()), since);
+    let state =
+        StateView::new(words, if at_work { "doing" } else { "waiting" }, &format!("run-state-{}", run.state.word()), since);
     let mut view = Working { id: run.id.to_string(), title: title(words, &run.action), state, ..Working::default() };
     if let Some(Noted { step, bytes, total, objects, bytes_per_second, remaining_seconds }) = noted {
         let known = ["survey", "database", "media", "check", "compare"];
-        view.step = known.iter().find(|known| **known == step).map(|step| words.t(&format!("archive-step-{step}"))).unwrap_or_default();
+        view.step =
+            known.iter().find(|known| **known == step).map(|step| words.t(&format!("archive-step-{step}"))).unwrap_or_default();
         (view.done, view.most) = (bytes.min(total.unwrap_or(0)), total.unwrap_or(0));
         let mut parts = vec![match total {
             Some(total) => words.t2("archive-of", "done", size(bytes), "all", size(total.max(bytes))),
@@ -156,7 +162,14 @@ pub(in crate::web) fn proof_words(words: &Words, proof: &Proof) -> String {
     let ProvenArchive { manifest: _, tables, rows, objects, actors: _, pairs, opened: _ } = &proof.proof.0;
     words.with(
         "archive-last-proof",
-        &[("at", &time::moment(proof.proven_at)), ("time", &took), ("tables", tables), ("rows", rows), ("files", objects), ("keys", pairs)],
+        &[
+            ("at", &time::moment(proof.proven_at)),
+            ("time", &took),
+            ("tables", tables),
+            ("rows", rows),
+            ("files", objects),
+            ("keys", pairs),
+        ],
     )
 }
 

@@ -98,7 +98,7 @@ struct ListView {
 }
 
 /// What was typed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ArchiveForm {
     scope: String,
@@ -132,7 +132,11 @@ impl ArchiveForm {
             ("", "") => Err(("passphrase", "archive-lock-missing")),
             (_, "") => {
                 let passphrase = SecretString::from(self.passphrase.clone());
-                if is_long_enough(&passphrase) { Ok(Lock::Passphrase(passphrase)) } else { Err(("passphrase", "archive-passphrase-short")) }
+                if is_long_enough(&passphrase) {
+                    Ok(Lock::Passphrase(passphrase))
+                } else {
+                    Err(("passphrase", "archive-passphrase-short"))
+                }
             }
             ("", text) => AgeRecipient::new(text).map(Lock::Recipient).ok_or(("recipient", "archive-recipient-wrong")),
             (_, _) => Err(("recipient", "archive-lock-both")),
@@ -324,7 +328,10 @@ pub(super) async fn one(
         export::note_link(tx.conn(), state.clock.as_ref(), customer.actor(), &archive, link.until).await?;
         tx.commit().await?;
         let list = link.list();
-        let line = |key: &str, curl: &str| Command { system: shown.page.w.t(key), line: format!("{curl} -fsS \"{list}\" | {curl} -K -") };
+        let line = |key: &str, curl: &str| Command {
+            system: shown.page.w.t(key),
+            line: format!("{curl} -fsS \"{list}\" | {curl} -K -"),
+        };
         shown.commands = vec![line("archive-command-unix", "curl"), line("archive-command-windows", "curl.exe")];
         let key = shown.locked.then_some(download::KEY_FILE);
         let file = |name: &'static str| File { name, href: link.file(name) };

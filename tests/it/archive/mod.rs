@@ -307,7 +307,8 @@ pub fn some_files() -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
     let folder = Folder::new(&format!("some-{}", hex::encode(paddock::crypto::random::<4>())));
     small_archive(&folder);
     let entries = fs::read_dir(folder.join("archive")).unwrap().map(|entry| entry.unwrap());
-    let files: Vec<_> = entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect();
+    let files: Vec<_> =
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect();
     let manifest = files.iter().find(|(name, _)| name == "manifest.json").unwrap().1.clone();
     (manifest, files)
 }

@@ -67,8 +67,7 @@ async fn after_a_kill_and_a_lost_folder_it_goes_on_and_is_proven_from_the_bucket
     let s3 = Rig::shared().await.unwrap().s3();
     let (bucket, _) = new_bucket(s3).await;
     let folder = Folder::new("shelf");
-    let files: Vec<_> =
-        (0..24).map(|n| (format!("media_attachments/files/{n:03}/original/x.png"), noise(n, MIB))).collect();
+    let files: Vec<_> = (0..24).map(|n| (format!("media_attachments/files/{n:03}/original/x.png"), noise(n, MIB))).collect();
     write_files(&folder.join("system"), &files);
     let source = Owned::mastodon().await;
     let env = folder.write("env", &source.env(&format!("PAPERCLIP_ROOT_PATH={}\n", folder.join("system").display())));

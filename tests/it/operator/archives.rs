@@ -144,7 +144,8 @@ async fn a_paused_server_gives_its_archive_and_an_operator_without_the_program_s
     let mut settings = host.settings();
     settings.program_image = None;
     let operator = host.operator_with(settings).await;
-    let action = json!({"export": {"archive": ArchiveId::new(), "scope": "databaseOnly", "recipients": [super::runs::age_key()]}});
+    let action =
+        json!({"export": {"archive": ArchiveId::new(), "scope": "databaseOnly", "recipients": [super::runs::age_key()]}});
     let run = host.ask(id, &action).await;
     let refused = host.until_phase(&run, RunPhase::Refused).await;
     assert_eq!((why(&refused).0.as_str(), refused.name_any()), ("NotOffered", run));

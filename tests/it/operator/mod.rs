@@ -300,6 +300,7 @@ pub const WHOLE: [&str; 30] = [
     "Job/seed-4-5-20",
     "LimitRange/mastodon",
     "Namespace/the one",
+    "NetworkPolicy/archive",
     "NetworkPolicy/cache",
     "NetworkPolicy/database",
     "NetworkPolicy/default-deny",

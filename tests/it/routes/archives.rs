@@ -120,8 +120,10 @@ async fn an_archive_is_asked_for_written_proven_and_shown() {
     let mut conn = app.sql().acquire().await.unwrap();
     let seen = archive_proven_at(&mut conn, instance.id).await.unwrap().unwrap();
     assert!(seen.to_rfc3339()[..19] == snapshot[..19], "as of the moment of which it is");
-    let audited: Vec<String> =
-        sqlx::query_scalar("select action from audit_events where action like 'archive.%' order by id").fetch_all(&mut *conn).await.unwrap();
+    let audited: Vec<String> = sqlx::query_scalar("select action from audit_events where action like 'archive.%' order by id")
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
     assert_eq!(audited, ["archive.requested", "archive.proof_requested"]);
 }
 
@@ -254,7 +256,8 @@ async fn when_its_time_is_over_the_bytes_go_first_and_then_the_row_says_so() {
     let gone = customer.api_get(&api).await.is(200).json();
     assert_eq!((gone["state"].as_str(), gone["removed_at"].is_string()), (Some("removed"), true), "{gone}");
     customer.get(&format!("/instances/{}/archives", instance.id)).await.see("Removed");
-    let last: String = sqlx::query_scalar("select action from audit_events order by id desc limit 1").fetch_one(app.sql()).await.unwrap();
+    let last: String =
+        sqlx::query_scalar("select action from audit_events order by id desc limit 1").fetch_one(app.sql()).await.unwrap();
     assert_eq!(last, "archive.removed");
 }
 
@@ -314,9 +317,10 @@ async fn with_a_proven_archive_of_a_stopped_server_one_step_removes_it() {
     staff.post(&format!("{removal}/archived"), &[("address", "owls.meadow.social")]).await.is(422).see("not the address");
     staff.post(&format!("{removal}/archived"), &typed).await.redirects_to(&page);
     staff.get(&removal).await.see("The removal is confirmed");
-    let kept: bool = sqlx::query_scalar("select expires_at > written_at + interval '59 days' from archives order by id desc limit 1")
-        .fetch_one(app.sql())
-        .await
-        .unwrap();
+    let kept: bool =
+        sqlx::query_scalar("select expires_at > written_at + interval '59 days' from archives order by id desc limit 1")
+            .fetch_one(app.sql())
+            .await
+            .unwrap();
     assert!(kept, "of a server that has ended it is kept longer");
 }

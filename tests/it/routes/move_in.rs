@@ -23,7 +23,8 @@ async fn an_archive_is_looked_at_where_it_lies_and_refused_by_name() {
     let address = format!("https://{PLACE}/manifest.json");
     let report = customer.submit(&page, "/move-in", &[("address", &address)]).await.is(200);
     // It has neither secrets nor accounts.
-    let report = report.see("It can’t come here as it is").see("The server’s keys are not in it").see("No account in it has a key");
+    let report =
+        report.see("It can’t come here as it is").see("The server’s keys are not in it").see("No account in it has a key");
     let report = report.see("Make a new archive with a passphrase").see("birds.example").see("3 files");
     assert!(!report.visible_text().contains("move-in-"), "{}", report.visible_text());
 

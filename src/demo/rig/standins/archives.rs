@@ -20,12 +20,9 @@ pub(super) fn is_one(spec: &PodSpec) -> bool {
 }
 
 /// Runs the command of such a pod. `gone` ends it.
-pub(super) async fn run(
-    spec: &PodSpec,
-    mut environment: Environment,
-    gone: &CancellationToken,
-) -> Result<Option<End>, String> {
-    let carries = |words: &[String]| words.iter().map(String::as_str).eq(["/usr/local/bin/paddock", "archive", "install", CARRIED]);
+pub(super) async fn run(spec: &PodSpec, mut environment: Environment, gone: &CancellationToken) -> Result<Option<End>, String> {
+    let carries =
+        |words: &[String]| words.iter().map(String::as_str).eq(["/usr/local/bin/paddock", "archive", "install", CARRIED]);
     let mut before = spec.init_containers.iter().flatten();
     if !before.any(|container| container.command.as_deref().is_some_and(carries)) {
         return Err(format!("{CARRIED}: not found; no container before has carried it over"));
