@@ -126,16 +126,14 @@ impl Shelf {
 
     /// Leaves a note of how far somebody is, for whoever looks from elsewhere. A note that is lost is followed by the next; in a folder
     /// nobody looks for one.
-    pub fn note(&self, name: &'static str, bytes: Vec<u8>) {
+    pub fn note(&self, name: &str, bytes: &[u8]) {
         match self {
             Self::Folder(_) => {}
             Self::Bucket(shelf, handle) => {
-                let shelf = shelf.clone();
-                handle.spawn(async move {
-                    if let Err(error) = shelf.put(name, &bytes).await {
-                        tracing::debug!(%error, "how far it is could not be noted");
-                    }
-                });
+                // Waited for: a note that arrives when all is done would stay for ever.
+                if let Err(error) = handle.block_on(shelf.put(name, bytes)) {
+                    tracing::debug!(%error, "how far it is could not be noted");
+                }
             }
         }
     }

@@ -69,7 +69,7 @@ impl Teller {
         let Some((shelf, last)) = report.as_mut() else { return };
         if new || last.is_none_or(|last| now.duration_since(last) >= NOTE) {
             *last = Some(now);
-            shelf.note(PROGRESS, event.to_string().into_bytes());
+            shelf.note(PROGRESS, event.to_string().as_bytes());
         }
     }
 

@@ -95,6 +95,8 @@ struct ListView {
     archives: Vec<ArchiveView>,
     /// The last proven restore in words; empty where there was none.
     proof: String,
+    /// Whether nothing more comes by itself. A proof is asked for a moment after the archive is there: not over before that is.
+    over: bool,
 }
 
 /// What was typed.
@@ -180,7 +182,9 @@ impl Loaded {
         }
         let view = |archive: &ServerArchive| archive_view(words, archive, state.clock.now());
         let proof = self.proof.as_ref().map(|proof| proof_words(words, proof)).unwrap_or_default();
-        ListView { working: all, archives: self.archives.iter().map(view).collect(), proof }
+        let archives: Vec<ArchiveView> = self.archives.iter().map(view).collect();
+        let over = all.is_empty() && archives.iter().all(|archive| archive.settled);
+        ListView { working: all, archives, proof, over }
     }
 
     async fn page(
@@ -245,8 +249,7 @@ pub(super) async fn watch(
         let (state, page, id) = (renders.clone(), page.clone(), id.clone());
         async move {
             let list = Loaded::load(&state, account, instance.id).await?.list(&state, &page.w).await;
-            // A proof is asked for a moment after the archive is there: not over before that is.
-            let last = list.working.is_empty() && list.archives.iter().all(|archive| archive.settled);
+            let last = list.over;
             Ok(Frame { html: ArchivesFragment { page, id, list, may }.render()?, last })
         }
     }))

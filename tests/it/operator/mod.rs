@@ -287,7 +287,7 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
 }
 
 /// What a server with two web pods consists of.
-pub const WHOLE: [&str; 30] = [
+pub const WHOLE: [&str; 31] = [
     "Cluster/db-1",
     "ConfigMap/mastodon-env",
     "Deployment/scheduler",
