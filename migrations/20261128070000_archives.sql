@@ -62,3 +62,9 @@ create policy only_asked on archives as restrictive for insert to paddock_web
 grant insert on runs to paddock_worker;
 -- Whoever proves an archive says so of the server as well.
 grant update (archive_proven_at) on instances to paddock_fleet;
+
+-- A server that has ended may go with one word of staff's where everything of it is in an archive that is proven and younger than its stop.
+alter table instances
+  add column removal_archive uuid references archives,             -- the archive because of which it may go
+  add constraint instances_removal_archive check (removal_archive is null or removal_confirmed_at is not null);
+grant update (removal_archive) on instances to paddock_staff;

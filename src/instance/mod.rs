@@ -24,7 +24,7 @@ pub use observed::observe;
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
 pub use removal::{
-    RemovalError, RemovalRequest, confirm_removal, final_archive, finish_removal, removal_of, remove_archived, request_removal,
+    FinalArchive, RemovalError, RemovalRequest, confirm_removal, final_archive, finish_removal, removal_of, remove_archived, request_removal,
     withdraw_removal,
 };
 pub use store::{

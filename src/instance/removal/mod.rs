@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 
-pub use self::store::{final_archive, removal_of};
+pub use self::store::{FinalArchive, final_archive, removal_of};
 use super::store::account_of;
 use super::{Hold, list_holds};
 use crate::audit::{self, Actor};
@@ -149,11 +149,13 @@ pub async fn remove_archived(
     if removal_of(conn, id).await?.is_some() {
         return Err(RemovalError::Requested);
     }
-    let proven = final_archive(conn, id).await?.ok_or(RemovalError::NoArchive)?;
+    let FinalArchive { id: archive, snapshot_at } = final_archive(conn, id).await?.ok_or(RemovalError::NoArchive)?;
     check_name(typed, &domain)?;
     store::note_removal_request(conn, clock, id, staff, "its final archive is proven").await?;
     store::note_removal_confirmation(conn, clock, id, staff).await?;
-    record(conn, clock, staff, id, "instance.removal_confirmed", json!({ "archive_of": proven })).await
+    store::note_removal_archive(conn, id, archive).await?;
+    let detail = json!({ "archive": archive, "snapshot_at": snapshot_at });
+    record(conn, clock, staff, id, "instance.removal_confirmed", detail).await
 }
 
 /// As people read it or as the DNS has it.

@@ -87,7 +87,7 @@ async fn removal_page(
         address: readable(&instance.domain),
         step,
         way: way(&page.w, step),
-        proven: proven.map(time::moment).unwrap_or_default(),
+        proven: proven.map(|archive| time::moment(archive.snapshot_at)).unwrap_or_default(),
         request: request.as_ref().map(told).unwrap_or_default(),
         reason: typed.reason,
         typed: typed.address,
