@@ -28,11 +28,11 @@ pub(super) enum ArchiveCommand {
     Verify(restore::Verify),
     /// Restore an archive into an empty database and a folder or bucket.
     Restore(restore::Restore),
-    /// Copy this program to a place from which another container can run it.
+    /// Copy this program, and the authorities that it trusts, into a folder from which another container can run it.
     #[command(hide = true)]
     Install {
-        /// The file to be written.
-        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
     },
 }
 
@@ -49,16 +49,24 @@ pub(super) async fn run(command: ArchiveCommand, stop: CancellationToken) -> any
         ArchiveCommand::Inspect(inspect) => blocking(move || restore::inspect(&inspect, &handle)).await,
         ArchiveCommand::Verify(verify) => blocking(move || restore::verify(&verify, &handle, &teller)).await,
         ArchiveCommand::Restore(restore) => blocking(move || restore::restore(restore, &handle, &teller)).await,
-        ArchiveCommand::Install { path } => install(&path),
+        ArchiveCommand::Install { folder } => install(&folder),
     }
 }
 
-/// The image of Paddock has neither a shell nor Postgres' programs, the one of Postgres has no Paddock: so it is carried over.
-fn install(path: &Path) -> anyhow::Result<()> {
+/// Where images keep the authorities that sign certificates.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The image of Paddock has neither a shell nor Postgres' programs, the one of Postgres has no Paddock and need not have authorities: so both
+/// are carried over.
+fn install(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    let own = std::env::current_exe().context("looking for this program")?;
-    std::fs::copy(&own, path).with_context(|| format!("copying {} to {}", own.display(), path.display()))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).with_context(|| format!("changing {}", path.display()))
+    let carry = |from: &Path, name: &str, mode: u32| {
+        let to = folder.join(name);
+        std::fs::copy(from, &to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(mode)).with_context(|| format!("changing {}", to.display()))
+    };
+    carry(&std::env::current_exe().context("looking for this program")?, "paddock", 0o755)?;
+    carry(Path::new(AUTHORITIES), "authorities.pem", 0o644)
 }
 
 /// Does what takes a thread for itself.

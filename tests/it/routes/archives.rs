@@ -317,6 +317,9 @@ async fn with_a_proven_archive_of_a_stopped_server_one_step_removes_it() {
     staff.post(&format!("{removal}/archived"), &[("address", "owls.meadow.social")]).await.is(422).see("not the address");
     staff.post(&format!("{removal}/archived"), &typed).await.redirects_to(&page);
     staff.get(&removal).await.see("The removal is confirmed");
+    let cluster = sqlx::query_scalar("select cluster_id from instances").fetch_one(app.sql()).await.unwrap();
+    let push = paddock::instance::to_push(&mut app.db.fleet().acquire().await.unwrap(), cluster, 10).await.unwrap().remove(0);
+    assert_eq!((push.removal_archive, push.removal_manifest), (Some(only(&app).await.0), Some(manifest.clone())));
     let kept: bool =
         sqlx::query_scalar("select expires_at > written_at + interval '59 days' from archives order by id desc limit 1")
             .fetch_one(app.sql())

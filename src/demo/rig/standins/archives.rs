@@ -22,7 +22,7 @@ pub(super) fn is_one(spec: &PodSpec) -> bool {
 /// Runs the command of such a pod. `gone` ends it.
 pub(super) async fn run(spec: &PodSpec, mut environment: Environment, gone: &CancellationToken) -> Result<Option<End>, String> {
     let carries =
-        |words: &[String]| words.iter().map(String::as_str).eq(["/usr/local/bin/paddock", "archive", "install", CARRIED]);
+        |words: &[String]| words.iter().map(String::as_str).eq(["/usr/local/bin/paddock", "archive", "install", "/program"]);
     let mut before = spec.init_containers.iter().flatten();
     if !before.any(|container| container.command.as_deref().is_some_and(carries)) {
         return Err(format!("{CARRIED}: not found; no container before has carried it over"));
@@ -45,6 +45,8 @@ pub(super) async fn run(spec: &PodSpec, mut environment: Environment, gone: &Can
         }
         environment.insert(variable.to_owned(), inside.display().to_string());
     }
+    // Carried over as well: the rig's object store speaks plain HTTP.
+    environment.remove("SSL_CERT_FILE");
     execute(scratch.path(), [wrapper, name], &words, &environment, gone).await
 }
 

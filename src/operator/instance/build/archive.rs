@@ -15,8 +15,10 @@ use crate::resource::{Action, ArchiveName, ArchiveScope};
 const POSTGRES_USER: i64 = 26;
 /// The program in Paddock's image.
 const PROGRAM: &str = "/usr/local/bin/paddock";
-/// Where it is carried to.
+/// Where it is carried to, with the authorities that it trusts.
+const PROGRAM_FOLDER: &str = "/program";
 const CARRIED: &str = "/program/paddock";
+const AUTHORITIES: &str = "/program/authorities.pem";
 /// Where what is not complete yet is written.
 const SCRATCH: &str = "/scratch";
 /// How long either may take, in seconds. What was written of an archive stays: asked for again, it is another one.
@@ -77,6 +79,7 @@ pub fn archive_job(valid: &Valid<'_>, run: &str, action: &Action, image: &str, l
         from_secret("PADDOCK_ARCHIVE_SECRET_ACCESS_KEY", names::BACKUP, "AWS_SECRET_ACCESS_KEY"),
         plain("TMPDIR", SCRATCH),
         plain("HOME", SCRATCH),
+        plain("SSL_CERT_FILE", AUTHORITIES),
         plain("RUN_LIMIT", &limit.to_string()),
     ]);
     let mut sources = vec![json!({"configMapRef": {"name": names::ENV}})];
@@ -93,10 +96,10 @@ pub fn archive_job(valid: &Valid<'_>, run: &str, action: &Action, image: &str, l
             "initContainers": [{
                 "name": "carry",
                 "image": image,
-                "command": [PROGRAM, "archive", "install", CARRIED],
+                "command": [PROGRAM, "archive", "install", PROGRAM_FOLDER],
                 "securityContext": container_security(),
                 "resources": resources(128, 50),
-                "volumeMounts": [{"name": "program", "mountPath": "/program"}],
+                "volumeMounts": [{"name": "program", "mountPath": PROGRAM_FOLDER}],
             }],
             "containers": [{
                 "name": names::ARCHIVE,
@@ -108,7 +111,7 @@ pub fn archive_job(valid: &Valid<'_>, run: &str, action: &Action, image: &str, l
                 "resources": resources(memory_mib, 500),
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": [
-                    {"name": "program", "mountPath": "/program", "readOnly": true},
+                    {"name": "program", "mountPath": PROGRAM_FOLDER, "readOnly": true},
                     {"name": "scratch", "mountPath": SCRATCH},
                 ],
             }],
