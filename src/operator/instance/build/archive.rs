@@ -59,7 +59,7 @@ fn errand(valid: &Valid<'_>, action: &Action) -> Option<Errand> {
             command.extend(["--restore".to_owned(), "--environment".into(), format!("--manifest={}", manifest.as_str())]);
             let secrets = vec![names::IDENTITY];
             // The database once more, with its log and what building indexes takes.
-            Some(Errand { command, secrets, database: false, memory_mib: 1024, scratch_gib: database_gib * 2 + 2 })
+            Some(Errand { command, secrets, database: false, memory_mib: 1536, scratch_gib: database_gib * 2 + 2 })
         }
         Action::Import {} | Action::Maintenance(_) => None,
     }
@@ -113,11 +113,14 @@ pub fn archive_job(valid: &Valid<'_>, run: &str, action: &Action, image: &str, l
                 "volumeMounts": [
                     {"name": "program", "mountPath": PROGRAM_FOLDER, "readOnly": true},
                     {"name": "scratch", "mountPath": SCRATCH},
+                    // What a container gets by itself is too small for an index that Postgres builds with several workers.
+                    {"name": "shared-memory", "mountPath": "/dev/shm"},
                 ],
             }],
             "volumes": [
                 {"name": "program", "emptyDir": {"sizeLimit": "1Gi"}},
                 {"name": "scratch", "emptyDir": {"sizeLimit": format!("{scratch_gib}Gi")}},
+                {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}},
             ],
         },
     });
