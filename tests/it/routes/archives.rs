@@ -92,7 +92,8 @@ async fn an_archive_is_asked_for_written_proven_and_shown() {
     let page = customer.follow(answer).await.see("It is asked for");
     assert_eq!(page.attributes("[data-live]", "data-live"), [format!("{path}/live")]);
     let (id, _) = only(&app).await;
-    let [(run, Action::Export { archive, recipients, .. })] = &runs(&app, "export").await[..] else { panic!("no export") };
+    let exports = runs(&app, "export").await;
+    let [(run, Action::Export { archive, recipients, .. })] = exports.as_slice() else { panic!("no export") };
     assert_eq!(archive.0, id);
     let key_file: String = sqlx::query_scalar("select key_file from archives").fetch_one(app.sql()).await.unwrap();
     assert!(key_file.contains("AGE ENCRYPTED FILE") && !key_file.contains(PHRASE) && recipients[0].as_str().starts_with("age1"));
@@ -106,7 +107,8 @@ async fn an_archive_is_asked_for_written_proven_and_shown() {
     assert_eq!(only(&app).await.1, "written");
     customer.get(&path).await.see("Complete, being proven").see("3.2 GB");
     app.run_jobs().await;
-    let [(proof, Action::Verify { archive, manifest: wanted })] = &runs(&app, "verify").await[..] else { panic!("no proof") };
+    let proofs = runs(&app, "verify").await;
+    let [(proof, Action::Verify { archive, manifest: wanted })] = proofs.as_slice() else { panic!("no proof") };
     assert_eq!((archive.0, wanted.as_str()), (id, manifest.as_str()));
     app.run_jobs().await;
     assert_eq!(runs(&app, "verify").await.len(), 1, "one proof at a time");
