@@ -47,6 +47,11 @@ fn beside(url: &Url, name: &str) -> Option<Url> {
     Some(other)
 }
 
+/// Looks at a manifest and its signature that were sent, without asking anybody for the parts.
+pub fn look_at(manifest: &str, signature: &str) -> Report {
+    inspect(manifest.as_bytes(), signature, POSTGRES)
+}
+
 /// Looks at the archive of which `address` names any file.
 ///
 /// # Errors

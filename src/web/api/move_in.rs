@@ -6,18 +6,41 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::{Answer, JsonBody};
-use crate::archive::inspect::Facts;
-use crate::instance::arrival::{self, LookFailed};
+use crate::archive::inspect::{Facts, Report};
+use crate::instance::arrival;
 use crate::web::AppState;
 use crate::web::error::{FieldError, WebError};
 use crate::web::session::Customer;
 
-/// Where an archive is.
+/// Where an archive is, or its manifest and signature themselves.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewLook {
-    /// Address of any of its files, such as `https://files.example/archive/manifest.json`.
-    address: String,
+    /// Address of any of its files, such as `https://files.example/archive/manifest.json`. Then its parts are asked for their sizes.
+    #[serde(default)]
+    address: Option<String>,
+    /// The text of its `manifest.json`, byte for byte; with `signature`, in place of `address`.
+    #[serde(default)]
+    manifest: Option<String>,
+    /// The text of its `manifest.sig`.
+    #[serde(default)]
+    signature: Option<String>,
+}
+
+async fn looked(state: &AppState, new: NewLook) -> Result<Report, WebError> {
+    let wrong = |field: &str, text: String| WebError::Invalid(vec![FieldError { field: field.to_owned(), text }]);
+    match new {
+        NewLook { address: Some(address), manifest: None, signature: None } => {
+            let looked = arrival::look(state.sites.as_ref(), &address).await;
+            looked.map_err(|failed| wrong("address", failed.to_string()))
+        }
+        NewLook { address: None, manifest: Some(manifest), signature: Some(signature) } => {
+            Ok(arrival::look_at(&manifest, &signature))
+        }
+        NewLook { address: _, manifest: _, signature: _ } => {
+            Err(wrong("address", "send either address, or manifest and signature".to_owned()))
+        }
+    }
 }
 
 /// Something that stands in the way, or that whoever moves should know.
@@ -84,11 +107,7 @@ pub(super) async fn inspect(
     _customer: Customer,
     JsonBody(new): JsonBody<NewLook>,
 ) -> Result<Answer<ReportView>, WebError> {
-    let report = arrival::look(state.sites.as_ref(), &new.address).await.map_err(|failed| match failed {
-        LookFailed::Address | LookFailed::File { file: _, why: _ } => {
-            WebError::Invalid(vec![FieldError { field: "address".to_owned(), text: failed.to_string() }])
-        }
-    })?;
+    let report = looked(&state, new).await?;
     let fits = report.fits();
     let plan = report.facts.as_ref().and_then(|facts| {
         arrival::fitting(&state.catalogue, facts.database_bytes, facts.object_bytes).map(|plan| plan.code.clone())

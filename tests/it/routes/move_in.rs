@@ -35,6 +35,21 @@ async fn an_archive_is_looked_at_where_it_lies_and_refused_by_name() {
     assert_eq!((told["facts"]["mastodon"].as_str(), told["facts"]["objects"].as_u64()), (Some("4.5"), Some(3)), "{told}");
     assert!(told["plan"].is_string(), "{told}");
 
+    // The same of the two files alone, for an archive that is on nobody's server.
+    let (manifest, files) = crate::archive::some_files();
+    let signature = files.iter().find(|(name, _)| name == "manifest.sig").unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let body = json!({"manifest": text(&manifest), "signature": text(&signature.1)});
+    let told = customer.api_post("/api/v1/move-ins/inspect", &body).await.is(200).json();
+    assert_eq!(
+        (told["problems"].as_array().unwrap().len(), told["facts"]["domain"].as_str()),
+        (2, Some("birds.example")),
+        "{told}"
+    );
+    for body in [json!({}), json!({"address": address, "manifest": ""}), json!({"manifest": "{}"})] {
+        customer.api_post("/api/v1/move-ins/inspect", &body).await.is(422);
+    }
+
     // A part that was not copied whole, one that is not there, and a manifest that somebody has changed.
     app.sites.put(&format!("{PLACE}/media-00001.tar.zst"), b"short".to_vec());
     let told = ask(&address).await.is(200).json();
