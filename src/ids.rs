@@ -148,6 +148,8 @@ id_types! {
     WaitingId = "wai_";
     /// One piece of work on a server.
     RunId = "run_";
+    /// An archive of an instance, in its backup bucket.
+    ArchiveId = "arc_";
     /// Something that was not well, as staff told everybody.
     IncidentId = "inc_";
 }

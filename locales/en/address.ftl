@@ -81,3 +81,5 @@ site-no-address = The name has no address yet.
 site-not-public = The name leads to an address that is not on the public internet. Correct its DNS records.
 site-timeout = There was no answer in time. We will ask again.
 site-unreachable = There was no secure connection. Check that the site answers over HTTPS with a certificate of its own.
+site-status = It answers, but not with what was asked for.
+site-too-large = It is larger than it may be.

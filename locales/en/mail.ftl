@@ -197,3 +197,12 @@ mail-passkey-made-what = Since { $at } the passkey “{ $name }” logs in to yo
 mail-passkey-made-fine = If you made it, there is nothing to do.
 mail-passkey-made-not-me = If you did not, take it away at once, and choose another password:
 mail-passkey-made-action = Look at the settings
+
+# An archive that somebody asked for
+mail-archive-ready-subject = The archive of { $domain } is ready
+mail-archive-ready-what = The archive of { $domain } is complete. We have restored its database into a throw-away one and compared the two. You can fetch it on its page.
+mail-archive-ready-action = Fetch the archive
+mail-archive-ready-until = It is there until { $until }; then we delete it.
+mail-archive-failed-subject = The archive of { $domain } could not be made
+mail-archive-failed-what = The archive of { $domain } that was asked for could not be made. Your server was not touched. Ask for it again; if it fails again, answer this mail.
+mail-archive-failed-action = Look at the server

@@ -50,6 +50,7 @@ tool-cache-clear = Empty the cache
 tool-cache-clear-text = Helps when a page shows something old. Your server is a little slower until the cache has filled again by itself.
 tool-cache-clear-button = Empty
 tool-export = Archive
+tool-verify = Trial restore of an archive
 tool-import = Move in
 tool-restore-drill = Test of a backup
 

@@ -16,8 +16,9 @@ use super::manifest::{self, Completeness, FORMAT, Identity, Manifest, MediaScope
 use super::mastodon::store::Survey;
 use super::mastodon::{keys, release};
 use super::media::{self, Amount, Found, MediaError};
-use super::names::{JOURNAL, MANIFEST, PartName, SIGNATURE, UNFINISHED};
+use super::names::{JOURNAL, MANIFEST, PROGRESS, PartName, SIGNATURE, UNFINISHED};
 use super::reader::Archive;
+use super::shelf::{Shelf, sync};
 use super::signature::SigningKey;
 use super::stream::{CHUNK, Counted, Length, compressor};
 use super::tar;
@@ -83,7 +84,9 @@ pub struct Wanted {
 /// An archive that is being written.
 #[derive(Debug)]
 pub struct Draft {
+    /// Where files are written; on a shelf that is a folder, the same one.
     folder: PathBuf,
+    shelf: Shelf,
     journal: Journal,
     /// Held as long as this lives, so that nobody else writes into the folder. It ends with the process, however that ends.
     _lock: File,
@@ -127,48 +130,37 @@ impl Write for Unfinished {
     }
 }
 
-/// The names in a folder, on disk as well.
-fn sync(folder: &Path) -> Result<(), ArchiveError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(ArchiveError::file("write", folder))
-}
-
-/// Writes a file in one go, so that it is there whole or not at all.
-fn write_at_once(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
-    let unfinished = folder.join(format!("{name}{UNFINISHED}"));
-    let written =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        });
-    written.map_err(ArchiveError::file("write", &unfinished))?;
-    fs::rename(&unfinished, folder.join(name)).map_err(ArchiveError::file("rename", &unfinished))?;
-    sync(folder)
-}
-
 impl Draft {
     /// Begins an archive in a folder that is empty or not there, or goes on with one that was begun there.
     ///
     /// # Errors
     /// There is something else in it.
     pub fn open(folder: &Path, wanted: Wanted) -> Result<Self, ArchiveError> {
+        Self::open_on(Shelf::Folder(folder.to_owned()), folder, wanted)
+    }
+
+    /// The same on any shelf. A part is written in the folder and put on the shelf when it is complete, so that the folder never holds more
+    /// than the database or one part of media.
+    ///
+    /// # Errors
+    /// There is something else on it.
+    pub fn open_on(shelf: Shelf, folder: &Path, wanted: Wanted) -> Result<Self, ArchiveError> {
         let Wanted { domain, scope, program, now } = wanted;
         fs::create_dir_all(folder).map_err(ArchiveError::file("make", folder))?;
-        let occupied = |why: &str| ArchiveError::Occupied(format!("{} {why}", folder.display()));
+        let occupied = |why: &str| ArchiveError::Occupied(format!("{shelf} {why}"));
         let lock = File::open(folder).map_err(ArchiveError::file("open", folder))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(occupied("is being written into by another process")),
             Err(TryLockError::Error(error)) => return Err(ArchiveError::file("lock", folder)(error)),
         }
-        let entries = fs::read_dir(folder).map_err(ArchiveError::file("list", folder))?;
-        let names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let names = shelf.names()?;
         let has = |name: &str| names.iter().any(|found| found == name);
         if has(SIGNATURE) {
             return Err(occupied("holds a finished archive: name another folder"));
         }
         let journal = if has(JOURNAL) {
-            let path = folder.join(JOURNAL);
-            let text = fs::read(&path).map_err(ArchiveError::file("read", &path))?;
+            let text = shelf.read_whole(JOURNAL, manifest::LARGEST)?;
             let journal: Journal = serde_json::from_slice(&text).map_err(|_| {
                 occupied("holds an archive that another version of this program has begun: remove it to begin anew")
             })?;
@@ -179,7 +171,7 @@ impl Draft {
                 )));
             }
             journal
-        } else if names.is_empty() {
+        } else if names.iter().all(|name| name == PROGRESS) {
             Journal {
                 program,
                 domain,
@@ -193,19 +185,18 @@ impl Draft {
             return Err(occupied("is not empty: name another folder"));
         };
         for part in &journal.parts {
-            let found = fs::symlink_metadata(folder.join(&part.name)).map(|meta| meta.len()).ok();
-            if found != Some(part.bytes) {
+            if shelf.size(&part.name)? != Some(part.bytes) {
                 return Err(occupied(&format!("lacks {} as it was written: remove it to begin anew", part.name)));
             }
         }
-        let draft = Self { folder: folder.to_owned(), journal, _lock: lock };
+        let draft = Self { folder: folder.to_owned(), shelf, journal, _lock: lock };
         draft.keep()?;
         Ok(draft)
     }
 
     fn keep(&self) -> Result<(), ArchiveError> {
         let text = serde_json::to_vec(&self.journal).map_err(|error| ArchiveError::Given(error.to_string()))?;
-        write_at_once(&self.folder, JOURNAL, &text)
+        self.shelf.write(JOURNAL, &text)
     }
 
     /// Whether the database is written already.
@@ -231,6 +222,7 @@ impl Draft {
         dump(&mut packed)?;
         let Length { inner, bytes } = packed;
         let part = inner.finish().map_err(failed())?.finish(Some(bytes), None)?;
+        self.shelf.take(&self.folder, &part)?;
         let Survey { at, database, migrations, pairs, table_bytes: _ } = survey;
         let (actors, actors_sha256) = keys::digest(&pairs);
         self.journal.database = Some(Kept {
@@ -315,6 +307,9 @@ impl Draft {
             let Length { inner, bytes } = packed;
             let part = inner.finish().map_err(failed())?.finish(Some(bytes), Some(objects))?;
             let index = index.finish(None, Some(objects))?;
+            for part in [&part, &index] {
+                self.shelf.take(&self.folder, part)?;
+            }
             self.journal.parts.extend([part, index]);
             media.parts = number;
         }
@@ -335,7 +330,7 @@ impl Draft {
         now: DateTime<Utc>,
         watch: &dyn Watch,
     ) -> Result<Archive, ArchiveError> {
-        let Self { folder, journal, _lock } = self;
+        let Self { folder, shelf, journal, _lock } = self;
         let Journal { program, domain, scope, began, database, mut parts, media } = journal;
         let kept = database.ok_or_else(|| ArchiveError::Given("the database is not written yet".into()))?;
         let Kept { snapshot, database, migrations, identity } = kept;
@@ -352,11 +347,11 @@ impl Draft {
         let mut small: BTreeMap<PartName, Vec<u8>> = texts::all(&facts).into_iter().collect();
         small.extend(secrets.map(|sealed| (PartName::Secrets, sealed.to_vec())));
         for (name, bytes) in small {
-            parts.push(write_small(&folder, name, &bytes)?);
+            parts.push(write_small(&shelf, name, &bytes)?);
         }
         parts.sort_by(|one, other| one.name.cmp(&other.name));
         let lines: Vec<String> = parts.iter().map(|part| format!("{}  {}\n", part.sha256, part.name)).collect();
-        parts.push(write_small(&folder, PartName::Sums, lines.concat().as_bytes())?);
+        parts.push(write_small(&shelf, PartName::Sums, lines.concat().as_bytes())?);
         parts.sort_by(|one, other| one.name.cmp(&other.name));
         let manifest = Manifest {
             format: FORMAT.into(),
@@ -374,17 +369,18 @@ impl Draft {
         };
         let bytes = manifest.to_bytes()?;
         // Read as whoever receives it will: what we would refuse is not handed out.
-        let archive = Archive::unsigned(&folder, Manifest::from_bytes(&bytes)?, signing.public());
+        let archive = Archive::unsigned(shelf.clone(), Manifest::from_bytes(&bytes)?, signing.public());
         verify(&archive, watch)?;
-        write_at_once(&folder, MANIFEST, &bytes)?;
-        write_at_once(&folder, SIGNATURE, signing.sign(&bytes).as_bytes())?;
+        shelf.write(MANIFEST, &bytes)?;
+        shelf.write(SIGNATURE, signing.sign(&bytes).as_bytes())?;
         // What an interruption left is of no use any more.
         for entry in fs::read_dir(&folder).map_err(ArchiveError::file("list", &folder))?.flatten() {
             if entry.file_name().as_encoded_bytes().ends_with(UNFINISHED.as_bytes()) {
                 fs::remove_file(entry.path()).map_err(ArchiveError::file("remove", entry.path()))?;
             }
         }
-        fs::remove_file(folder.join(JOURNAL)).map_err(ArchiveError::file("remove", folder.join(JOURNAL)))?;
+        shelf.remove(JOURNAL)?;
+        shelf.remove(PROGRESS)?;
         Ok(archive)
     }
 }
@@ -399,8 +395,8 @@ impl Media {
     }
 }
 
-fn write_small(folder: &Path, name: PartName, bytes: &[u8]) -> Result<Part, ArchiveError> {
-    write_at_once(folder, &name.to_string(), bytes)?;
+fn write_small(shelf: &Shelf, name: PartName, bytes: &[u8]) -> Result<Part, ArchiveError> {
+    shelf.write(&name.to_string(), bytes)?;
     let size = u64::try_from(bytes.len()).map_err(|_| ArchiveError::Given(format!("{name} is too large")))?;
     let sha256 = hex::encode(crate::crypto::sha256(bytes));
     Ok(Part { name: name.to_string(), bytes: size, sha256, unpacked: None, objects: None })

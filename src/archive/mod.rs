@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! mastodon ─┐                                        ┌─► reader ─► verify
-//! postgres ─┼─► draft (writer, resumable) ─► folder ─┤
+//! postgres ─┼─► draft (writer, resumable) ─► shelf ──┤
 //! media    ─┘                                        └─► restore ─► postgres, media
 //! ```
 //!
@@ -14,7 +14,9 @@
 pub mod canonical;
 pub mod draft;
 pub mod error;
+pub mod inspect;
 pub mod key;
+pub mod key_file;
 pub mod manifest;
 pub mod mastodon;
 pub mod media;
@@ -23,6 +25,7 @@ pub mod postgres;
 pub mod reader;
 pub mod restore;
 pub mod secrets;
+pub mod shelf;
 pub mod signature;
 pub mod stream;
 pub mod tar;
@@ -35,4 +38,5 @@ pub use error::{ArchiveError, Damage};
 pub use manifest::Manifest;
 pub use names::PartName;
 pub use reader::Archive;
+pub use shelf::Shelf;
 pub use watch::{Progress, Step, Watch};

@@ -9,6 +9,8 @@ pub const MANIFEST: &str = "manifest.json";
 pub const SIGNATURE: &str = "manifest.sig";
 /// What an interrupted creation goes on from. Not in a complete archive.
 pub const JOURNAL: &str = "journal.json";
+/// How far somebody is with it who works on it elsewhere. Not in a complete archive.
+pub const PROGRESS: &str = "progress.json";
 /// What the name of a file ends with while it is being written.
 pub const UNFINISHED: &str = ".partial";
 

@@ -1,15 +1,15 @@
 //! Reading an archive: nothing in it is believed before the signature, no name out of it is used but those of [`PartName`] and
 //! [`MediaKey`], and no more is read than was announced.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::{ArchiveError, Damage};
 use super::key::MediaKey;
 use super::manifest::{self, Manifest, Part};
+use super::media::MediaError;
 use super::names::{MANIFEST, PartName, SIGNATURE};
+use super::shelf::{Shelf, unread};
 use super::signature::{self, SignerKey};
 use super::stream::{CHUNK, Counted, Limited, decompressor, too_long};
 use super::tar::{self, BadTar};
@@ -23,7 +23,7 @@ const LONGEST_LINE: u64 = 64 + 2 + super::key::LONGEST as u64 + 1;
 /// An archive whose manifest is what its signer signed. Its parts are not looked at yet.
 #[derive(Debug)]
 pub struct Archive {
-    folder: PathBuf,
+    shelf: Shelf,
     /// What it says of itself.
     pub manifest: Manifest,
     /// Who signed it.
@@ -39,11 +39,19 @@ impl Archive {
     /// # Errors
     /// It is none, or not what was signed.
     pub fn open(folder: &Path, wanted: Option<SignerKey>) -> Result<Self, ArchiveError> {
-        let signed = match read_whole(folder, SIGNATURE, LARGEST_SIGNATURE) {
+        Self::open_on(Shelf::Folder(folder.to_owned()), wanted)
+    }
+
+    /// The same, wherever it lies.
+    ///
+    /// # Errors
+    /// It is none, or not what was signed.
+    pub fn open_on(shelf: Shelf, wanted: Option<SignerKey>) -> Result<Self, ArchiveError> {
+        let signed = match shelf.read_whole(SIGNATURE, LARGEST_SIGNATURE) {
             Err(ArchiveError::Damaged(Damage::Missing(_))) => return Err(Damage::Unfinished.into()),
             other => String::from_utf8(other?).map_err(|_| Damage::from(signature::BadSignature::Form))?,
         };
-        let bytes = read_whole(folder, MANIFEST, manifest::LARGEST)?;
+        let bytes = shelf.read_whole(MANIFEST, manifest::LARGEST)?;
         let found = signature::check(&signed, &bytes).map_err(Damage::from)?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
             return Err(Damage::Signer { found, wanted }.into());
@@ -52,24 +60,31 @@ impl Archive {
         if manifest.signer != found.to_string() {
             return Err(Damage::Manifest("it names another signer than signed it".into()).into());
         }
-        Ok(Self { folder: folder.to_owned(), manifest, signer: found })
+        Ok(Self { shelf, manifest, signer: found })
     }
 
     /// An archive that is being written and not signed yet.
-    pub(super) fn unsigned(folder: &Path, manifest: Manifest, signer: SignerKey) -> Self {
-        Self { folder: folder.to_owned(), manifest, signer }
+    pub(super) fn unsigned(shelf: Shelf, manifest: Manifest, signer: SignerKey) -> Self {
+        Self { shelf, manifest, signer }
     }
 
-    /// The folder it is in.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Where it lies.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// What tells it from every other: the SHA-256 of its manifest, in hexadecimal digits.
+    ///
+    /// # Errors
+    /// A number in it does not fit.
+    pub fn fingerprint(&self) -> Result<String, ArchiveError> {
+        Ok(hex::encode(crate::crypto::sha256(&self.manifest.to_bytes()?)))
     }
 
     /// A part as it is, of the size that the manifest says.
-    fn raw(&self, name: PartName) -> Result<(File, &Part), ArchiveError> {
+    fn raw(&self, name: PartName) -> Result<(Box<dyn Read + Send>, &Part), ArchiveError> {
         let part = self.manifest.part(name)?;
-        let file = open_file(&self.folder, &part.name)?;
-        let found = file.metadata().map_err(ArchiveError::file("look at", self.folder.join(&part.name)))?.len();
+        let (file, found) = self.shelf.open(&part.name)?;
         if found != part.bytes {
             return Err(Damage::Size { name: part.name.clone(), found, wanted: part.bytes }.into());
         }
@@ -82,7 +97,7 @@ impl Archive {
     /// It is not what was written, or not small.
     pub fn small(&self, name: PartName, most: u64) -> Result<Vec<u8>, ArchiveError> {
         let (_, part) = self.raw(name)?;
-        let bytes = read_whole(&self.folder, &part.name, most)?;
+        let bytes = self.shelf.read_whole(&part.name, most)?;
         if hex::encode(crate::crypto::sha256(&bytes)) == part.sha256 {
             Ok(bytes)
         } else {
@@ -97,7 +112,7 @@ impl Archive {
     pub fn database(&self) -> Result<(impl Read + Send + use<>, u64), ArchiveError> {
         let (file, part) = self.raw(PartName::Database)?;
         let bytes = part.unpacked.unwrap_or_default();
-        let unpacker = decompressor(file).map_err(ArchiveError::file("unpack", self.folder.join(&part.name)))?;
+        let unpacker = decompressor(file).map_err(ArchiveError::file("unpack", self.shelf.path(&part.name)))?;
         Ok((Limited::new(unpacker, bytes), bytes))
     }
 
@@ -233,8 +248,8 @@ impl Archive {
             Inner::Damage(damage) => damage.into(),
             Inner::Short => Damage::Unpacked { name, more: false, wanted }.into(),
             Inner::Io(error) if too_long(&error) => Damage::Unpacked { name, more: true, wanted }.into(),
-            // What the operating system says is no damage; what the decompressor says is.
-            Inner::Io(error) if error.raw_os_error().is_some() => ArchiveError::file("read", self.folder.join(name))(error),
+            // What the operating system or the object store says is no damage; what the decompressor says is.
+            Inner::Io(error) if error.raw_os_error().is_some() || is_of_store(&error) => unread(self.shelf.path(&name), error),
             Inner::Io(error) => Damage::Packed { name, why: error.to_string() }.into(),
         }
     }
@@ -318,29 +333,7 @@ fn copy_told(from: &mut impl Read, watch: &dyn Watch, told: &mut dyn FnMut(u64))
     }
 }
 
-/// Opens an ordinary file of an archive's folder; not what a link leads to.
-fn open_file(folder: &Path, name: &str) -> Result<File, ArchiveError> {
-    let path = folder.join(name);
-    // Not blocking: to open a pipe would wait for somebody to write into it.
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Damage::Missing(name.to_owned()).into()),
-        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
-            return Err(Damage::NoFile(name.to_owned()).into());
-        }
-        Err(error) => return Err(ArchiveError::file("open", path)(error)),
-    };
-    let ordinary = file.metadata().map_err(ArchiveError::file("look at", &path))?.is_file();
-    if ordinary { Ok(file) } else { Err(Damage::NoFile(name.to_owned()).into()) }
-}
-
-fn read_whole(folder: &Path, name: &str, most: u64) -> Result<Vec<u8>, ArchiveError> {
-    let mut bytes = Vec::new();
-    let mut file = Limited::new(open_file(folder, name)?, most);
-    match file.read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(error) if too_long(&error) => Err(Damage::Manifest(format!("{name} is larger than {most} bytes")).into()),
-        Err(error) => Err(ArchiveError::file("read", folder.join(name))(error)),
-    }
+/// Whether an error is the object store's.
+fn is_of_store(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<MediaError>())
 }

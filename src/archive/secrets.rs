@@ -34,7 +34,7 @@ pub const KEPT: [&str; 14] = [
 pub const LARGEST: u64 = 1024 * 1024;
 /// The most work that a passphrase may ask for, as a power of two: 1 GiB of memory and some seconds, so that a forged file can't ask for
 /// all there is. Our own choose about a second.
-const MOST_WORK: u8 = 20;
+pub(super) const MOST_WORK: u8 = 20;
 
 /// The variables of a server.
 #[derive(Clone, Default)]

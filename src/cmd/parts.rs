@@ -11,6 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::account::passkey::Passkeys;
 use crate::account::password::Passwords;
+use crate::archive::shelf::Depot;
 use crate::billing;
 use crate::billing::stripe::{RealStripe, Stripe, Terms};
 use crate::capacity::{self, ClusterAccess};
@@ -53,6 +54,7 @@ pub(super) struct Parts {
     outbound: Arc<Outbound>,
     transport: Arc<dyn Transport>,
     operator: Option<operator::Settings>,
+    depot: Option<Depot>,
     urls: billing::Urls,
 }
 
@@ -104,6 +106,8 @@ impl Parts {
         let transport = faults.take("mail.smtp", transport(&config.mail.transport));
         let db = faults.take("database.url", database(&config));
         let operator = read_operator(&config, releases.as_ref(), &mut faults);
+        let clock: SharedClock = Arc::new(SystemClock);
+        let depot = faults.take("archives", depot(&config, operator.as_ref(), Arc::clone(&clock))).flatten();
         let (
             Some(catalogue),
             Some(releases),
@@ -125,7 +129,8 @@ impl Parts {
         };
         Ok(Self {
             db,
-            clock: Arc::new(SystemClock),
+            clock,
+            depot,
             catalogue: Arc::new(catalogue),
             releases: Arc::new(releases),
             stripe: Arc::new(stripe),
@@ -180,6 +185,7 @@ impl Parts {
             payment_origin: payment.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
             trial: config.mode == Mode::Trial,
             trusted_proxies: config.http.trusted_proxies.clone(),
+            depot: self.depot.clone(),
             limits: web::Limits::default(),
             nudges,
         })
@@ -204,6 +210,7 @@ impl Parts {
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),
             support: self.config.host.support.clone(),
+            depot: self.depot.clone(),
         })
     }
 
@@ -253,6 +260,21 @@ impl Parts {
     pub fn resolver(&self) -> &dyn Resolver {
         self.resolver.as_ref()
     }
+}
+
+/// Where customers' archives are: what the configuration says, or else the operator's own store.
+fn depot(config: &Config, operator: Option<&operator::Settings>, clock: SharedClock) -> anyhow::Result<Option<Depot>> {
+    let (endpoint, region, access_key, secret_key) = match (&config.archives, operator) {
+        (Some(store), _) => {
+            let config::ArchiveStore { endpoint, region, access_key, secret_key } = store.clone();
+            (endpoint, region, access_key, secret_key)
+        }
+        (None, Some(operator::Settings { storage, .. })) => {
+            (storage.endpoint.clone(), storage.region.clone(), storage.access_key.clone(), storage.secret_key.clone())
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Depot::new(endpoint, region, access_key, secret_key, clock)?))
 }
 
 fn resolver(servers: &[SocketAddr]) -> anyhow::Result<Arc<dyn Resolver>> {
@@ -365,7 +387,8 @@ fn images(releases: &Releases) -> toml::Table {
 /// What the operator of a business must not run with.
 fn refuse_in_production(settings: &operator::Settings, faults: &mut Faults) {
     refuse_stores_in_production(settings, faults);
-    for (name, image) in operator::stores::named_images(settings) {
+    let program = settings.program_image.iter().map(|image| ("program_image", image.as_str()));
+    for (name, image) in operator::stores::named_images(settings).chain(program) {
         if is_stand_in(image) {
             faults.note(
                 &format!("operator.{name}"),
@@ -576,6 +599,7 @@ mod tests {
             ("operator.vault.operator_key", "paddock admin vault keygen"),
             ("operator.vault.recovery_recipient", "paddock admin vault keygen"),
             ("operator.postgres_image", "digest of zeros"),
+            ("operator.program_image", "digest of zeros"),
             ("operator.valkey_image", "digest of zeros"),
             ("operator.postgres_image", "17 or newer"),
             ("operator.sealing.operator_key", "make your own"),

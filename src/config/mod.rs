@@ -65,6 +65,8 @@ pub struct Config {
     pub dns: Dns,
     /// Where backups go.
     pub backup: Option<Backup>,
+    /// Where customers' archives are fetched from and removed; where it is missing, the operator's store, if this process knows that.
+    pub archives: Option<ArchiveStore>,
     /// The operator's public key, to which secrets that customers bring are sealed; without it none are taken.
     pub sealing: Option<Recipient>,
     /// Settings of the operator, read by `operator::Settings` (it could run in another cluster, with this section alone).
@@ -235,6 +237,19 @@ pub struct Backup {
     pub bucket: String,
 }
 
+/// Where customers' archives are fetched from.
+#[derive(Debug, Clone)]
+pub struct ArchiveStore {
+    /// S3 endpoint.
+    pub endpoint: Url,
+    /// The region that requests name.
+    pub region: String,
+    /// A key that may list, read and delete below `archives/` in the backup buckets of all servers.
+    pub access_key: String,
+    /// Its secret.
+    pub secret_key: SecretString,
+}
+
 /// Faults of a configuration, all of them.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration has {} fault(s):\n{}", .0.len(), .0.iter().map(|fault| format!("  {fault}")).collect::<Vec<_>>().join("\n"))]
@@ -356,6 +371,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     let kubeconfigs = root.section("clusters", |clusters| clusters.optional_text("kubeconfigs").map(PathBuf::from));
     let dns = root.section("dns", read_dns);
     let backup = if root.has("backup") { root.section("backup", read_backup) } else { None };
+    let archives = if root.has("archives") { root.section("archives", read_archives) } else { None };
     let sealing = root.section("sealing", |sealing| {
         let text = sealing.optional_text("operator_recipient")?;
         text.parse().map_err(|error: sealing::BadKey| sealing.fault("operator_recipient", error.to_string())).ok()
@@ -378,10 +394,19 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         kubeconfigs,
         dns,
         backup,
+        archives,
         sealing,
         operator,
         metrics,
     })
+}
+
+fn read_archives(archives: &mut Reader<'_>) -> Option<ArchiveStore> {
+    let endpoint = archives.url("endpoint", "https://s3.example");
+    let region = archives.text("region", "us-east-1");
+    let access_key = archives.text("access_key", "GK…");
+    let secret_key = archives.secret("secret_key", "write secret_key = \"…\"");
+    Some(ArchiveStore { endpoint: endpoint?, region, access_key, secret_key })
 }
 
 fn read_host(host: &mut Reader<'_>) -> Option<Host> {

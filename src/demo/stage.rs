@@ -143,6 +143,7 @@ kubeconfigs = "{kubeconfigs}"
 
 [operator]
 postgres_image = "ghcr.io/cloudnative-pg/postgresql:17.6@sha256:{digest}"
+program_image = "registry.example/paddock:demo@sha256:{digest}"
 valkey_image = "docker.io/valkey/valkey:8.1@sha256:{digest}"
 mail = {{ server = "127.0.0.1", port = {smtp_port}, from = "notifications@{{domain}}", each = {{ domain = "relay.{HOSTS_DOMAIN}", secret = "{EXAMPLE_KEY}" }} }}
 sealing = {{ operator_key = "{OPERATOR_KEY}" }}

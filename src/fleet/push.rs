@@ -135,6 +135,9 @@ fn custom_resource(row: &ToPush) -> anyhow::Result<MastodonInstance> {
 
 /// Why everything of it may be destroyed: once that is confirmed.
 fn removal(row: &ToPush) -> Option<Removal> {
+    if let (Some(id), Some(manifest_sha256)) = (row.removal_archive, row.removal_manifest.clone()) {
+        return Some(Removal::Archive { id: id.to_string(), manifest_sha256 });
+    }
     let (reason, by, second) = (row.removal_reason.clone()?, row.removal_requested_by?, row.removal_confirmed_by?);
     Some(Removal::StaffOverride { reason, by: by.to_string(), second: second.to_string() })
 }

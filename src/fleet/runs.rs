@@ -14,7 +14,7 @@ use super::FIELD_MANAGER;
 use crate::clock::SharedClock;
 use crate::db::Db;
 use crate::ids::{ClusterId, RunId};
-use crate::instance::{self, run};
+use crate::instance::{self, export, run};
 use crate::resource::{MastodonRun, MastodonRunSpec, RunStatus, resource_name, run_id, run_name};
 use crate::telemetry;
 
@@ -155,14 +155,20 @@ async fn pushed(db: &Db, cluster: ClusterId) -> BTreeSet<RunId> {
 async fn write(db: &Db, clock: &SharedClock, id: RunId, said: &Said) -> sqlx::Result<()> {
     let mut tx = db.fleet().begin().await?;
     match said {
-        Said::Gone => run::run_is_gone(&mut tx, clock.as_ref(), id).await?,
+        Said::Gone => {
+            if run::run_is_gone(&mut tx, clock.as_ref(), id).await? {
+                export::run_over(&mut tx, clock.as_ref(), id, run::RunState::Failed, &RunStatus::default()).await?;
+            }
+        }
         Said::Status(status) => {
             if let Some(run::Finished { kind, state, started_at, finished_at }) =
                 run::observe_run(&mut tx, clock.as_ref(), id, status).await?
-                && let (run::RunState::Succeeded, Some(started_at)) = (state, started_at)
             {
-                let seconds = (finished_at - started_at).as_seconds_f64();
-                instance::record_step(&mut tx, &format!("run:{kind}"), seconds, finished_at).await?;
+                if let (run::RunState::Succeeded, Some(started_at)) = (state, started_at) {
+                    let seconds = (finished_at - started_at).as_seconds_f64();
+                    instance::record_step(&mut tx, &format!("run:{kind}"), seconds, finished_at).await?;
+                }
+                export::run_over(&mut tx, clock.as_ref(), id, state, status).await?;
             }
         }
     }

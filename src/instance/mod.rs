@@ -1,8 +1,10 @@
 //! Hosted servers: their address, their intent and what is seen of them.
 
 pub mod address;
+pub mod arrival;
 pub mod claim;
 pub mod dns;
+pub mod export;
 mod hold;
 mod intent;
 mod observed;
@@ -25,8 +27,8 @@ pub use outrun::{Outrun, find_outrun, note_outrun, settle_outrun};
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
 pub use removal::{
-    Keeping, RemovalError, RemovalRequest, confirm_removal, finish_removal, kept_until, open_removal, removal_of, request_removal,
-    withdraw_removal,
+    FinalArchive, RemovalError, RemovalRequest, RemovalTerms, confirm_removal, finish_removal, open_removal, removal_of, removal_terms,
+    remove_archived, request_removal, withdraw_removal,
 };
 pub use store::{
     COLUMNS, FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, UNSEEN_AFTER, building_since, conflict,

@@ -12,7 +12,7 @@ use super::upkeep::Window;
 use super::{Intent, OwnMailFacts};
 use crate::clock::Clock;
 use crate::db::exactly_one;
-use crate::ids::{AccountId, ClusterId, InstanceId, StaffId};
+use crate::ids::{AccountId, ArchiveId, ClusterId, InstanceId, StaffId};
 use crate::plan::Size;
 use crate::resource::InstanceStatus;
 
@@ -447,6 +447,10 @@ pub struct ToPush {
     pub removal_requested_by: Option<StaffId>,
     /// Who confirmed it.
     pub removal_confirmed_by: Option<StaffId>,
+    /// The proven archive because of which it may go.
+    pub removal_archive: Option<ArchiveId>,
+    /// SHA-256 of that archive's manifest.
+    pub removal_manifest: Option<String>,
 }
 
 /// Instances of a cluster whose intent its API server has not taken yet, oldest change first, at most `limit`.
@@ -455,7 +459,8 @@ pub async fn to_push(conn: &mut PgConnection, cluster: ClusterId, limit: i64) ->
         "select id, generation, intent, intent_reason, domain, web_domain, local_domain, address_confirmed_at is not null as address_confirmed,
                 owner_username, owner_email, locale, mastodon_version, size, own_mail_sealed, postgres_major, valkey_major,
                 ready_at is not null or coalesce((observed ->> 'databaseInitialised')::boolean, false) as holds_data,
-                removal_reason, removal_requested_by, removal_confirmed_by
+                removal_reason, removal_requested_by, removal_confirmed_by, removal_archive,
+                (select manifest from archives where archives.id = removal_archive) as removal_manifest
          from instances where cluster_id = $1 and generation > pushed_generation order by intent_at limit $2",
     )
     .bind(cluster)

@@ -84,6 +84,12 @@ pub enum AskFailed {
     /// There was no connection, or one that could not be trusted.
     #[error("there was no connection: {0}")]
     Unreachable(String),
+    /// An answer that is not the file.
+    #[error("the answer has the status {0}")]
+    Status(u16),
+    /// More than anybody here wants to read.
+    #[error("the file is larger than it may be")]
+    TooLarge,
 }
 
 impl AskFailed {
@@ -94,6 +100,8 @@ impl AskFailed {
             Self::NotPublic => "site-not-public",
             Self::Timeout => "site-timeout",
             Self::Unreachable(_) => "site-unreachable",
+            Self::Status(_) => "site-status",
+            Self::TooLarge => "site-too-large",
         }
     }
 }
@@ -146,12 +154,40 @@ impl Outbound {
         self.send(url, self.client.post(url.clone()).headers(headers).body(body)).await
     }
 
-    async fn send(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<Reply, AskFailed> {
+    /// The head of the answer to a HEAD.
+    pub async fn head(&self, url: &Url) -> Result<Reply, AskFailed> {
+        self.send(url, self.client.head(url.clone())).await
+    }
+
+    /// What a file holds that has at most `most` bytes.
+    ///
+    /// # Errors
+    /// Also when the answer is not the file, or is larger.
+    pub async fn read(&self, url: &Url, most: usize) -> Result<Vec<u8>, AskFailed> {
+        let mut answer = self.begin(url, self.client.get(url.clone())).await?;
+        if answer.status() != reqwest::StatusCode::OK {
+            return Err(AskFailed::Status(answer.status().as_u16()));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+            if bytes.len() + chunk.len() > most {
+                return Err(AskFailed::TooLarge);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    async fn begin(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<reqwest::Response, AskFailed> {
         // What is an address already is not looked up, so nothing else would stop it.
         if literal(url).is_some_and(|address| !self.reach.allows(address)) {
             return Err(AskFailed::NotPublic);
         }
-        let mut answer = request.send().await.map_err(|error| failure(&error))?;
+        request.send().await.map_err(|error| failure(&error))
+    }
+
+    async fn send(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<Reply, AskFailed> {
+        let mut answer = self.begin(url, request).await?;
         let mut body = Vec::new();
         while body.len() < MOST
             && let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))?
@@ -286,6 +322,9 @@ mod tests {
         let anywhere = outbound(ScriptedResolver::default(), Reach::Anywhere);
         let reply = anywhere.get(&url(&format!("http://127.0.0.1:{port}/"))).await.unwrap();
         assert_eq!(reply.body.len(), MOST);
+        let file = url(&format!("http://127.0.0.1:{port}/"));
+        assert_eq!(anywhere.read(&file, MOST * 8).await, Err(AskFailed::Status(301)), "what is not the file is not read");
+        assert_eq!(anywhere.head(&file).await.unwrap().status, 301);
     }
 
     /// Says one address when it is asked first, and another from then on.

@@ -57,6 +57,22 @@ pub enum Notice {
         /// The address to which the server sends the link for the owner's password.
         owner_email: String,
     },
+    /// An archive that somebody asked for is there, and a restore has proven it.
+    ArchiveReady {
+        /// The server.
+        instance: InstanceId,
+        /// Its domain.
+        domain: String,
+        /// Until when it can be fetched.
+        until: DateTime<Utc>,
+    },
+    /// An archive that somebody asked for could not be written.
+    ArchiveFailed {
+        /// The server.
+        instance: InstanceId,
+        /// Its domain.
+        domain: String,
+    },
     /// The server gets a new minor of Mastodon, for which there is no way back.
     UpgradePlanned {
         /// The server.
@@ -322,6 +338,8 @@ impl Notice {
             Self::PasswordChanged { .. } => "password_changed",
             Self::OrderExpired { .. } => "order_expired",
             Self::ServerReady { .. } => "server_ready",
+            Self::ArchiveReady { .. } => "archive_ready",
+            Self::ArchiveFailed { .. } => "archive_failed",
             Self::UpgradePlanned { .. } => "upgrade_planned",
             Self::WaitingListJoined { .. } => "waiting_list_joined",
             Self::WaitingListInvited { .. } => "waiting_list_invited",
@@ -371,6 +389,8 @@ impl Notice {
                 owner_username: "wren".to_owned(),
                 owner_email: "wren@mail.example".to_owned(),
             },
+            Self::ArchiveReady { instance: token.into(), domain: domain.clone(), until: at },
+            Self::ArchiveFailed { instance: token.into(), domain: domain.clone() },
             Self::WaitingListJoined { domain: domain.clone(), position: 3 },
             Self::WaitingListInvited {
                 domain: domain.clone(),

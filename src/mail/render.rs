@@ -138,6 +138,8 @@ mails! {
     order_expired(link, domain) = "mail/order_expired/subject.txt", "mail/order_expired/body.txt", "mail/order_expired/body.html";
     server_ready(link, server, password, handle, email)
         = "mail/server_ready/subject.txt", "mail/server_ready/body.txt", "mail/server_ready/body.html";
+    archive_ready(link, domain, until) = "mail/archive_ready/subject.txt", "mail/archive_ready/body.txt", "mail/archive_ready/body.html";
+    archive_failed(link, domain) = "mail/archive_failed/subject.txt", "mail/archive_failed/body.txt", "mail/archive_failed/body.html";
     upgrade_planned(link, domain, from, version, at, changes)
         = "mail/upgrade_planned/subject.txt", "mail/upgrade_planned/body.txt", "mail/upgrade_planned/body.html";
     waiting_list_joined(domain, position)
@@ -212,6 +214,10 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             let handle = format!("@{owner_username}@{domain}");
             server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
         }
+        Notice::ArchiveReady { instance, domain, until } => {
+            archive_ready(frame, links.instance(*instance).as_str(), domain, &moment(*until))
+        }
+        Notice::ArchiveFailed { instance, domain } => archive_failed(frame, links.instance(*instance).as_str(), domain),
         Notice::UpgradePlanned { instance, domain, from, version, not_before, changes } => {
             upgrade_planned(frame, links.upgrades(*instance).as_str(), domain, from, version, &moment(*not_before), changes)
         }

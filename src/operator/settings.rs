@@ -43,6 +43,10 @@ pub struct Settings {
     pub storage_class: Option<String>,
     /// Postgres for CloudNativePG: `name:17.6@sha256:…`. CloudNativePG reads the major version out of the tag.
     pub postgres_image: String,
+    /// Paddock itself, by digest: makes archives inside of servers' walls, within Postgres' image, which must be of Debian 12 or newer
+    /// (such as `17.6-standard-bookworm`). Without one no archives are made.
+    #[serde(default)]
+    pub program_image: Option<String>,
     /// Valkey: `name:8.1@sha256:…`.
     pub valkey_image: String,
     /// Postgres and Valkey of servers that run: how they get newer ones.
@@ -338,7 +342,7 @@ impl Settings {
     pub fn images(&self) -> BTreeSet<&str> {
         let releases =
             self.releases.values().flat_map(|Release { web, streaming, min_from: _ }| [web.as_str(), streaming.as_str()]);
-        releases.chain(stores::named_images(self).map(|(_, image)| image)).collect()
+        releases.chain(stores::named_images(self).map(|(_, image)| image)).chain(self.program_image.as_deref()).collect()
     }
 
     /// The key that opens what customers sealed to us; without one nothing that they bring can be used.
@@ -382,6 +386,7 @@ impl Settings {
         }
         let mut images: Vec<(String, &str)> =
             stores::named_images(self).map(|(field, image)| (field.to_owned(), image)).collect();
+        images.extend(self.program_image.as_deref().map(|image| ("program_image".to_owned(), image)));
         for (version, Release { web, streaming, min_from: _ }) in &self.releases {
             if version.parse::<Version>().is_err() {
                 fault(format!("releases.{version}"), "is not named by a version, such as 4.7.4".to_owned());

@@ -9,17 +9,45 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::archive::{AgeRecipient, ArchiveName, ArchiveScope, Digest};
+
 /// What a run does.
 #[derive(Serialize, Deserialize, JsonSchema, utoipa::ToSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 #[schemars(transform = structural)]
 pub enum Action {
-    /// A complete archive of the server.
-    Export {},
+    /// Writes an archive of the server into its backup bucket.
+    Export {
+        /// Its id.
+        #[schema(value_type = String)]
+        archive: ArchiveName,
+        /// What it is to hold.
+        scope: ArchiveScope,
+        /// Whom its secrets are sealed to; at least one.
+        #[schema(value_type = Vec<String>)]
+        #[schemars(length(min = 1, max = 4))]
+        recipients: Vec<AgeRecipient>,
+    },
     /// Takes an archive in.
     Import {},
-    /// Proves a backup by restoring it.
-    RestoreDrill {},
+    /// Proves an archive: reads every byte of it, restores its database into a throw-away one, and compares.
+    Verify {
+        /// Its id.
+        #[schema(value_type = String)]
+        archive: ArchiveName,
+        /// SHA-256 of its manifest: this one and no other.
+        #[schema(value_type = String)]
+        manifest: Digest,
+    },
+    /// The same on a schedule, so that what was proven once is known to be so still.
+    RestoreDrill {
+        /// Its id.
+        #[schema(value_type = String)]
+        archive: ArchiveName,
+        /// SHA-256 of its manifest.
+        #[schema(value_type = String)]
+        manifest: Digest,
+    },
     /// One piece of upkeep.
     Maintenance(Maintenance),
 }
@@ -153,12 +181,23 @@ impl InviteTime {
 }
 
 impl Action {
+    /// The archive that it is about.
+    pub fn archive(&self) -> Option<ArchiveName> {
+        match self {
+            Self::Export { archive, scope: _, recipients: _ }
+            | Self::Verify { archive, manifest: _ }
+            | Self::RestoreDrill { archive, manifest: _ } => Some(*archive),
+            Self::Import {} | Self::Maintenance(_) => None,
+        }
+    }
+
     /// The one word for it: in the database, in metrics, in keys of the locale files.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Export {} => "export",
+            Self::Export { archive: _, scope: _, recipients: _ } => "export",
             Self::Import {} => "import",
-            Self::RestoreDrill {} => "restore-drill",
+            Self::Verify { archive: _, manifest: _ } => "verify",
+            Self::RestoreDrill { archive: _, manifest: _ } => "restore-drill",
             Self::Maintenance(maintenance) => maintenance.kind(),
         }
     }

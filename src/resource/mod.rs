@@ -5,6 +5,7 @@
 //! resource's own.
 
 mod action;
+mod archive;
 mod catalogue;
 mod conditions;
 mod instance;
@@ -22,6 +23,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 pub use action::{Action, Bounded, Counters, Domain, InviteTime, Maintenance, Media, RegistrationMode};
+pub use archive::{AgeRecipient, ArchiveName, ArchiveScope, Digest, ProvenArchive, WrittenArchive};
 pub use catalogue::{BadEntry, CATALOGUE_NAME, IMAGES_NAME, IMAGES_OF_RELEASES, PublishedRelease, is_pinned, read_catalogue};
 pub use conditions::{ConditionKind, Finding, Truth, condition, conditions, is_true};
 pub use instance::{
@@ -30,7 +32,7 @@ pub use instance::{
 };
 pub use lifecycle::{Backups, PAUSE_REASON_HEADER, Removal, RemovalProgress, Suspension, Upgrade, UpgradePhase};
 pub use majors::{DatabasePhase, DatabaseUpgrade, Majors};
-pub use names::{instance_id, namespace_name, resource_name, resource_of_namespace, run_id, run_name};
+pub use names::{backup_bucket, instance_id, namespace_name, resource_name, resource_of_namespace, run_id, run_name};
 pub use notes::{DataObjects, PreparedBucket, PreparedBuckets, VaultedIdentity};
 pub use room::DatabaseRoom;
 pub use run::{MastodonRun, MastodonRunSpec, RunPhase, RunStatus, Standing};

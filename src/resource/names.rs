@@ -29,6 +29,11 @@ pub fn resource_of_namespace(namespace: &str) -> Option<String> {
     instance_id(&name).map(|_| name)
 }
 
+/// The name of the backup bucket of the server in this namespace.
+pub fn backup_bucket(namespace: &str) -> String {
+    format!("{namespace}-backup")
+}
+
 /// The name of a run's custom resource: `run-01jd…`.
 pub fn run_name(id: RunId) -> String {
     format!("run-{}", id.to_string().trim_start_matches(RunId::PREFIX))

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
+use super::archive::{ProvenArchive, WrittenArchive};
 use super::steps::time;
 
 /// One bounded piece of work on a server. Written only by the fleet.
@@ -134,6 +135,12 @@ pub struct RunStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub output: Option<String>,
+    /// The archive that it has written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<WrittenArchive>,
+    /// The archive that it has proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven: Option<ProvenArchive>,
     /// One condition, `Succeeded`, in the shape that Kubernetes tools know: Unknown until it is over. Its reason is one word for
     /// programs, its message a sentence.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

@@ -9,12 +9,14 @@ mod api;
 mod assets;
 mod chart;
 mod csrf;
+mod download;
 mod error;
 mod form;
 mod hooks;
 mod instance;
 mod limit;
 mod list;
+mod move_in;
 mod new;
 mod once;
 mod order;
@@ -39,6 +41,7 @@ pub use routes::{router, table};
 
 use crate::account::passkey::Passkeys;
 use crate::account::password::Passwords;
+use crate::archive::shelf::Depot;
 use crate::billing::{self, stripe::Stripe};
 use crate::clock::SharedClock;
 use crate::config::Host;
@@ -120,6 +123,8 @@ pub struct App {
     pub trial: bool,
     /// Ranges of addresses of the proxies in front, whose word about who calls is taken.
     pub trusted_proxies: Vec<String>,
+    /// Where customers' archives are; without it nobody is given one here.
+    pub depot: Option<Depot>,
     /// Counts calls of the API.
     pub limits: Limits,
     /// Wakes pages that watch an instance.

@@ -12,7 +12,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 use super::access::{Access, Entry, Routes};
-use super::{AppState, account, api, assets, error, hooks, instance, new, order, public, staff};
+use super::{AppState, account, api, assets, download, error, hooks, instance, move_in, new, order, public, staff};
 use crate::crypto;
 
 fn routes(state: AppState) -> Routes {
@@ -26,6 +26,8 @@ fn routes(state: AppState) -> Routes {
     let routes = new::routes(routes);
     let routes = order::routes(routes);
     let routes = instance::routes(routes);
+    let routes = download::routes(routes);
+    let routes = move_in::routes(routes);
     let routes = staff::routes(routes);
     api::routes(routes)
 }

@@ -25,7 +25,8 @@ use crate::account::{self, Person, Role, StaffMember, access, token};
 use crate::audit::Actor;
 use crate::billing::{self, Order};
 use crate::crypto;
-use crate::ids::{AccountId, HookDeliveryId, HookEndpointId, InstanceId, OrderId, PersonId, RunId};
+use crate::ids::{AccountId, ArchiveId, HookDeliveryId, HookEndpointId, InstanceId, OrderId, PersonId, RunId};
+use crate::instance::export::{self, ServerArchive};
 use crate::instance::run::{self, Run};
 use crate::instance::{self, Instance};
 
@@ -487,6 +488,21 @@ impl FromRequestParts<AppState> for OwnedRun {
         let id: RunId = named(parts, "run").await?;
         let mut tx = state.db.begin_account(instance.account_id).await?;
         run::find_run(tx.conn(), instance.id, id).await?.map(Self).ok_or(WebError::NotFound)
+    }
+}
+
+/// An archive of an instance of the caller's account, named in the path by `{id}` and `{archive}`.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedArchive(pub Instance, pub ServerArchive);
+
+impl FromRequestParts<AppState> for OwnedArchive {
+    type Rejection = WebError;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, WebError> {
+        let OwnedInstance(instance) = OwnedInstance::from_request_parts(parts, state).await?;
+        let id: ArchiveId = named(parts, "archive").await?;
+        let mut tx = state.db.begin_account(instance.account_id).await?;
+        let found = export::find_archive(tx.conn(), instance.id, id).await?;
+        found.map(|archive| Self(instance, archive)).ok_or(WebError::NotFound)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A handler loads what its ids name, may run late and may run twice. It says *retry* (the queue waits longer each time) or *fail*
 //! (a person must look: staff see the job until then).
 
+mod archives;
 mod chain;
 mod claim;
 mod compare;
@@ -24,6 +25,7 @@ use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerO
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::archive::shelf::Depot;
 use crate::audit::chain::{ChainAudit, Signer};
 use crate::billing::jobs::{
     CarryChange, CarryGiving, CarryWish, CatchUpEvents, ReviewStandings, SettleOrder, SweepStripe, SyncCheckout, SyncPrices,
@@ -36,6 +38,7 @@ use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
+use crate::instance::export::KeepArchives;
 use crate::internet::Outbound;
 use crate::mail::{SendMail, Transport};
 use crate::plan::{Catalogue, Releases};
@@ -80,6 +83,8 @@ pub struct Deps {
     pub host_name: String,
     /// Where customers reach people; answers to mails go there.
     pub support: String,
+    /// Where customers' archives are; nothing where this worker does not know.
+    pub depot: Option<Depot>,
 }
 
 impl Deps {
@@ -186,6 +191,7 @@ async fn build(
         .define_job::<Task<CatchUpEvents>>()
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
+        .define_job::<Task<KeepArchives>>()
         .define_job::<Task<AdvanceRollouts>>()
         .define_job::<Task<ChainAudit>>()
         .define_job::<Task<figures::KeepFigures>>()

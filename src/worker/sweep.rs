@@ -13,6 +13,7 @@ use crate::audit::chain::ChainAudit;
 use crate::billing;
 use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
 use crate::capacity::KeepWaitingList;
+use crate::instance::export::KeepArchives;
 use crate::plan;
 use crate::queue::{self, Job};
 use crate::rollout::jobs::AdvanceRollouts;
@@ -38,6 +39,9 @@ const CHAIN_EVERY: Duration = Duration::from_secs(15);
 
 /// Between two looks for jobs that were replaced while they ran: before anybody sees them as failed.
 const REPLACED_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two looks for archives that are to be proven or to go.
+const ARCHIVES_EVERY: Duration = Duration::from_mins(1);
 
 /// Between two looks at rollouts without a nudge.
 const ROLLOUTS_EVERY: Duration = Duration::from_secs(15);
@@ -104,6 +108,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
     let mut chain = tokio::time::interval(CHAIN_EVERY);
+    let mut archives = tokio::time::interval(ARCHIVES_EVERY);
     while let Err(error) = bring_in_releases(&deps).await {
         tracing::warn!(error = telemetry::chain(&error), "the releases of the catalogue could not be brought in; trying again");
         tokio::select! {
@@ -123,6 +128,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
             _ = rollouts.tick() => note(enqueue(&deps, &AdvanceRollouts {}).await),
             _ = chain.tick() => note(enqueue(&deps, &ChainAudit {}).await),
+            _ = archives.tick() => note(enqueue(&deps, &KeepArchives {}).await),
             _ = figures.tick() => note(enqueue(&deps, &KeepFigures {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }

@@ -11,8 +11,8 @@ use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
 use paddock::ids::{
-    AccessId, AccountId, ApprovalId, ClusterId, HookDeliveryId, HookEndpointId, IncidentId, InstanceId, InvitationId, OrderId, PasskeyId,
-    PersonId, RolloutId, RunId,
+    AccessId, AccountId, ApprovalId, ArchiveId, ClusterId, HookDeliveryId, HookEndpointId, IncidentId, InstanceId, InvitationId, OrderId,
+    PasskeyId, PersonId, RolloutId, RunId,
 };
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
@@ -99,6 +99,8 @@ impl Ids {
                 ("{passkey}", _) => PasskeyId::new().to_string(),
                 ("{endpoint}", _) => HookEndpointId::new().to_string(),
                 ("{delivery}", _) => HookDeliveryId::new().to_string(),
+                ("{archive}", _) => ArchiveId::new().to_string(),
+                ("{file}", _) => "manifest.json".to_owned(),
                 ("{session}", _) => uuid::Uuid::from_u128(7).to_string(),
                 ("{*path}", "assets") => "paddock.css".to_owned(),
                 (part, before) if part.starts_with('{') => panic!("{template}: what is {part} behind {before}?"),

@@ -1,7 +1,7 @@
 //! Where media files are read from and written to: a folder, or a bucket.
 
 mod folder;
-mod request;
+pub(super) mod request;
 mod s3;
 
 use std::io::{self, Read};

@@ -52,9 +52,12 @@ impl Bucket {
     /// # Errors
     /// When there is no TLS to be had.
     pub fn new(address: S3Address, clock: SharedClock) -> Result<Arc<Self>, MediaError> {
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).read_timeout(Duration::from_mins(1));
-        let http = http.build().map_err(|source| MediaError::Unreachable { what: "prepare requests".into(), source })?;
-        Ok(Arc::new(Self { http, clock, address }))
+        Ok(Self::with(client()?, address, clock))
+    }
+
+    /// The same with a client that there is already.
+    pub fn with(http: reqwest::Client, address: S3Address, clock: SharedClock) -> Arc<Self> {
+        Arc::new(Self { http, clock, address })
     }
 
     /// Makes one request. Every answer is one, whatever its status.
@@ -116,6 +119,15 @@ impl Bucket {
             return Err(refused(ask.what, answer).await);
         }
     }
+}
+
+/// Makes requests.
+///
+/// # Errors
+/// When there is no TLS to be had.
+pub fn client() -> Result<reqwest::Client, MediaError> {
+    let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).read_timeout(Duration::from_mins(1));
+    http.build().map_err(|source| MediaError::Unreachable { what: "prepare requests".into(), source })
 }
 
 /// An answer that says no.

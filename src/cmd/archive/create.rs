@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use tokio::runtime::Handle;
 
-use super::options::{DatabaseOptions, MediaOptions, read_passphrase, read_text, source};
+use super::options::{DatabaseOptions, MediaOptions, ShelfOptions, read_passphrase, read_text, source};
 use super::progress::{Teller, size};
 use crate::archive::draft::{Draft, PART_BYTES, Wanted};
 use crate::archive::manifest::MediaScope;
@@ -16,16 +16,20 @@ use crate::archive::mastodon::store::Store;
 use crate::archive::postgres::{Address, Program, unpatched};
 use crate::archive::secrets::{self, Lock, Secrets};
 use crate::archive::signature::SigningKey;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Shelf};
 use crate::clock::{Clock as _, SystemClock};
 
 #[derive(Debug, Args)]
 pub struct Create {
-    /// Folder of the archive: empty, not there yet, or one in which this command was interrupted.
-    folder: PathBuf,
+    /// Empty, not there yet, or one in which this command was interrupted.
+    #[command(flatten)]
+    place: ShelfOptions,
     /// `.env.production` of the server: says where database and media are, and holds the secrets.
     #[arg(long)]
     env: Option<PathBuf>,
+    /// Take the variables out of the environment of this process instead, as the server itself has them.
+    #[arg(long, conflicts_with = "env")]
+    environment: bool,
     #[command(flatten)]
     database: DatabaseOptions,
     #[command(flatten)]
@@ -65,10 +69,10 @@ struct Plan {
 impl Create {
     fn plan(&self, variables: &Variables) -> Result<Plan, ArchiveError> {
         let given = |text: &str| ArchiveError::Given(text.to_owned());
-        let address = match (&self.database.database_url, &self.env) {
+        let address = match (&self.database.database_url, self.env.is_some() || self.environment) {
             (Some(url), _) => Address::from_url(url)?,
-            (None, Some(_)) => env::database(variables)?,
-            (None, None) => return Err(given("which server? give --env .env.production, or --database-url")),
+            (None, true) => env::database(variables)?,
+            (None, false) => return Err(given("which server? give --env .env.production, or --database-url")),
         };
         let found = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         let domain = self.domain.clone().or_else(|| found("LOCAL_DOMAIN"));
@@ -114,8 +118,11 @@ impl Create {
 }
 
 pub fn run(create: &Create, handle: &Handle, teller: &Teller) -> Result<(), ArchiveError> {
-    let variables =
-        create.env.as_deref().map(|path| Ok::<_, ArchiveError>(env::parse(&read_text(path)?))).transpose()?.unwrap_or_default();
+    let variables = match (&create.env, create.environment) {
+        (Some(path), _) => env::parse(&read_text(path)?),
+        (None, true) => from_environment(),
+        (None, false) => Variables::new(),
+    };
     let Plan { address, domain, web_domain, secrets, signing } = create.plan(&variables)?;
     let scope = if create.database_only { MediaScope::None } else { MediaScope::WithoutCache };
     let place = match (create.media.place()?, scope) {
@@ -128,7 +135,17 @@ pub fn run(create: &Create, handle: &Handle, teller: &Teller) -> Result<(), Arch
         })?),
     };
     let program = format!("paddock {}", env!("CARGO_PKG_VERSION"));
-    let mut draft = Draft::open(&create.folder, Wanted { domain, scope, program, now: SystemClock.now() })?;
+    let shelf = create.place.shelf(handle)?;
+    let folder = match &shelf {
+        Shelf::Folder(folder) => folder.clone(),
+        // One for each archive, so that two at once are not in each other's way.
+        Shelf::Bucket(_, _) => {
+            let name = hex::encode(&crate::crypto::sha256(shelf.to_string().as_bytes())[..8]);
+            std::env::temp_dir().join(format!("paddock-archive-{name}"))
+        }
+    };
+    teller.report_to(&shelf);
+    let mut draft = Draft::open_on(shelf, &folder, Wanted { domain, scope, program, now: SystemClock.now() })?;
     if !draft.has_database() {
         let vapid = secrets.as_ref().and_then(|(secrets, _)| secrets.get("VAPID_PUBLIC_KEY")).map(str::to_owned);
         write_database(&mut draft, &address, create.database.pg_bin.as_deref(), vapid, handle, teller)?;
@@ -138,8 +155,11 @@ pub fn run(create: &Create, handle: &Handle, teller: &Teller) -> Result<(), Arch
     }
     let sealed = secrets.map(|(secrets, lock)| secrets::seal(&secrets, lock)).transpose()?;
     let archive = draft.finish(&signing, sealed.as_deref(), web_domain.as_deref(), SystemClock.now(), teller)?;
-    tell(&archive);
-    Ok(())
+    if let Shelf::Bucket(_, _) = archive.shelf() {
+        // Nothing is in it any more; where something is, it is left.
+        let _left = std::fs::remove_dir(&folder);
+    }
+    tell(&archive)
 }
 
 fn write_database(
@@ -171,7 +191,7 @@ fn write_database(
     Ok(())
 }
 
-fn tell(archive: &Archive) {
+fn tell(archive: &Archive) -> Result<(), ArchiveError> {
     let manifest = &archive.manifest;
     let (bytes, complete) = (manifest.bytes(), &manifest.completeness);
     if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
@@ -183,16 +203,24 @@ fn tell(archive: &Archive) {
                 complete.left_out_count, complete.vanished
             );
         }
-        println!("check it anywhere: paddock archive verify {} --signer {}", archive.folder().display(), archive.signer);
+        println!("check it anywhere: paddock archive verify {} --signer {}", archive.shelf(), archive.signer);
     } else {
         println!(
             "{}",
             json!({
-                "event": "complete", "folder": archive.folder().display().to_string(), "signer": archive.signer.to_string(), "bytes": bytes,
+                "event": "complete", "folder": archive.shelf().to_string(), "signer": archive.signer.to_string(), "bytes": bytes,
                 "objects": complete.objects, "left_out": complete.left_out_count, "vanished": complete.vanished,
+                "parts": manifest.parts.len(), "manifest": archive.fingerprint()?, "snapshot": manifest.snapshot,
             })
         );
     }
+    Ok(())
+}
+
+/// The variables of this process.
+pub fn from_environment() -> Variables {
+    // One that is no text is none of Mastodon's.
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 /// A key that is written where nobody else can read it, and never over something.

@@ -7,6 +7,7 @@ mod progress;
 mod restore;
 mod store;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -27,6 +28,12 @@ pub(super) enum ArchiveCommand {
     Verify(restore::Verify),
     /// Restore an archive into an empty database and a folder or bucket.
     Restore(restore::Restore),
+    /// Copy this program, and the authorities that it trusts, into a folder from which another container can run it.
+    #[command(hide = true)]
+    Install {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 /// The exit code of a command that failed so.
@@ -39,10 +46,27 @@ pub(super) async fn run(command: ArchiveCommand, stop: CancellationToken) -> any
     match command {
         ArchiveCommand::Verify(verify) if verify.restores() => restore::verify_by_restoring(verify, teller).await,
         ArchiveCommand::Create(create) => blocking(move || create::run(&create, &handle, &teller)).await,
-        ArchiveCommand::Inspect(inspect) => blocking(move || restore::inspect(&inspect)).await,
-        ArchiveCommand::Verify(verify) => blocking(move || restore::verify(&verify, &teller)).await,
+        ArchiveCommand::Inspect(inspect) => blocking(move || restore::inspect(&inspect, &handle)).await,
+        ArchiveCommand::Verify(verify) => blocking(move || restore::verify(&verify, &handle, &teller)).await,
         ArchiveCommand::Restore(restore) => blocking(move || restore::restore(restore, &handle, &teller)).await,
+        ArchiveCommand::Install { folder } => install(&folder),
     }
+}
+
+/// Where images keep the authorities that sign certificates.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The image of Paddock has neither a shell nor Postgres' programs, the one of Postgres has no Paddock and need not have authorities: so both
+/// are carried over.
+fn install(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let carry = |from: &Path, name: &str, mode: u32| {
+        let to = folder.join(name);
+        std::fs::copy(from, &to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(mode)).with_context(|| format!("changing {}", to.display()))
+    };
+    carry(&std::env::current_exe().context("looking for this program")?, "paddock", 0o755)?;
+    carry(Path::new(AUTHORITIES), "authorities.pem", 0o644)
 }
 
 /// Does what takes a thread for itself.

@@ -7,11 +7,11 @@ use clap::Args;
 use secrecy::SecretString;
 use tokio::runtime::Handle;
 
-use crate::archive::ArchiveError;
 use crate::archive::mastodon::env::MediaPlace;
 use crate::archive::media::{FolderSource, FolderTarget, S3Address, S3Source, S3Target, Source, Target};
 use crate::archive::secrets::{self, Unlock};
 use crate::archive::signature::SignerKey;
+use crate::archive::{Archive, ArchiveError, Shelf, key_file};
 use crate::clock::{SharedClock, SystemClock};
 
 /// A database.
@@ -51,19 +51,70 @@ pub struct MediaOptions {
 /// What opens `secrets.age`.
 #[derive(Debug, Args)]
 pub struct UnlockOptions {
-    /// File whose first line is the passphrase of secrets.age.
-    #[arg(long, conflicts_with = "key_file")]
+    /// File whose first line is the passphrase of secrets.age, or of the key file if one is given.
+    #[arg(long)]
     pub passphrase_file: Option<PathBuf>,
-    /// File with a secret key of age that opens secrets.age.
+    /// File with a secret key of age that opens secrets.age, itself sealed with a passphrase or not.
     #[arg(long)]
     pub key_file: Option<PathBuf>,
+}
+
+/// Where an archive lies.
+#[derive(Debug, Args)]
+pub struct ShelfOptions {
+    /// Folder of the archive; or `s3://bucket/prefix`, with its key in `PADDOCK_ARCHIVE_ACCESS_KEY_ID` and
+    /// `PADDOCK_ARCHIVE_SECRET_ACCESS_KEY`.
+    #[arg(value_name = "FOLDER")]
+    place: PathBuf,
+    /// With s3://: address of the object store.
+    #[arg(long, env = "PADDOCK_ARCHIVE_ENDPOINT")]
+    archive_endpoint: Option<url::Url>,
+    /// With s3://: region that requests are signed for.
+    #[arg(long, env = "PADDOCK_ARCHIVE_REGION", default_value = "us-east-1")]
+    archive_region: String,
+}
+
+impl ShelfOptions {
+    /// The place.
+    pub fn shelf(&self, handle: &Handle) -> Result<Shelf, ArchiveError> {
+        let Self { place, archive_endpoint, archive_region } = self;
+        let Some(name) = place.to_str().and_then(|place| place.strip_prefix("s3://")) else {
+            return Ok(Shelf::Folder(place.clone()));
+        };
+        let (bucket, prefix) = name.split_once('/').unwrap_or((name, ""));
+        let prefix = prefix.trim_matches('/');
+        if bucket.is_empty() || prefix.is_empty() {
+            let why = "an archive in a bucket needs a prefix of its own: s3://bucket/prefix";
+            return Err(ArchiveError::Given(why.into()));
+        }
+        let need = |name: &str| {
+            let missing = || ArchiveError::Given(format!("the archive is in a bucket, and {name} is not in the environment"));
+            std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(missing)
+        };
+        let address = S3Address {
+            endpoint: archive_endpoint.clone().map_or_else(|| amazon(archive_region), Ok)?,
+            region: archive_region.clone(),
+            bucket: bucket.to_owned(),
+            prefix: format!("{prefix}/"),
+            access_key: need("PADDOCK_ARCHIVE_ACCESS_KEY_ID")?,
+            secret_key: need("PADDOCK_ARCHIVE_SECRET_ACCESS_KEY")?.into(),
+            acl: None,
+        };
+        Ok(Shelf::bucket(handle, address, clock())?)
+    }
+}
+
+/// Where Amazon's store of a region is.
+fn amazon(region: &str) -> Result<url::Url, ArchiveError> {
+    let url = format!("https://s3.{region}.amazonaws.com").parse();
+    url.map_err(|error: url::ParseError| ArchiveError::Given(format!("the region {region}: {error}")))
 }
 
 /// Which archive, and who must have signed it.
 #[derive(Debug, Args)]
 pub struct ArchiveOptions {
-    /// Folder of the archive.
-    pub folder: PathBuf,
+    #[command(flatten)]
+    place: ShelfOptions,
     /// Public key of whoever must have signed it. Without, anybody may have: compare what is printed with what you were told.
     #[arg(long)]
     pub signer: Option<String>,
@@ -73,6 +124,11 @@ impl ArchiveOptions {
     /// The key that `--signer` names.
     pub fn signer(&self) -> Result<Option<SignerKey>, ArchiveError> {
         Ok(self.signer.as_deref().map(str::parse).transpose()?)
+    }
+
+    /// Opens it: its manifest is what was signed.
+    pub fn open(&self, handle: &Handle) -> Result<Archive, ArchiveError> {
+        Archive::open_on(self.place.shelf(handle)?, self.signer()?)
     }
 }
 
@@ -90,10 +146,12 @@ impl UnlockOptions {
     /// What was given, if anything was.
     pub fn read(&self) -> Result<Option<Unlock>, ArchiveError> {
         let Self { passphrase_file, key_file } = self;
-        if let Some(path) = passphrase_file {
-            return Ok(Some(Unlock::Passphrase(read_passphrase(path)?)));
-        }
-        key_file.as_deref().map(|path| Unlock::key(&read_text(path)?)).transpose()
+        Ok(match (passphrase_file, key_file) {
+            (Some(passphrase), Some(key)) => Some(key_file::open(&read_text(key)?, &read_passphrase(passphrase)?)?),
+            (Some(passphrase), None) => Some(Unlock::Passphrase(read_passphrase(passphrase)?)),
+            (None, Some(key)) => Some(Unlock::key(&read_text(key)?)?),
+            (None, None) => None,
+        })
     }
 }
 
@@ -109,9 +167,7 @@ impl MediaOptions {
             let missing = || ArchiveError::Given(format!("--s3-bucket is given, and {name} is not in the environment"));
             std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(missing)
         };
-        let amazon = || format!("https://s3.{s3_region}.amazonaws.com").parse();
-        let endpoint = s3_endpoint.clone().map_or_else(amazon, Ok);
-        let endpoint = endpoint.map_err(|error: url::ParseError| ArchiveError::Given(format!("--s3-region: {error}")))?;
+        let endpoint = s3_endpoint.clone().map_or_else(|| amazon(s3_region), Ok)?;
         let prefix = s3_prefix.trim_matches('/');
         Ok(Some(MediaPlace::Bucket(S3Address {
             endpoint,

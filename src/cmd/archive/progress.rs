@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{Progress, Step, Watch};
+use crate::archive::names::PROGRESS;
+use crate::archive::{Progress, Shelf, Step, Watch};
 
 /// How often a terminal's line changes, and a log gets one more.
 const TERMINAL: Duration = Duration::from_millis(200);
 const LOG: Duration = Duration::from_secs(1);
+/// How often it is noted beside an archive in a bucket.
+const NOTE: Duration = Duration::from_secs(3);
 /// How wide the bar is.
 const BAR: u64 = 24;
 
@@ -22,6 +25,8 @@ pub struct Teller {
     stop: CancellationToken,
     terminal: bool,
     told: Mutex<Option<Told>>,
+    /// Where it is noted for whoever looks from elsewhere, and when it was last.
+    report: Mutex<Option<(Shelf, Option<Instant>)>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +56,21 @@ fn pace(progress: Progress, from: u64, passed: Duration) -> Pace {
 impl Teller {
     /// Stops when `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { stop, terminal: std::io::stderr().is_terminal(), told: Mutex::new(None) }
+        Self { stop, terminal: std::io::stderr().is_terminal(), told: Mutex::new(None), report: Mutex::new(None) }
+    }
+
+    /// Notes how far it is beside an archive as well, if that is in a bucket.
+    pub fn report_to(&self, shelf: &Shelf) {
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = Some((shelf.clone(), None));
+    }
+
+    fn report(&self, event: &Value, now: Instant, new: bool) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((shelf, last)) = report.as_mut() else { return };
+        if new || last.is_none_or(|last| now.duration_since(last) >= NOTE) {
+            *last = Some(now);
+            shelf.note(PROGRESS, event.to_string().as_bytes());
+        }
     }
 
     /// Ends the line.
@@ -89,6 +108,7 @@ impl Watch for Teller {
         }
         told.last = now;
         let pace = pace(progress, told.from, now.duration_since(told.begun));
+        self.report(&event(progress, pace), now, new);
         let mut stderr = std::io::stderr().lock();
         // Nobody reads it any more: the work goes on all the same.
         let _ = if self.terminal {

@@ -8,16 +8,17 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use super::create::write_secret;
+use super::create::{from_environment, write_secret};
 use super::options::{ArchiveOptions, DatabaseOptions, MediaOptions, UnlockOptions, target};
 use super::progress::{Teller, size};
 use super::store::{PROOF, make_proof};
 use crate::archive::manifest::{Manifest, MediaScope};
+use crate::archive::names::PROGRESS;
 use crate::archive::postgres::Address;
 use crate::archive::restore::{self, Compared};
 use crate::archive::secrets::{self, Secrets};
 use crate::archive::verify::verify as verify_all;
-use crate::archive::{Archive, ArchiveError, PartName};
+use crate::archive::{Archive, ArchiveError, Damage, PartName};
 use crate::demo::rig::{Fault, Postgres, forget};
 
 #[derive(Debug, Args)]
@@ -41,9 +42,33 @@ pub struct Verify {
     /// Folder of `pg_restore`.
     #[arg(long)]
     pg_bin: Option<PathBuf>,
+    /// SHA-256 of the manifest that it must have, in hexadecimal digits: this archive and no other.
+    #[arg(long)]
+    manifest: Option<String>,
+    /// With --restore: try the secrets that are in the environment of this process, as the server itself has them.
+    #[arg(long, conflicts_with_all = ["passphrase_file", "key_file"])]
+    environment: bool,
 }
 
 impl Verify {
+    /// Opens it and checks every byte.
+    fn checked(&self, handle: &Handle, teller: &Teller) -> Result<Archive, ArchiveError> {
+        let archive = self.archive.open(handle)?;
+        if let Some(wanted) = &self.manifest
+            && !wanted.eq_ignore_ascii_case(&archive.fingerprint()?)
+        {
+            return Err(Damage::Manifest(format!("its SHA-256 is not {wanted}: it is another archive")).into());
+        }
+        teller.report_to(archive.shelf());
+        verify_all(&archive, teller)?;
+        Ok(archive)
+    }
+
+    /// What is tried on what is encrypted.
+    fn secrets(&self, archive: &Archive) -> Result<Option<Secrets>, ArchiveError> {
+        if self.environment { Ok(Some(Secrets::pick(&from_environment()))) } else { unlocked(archive, &self.unlock) }
+    }
+
     /// Whether it takes a database.
     pub fn restores(&self) -> bool {
         self.restore
@@ -79,8 +104,8 @@ fn say(value: &Value, people: &str) {
     }
 }
 
-pub fn inspect(inspect: &Inspect) -> Result<(), ArchiveError> {
-    let archive = Archive::open(&inspect.archive.folder, inspect.archive.signer()?)?;
+pub fn inspect(inspect: &Inspect, handle: &Handle) -> Result<(), ArchiveError> {
+    let archive = inspect.archive.open(handle)?;
     let manifest = &archive.manifest;
     if inspect.json {
         println!("{}", String::from_utf8_lossy(&manifest.to_bytes()?));
@@ -140,14 +165,8 @@ fn unlocked(archive: &Archive, unlock: &UnlockOptions) -> Result<Option<Secrets>
     secrets::open(&archive.small(PartName::Secrets, secrets::LARGEST)?, &unlock).map(Some)
 }
 
-fn checked(options: &ArchiveOptions, teller: &Teller) -> Result<Archive, ArchiveError> {
-    let archive = Archive::open(&options.folder, options.signer()?)?;
-    verify_all(&archive, teller)?;
-    Ok(archive)
-}
-
-pub fn verify(verify: &Verify, teller: &Teller) -> Result<(), ArchiveError> {
-    let archive = checked(&verify.archive, teller)?;
+pub fn verify(verify: &Verify, handle: &Handle, teller: &Teller) -> Result<(), ArchiveError> {
+    let archive = verify.checked(handle, teller)?;
     let opened = unlocked(&archive, &verify.unlock)?.is_some();
     let Manifest { parts, completeness, .. } = &archive.manifest;
     say(
@@ -195,11 +214,14 @@ async fn prove_in(verify: Verify, teller: Teller, postgres: &Postgres) -> anyhow
     };
     let handle = Handle::current();
     super::blocking(move || {
-        let archive = checked(&verify.archive, &teller)?;
-        let secrets = unlocked(&archive, &verify.unlock)?;
+        let archive = verify.checked(&handle, &teller)?;
+        let secrets = verify.secrets(&archive)?;
         let compared = restore::database(&handle, &archive, &address, verify.pg_bin.as_deref(), secrets.as_ref(), &teller)?;
+        archive.shelf().remove(PROGRESS)?;
         drop(teller);
-        say(&outcome("proven", compared, None), &sentence("Proven by restoring", compared));
+        let mut event = outcome("proven", compared, Some(archive.manifest.completeness.objects));
+        event["manifest"] = archive.fingerprint()?.into();
+        say(&event, &sentence("Proven by restoring", compared));
         Ok(())
     })
     .await
@@ -232,7 +254,8 @@ pub fn restore(options: Restore, handle: &Handle, teller: &Teller) -> Result<(),
     if let Some(path) = env_out.as_deref().filter(|path| path.exists()) {
         return Err(ArchiveError::Occupied(format!("{} is there already", path.display())));
     }
-    let wanted = Archive::open(&archive.folder, archive.signer()?)?.manifest.completeness.media;
+    let archive = archive.open(handle)?;
+    let wanted = archive.manifest.completeness.media;
     let place = match (media.place()?, wanted, without_media) {
         (_, MediaScope::None, _) | (_, MediaScope::WithoutCache, true) => None,
         (Some(place), MediaScope::WithoutCache, false) => Some(place),
@@ -240,7 +263,7 @@ pub fn restore(options: Restore, handle: &Handle, teller: &Teller) -> Result<(),
             return Err(given("where to with the media? give --media FOLDER, --s3-bucket, or --without-media"));
         }
     };
-    let archive = checked(&archive, teller)?;
+    verify_all(&archive, teller)?;
     let secrets = unlocked(&archive, &unlock)?;
     if env_out.is_some() && secrets.is_none() {
         return Err(given("--env-out needs --passphrase-file or --key-file"));

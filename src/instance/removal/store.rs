@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::RemovalRequest;
 use crate::clock::Clock;
 use crate::db::exactly_one;
-use crate::ids::{InstanceId, StaffId};
+use crate::ids::{ArchiveId, InstanceId, StaffId};
 
 /// An instance that has ended.
 #[derive(sqlx::FromRow)]
@@ -48,6 +48,45 @@ pub async fn removal_of(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result
     .bind(id)
     .fetch_optional(conn)
     .await
+}
+
+/// An archive of everything that a server was when it stopped, proven by a restore.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct FinalArchive {
+    /// Which.
+    pub id: ArchiveId,
+    /// As of when its database is.
+    pub snapshot_at: DateTime<Utc>,
+}
+
+/// The newest proven archive of everything of a server that has ended, where it is not older than the stop; nothing where there is none. When
+/// the server stopped is what the audit log says: its row knows the last of several reasons alone.
+pub async fn final_archive(conn: &mut PgConnection, id: InstanceId) -> sqlx::Result<Option<FinalArchive>> {
+    sqlx::query_as(
+        "select a.id, a.snapshot_at from archives a join instances i on i.id = a.instance_id
+         where i.id = $1 and i.intent = 'archived' and i.released_at is null
+           and a.scope = 'without_cache' and a.proven_at is not null and a.proof_failure is null
+           and a.snapshot_at >= (
+             select min(stop.at) from audit_events stop
+             where stop.subject = $2 and stop.action = 'instance.intent' and stop.detail ->> 'intent' <> 'running'
+               and stop.at >= coalesce((select max(run.at) from audit_events run
+                 where run.subject = $2 and run.action = 'instance.intent' and run.detail ->> 'intent' = 'running'), '-infinity'))
+         order by a.snapshot_at desc limit 1",
+    )
+    .bind(id)
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await
+}
+
+/// Notes because of which archive a server may go.
+pub(super) async fn note_removal_archive(conn: &mut PgConnection, id: InstanceId, archive: ArchiveId) -> sqlx::Result<()> {
+    let done = sqlx::query("update instances set removal_archive = $2 where id = $1 and removal_confirmed_at is not null")
+        .bind(id)
+        .bind(archive)
+        .execute(conn)
+        .await?;
+    exactly_one(&done)
 }
 
 pub(super) async fn note_removal_request(

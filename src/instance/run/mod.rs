@@ -11,7 +11,7 @@ use super::{Instance, Intent};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::db::violates;
-use crate::ids::RunId;
+use crate::ids::{AccountId, InstanceId, RunId};
 use crate::resource::{Action, Maintenance, RunPhase};
 
 pub use store::{
@@ -124,12 +124,24 @@ pub async fn request_run(
             return Err(RunError::TooSoon { until });
         }
     }
-    let id = RunId::new();
-    store::insert_run(conn, clock, id, instance, action)
-        .await
-        .map_err(|error| if violates(&error, "runs_one_open_of_a_kind") { RunError::Open } else { RunError::Database(error) })?;
+    let id = insert(conn, clock, instance.id, instance.account_id, action).await?;
     let detail = json!({ "run": id, "action": action });
     audit::record(conn, clock, actor, Some(instance.account_id), "run.requested", &instance.id.to_string(), detail).await?;
+    Ok(id)
+}
+
+/// Writes a run down, without asking whether its server runs. After [`RunError::Open`] the transaction is of no use any more.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    instance: InstanceId,
+    account: AccountId,
+    action: &Action,
+) -> Result<RunId, RunError> {
+    let id = RunId::new();
+    store::insert_run(conn, clock, id, (instance, account), action)
+        .await
+        .map_err(|error| if violates(&error, "runs_one_open_of_a_kind") { RunError::Open } else { RunError::Database(error) })?;
     Ok(id)
 }
 
@@ -146,7 +158,10 @@ pub async fn cancel_run(conn: &mut PgConnection, clock: &dyn Clock, actor: Actor
 /// Whether the owner gets a mail by it, so that nobody can be flooded.
 fn mails_the_owner(action: &Action) -> bool {
     match action {
-        Action::Export {} | Action::Import {} | Action::RestoreDrill {} => false,
+        Action::Export { archive: _, scope: _, recipients: _ }
+        | Action::Import {}
+        | Action::Verify { archive: _, manifest: _ }
+        | Action::RestoreDrill { archive: _, manifest: _ } => false,
         Action::Maintenance(maintenance) => match maintenance {
             Maintenance::OwnerInvite { uses: _, valid: _ } | Maintenance::PasswordMail {} => true,
             Maintenance::MediaRemoval { what: _, days: _ }

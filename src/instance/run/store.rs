@@ -7,7 +7,6 @@ use sqlx::types::Json;
 use super::RunState;
 use crate::clock::Clock;
 use crate::ids::{AccountId, ClusterId, InstanceId, RunId};
-use crate::instance::Instance;
 use crate::resource::{Action, RunStatus, instant};
 
 /// A run as pages see it.
@@ -53,15 +52,15 @@ pub(super) async fn insert_run(
     conn: &mut PgConnection,
     clock: &dyn Clock,
     id: RunId,
-    instance: &Instance,
+    (instance, account): (InstanceId, AccountId),
     action: &Action,
 ) -> sqlx::Result<()> {
     sqlx::query(
         "insert into runs (id, account_id, instance_id, kind, action, state, created_at) values ($1, $2, $3, $4, $5, 'requested', $6)",
     )
     .bind(id)
-    .bind(instance.account_id)
-    .bind(instance.id)
+    .bind(account)
+    .bind(instance)
     .bind(action.kind())
     .bind(Json(action))
     .bind(clock.now())
@@ -230,9 +229,9 @@ pub async fn observe_run(
     }))
 }
 
-/// The custom resource of a run that is not over is gone: nobody will say any more what became of it.
-pub async fn run_is_gone(conn: &mut PgConnection, clock: &dyn Clock, id: RunId) -> sqlx::Result<()> {
-    sqlx::query(
+/// The custom resource of a run that is not over is gone: nobody will say any more what became of it. Whether it was not over.
+pub async fn run_is_gone(conn: &mut PgConnection, clock: &dyn Clock, id: RunId) -> sqlx::Result<bool> {
+    let done = sqlx::query(
         "update runs set state = 'failed', reason = 'Deleted', message = 'it was deleted in the cluster; look, then ask for it again',
                 position = null, finished_at = $2, removed_at = $2
          where id = $1 and finished_at is null",
@@ -241,7 +240,7 @@ pub async fn run_is_gone(conn: &mut PgConnection, clock: &dyn Clock, id: RunId) 
     .bind(clock.now())
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Runs of a cluster that are not over and whose custom resource its API server has: what a listing that begins now must name.

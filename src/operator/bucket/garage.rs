@@ -288,6 +288,11 @@ impl Buckets for Garage {
         let had = info.keys.iter().find(|grant| grant.access_key_id == key.access).map(|grant| grant.permissions);
         self.grant(&info, &key.access, had, USE).await?;
         self.shut_out_others(&info, &key.access).await?;
+        if bucket.purpose == Purpose::Backup {
+            // Archives are handed to customers, and removed when their time is over, with the administrator's key.
+            self.ensure_key(&self.sweeper_key, "paddock").await?;
+            self.grant(&info, &self.sweeper_key.access, None, USE).await?;
+        }
         if let Some(changes) = changes(&info, bucket.purpose) {
             let path = format!("v2/UpdateBucket?id={}", info.id);
             self.demand::<Value>(Call::post("set a bucket's rules", path, changes), &[]).await?;

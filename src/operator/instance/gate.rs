@@ -90,7 +90,7 @@ fn unfinished(deployment: &Deployment, image: &str) -> Option<String> {
 fn runs_another_release(pod: &Pod, images: &Images) -> bool {
     let component = pod.labels().get("app.kubernetes.io/component").map(String::as_str);
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    if matches!(component, Some(names::CACHE | "database")) || matches!(phase, Some("Succeeded" | "Failed")) {
+    if matches!(component, Some(names::CACHE | names::ARCHIVE | "database")) || matches!(phase, Some("Succeeded" | "Failed")) {
         return false;
     }
     let ours = [images.web.as_str(), images.streaming.as_str()];

@@ -44,6 +44,7 @@ use tokio::time::Instant;
 
 pub use identity::{Identity, random_hex};
 pub use render::render;
+pub use status::with_proof;
 pub use validate::{Refusal, Valid, validate};
 
 use self::backups::BackedUp;

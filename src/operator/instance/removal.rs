@@ -14,14 +14,13 @@ use kube::api::{Api, DynamicObject, ListParams, ObjectMeta, Preconditions};
 use kube::runtime::controller::Action;
 
 use super::observe::Observed;
-use super::validate::backup_bucket;
 use super::{Context, remove, status};
 use crate::operator::bucket::Removal as Bucket;
 use crate::operator::error::{Error, chain, is_missing};
 use crate::operator::fuse::{self, Fuse};
 use crate::operator::kind::{Kind, Watched};
 use crate::operator::seen::INSTANCE_LABEL;
-use crate::resource::{ConditionKind, Finding, Mode, RemovalProgress, instance_id, namespace_name, time};
+use crate::resource::{ConditionKind, Finding, Mode, RemovalProgress, backup_bucket, instance_id, namespace_name, time};
 
 /// How often it is looked how far it is.
 const LOOK: Duration = Duration::from_secs(3);

@@ -8,15 +8,15 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::json;
 
 use super::Context;
-use super::build::names;
+use super::build::{names, server_name};
 use super::observe::Observed;
-use super::validate::backup_bucket;
 use crate::operator::bucket::Removal;
 use crate::operator::error::{Error, is_missing};
 use crate::operator::kind::Kind;
 use crate::operator::seeded::Bug;
 use crate::operator::seen::{HOLDS_DATA_ANNOTATION, INSTANCE_LABEL, Key, Seen, holds_data};
-use crate::resource::{ConditionKind, instance_id, namespace_name};
+use crate::operator::stores::Store;
+use crate::resource::{ConditionKind, backup_bucket, instance_id, namespace_name};
 
 /// Keeps the custom resource until we let it go.
 pub const FINALIZER: &str = "paddock.host/instance";
@@ -86,8 +86,11 @@ pub async fn remove_empty(context: &Context, observed: &Observed) -> Result<bool
 async fn remove_buckets(context: &Context, namespace: &str) -> Result<bool, Error> {
     context.buckets.remove_empty(namespace).await?;
     let backups = backup_bucket(namespace);
-    if context.buckets.has(&backups, &format!("{}/base/", names::DATABASE)).await? {
-        context.buckets.remove_empty(&backups).await?;
+    let settings = context.current();
+    for image in Store::Postgres.images(&settings) {
+        if context.buckets.has(&backups, &format!("{}/base/", server_name(image))).await? {
+            context.buckets.remove_empty(&backups).await?;
+        }
     }
     Ok(context.buckets.remove(&backups).await? == Removal::Gone)
 }

@@ -284,7 +284,8 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
     } = observed.status.clone();
     let spec = &observed.instance.spec;
     let generation = observed.instance.metadata.generation.unwrap_or(0);
-    let conditions = conditions(&before, found, generation, now);
+    let mut conditions = conditions(&before, found, generation, now);
+    keep_proof(&before, &mut conditions);
     let holds = |kind| is_true(&conditions, kind);
     let fillable = [
         ConditionKind::NamespaceReady,
@@ -320,6 +321,27 @@ pub fn next(observed: &Observed, found: &[Finding], now: chrono::DateTime<chrono
     }
 }
 
+/// What a run has said of the server's archives stays as it is: no pass over the server looks at them.
+fn keep_proof(before: &[Condition], conditions: &mut Vec<Condition>) {
+    let kind = ConditionKind::RestoreProven;
+    let place = |name: &str| ConditionKind::ALL.iter().position(|kind| kind.as_str() == name);
+    if let (None, Some(said)) = (condition(conditions, kind), condition(before, kind)) {
+        let at = conditions.iter().position(|other| place(&other.type_) > place(&said.type_)).unwrap_or(conditions.len());
+        conditions.insert(at, said.clone());
+    }
+}
+
+/// The status of a server with what a run has just found of one of its archives.
+pub fn with_proof(instance: &MastodonInstance, proof: Finding, now: chrono::DateTime<chrono::Utc>) -> InstanceStatus {
+    let status = instance.status.clone().unwrap_or_default();
+    let generation = instance.metadata.generation.unwrap_or(0);
+    let said = conditions(&status.conditions, &[proof], generation, now);
+    let mut all: Vec<Condition> =
+        status.conditions.iter().filter(|condition| said.iter().all(|said| said.type_ != condition.type_)).cloned().collect();
+    keep_proof(&said, &mut all);
+    InstanceStatus { conditions: all, ..status }
+}
+
 /// Everything as it was said last, but for what was found now.
 pub fn over(before: &[Condition], now: Vec<Finding>) -> Vec<Finding> {
     let mut found: Vec<Finding> = ConditionKind::ALL
@@ -348,7 +370,7 @@ pub fn stall_findings(before: &[Condition], stall: Stall) -> Vec<Finding> {
 }
 
 fn known_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 36] = [
+    const KNOWN: [&str; 38] = [
         Finding::WAITING,
         "Fine",
         NO_VAULT,
@@ -385,6 +407,8 @@ fn known_reason(reason: &str) -> &'static str {
         backups::OVERDUE,
         "Enough",
         "Most",
+        "Proven",
+        "ProofFailed",
     ];
     let phases = UpgradePhase::ALL.map(UpgradePhase::as_str);
     KNOWN

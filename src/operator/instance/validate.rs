@@ -13,7 +13,7 @@ use crate::operator::kind::Kind;
 use crate::operator::seen::{Key, Seen, State};
 use crate::operator::settings::{Images, Settings};
 use crate::operator::stores::Store;
-use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, Mode, instance_id, namespace_name};
+use crate::resource::{InstanceStatus, MastodonInstance, MastodonInstanceSpec, Mode, backup_bucket, instance_id, namespace_name};
 
 /// An instance that we can bring about.
 #[derive(Debug)]
@@ -238,11 +238,6 @@ pub fn validate<'a>(
         settings,
         runs,
     })
-}
-
-/// The name of the backup bucket of the server in this namespace.
-pub fn backup_bucket(namespace: &str) -> String {
-    format!("{namespace}-backup")
 }
 
 /// A disk that should shrink stays as it is: neither Kubernetes nor CloudNativePG makes one smaller.

@@ -80,7 +80,7 @@ mod tests {
         serde_json::from_value(json!({
             "apiVersion": "paddock.host/v1alpha1", "kind": "MastodonRun",
             "metadata": {"name": "run-1", "uid": "u", "resourceVersion": version.to_string()},
-            "spec": {"instance": "ins-1", "action": {"export": {}}}, "status": {"phase": phase},
+            "spec": {"instance": "ins-1", "action": {"import": {}}}, "status": {"phase": phase},
         }))
         .unwrap()
     }

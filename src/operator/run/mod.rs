@@ -29,14 +29,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::known::Known;
 use self::outcome::Slot;
-use self::plan::{Gate, Step};
+use self::plan::{Gates, Step};
 use self::queue::Queue;
 use super::error::{Category, Error, chain, is_missing, is_taken};
-use super::instance::build::{RUN_LABEL, Work, names, run_job};
-use super::instance::{Context, validate};
-use crate::resource::{
-    Action, Maintenance, MastodonInstance, MastodonRun, RunPhase, RunStatus, Standing, instance_id, namespace_name, time,
-};
+use super::instance::build::{LIMIT_SECONDS, Object, RUN_LABEL, Work, archive_job, names, run_job};
+use super::instance::{Context, Valid, validate};
+use crate::resource::{Action, MastodonInstance, MastodonRun, RunPhase, RunStatus, Standing, instance_id, namespace_name, time};
 
 /// Between two looks at a server that has runs, without cause.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -188,8 +186,9 @@ async fn look(
     };
     let job = look.jobs.get_opt(names::RUN).await.map_err(Error::kube("look for the Job run"))?;
     let slot = job.as_ref().map(Slot::read);
-    let gate = instance.as_ref().map_or(Gate::NoServer, |instance| plan::gate(instance));
-    let planned = plan::plan(&runs, slot.as_ref(), &gate, context.clock.now());
+    let archives = context.settings.program_image.is_some();
+    let gates = instance.as_ref().map_or_else(Gates::no_server, |instance| Gates::of(instance, archives));
+    let planned = plan::plan(&runs, slot.as_ref(), &gates, context.clock.now());
     if let (true, Some(slot)) = (planned.clear, &slot) {
         look.remove(slot).await?;
     }
@@ -227,8 +226,19 @@ impl Look<'_> {
     async fn finish(&self, run: &MastodonRun, well: bool, reason: &str, message: &str) -> Result<(), Error> {
         let ours = ListParams::default().labels(&format!("{RUN_LABEL}={}", run.name_any()));
         let pods = self.pods.list(&ours).await.map_err(Error::kube("look for the pods of the Job run"))?;
-        let (standing, output) = outcome::outcome(well, reason, message, outcome::last_word(&pods.items));
-        let mut next = RunStatus { output, ..self.next(run, standing) };
+        let last = outcome::last_word(&pods.items);
+        let (standing, output) = outcome::outcome(well, reason, message, last);
+        let of_archive = well && run.spec.action.archive().is_some();
+        let report = if of_archive { outcome::report(last) } else { outcome::Report::default() };
+        let standing = outcome::archive_outcome(&run.spec.action, standing, &report);
+        // First of the server: once the run is over, nobody looks at it again.
+        if let Some(proof) = outcome::proof(&run.spec.action, &standing, &report) {
+            status::prove(self, &run.spec.instance, proof).await?;
+        }
+        // Of one that went well the report says all; what it printed is how it got there.
+        let output = output.filter(|_| !of_archive);
+        let outcome::Report { written, proven } = report;
+        let mut next = RunStatus { output, written, proven, ..self.next(run, standing) };
         if next.started_at.is_none() {
             // Its Job was made by an operator that died before it could say so.
             next.started_at = Some(time(self.context.clock.now()));
@@ -239,7 +249,7 @@ impl Look<'_> {
     /// Makes the Job of a run whose turn it is.
     async fn start(&self, run: &MastodonRun, instance: Option<&MastodonInstance>) -> Result<(), Error> {
         let name = run.name_any();
-        let (Some(instance), Action::Maintenance(maintenance)) = (instance, &run.spec.action) else { return Ok(()) };
+        let Some(instance) = instance else { return Ok(()) };
         let server = instance.name_any();
         let seen = self.context.seen.of(&server);
         let settings = self.context.current();
@@ -259,10 +269,8 @@ impl Look<'_> {
             self.known.put(live);
             return Ok(());
         }
-        let limit = self.limit(maintenance);
-        let command::Command { words, env } = command::command(maintenance);
-        let work = Work { command: words, env, limit, again: maintenance.is_idempotent() };
-        let job: Job = serde_json::from_value(run_job(&valid, &name, work).body)?;
+        let Some((object, limit)) = self.job(&valid, run) else { return Ok(()) };
+        let job: Job = serde_json::from_value(object.body)?;
         let params = PostParams { field_manager: Some(self.context.settings.field_manager.clone()), ..PostParams::default() };
         match self.jobs.create(&params, &job).await {
             Ok(_) => {}
@@ -282,9 +290,26 @@ impl Look<'_> {
         status::publish(self, &live, next).await
     }
 
-    fn limit(&self, maintenance: &Maintenance) -> u32 {
-        let fixed = u32::try_from(maintenance.limit().as_secs()).unwrap_or(u32::MAX);
-        self.context.settings.runs.longest_seconds.map_or(fixed, |longest| longest.min(fixed))
+    /// The Job of a run and how many seconds it may take; nothing for what is not offered.
+    fn job(&self, valid: &Valid<'_>, run: &MastodonRun) -> Option<(Object, u32)> {
+        let settings = &self.context.settings;
+        let within = |seconds: u32| settings.runs.longest_seconds.map_or(seconds, |longest| longest.min(seconds));
+        let name = run.name_any();
+        match &run.spec.action {
+            Action::Maintenance(maintenance) => {
+                let limit = within(u32::try_from(maintenance.limit().as_secs()).unwrap_or(u32::MAX));
+                let command::Command { words, env } = command::command(maintenance);
+                let work = Work { command: words, env, limit, again: maintenance.is_idempotent() };
+                Some((run_job(valid, &name, work), limit))
+            }
+            Action::Export { archive: _, scope: _, recipients: _ }
+            | Action::Verify { archive: _, manifest: _ }
+            | Action::RestoreDrill { archive: _, manifest: _ } => {
+                let limit = within(LIMIT_SECONDS);
+                archive_job(valid, &name, &run.spec.action, settings.program_image.as_deref()?, limit).map(|job| (job, limit))
+            }
+            Action::Import {} => None,
+        }
     }
 
     /// Removes the Job, this one and no later one. It is gone when its pods are.

@@ -1,10 +1,12 @@
 //! What became of a run's Job, and what it said. Pure.
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use serde::Deserialize;
 
 use crate::operator::instance::build::{RUN_LABEL, TIMED_OUT};
-use crate::resource::{RunPhase, Standing};
+use crate::resource::{Action, ConditionKind, Digest, Finding, ProvenArchive, RunPhase, Standing, WrittenArchive, time};
 
 /// The most that is kept of what a run printed, in bytes.
 const KEPT: usize = 4000;
@@ -59,6 +61,105 @@ impl Slot {
             deleting: job.metadata.deletion_timestamp.is_some(),
             state: ended.unwrap_or(SlotState::Active),
         }
+    }
+}
+
+/// What a Job that deals with an archive says of it at its end, in a line of JSON (`docs/archive.md`).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// It was written.
+    pub written: Option<WrittenArchive>,
+    /// It was proven.
+    pub proven: Option<ProvenArchive>,
+}
+
+/// The last line of JSON that `paddock archive` has printed.
+#[derive(Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Said {
+    Complete {
+        manifest: Digest,
+        signer: String,
+        bytes: i64,
+        parts: i32,
+        objects: i64,
+        left_out: i64,
+        vanished: i64,
+        snapshot: DateTime<Utc>,
+    },
+    Proven {
+        manifest: Digest,
+        compared: Compared,
+        objects: Option<i64>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Compared {
+    tables: i64,
+    rows: i64,
+    actors: i64,
+    pairs: i64,
+    opened: Option<bool>,
+}
+
+/// Reads what a Job has said of its archive. What it did not say was not done.
+pub fn report(last: Option<&ContainerStateTerminated>) -> Report {
+    let text = last.and_then(|last| last.message.as_deref()).unwrap_or_default();
+    let said = text.lines().rev().find_map(|line| serde_json::from_str::<Said>(line).ok());
+    match said {
+        None => Report::default(),
+        Some(Said::Complete { manifest, signer, bytes, parts, objects, left_out, vanished, snapshot }) => {
+            let missing = left_out.saturating_add(vanished);
+            let snapshot = time(snapshot);
+            let written = WrittenArchive { manifest, signer, bytes, parts, objects, missing, snapshot };
+            Report { written: Some(written), proven: None }
+        }
+        Some(Said::Proven { manifest, compared, objects }) => {
+            let Compared { tables, rows, actors, pairs, opened } = compared;
+            let objects = objects.unwrap_or(0);
+            Report { written: None, proven: Some(ProvenArchive { manifest, tables, rows, objects, actors, pairs, opened }) }
+        }
+    }
+}
+
+/// What came of a Job that deals with an archive: one that ends well and does not say what it did has not done it.
+pub fn archive_outcome(action: &Action, standing: Standing, report: &Report) -> Standing {
+    let said = match action {
+        Action::Export { archive: _, scope: _, recipients: _ } => report.written.is_some(),
+        Action::Verify { archive: _, manifest } | Action::RestoreDrill { archive: _, manifest } => {
+            report.proven.as_ref().is_some_and(|proven| proven.manifest == *manifest)
+        }
+        Action::Import {} | Action::Maintenance(_) => true,
+    };
+    if said || standing.phase != RunPhase::Succeeded {
+        return standing;
+    }
+    Standing::new(
+        RunPhase::Failed,
+        "NotSaid",
+        "it ended well and does not say of which archive; look at its log, then ask for it again",
+    )
+}
+
+/// What the end of a run says of the server's archives; nothing where it was about something else.
+pub fn proof(action: &Action, standing: &Standing, report: &Report) -> Option<Finding> {
+    let kind = ConditionKind::RestoreProven;
+    match action {
+        Action::Verify { archive, manifest: _ } | Action::RestoreDrill { archive, manifest: _ } => {
+            let archive = archive.0;
+            Some(match &report.proven {
+                Some(proven) if standing.phase == RunPhase::Succeeded => {
+                    let ProvenArchive { manifest: _, tables, rows, objects, actors: _, pairs, opened: _ } = proven;
+                    let compared = format!("{rows} rows in {tables} tables, {pairs} private keys, {objects} media files");
+                    Finding::holds(kind, "Proven", format!("{archive} was restored and compared: {compared}"))
+                }
+                Some(_) | None => {
+                    Finding::fails(kind, "ProofFailed", format!("{archive} could not be proven: {}", standing.message))
+                }
+            })
+        }
+        Action::Export { archive: _, scope: _, recipients: _ } | Action::Import {} | Action::Maintenance(_) => None,
     }
 }
 
@@ -179,6 +280,34 @@ mod tests {
         let (standing, output) = outcome(false, "BackoffLimitExceeded", "no node has room", None);
         assert!(standing.message.contains("no node has room") && output.is_none());
         assert_eq!(outcome(false, "", "", Some(&ended(1, " no \n"))).1.as_deref(), Some("no"));
+    }
+
+    #[test]
+    fn what_an_archives_job_says_is_read_from_its_last_line() {
+        let digest = "0a".repeat(32);
+        let complete = format!(
+            "{{\"event\":\"progress\",\"step\":\"media\"}}\n{{\"event\":\"complete\",\"folder\":\"s3://b/a\",\"signer\":\"k\",\"bytes\":7,\
+             \"objects\":2,\"left_out\":1,\"vanished\":1,\"parts\":6,\"manifest\":\"{digest}\",\"snapshot\":\"2026-11-25T12:00:00Z\"}}\n"
+        );
+        let written = report(Some(&ended(0, &complete))).written.unwrap();
+        assert_eq!((written.bytes, written.parts, written.missing, written.manifest.as_str()), (7, 6, 2, digest.as_str()));
+        let proven = format!(
+            "{{\"event\":\"proven\",\"compared\":{{\"tables\":3,\"rows\":9,\"sequences\":1,\"actors\":1,\"pairs\":1,\"opened\":true}},\
+             \"objects\":2,\"manifest\":\"{digest}\"}}"
+        );
+        let proof = report(Some(&ended(0, &proven)));
+        assert_eq!(proof.proven.as_ref().map(|proven| (proven.rows, proven.opened)), Some((9, Some(true))));
+        assert_eq!(report(Some(&ended(0, "OK"))), Report::default());
+
+        let verify = |manifest: &str| -> Action {
+            let archive = crate::ids::ArchiveId::new().to_string();
+            serde_json::from_value(json!({"verify": {"archive": archive, "manifest": manifest}})).unwrap()
+        };
+        let well = || Standing::new(RunPhase::Succeeded, "Succeeded", "done");
+        assert_eq!(archive_outcome(&verify(&digest), well(), &proof).phase, RunPhase::Succeeded);
+        for (action, report) in [(verify(&"0b".repeat(32)), &proof), (verify(&digest), &Report::default())] {
+            assert_eq!(archive_outcome(&action, well(), report).reason, "NotSaid");
+        }
     }
 
     #[test]

@@ -25,8 +25,57 @@ pub enum Gate {
         /// A sentence.
         message: String,
     },
+    /// Never, by this operator.
+    Never {
+        /// One word for programs.
+        reason: &'static str,
+        /// A sentence.
+        message: String,
+    },
     /// There is no such server.
     NoServer,
+}
+
+/// What a server is fit for, by what is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gates {
+    /// Upkeep, which Mastodon does itself.
+    pub upkeep: Gate,
+    /// Archives, which need the database alone.
+    pub archives: Gate,
+    /// What nobody does yet.
+    pub others: Gate,
+}
+
+impl Gates {
+    /// Of a server that there is not.
+    pub fn no_server() -> Self {
+        Self { upkeep: Gate::NoServer, archives: Gate::NoServer, others: Gate::NoServer }
+    }
+
+    /// Of a server. `archives`: whether this operator has what archives are made with.
+    pub fn of(instance: &MastodonInstance, archives: bool) -> Self {
+        let never = |message: &str| Gate::Never { reason: "NotOffered", message: message.to_owned() };
+        Self {
+            upkeep: gate(instance),
+            archives: if archives {
+                archive_gate(instance)
+            } else {
+                never("this operator makes no archives: its host has to name an image of Paddock (operator.program_image)")
+            },
+            others: never("this operator does no import yet"),
+        }
+    }
+
+    fn for_action(&self, action: &Action) -> &Gate {
+        match action {
+            Action::Maintenance(_) => &self.upkeep,
+            Action::Export { archive: _, scope: _, recipients: _ }
+            | Action::Verify { archive: _, manifest: _ }
+            | Action::RestoreDrill { archive: _, manifest: _ } => &self.archives,
+            Action::Import {} => &self.others,
+        }
+    }
 }
 
 /// What to do about a run.
@@ -66,8 +115,27 @@ pub fn order(runs: &mut [MastodonRun]) {
     });
 }
 
+/// Whether archives can be made: of a server that is paused or has ended as well, for that is when its people want one.
+fn archive_gate(instance: &MastodonInstance) -> Gate {
+    let status = instance.status.clone().unwrap_or_default();
+    let closed = |reason, message: &str| Gate::Closed { reason, message: message.to_owned() };
+    if instance.metadata.deletion_timestamp.is_some() || status.removal.is_some() {
+        return closed("Leaving", "the server is being removed");
+    }
+    if status.version.is_none() || !status.database_initialised {
+        return closed("NotBuilt", "the server is still being built");
+    }
+    if status.upgrade.is_some() {
+        return closed("Upgrading", "the server gets another release of Mastodon");
+    }
+    if is_true(&status.conditions, ConditionKind::DatabaseReady) {
+        return Gate::Open;
+    }
+    closed("NotReady", "the server is not well: DatabaseReady does not hold")
+}
+
 /// What a server is fit for.
-pub fn gate(instance: &MastodonInstance) -> Gate {
+fn gate(instance: &MastodonInstance) -> Gate {
     let closed = |reason, message: &str| Gate::Closed { reason, message: message.to_owned() };
     let status = instance.status.clone().unwrap_or_default();
     let (version, conditions) = (&status.version, &status.conditions);
@@ -100,19 +168,8 @@ pub fn gate(instance: &MastodonInstance) -> Gate {
     Gate::Open
 }
 
-/// Why an action can't be done by this operator at all.
-fn refusal(action: &Action) -> Option<Standing> {
-    match action {
-        Action::Maintenance(_) => None,
-        Action::Export {} | Action::Import {} | Action::RestoreDrill {} => {
-            let message = format!("this operator does no {} yet", action.kind());
-            Some(Standing::new(RunPhase::Refused, "NotOffered", message))
-        }
-    }
-}
-
 /// What to do with the runs of a server, which are in order.
-pub fn plan(runs: &[MastodonRun], slot: Option<&Slot>, gate: &Gate, now: DateTime<Utc>) -> Plan {
+pub fn plan(runs: &[MastodonRun], slot: Option<&Slot>, gates: &Gates, now: DateTime<Utc>) -> Plan {
     let mut steps = Vec::new();
     let holder = slot.and_then(|slot| runs.iter().position(|run| run.metadata.name.as_deref() == Some(slot.run.as_str())));
     // Of what is over, only a Job is left, and that may go.
@@ -133,7 +190,7 @@ pub fn plan(runs: &[MastodonRun], slot: Option<&Slot>, gate: &Gate, now: DateTim
             let message = "its Job is gone, and nobody knows how far it came; look, then ask for it again";
             Step::Say(Standing::new(RunPhase::Failed, "JobGone", message), None)
         } else {
-            let step = not_begun(run, ahead, at_work, gate, now);
+            let step = not_begun(run, ahead, at_work, gates.for_action(&run.spec.action), now);
             if step == Step::Start && slot.is_some() {
                 wants_slot = true;
                 let message = "it begins as soon as the one before has left";
@@ -165,11 +222,12 @@ fn held(cancelled: bool, slot: &Slot) -> Step {
 /// Of a run that never had the Job. `ahead`: how many come first; `at_work`: whether one of them, or a later one, has the Job.
 fn not_begun(run: &MastodonRun, ahead: u32, at_work: bool, gate: &Gate, now: DateTime<Utc>) -> Step {
     let say = |standing| Step::Say(standing, None);
-    if let Some(refused) = refusal(&run.spec.action) {
-        return say(refused);
-    }
-    if *gate == Gate::NoServer {
-        return say(Standing::new(RunPhase::Refused, "NoSuchServer", "there is no server of that name here"));
+    match gate {
+        Gate::Never { reason, message } => return say(Standing::new(RunPhase::Refused, reason, message.clone())),
+        Gate::NoServer => {
+            return say(Standing::new(RunPhase::Refused, "NoSuchServer", "there is no server of that name here"));
+        }
+        Gate::Open | Gate::Closed { reason: _, message: _ } => {}
     }
     let made = run.metadata.creation_timestamp.as_ref().map_or(now, instant);
     if now - made >= PATIENCE {
@@ -182,11 +240,10 @@ fn not_begun(run: &MastodonRun, ahead: u32, at_work: bool, gate: &Gate, now: Dat
         let message = if first == 1 { "one run comes first".to_owned() } else { format!("{first} runs come first") };
         return Step::Say(Standing::new(RunPhase::Queued, "Queued", message), Some(first));
     }
-    match gate {
-        Gate::Open => Step::Start,
-        Gate::Closed { reason, message } => say(Standing::new(RunPhase::Waiting, reason, message.clone())),
-        Gate::NoServer => say(Standing::new(RunPhase::Refused, "NoSuchServer", "there is no server of that name here")),
+    if let Gate::Closed { reason, message } = gate {
+        return say(Standing::new(RunPhase::Waiting, reason, message.clone()));
     }
+    Step::Start
 }
 
 /// Whether the run is over with this step and no longer stands before others.
@@ -236,7 +293,13 @@ mod tests {
 
     /// Name, phase or step, reason and position of each.
     fn told(runs: &[MastodonRun], slot: Option<&Slot>, gate: &Gate) -> Vec<String> {
-        let plan = plan(runs, slot, gate, now());
+        let gates = if *gate == Gate::NoServer {
+            Gates::no_server()
+        } else {
+            let never = Gate::Never { reason: "NotOffered", message: String::new() };
+            Gates { upkeep: gate.clone(), archives: Gate::Open, others: never }
+        };
+        let plan = plan(runs, slot, &gates, now());
         let mut all: Vec<String> = plan
             .steps
             .iter()
@@ -290,8 +353,8 @@ mod tests {
 
     #[test]
     fn what_can_not_be_done_or_nobody_expects_any_more_is_refused_and_stands_in_nobodys_way() {
-        let export = |run: &mut serde_json::Value| run["spec"]["action"] = json!({"export": {}});
-        let runs = [run("a", -9, export), run("b", -24 * 3600, |_| {}), run("c", -1, |_| {})];
+        let import = |run: &mut serde_json::Value| run["spec"]["action"] = json!({"import": {}});
+        let runs = [run("a", -9, import), run("b", -24 * 3600, |_| {}), run("c", -1, |_| {})];
         assert_eq!(told(&runs, None, &Gate::Open), ["a NotOffered", "b NeverBegun", "c start"]);
     }
 
@@ -322,9 +385,10 @@ mod tests {
         use super::super::super::instance::build::tests::instance;
         let is = |instance: &MastodonInstance| match gate(instance) {
             Gate::Open => "Open",
-            Gate::Closed { reason, message: _ } => reason,
+            Gate::Closed { reason, message: _ } | Gate::Never { reason, message: _ } => reason,
             Gate::NoServer => "NoServer",
         };
+        let of_archives = |instance: &MastodonInstance| Gates::of(instance, true).archives == Gate::Open;
         let mut server = instance(&json!({"running": {}}), 1);
         assert_eq!(is(&server), "NotBuilt");
         let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "R", "message": "m", "lastTransitionTime": "2023-01-01T00:00:00Z"});
@@ -332,6 +396,8 @@ mod tests {
             condition("DatabaseReady", "True"), condition("CacheReady", "True"), condition("Migrated", "True")]});
         server.status = serde_json::from_value(status.clone()).unwrap();
         assert_eq!(is(&server), "Open");
+        assert!(of_archives(&server));
+        assert!(matches!(Gates::of(&server, false).archives, Gate::Never { reason: "NotOffered", message: _ }));
         server.status.as_mut().unwrap().version = Some("4.5.19".into());
         assert_eq!(is(&server), "Upgrading");
         status["conditions"][0]["status"] = "False".into();
@@ -342,5 +408,8 @@ mod tests {
         assert_eq!(is(&server), "Stalled");
         server.spec.mode = serde_json::from_value(json!({"suspended": {"reason": "unpaid"}})).unwrap();
         assert_eq!(is(&server), "Suspended");
+        assert!(!of_archives(&server), "its database does not answer");
+        server.status.as_mut().unwrap().conditions.iter_mut().for_each(|condition| condition.status = "True".into());
+        assert_eq!((is(&server), of_archives(&server)), ("Suspended", true), "archives need the database alone");
     }
 }

@@ -6,7 +6,8 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::Look;
 use crate::operator::error::{Error, chain};
-use crate::resource::{MastodonRun, RunPhase, RunStatus, instant};
+use crate::operator::instance::with_proof;
+use crate::resource::{Finding, MastodonRun, RunPhase, RunStatus, instant};
 
 /// Writes the status if it differs; then tells of a change of the phase by event and metric.
 pub async fn publish(look: &Look<'_>, run: &MastodonRun, next: RunStatus) -> Result<(), Error> {
@@ -25,6 +26,22 @@ pub async fn publish(look: &Look<'_>, run: &MastodonRun, next: RunStatus) -> Res
         tell(look, &answer, &next).await;
     }
     Ok(())
+}
+
+/// Says of the server what a run has found of its archives. The status is read anew, for others write it too; one that is gone has nothing
+/// to be said of.
+pub async fn prove(look: &Look<'_>, server: &str, proof: Finding) -> Result<(), Error> {
+    let instances = &look.context.instances;
+    let what = || format!("write into the status of {server}");
+    let Some(mut instance) = instances.get_opt(server).await.map_err(Error::kube(what()))? else { return Ok(()) };
+    let next = with_proof(&instance, proof, look.context.clock.now());
+    if instance.status.as_ref() == Some(&next) {
+        return Ok(());
+    }
+    instance.status = Some(next);
+    instance.metadata.managed_fields = None;
+    let params = PostParams { field_manager: Some(look.context.settings.field_manager.clone()), ..PostParams::default() };
+    instances.replace_status(server, &params, &instance).await.map(drop).map_err(Error::kube(what()))
 }
 
 async fn tell(look: &Look<'_>, run: &MastodonRun, next: &RunStatus) {

@@ -6,6 +6,7 @@
 mod account;
 mod account_data;
 mod address;
+mod archive;
 mod change;
 mod instance;
 mod instance_address;
@@ -13,6 +14,7 @@ mod invitation;
 mod json;
 mod log;
 mod member;
+mod move_in;
 mod openapi;
 mod order;
 mod own_mail;
@@ -119,6 +121,7 @@ operations! {
     get "/api/v1/waiting" Access::Member(Role::Viewer) => waiting::get;
     post "/api/v1/waiting" Access::Member(Role::Admin) => waiting::join;
     delete "/api/v1/waiting" Access::Member(Role::Billing) => waiting::leave;
+    post "/api/v1/move-ins/inspect" Access::Member(Role::Admin) => move_in::inspect;
     get "/api/v1/instances" Access::Member(Role::Viewer) => instance::list;
     get "/api/v1/instances/{id}" Access::Member(Role::Viewer) => instance::get;
     get "/api/v1/instances/{id}/address" Access::Member(Role::Viewer) => instance_address::get;
@@ -127,6 +130,11 @@ operations! {
     post "/api/v1/instances/{id}/runs" Access::Member(Role::Admin) => run::create;
     get "/api/v1/instances/{id}/runs/{run}" Access::Member(Role::Viewer) => run::get;
     post "/api/v1/instances/{id}/runs/{run}/cancel" Access::Member(Role::Admin) => run::cancel;
+    get "/api/v1/instances/{id}/archives" Access::Member(Role::Viewer) => archive::list;
+    post "/api/v1/instances/{id}/archives" Access::Member(Role::Admin) => archive::create;
+    get "/api/v1/instances/{id}/archives/{archive}" Access::Member(Role::Viewer) => archive::get;
+    delete "/api/v1/instances/{id}/archives/{archive}" Access::Member(Role::Admin) => archive::remove;
+    post "/api/v1/instances/{id}/archives/{archive}/link" Access::Fresh(Role::Admin) => archive::link;
     get "/api/v1/instances/{id}/mail" Access::Member(Role::Viewer) => own_mail::get;
     post "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::set;
     delete "/api/v1/instances/{id}/mail" Access::Member(Role::Admin) => own_mail::remove;

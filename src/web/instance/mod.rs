@@ -1,6 +1,8 @@
 //! A customer's servers: the list, and a server's page with its building shown live.
 
 pub(in crate::web) mod address;
+pub(in crate::web) mod archive_view;
+pub(in crate::web) mod archives;
 pub(in crate::web) mod change;
 mod costs;
 pub(in crate::web) mod live;
@@ -61,6 +63,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/instances/{id}/tools", keeper, tools::ask)
         .get("/instances/{id}/tools/live", reader, tools::watch)
         .post("/instances/{id}/runs/{run}/cancel", keeper, tools::cancel)
+        .get("/instances/{id}/archives", reader, archives::show)
+        .post("/instances/{id}/archives", keeper, archives::ask)
+        .get("/instances/{id}/archives/live", reader, archives::watch)
+        .get("/instances/{id}/archives/{archive}", Access::Fresh(Role::Admin), archives::one)
+        .post("/instances/{id}/archives/{archive}/remove", keeper, archives::give_up)
         .get("/instances/{id}/mail", reader, mail::show)
         .post("/instances/{id}/mail", keeper, mail::submit)
         .post("/instances/{id}/mail/remove", keeper, mail::remove)

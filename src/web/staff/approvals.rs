@@ -116,7 +116,13 @@ pub(super) async fn refuse(
             match instance::withdraw_removal(&mut tx, state.clock.as_ref(), member.id, subject).await {
                 Ok(()) => {}
                 Err(RemovalError::Database(error)) => return Err(error.into()),
-                Err(RemovalError::NotEnded | RemovalError::Kept | RemovalError::Approval(_) | RemovalError::WrongName) => {
+                Err(
+                    RemovalError::NotEnded
+                    | RemovalError::Kept
+                    | RemovalError::NoArchive
+                    | RemovalError::Approval(_)
+                    | RemovalError::WrongName,
+                ) => {
                     return Ok(with_message(&state, HERE, "failed", "removal-not-open"));
                 }
             }

@@ -88,6 +88,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/instances/{id}/majors", operates, majors::submit)
         .get("/staff/instances/{id}/removal", destroys, removal::show)
         .post("/staff/instances/{id}/removal", destroys, removal::request)
+        .post("/staff/instances/{id}/removal/archived", destroys, removal::archived)
         .post("/staff/instances/{id}/removal/confirm", destroys, removal::confirm)
         .post("/staff/instances/{id}/removal/withdraw", destroys, removal::withdraw)
         .get("/staff/approvals", reads, approvals::list)

@@ -1,4 +1,4 @@
-//! Removing a server with all its data, without a proven archive: asked for by one, confirmed by another (`account::approval`).
+//! Removing a server with all its data: by one with a proven archive, else asked for by one and confirmed by another (`account::approval`).
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -9,7 +9,7 @@ use super::StepperView;
 use super::lifecycle::{href, instance};
 use crate::account::approval::{self, Kind};
 use crate::account::{self, StaffMember};
-use crate::instance::{self, Hold, Instance, Intent, Keeping, RemovalError, RemovalRequest};
+use crate::instance::{self, Instance, Intent, Keeping, RemovalError, RemovalRequest, RemovalTerms};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
@@ -25,8 +25,10 @@ struct StaffRemovalPage {
     page: PageContext,
     back: String,
     address: String,
-    /// `not-ended`, `none`, `requested` or `confirmed`.
+    /// `not-ended`, `proven`, `none`, `requested` or `confirmed`.
     step: &'static str,
+    /// As of when the proven final archive is; empty where there is none.
+    proven: String,
     /// The ways to go: asking, confirming, and that it is done.
     way: Vec<StepperView>,
     /// What was asked for, by whom and when.
@@ -69,16 +71,18 @@ async fn removal_page(
         Some(request) => account::find_staff(&mut conn, request.requested_by).await?.map(|by| by.email).unwrap_or_default(),
         None => String::new(),
     };
-    let kept =
-        instance::kept_until(&mut conn, instance.id, state.dates.removal).await?.filter(|until| *until > state.clock.now());
-    let ended = instance::list_holds(&mut conn, instance.id).await?.iter().any(|row| row.reason == Hold::Ended);
+    let terms = instance::removal_terms(&mut conn, clock, instance.id, state.dates.removal).await?;
     let step = match (&request, instance.intent) {
         (Some(request), _) if request.confirmed_at.is_some() => "confirmed",
         (_, Intent::Absent | Intent::Running | Intent::Suspended) => "not-ended",
         (Some(_), Intent::Archived) => "requested",
-        (None, Intent::Archived) if !ended => "not-ended",
-        (None, Intent::Archived) => "none",
+        (None, Intent::Archived) => match &terms {
+            None => "not-ended",
+            Some(RemovalTerms { archive: Some(_), kept_until: _ }) => "proven",
+            Some(RemovalTerms { archive: None, kept_until: _ }) => "none",
+        },
     };
+    let (proven, kept) = terms.map(|RemovalTerms { archive, kept_until }| (archive, kept_until)).unwrap_or_default();
     let in_the_way = match (&waits, step) {
         (Some(waits), "requested") => {
             approval::in_the_way(&mut conn, clock, member.id, waits).await.err().map(RemovalError::from)
@@ -97,6 +101,7 @@ async fn removal_page(
         address: readable(&instance.domain),
         step,
         way: way(&page.w, step),
+        proven: proven.map(|archive| time::moment(archive.snapshot_at)).unwrap_or_default(),
         request: request.as_ref().map(told).unwrap_or_default(),
         reason: typed.reason,
         kept: kept.map(time::moment).unwrap_or_default(),
@@ -191,6 +196,37 @@ pub(super) async fn confirm(
     Ok(with_message(&state, &href(instance.id), "done", "removal-confirmed"))
 }
 
+/// The fields of the only step.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ArchivedForm {
+    address: String,
+    early: String,
+}
+
+/// POST `/staff/instances/{id}/removal/archived`: the only step where the final archive is proven.
+pub(super) async fn archived(
+    State(state): State<AppState>,
+    member: StaffMember,
+    Path(id): Path<String>,
+    page: PageContext,
+    Form(form): Form<ArchivedForm>,
+) -> Result<Response, WebError> {
+    let instance = instance(&state, &id).await?;
+    let ArchivedForm { address, early } = form;
+    let keeping = Keeping { days: state.dates.removal, early: &early };
+    let mut tx = state.db.staff().begin().await?;
+    let removed = instance::remove_archived(&mut tx, state.clock.as_ref(), member.id, instance.id, &address, keeping).await;
+    if let Err(error) = removed {
+        drop(tx);
+        let field = if matches!(error, RemovalError::Kept) { "early" } else { "address" };
+        let typed = Typed { errors: why(&page, field, error)?, address, early, ..Typed::default() };
+        return Ok(refused(&removal_page(&state, &member, page, &instance, typed).await?)?);
+    }
+    tx.commit().await?;
+    Ok(with_message(&state, &href(instance.id), "done", "removal-confirmed"))
+}
+
 /// POST `/staff/instances/{id}/removal/withdraw`
 pub(super) async fn withdraw(
     State(state): State<AppState>,
@@ -202,7 +238,13 @@ pub(super) async fn withdraw(
     match instance::withdraw_removal(&mut tx, state.clock.as_ref(), member.id, instance.id).await {
         Ok(()) => tx.commit().await?,
         Err(RemovalError::Database(error)) => return Err(error.into()),
-        Err(RemovalError::NotEnded | RemovalError::Kept | RemovalError::Approval(_) | RemovalError::WrongName) => {
+        Err(
+            RemovalError::NotEnded
+            | RemovalError::Kept
+            | RemovalError::NoArchive
+            | RemovalError::Approval(_)
+            | RemovalError::WrongName,
+        ) => {
             return Ok(with_message(&state, &href(instance.id), "failed", "removal-not-open"));
         }
     }

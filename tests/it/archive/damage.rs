@@ -230,12 +230,13 @@ fn refused(kind: &str, cases: &[(&str, Damage)]) {
     let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/archive/reader.py");
     for (at, (expected, damage)) in cases.iter().enumerate() {
         let folder = Folder::new(&format!("{kind}-{at}"));
-        let (archive, _) = small_archive(&folder);
-        assert_eq!(said(archive.folder()), "nothing is wrong");
-        damage(archive.folder());
-        let said = said(archive.folder());
+        small_archive(&folder);
+        let archive = folder.join("archive");
+        assert_eq!(said(&archive), "nothing is wrong");
+        damage(&archive);
+        let said = said(&archive);
         assert!(said.contains(expected), "{kind} {at}, {expected}: {said}");
-        let read = Command::new("python3").args(["-B", reader]).arg(archive.folder()).output().unwrap();
+        let read = Command::new("python3").args(["-B", reader]).arg(&archive).output().unwrap();
         assert!(!read.status.success(), "the reader in Python lets it pass: {expected}");
     }
 }
@@ -243,10 +244,11 @@ fn refused(kind: &str, cases: &[(&str, Damage)]) {
 #[test]
 fn an_archive_of_somebody_else_is_refused_where_a_signer_is_named() {
     let folder = Folder::new("signer");
-    let (archive, key) = small_archive(&folder);
-    let path = archive.folder().to_str().unwrap();
+    let (_, key) = small_archive(&folder);
+    let archive = folder.join("archive");
+    let path = archive.to_str().unwrap();
     ends(&paddock(&["verify", path, "--signer", &key.public().to_string()]), 0);
-    forge(archive.folder(), |manifest| manifest.source.domain = "evil.example".into());
+    forge(&archive, |manifest| manifest.source.domain = "evil.example".into());
     let (_, said) = ends(&paddock(&["verify", path, "--signer", &key.public().to_string()]), 3);
     assert!(said.contains("it is signed by ") && said.contains(&format!("not by {}", key.public())), "{said}");
     let (_, said) = ends(&paddock(&["verify", path, "--signer", "nonsense"]), 2);
@@ -256,11 +258,12 @@ fn an_archive_of_somebody_else_is_refused_where_a_signer_is_named() {
 #[test]
 fn secrets_that_do_not_open_say_why() {
     let folder = Folder::new("secrets");
-    let (archive, _) = small_archive(&folder);
+    small_archive(&folder);
+    let archive = folder.join("archive");
     let passphrase = |text: &str| text.to_owned().into();
     let variables = [("LOCAL_DOMAIN".to_owned(), "birds.example".to_owned())].into();
     let sealed = secrets::seal(&Secrets::pick(&variables), Lock::Passphrase(passphrase("the right passphrase"))).unwrap();
-    fs::write(archive.folder().join("secrets.age"), &sealed).unwrap();
+    fs::write(archive.join("secrets.age"), &sealed).unwrap();
     let add = |manifest: &mut Manifest| {
         let sha256 = hex::encode(paddock::crypto::sha256(&sealed));
         let part = paddock::archive::manifest::Part {
@@ -273,18 +276,18 @@ fn secrets_that_do_not_open_say_why() {
         manifest.parts.push(part);
         manifest.completeness.secrets = true;
     };
-    forge(archive.folder(), add);
-    let path = archive.folder().to_str().unwrap();
+    forge(&archive, add);
+    let path = archive.to_str().unwrap();
     let (right, wrong) = (folder.write("right", "the right passphrase\n"), folder.write("wrong", "the wrong passphrase\n"));
     let (verified, _) = ends(&paddock(&["verify", path, "--passphrase-file", right.to_str().unwrap()]), 0);
     assert_eq!(verified["secrets_opened"].as_bool(), Some(true));
     let (_, said) = ends(&paddock(&["verify", path, "--passphrase-file", wrong.to_str().unwrap()]), 4);
     assert!(said.contains("secrets.age does not open: the passphrase is another one"), "{said}");
-    change(archive.folder(), "secrets.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
+    change(&archive, "secrets.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
     let (_, said) = ends(&paddock(&["verify", path, "--passphrase-file", right.to_str().unwrap()]), 3);
     assert!(said.contains("secrets.age is not what was written"), "{said}");
     let damaged = secrets::open(
-        &fs::read(archive.folder().join("secrets.age")).unwrap(),
+        &fs::read(archive.join("secrets.age")).unwrap(),
         &Unlock::Passphrase(passphrase("the right passphrase")),
     );
     assert!(matches!(damaged, Err(ArchiveError::Locked("it is damaged"))), "{damaged:?}");

@@ -4,6 +4,7 @@ mod damage;
 mod hostile;
 mod resume;
 mod round_trip;
+mod shelf;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -299,4 +300,15 @@ fn small_archive(folder: &Folder) -> (Archive, SigningKey) {
     let key = SigningKey::generate().unwrap();
     let archive = draft.finish(&key, None, None, now, &Nobody).unwrap();
     (archive, key)
+}
+
+/// The bytes of a small archive's manifest, and all of its files by name.
+pub fn some_files() -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
+    let folder = Folder::new(&format!("some-{}", hex::encode(paddock::crypto::random::<4>())));
+    small_archive(&folder);
+    let entries = fs::read_dir(folder.join("archive")).unwrap().map(|entry| entry.unwrap());
+    let files: Vec<_> =
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect();
+    let manifest = files.iter().find(|(name, _)| name == "manifest.json").unwrap().1.clone();
+    (manifest, files)
 }

@@ -11,6 +11,7 @@ use paddock::account::access::{self, Wanted};
 use paddock::account::passkey::Passkeys;
 use paddock::account::password::Passwords;
 use paddock::account::{self, Scope};
+use paddock::archive::shelf::Depot;
 use paddock::audit::Actor;
 use paddock::audit::chain::Signer;
 use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
@@ -23,7 +24,7 @@ use paddock::ids::{InstanceId, OrderId, RunId};
 use paddock::instance::address::{Address, AddressKind, AddressRules};
 use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
 use paddock::instance::sites::ScriptedSites;
-use paddock::instance::{self, Instance, run};
+use paddock::instance::{self, Instance, export, run};
 use paddock::internet::{Outbound, Reach};
 use paddock::mail::probe::Prober;
 use paddock::mail::{Letter, MemoryTransport};
@@ -102,6 +103,15 @@ impl TestApp {
 
     /// With room for as many servers as given.
     pub async fn start_with(places: Capacity) -> Start {
+        Self::start_whole(places, None).await
+    }
+
+    /// With a store of archives.
+    pub async fn start_with_depot(depot: Depot) -> Start {
+        Self::start_whole(Capacity(10), Some(depot)).await
+    }
+
+    async fn start_whole(places: Capacity, depot: Option<Depot>) -> Start {
         let (database, people) = Database::copy().await;
         let db = Db::new(&database.url(), 8).unwrap();
         let clock = ManualClock::at(SystemClock.now());
@@ -111,7 +121,7 @@ impl TestApp {
         let (resolver, sites) = (ScriptedResolver::default(), ScriptedSites::default());
         let transport = Arc::new(MemoryTransport::default());
         let stop = CancellationToken::new();
-        let (web_state, jobs) = parts(&db, &clock, &base, &till, (&resolver, &sites), &transport);
+        let (web_state, jobs) = parts(&db, &clock, &base, &till, (&resolver, &sites), &transport, depot);
         tokio::spawn(web::serve(listener, web_state.clone(), stop.clone()));
         tokio::spawn(web_state.nudges.clone().listen(db.clone(), stop.clone()));
         people::add_cluster(&db, clock.as_ref(), "first", places.0).await;
@@ -446,7 +456,9 @@ impl TestApp {
         let mut status = RunStatus::default().standing(standing, 1, self.clock.now());
         more(&mut status);
         run::mark_run_pushed(&mut conn, self.clock.as_ref(), id, 1).await.unwrap();
-        run::observe_run(&mut conn, self.clock.as_ref(), id, &status).await.unwrap();
+        if let Some(over) = run::observe_run(&mut conn, self.clock.as_ref(), id, &status).await.unwrap() {
+            export::run_over(&mut conn, self.clock.as_ref(), id, over.state, &status).await.unwrap();
+        }
     }
 
     /// An instance as it is now.
@@ -521,6 +533,7 @@ fn parts(
     shop: &Shop,
     (resolver, sites): (&ScriptedResolver, &ScriptedSites),
     transport: &Arc<MemoryTransport>,
+    depot: Option<Depot>,
 ) -> (AppState, Arc<worker::Deps>) {
     let (clock, stripe): (Arc<dyn Clock>, Arc<dyn Stripe>) = (clock.clone(), shop.stripe());
     let catalogue = Arc::new(Catalogue::parse(include_str!("../../../catalogue/plans.toml")).unwrap());
@@ -570,6 +583,7 @@ fn parts(
         payment_origin: shop.origin(),
         trial: true,
         trusted_proxies: vec!["127.0.0.0/8".to_owned()],
+        depot: depot.clone(),
         limits: web::Limits::default(),
         nudges: Nudges::default(),
     });
@@ -591,6 +605,7 @@ fn parts(
         mail_from: "Meadow Hosting <hello@host.example>".to_owned(),
         host_name: "Meadow Hosting".to_owned(),
         support: "help@host.example".to_owned(),
+        depot,
     };
     (state, Arc::new(deps))
 }

@@ -80,8 +80,8 @@ async fn a_database_is_backed_up_from_the_first_hour_with_a_key_of_its_own() {
     // It is really in the bucket, written with the key that the Secret holds, which opens that bucket alone.
     let namespace = namespace_name(id);
     let files = host.backed_up_files(id);
-    assert!(files.iter().any(|file| file.starts_with("db-1/wals/")), "{files:?}");
-    assert!(files.iter().any(|file| file.starts_with("db-1/base/") && file.ends_with("/backup.info")), "{files:?}");
+    assert!(files.iter().any(|file| file.starts_with("db-1-pg17/wals/")), "{files:?}");
+    assert!(files.iter().any(|file| file.starts_with("db-1-pg17/base/") && file.ends_with("/backup.info")), "{files:?}");
     let secret = host.secrets(id).get("mastodon-backup").await.unwrap().data.unwrap();
     let text = |name: &str| String::from_utf8(secret[name].0.clone()).unwrap();
     let client = S3Client::new(host.rig.s3().endpoint(), REGION, &text("AWS_ACCESS_KEY_ID"), &text("AWS_SECRET_ACCESS_KEY"));
@@ -196,7 +196,7 @@ async fn a_server_that_was_never_filled_goes_with_the_log_that_its_database_has_
     let operator = host.operator().await;
     let id = host.order(|_| {}).await;
     host.until("the database has sent its log", async || {
-        host.backed_up_files(id).iter().any(|file| file.starts_with("db-1/wals/")).then_some(())
+        host.backed_up_files(id).iter().any(|file| file.starts_with("db-1-pg17/wals/")).then_some(())
     })
     .await;
     host.until_condition(id, ConditionKind::DatabaseReady, "True").await;

@@ -2,6 +2,7 @@
 
 mod address;
 mod apart;
+mod archives;
 mod backups;
 mod faults;
 mod healing;
@@ -78,6 +79,7 @@ fn settings_for(rig: &Rig) -> Settings {
         "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}"},
         "postgres_image": image("postgres:17.6"),
         "valkey_image": image("valkey:8.1"),
+        "program_image": image("paddock:1"),
     }))
     .unwrap()
 }
@@ -300,7 +302,7 @@ pub async fn objects(client: &Client, id: InstanceId) -> BTreeMap<String, (Strin
 }
 
 /// What a server with two web pods consists of.
-pub const WHOLE: [&str; 32] = [
+pub const WHOLE: [&str; 33] = [
     "Cluster/db-1",
     "ConfigMap/mastodon-env",
     "Deployment/scheduler",
@@ -313,6 +315,7 @@ pub const WHOLE: [&str; 32] = [
     "Job/seed-4-5-20",
     "LimitRange/mastodon",
     "Namespace/the one",
+    "NetworkPolicy/archive",
     "NetworkPolicy/cache",
     "NetworkPolicy/database",
     "NetworkPolicy/default-deny",

@@ -3,6 +3,7 @@
 mod account;
 mod api;
 mod approvals;
+mod archives;
 mod desk;
 mod discreet;
 mod glass;
@@ -13,6 +14,7 @@ mod lists;
 mod log;
 mod mail;
 mod members;
+mod move_in;
 mod new;
 mod once;
 mod order;

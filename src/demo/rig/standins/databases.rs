@@ -299,9 +299,12 @@ impl Inner {
             "currentPrimary": primary, "targetPrimary": primary,
             "writeService": format!("{name}-rw"),
         });
-        if let Some(image) = runs {
+        // A field without a value would never be found as it was written.
+        if let Some(image) = runs
+            && let Some(major) = major(image)
+        {
             status["image"] = image.into();
-            status["pgDataImageInfo"] = json!({"image": image, "majorVersion": major(image)});
+            status["pgDataImageInfo"] = json!({"image": image, "majorVersion": major});
         }
         let ready = ["Ready", truth, reason, message];
         write_status(&self.client, &namespace, &name, &status, ready).await

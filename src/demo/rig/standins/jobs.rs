@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::manifests::MANAGER;
 use super::super::{Postgres, RigError};
 use super::runs::{self, End};
-use super::{Seen, database_name, follow, migrations};
+use super::{Seen, archives, database_name, follow, migrations};
 
 /// Says what a Job of ours does: `prepare`, `seed`, `owner`, `migrate-pre`, `migrate-post`, `analyze`, `measure` or `run`. On the Job and on its pod template.
 const JOB_LABEL: &str = "paddock.host/job";
@@ -112,6 +112,9 @@ impl Inner {
             return Err("the label paddock.rig/job says so".into());
         }
         let environment = self.environment(pod, namespace).await?;
+        if let Some(spec) = pod.spec.as_ref().filter(|spec| archives::is_one(spec)) {
+            return archives::run(spec, environment, gone).await;
+        }
         let mut database = self.connect(&environment, namespace).await.map_err(|error| error.to_string())?;
         let container = pod.spec.as_ref().and_then(|spec| spec.containers.first());
         let image = container.and_then(|container| container.image.clone()).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! Each part is one task. A part does what its real counterpart would make visible to us, no more, and writes as a field
 //! manager of its own.
 
+mod archives;
 mod backups;
 mod barman;
 mod certificates;

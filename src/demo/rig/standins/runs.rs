@@ -46,7 +46,21 @@ impl Answer {
 }
 
 /// A folder that is removed with us.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A new one.
+    pub fn new(what: &str) -> std::io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("paddock-{what}-{}", hex::encode(crypto::random::<8>())));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -69,8 +83,8 @@ pub(super) async fn run(
     if (shell.as_str(), flag.as_str()) != ("sh", "-c") {
         return Err(format!("a run's command begins with sh -c, not {shell} {flag}"));
     }
-    let scratch = Scratch(std::env::temp_dir().join(format!("paddock-run-{}", hex::encode(crypto::random::<8>()))));
-    let folder = &scratch.0;
+    let scratch = Scratch::new("run").map_err(io)?;
+    let folder = scratch.path();
     for part in ["bin", "tmp", "answers"] {
         std::fs::create_dir_all(folder.join(part)).map_err(io)?;
     }
@@ -82,18 +96,31 @@ pub(super) async fn run(
     for program in ["tootctl", "rails"] {
         write_program(&folder.join("bin").join(program)).map_err(io)?;
     }
+    let mut environment = environment.clone();
+    environment.insert("TMPDIR".to_owned(), folder.join("tmp").display().to_string());
+    execute(folder, [wrapper, name], words, &environment, gone).await
+}
+
+/// Runs a pod's `sh -c` in a folder, until `gone`.
+pub(super) async fn execute(
+    folder: &Path,
+    [wrapper, name]: [&String; 2],
+    words: &[String],
+    environment: &Environment,
+    gone: &CancellationToken,
+) -> Result<Option<End>, String> {
+    let io = |error: std::io::Error| format!("the stand-in of a pod: {error}");
     let last_word = folder.join("termination-log");
     std::fs::write(&last_word, "").map_err(io)?;
     let wrapper = wrapper.replace(TERMINATION_LOG, &last_word.display().to_string());
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
-    let child = Command::new(shell)
-        .args([flag, &wrapper, name])
+    let child = Command::new("sh")
+        .args(["-c", &wrapper, name])
         .args(words)
         .current_dir(folder)
         .env_clear()
         .envs(environment)
         .env("PATH", path)
-        .env("TMPDIR", folder.join("tmp"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -254,7 +254,7 @@ fn servers_reach_the_internet_and_nothing_else() {
     let policies = policies_of_a_server();
     let component =
         |name: &'static str| WaysOut::of(&policies, &[("app.kubernetes.io/component", name), ("paddock.host/instance", "ins-x")]);
-    let mastodon = ["web", "streaming", "sidekiq", "scheduler", "job"].map(|name| (name, component(name)));
+    let mastodon = ["web", "streaming", "sidekiq", "scheduler", "job", "archive"].map(|name| (name, component(name)));
     let database = WaysOut::of(&policies, &[("cnpg.io/cluster", "db-1"), ("app.kubernetes.io/component", "database")]);
     let others = [("cache", component("cache")), ("another", component("another")), ("unknown", WaysOut::of(&policies, &[]))];
     // What the settings of these tests let through beside: the object store for Mastodon, the API server and another object store for the

@@ -2,6 +2,7 @@
 
 pub mod names;
 
+mod archive;
 mod backups;
 mod budgets;
 mod cache;
@@ -31,6 +32,7 @@ pub mod tests;
 
 use serde_json::{Map, Value, json};
 
+pub use archive::{LIMIT_SECONDS, archive_job};
 pub use backups::{first as first_backup, first_name as first_backup_name, server_name};
 pub use change::{Change, backup_name};
 pub use jobs::{Attempts, Jobs, Task, job_name};

@@ -35,6 +35,8 @@ pub const SCHEDULER: &str = "scheduler";
 pub const MEDIA_STORE: &str = "media";
 /// The Job of the run at work. One name, so that the API server sees to it that there is one at a time.
 pub const RUN: &str = "run";
+/// Pods that make or prove an archive.
+pub const ARCHIVE: &str = "archive";
 /// Every other object.
 pub const MASTODON: &str = "mastodon";
 

@@ -152,12 +152,13 @@ impl<'a> Pods<'a> {
 }
 
 /// The login that CloudNativePG makes.
-fn database_login() -> Vec<Value> {
+pub(super) fn database_login() -> Vec<Value> {
     [("DB_HOST", "host"), ("DB_PORT", "port"), ("DB_NAME", "dbname"), ("DB_USER", "username"), ("DB_PASS", "password")]
         .map(|(name, key)| from_secret(name, names::DATABASE_LOGIN, key))
         .to_vec()
 }
 
-fn from_secret(name: &str, secret: &str, key: &str) -> Value {
+/// A variable out of a Secret.
+pub(super) fn from_secret(name: &str, secret: &str, key: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
 }

@@ -40,8 +40,12 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
     ];
     out.extend(reach.iter().map(to));
 
+    // Whoever makes an archive needs the database and the object store, wherever that is; not the cache.
+    let archive = one_of(&[names::ARCHIVE]);
+    let out_of_archive: Vec<Value> = [out[0].clone()].into_iter().chain(out.iter().skip(2).cloned()).collect();
+
     let mut into_database = vec![
-        json!({"from": [{"podSelector": mastodon}], "ports": [tcp(names::DATABASE_PORT)]}),
+        json!({"from": [{"podSelector": mastodon}, {"podSelector": archive}], "ports": [tcp(names::DATABASE_PORT)]}),
         json!({"from": [{"podSelector": database}], "ports": [tcp(names::DATABASE_PORT), tcp(8000)]}),
     ];
     into_database.extend(
@@ -65,6 +69,7 @@ pub fn policies(valid: &Valid<'_>) -> Vec<Object> {
         policy("default-deny", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
         policy("names", json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": names_service()})),
         policy("mastodon", json!({"podSelector": mastodon, "policyTypes": ["Egress"], "egress": out})),
+        policy("archive", json!({"podSelector": archive, "policyTypes": ["Egress"], "egress": out_of_archive})),
         policy("web", listens(names::WEB, &from_gateway, names::WEB_PORT)),
         policy("streaming", listens(names::STREAMING, &to_streaming.into(), names::STREAMING_PORT)),
         policy("cache", listens(names::CACHE, &from_mastodon, names::CACHE_PORT)),

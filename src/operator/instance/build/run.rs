@@ -14,9 +14,9 @@ use crate::resource::Owner;
 pub const RUN_LABEL: &str = "paddock.host/run";
 
 /// How long after its end a Job may stay, in seconds, for somebody who wants to read all of its log.
-const KEPT_SECONDS: u32 = 86_400;
+pub(super) const KEPT_SECONDS: u32 = 86_400;
 /// What a pod may take beside its work: scheduling, pulling the image, loading Rails. In seconds, for each try.
-const AROUND_SECONDS: u32 = 600;
+pub(super) const AROUND_SECONDS: u32 = 600;
 
 /// Runs the command with a time limit, shows what it prints, and leaves the end of that as the pod's last word. (Kubernetes takes
 /// 4 KiB of it. Where a pod is killed from outside, the kubelet takes the end of the log instead.)

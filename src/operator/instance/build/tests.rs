@@ -47,6 +47,7 @@ pub fn settings() -> Settings {
         "mail": {"server": "relay.example", "port": 587, "from": "mastodon@{domain}", "login": {"username": "u", "password": "p"}},
         "postgres_image": image("postgres:17.6"),
         "valkey_image": image("valkey:8.1"),
+        "program_image": image("paddock:1"),
         "network": {
             "reach": [{"cidr": "10.9.8.7/32", "port": 7070}],
             "api_server": [{"cidr": "10.0.0.1/32", "port": 443}],

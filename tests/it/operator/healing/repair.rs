@@ -36,7 +36,7 @@ fn stateless() -> Vec<(&'static str, &'static str, Value, &'static str)> {
     for name in ["cache", "streaming", "web"] {
         all.push(("Service", name, ports.clone(), "/spec/selector"));
     }
-    for name in ["cache", "database", "default-deny", "mastodon", "names", "streaming", "web"] {
+    for name in ["archive", "cache", "database", "default-deny", "mastodon", "names", "streaming", "web"] {
         all.push(("NetworkPolicy", name, selector.clone(), "/spec/podSelector"));
     }
     all

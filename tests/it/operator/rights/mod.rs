@@ -69,7 +69,7 @@ impl Host {
         let values = json!({
             "catalogue": {"releases": releases},
             "operator": {
-                "images": [settings.postgres_image, settings.valkey_image],
+                "images": [settings.postgres_image, settings.valkey_image, settings.program_image],
                 "issuer": {"name": "simulated"}, "media": {"addresses": ["192.0.2.10"], "port": 7070},
                 "backups": {"endpoint": self.rig.s3().endpoint()},
             },
