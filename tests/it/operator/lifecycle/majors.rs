@@ -37,10 +37,11 @@ impl Host {
         self.clusters(id).get("db-1").await.unwrap().data
     }
 
-    /// The backups, in the order of their names: name and phase.
+    /// The backups around another major release, in the order of their names: name and phase.
     async fn all_backups(&self, id: InstanceId) -> Vec<(String, Value)> {
         let all = self.backups(id).list(&ListParams::default()).await.unwrap().items;
-        all.into_iter().map(|backup| (backup.metadata.name.unwrap(), backup.data["status"].clone())).collect()
+        let all = all.into_iter().map(|backup| (backup.metadata.name.unwrap(), backup.data["status"].clone()));
+        all.filter(|(name, _)| name.contains("-postgres-")).collect()
     }
 }
 
@@ -88,6 +89,12 @@ async fn another_major_release_comes_between_two_backups_while_nothing_can_write
         (&data["spec"]["imageName"], &data["status"]["phase"]),
         (&json!(image("18.1")), &json!("Cluster in healthy state"))
     );
+    // What the new release writes does not run into what the old one has written.
+    assert_eq!(data["spec"]["plugins"][0]["parameters"]["serverName"], "db-1-pg18");
+    let files = host.backed_up_files(id);
+    for server in ["db-1-pg17", "db-1-pg18"] {
+        assert!(files.iter().any(|file| file.starts_with(&format!("{server}/base/"))), "{server}: {files:?}");
+    }
     let backups = host.all_backups(id).await;
     assert_eq!(backups.len(), 2);
     assert!(backups[0].0.starts_with("after-postgres-18-") && backups[0].1["phase"] == "completed", "{backups:?}");
