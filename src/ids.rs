@@ -132,6 +132,8 @@ id_types! {
     RunId = "run_";
     /// Something that was not well, as staff told everybody.
     IncidentId = "inc_";
+    /// Something that a rule found, for staff to look at.
+    AlertId = "alt_";
 }
 
 #[cfg(test)]

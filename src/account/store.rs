@@ -172,6 +172,11 @@ pub async fn list_members(conn: &mut PgConnection, account: AccountId) -> sqlx::
     .await
 }
 
+/// The addresses of some of the host's people.
+pub async fn staff_emails(conn: &mut PgConnection, ids: &[StaffId]) -> sqlx::Result<Vec<(StaffId, String)>> {
+    sqlx::query_as("select id, email from staff where id = any($1)").bind(ids).fetch_all(conn).await
+}
+
 /// One of the host's people by id.
 pub async fn find_staff(conn: &mut PgConnection, id: StaffId) -> sqlx::Result<Option<StaffMember>> {
     sqlx::query_as("select id, email, scopes from staff where id = $1").bind(id).fetch_optional(conn).await

@@ -15,6 +15,7 @@ use crate::capacity::{self, ClusterAccess};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
+use crate::desk::alerts::Limits;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::instance::sites::{PublicSites, Sites};
 use crate::mail::probe::Prober;
@@ -192,7 +193,22 @@ impl Parts {
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),
             support: self.config.host.support.clone(),
+            alerts: self.alerts(),
         })
+    }
+
+    fn alerts(&self) -> worker::Alerts {
+        let config::Alerts { mail, webhook, order_minutes, unproven_hours, certificate_days, capacity_percent } = &self.config.alerts;
+        worker::Alerts {
+            limits: Limits {
+                order: TimeDelta::minutes(*order_minutes),
+                unproven: TimeDelta::hours(*unproven_hours),
+                certificate: TimeDelta::days(*certificate_days),
+                capacity: *capacity_percent,
+            },
+            mail: mail.clone().unwrap_or_else(|| self.config.host.support.clone()),
+            webhook: webhook.clone(),
+        }
     }
 
     /// The section `[operator]`, with the images of the release catalogue.

@@ -66,6 +66,8 @@ pub struct Config {
     pub operator: Table,
     /// Where figures for Prometheus are served; none when missing.
     pub metrics: Option<SocketAddr>,
+    /// What somebody should look at, and who is told.
+    pub alerts: Alerts,
 }
 
 /// Who the host is.
@@ -147,6 +149,23 @@ pub enum MailTransport {
     Smtp(SecretString),
     /// A folder, one file each; for a trial.
     Folder(PathBuf),
+}
+
+/// What somebody should look at, and who is told. What the words mean is in `desk::alerts`.
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    /// Who is written to; `None`: `host.support`.
+    pub mail: Option<String>,
+    /// What is called beside; its address is a secret.
+    pub webhook: Option<SecretString>,
+    /// A paid order is a server after so many minutes.
+    pub order_minutes: i64,
+    /// A server has a proven backup after so many hours.
+    pub unproven_hours: i64,
+    /// A certificate is good for more than so many days.
+    pub certificate_days: i64,
+    /// Hundredths of the promised that should be left.
+    pub capacity_percent: i64,
 }
 
 /// What is sold and which releases there are.
@@ -289,6 +308,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     });
     let operator = root.table("operator");
     let metrics = root.section("metrics", |metrics| metrics.has("listen").then(|| metrics.socket("listen", "127.0.0.1:9090")));
+    let alerts = root.section("alerts", read_alerts);
     Some(Config {
         mode,
         host: host?,
@@ -306,6 +326,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         sealing,
         operator,
         metrics,
+        alerts,
     })
 }
 
@@ -404,6 +425,22 @@ fn read_mail(mail: &mut Reader<'_>) -> Option<Mail> {
     transport.map(|transport| Mail { from, transport })
 }
 
+fn read_alerts(alerts: &mut Reader<'_>) -> Alerts {
+    let mail = alerts.optional_text("mail");
+    if mail.as_ref().is_some_and(|mail| mail.parse::<lettre::Address>().is_err()) {
+        alerts.fault("mail", "is not an address such as staff@paddock.example");
+    }
+    let webhook = if alerts.has("webhook") { alerts.url("webhook", "https://chat.example/hooks/0123") } else { None };
+    Alerts {
+        mail,
+        webhook: webhook.map(|url| SecretString::from(String::from(url))),
+        order_minutes: alerts.number("order_minutes", 60, 5, 10_080),
+        unproven_hours: alerts.number("unproven_hours", 48, 1, 720),
+        certificate_days: alerts.number("certificate_days", 14, 1, 60),
+        capacity_percent: alerts.number("capacity_percent", 15, 1, 90),
+    }
+}
+
 fn read_dns(dns: &mut Reader<'_>) -> Dns {
     let target = dns.text("target", "gate.meadow.social").to_ascii_lowercase();
     let addresses = dns.list("addresses");
@@ -485,6 +522,9 @@ fn production_faults(config: &Config) -> Vec<Fault> {
             "names fewer than two; a customer's domain counts as pointing here only when two resolvers say so: \
              resolvers = [\"9.9.9.9:53\", \"1.1.1.1:53\"]",
         );
+    }
+    if config.alerts.webhook.as_ref().is_some_and(|webhook| !webhook.expose_secret().starts_with("https:")) {
+        fault("alerts.webhook", "must begin with https:// in production");
     }
     if config.backup.is_none() {
         fault("backup", "is missing; name where backups go: [backup] with endpoint and bucket");

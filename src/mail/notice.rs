@@ -7,6 +7,29 @@ use uuid::Uuid;
 use crate::ids::{AccountId, InstanceId, OrderId, PersonId, WaitingId};
 use crate::money::{Currency, Money};
 
+/// What became of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// It has just begun.
+    Began,
+    /// It goes on, and nobody has said that they look after it.
+    Stands,
+    /// It is over.
+    Over,
+}
+
+impl AlertState {
+    /// The word in JSON and in keys of the locale files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Began => "began",
+            Self::Stands => "stands",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// One mail, before it has words. Kept as JSON in its row, so a variant and its fields may be added to but never renamed.
 ///
 /// No secrets: a `token` is the id of a row, and the link that proves possession of the address is made from it when the mail is
@@ -252,6 +275,17 @@ pub enum Notice {
         /// When.
         at: DateTime<Utc>,
     },
+    /// To the host's own people: a rule found something to look at.
+    Alert {
+        /// The rule's word.
+        rule: String,
+        /// What became of it.
+        state: AlertState,
+        /// What the rule counts.
+        n: i64,
+        /// When it began.
+        since: DateTime<Utc>,
+    },
 }
 
 impl Notice {
@@ -288,6 +322,7 @@ impl Notice {
             Self::SecondFactorOn { .. } => "second_factor_on",
             Self::SecondFactorOff { .. } => "second_factor_off",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::Alert { .. } => "alert",
         }
     }
 
@@ -359,6 +394,7 @@ impl Notice {
             Self::SecondFactorOn { at },
             Self::SecondFactorOff { at },
             Self::RecoveryCodeUsed { left: 9, at },
+            Self::Alert { rule: "backup-unproven".to_owned(), state: AlertState::Began, n: 3, since: at },
         ]
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Letter, Notice};
+use super::{AlertState, Letter, Notice};
 use crate::ids::{AccountId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::words::Words;
 
@@ -43,6 +43,10 @@ pub trait Links {
     fn billing(&self, instance: InstanceId) -> Url;
     /// The page of a server's upgrades.
     fn upgrades(&self, instance: InstanceId) -> Url;
+    /// The staff's page of what there is to look at.
+    fn alerts(&self) -> Url;
+    /// What to do when a rule has found something.
+    fn runbook(&self, rule: &str) -> Url;
 }
 
 /// The parts of a mail.
@@ -180,6 +184,8 @@ mails! {
         = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
     recovery_code_used(link, left, at)
         = "mail/recovery_code_used/subject.txt", "mail/recovery_code_used/body.txt", "mail/recovery_code_used/body.html";
+    alert(link, runbook, state, title, what, next)
+        = "mail/alert/subject.txt", "mail/alert/body.txt", "mail/alert/body.html";
 }
 
 /// The words of a notice. `host_name` is what the host calls itself, as its customers know it.
@@ -248,6 +254,17 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(*at)),
         Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(*at)),
         Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(*at)),
+        Notice::Alert { rule, state, n, since } => {
+            let title = words.t(&format!("alert-rule-{rule}"));
+            let found = words.count(&format!("alert-firing-{rule}"), "n", *n);
+            let (what, next) = match state {
+                AlertState::Began => (found, words.t("mail-alert-began")),
+                AlertState::Stands => (found, words.t1("mail-alert-stands", "since", moment(*since))),
+                AlertState::Over => (words.t1("mail-alert-over", "since", moment(*since)), words.t("mail-alert-over-next")),
+            };
+            let state = words.t(&format!("alert-state-{}", state.word()));
+            alert(frame, links.alerts().as_str(), links.runbook(rule).as_str(), &state, &title, &what, &next)
+        }
     };
     rendered.map_err(|source| RenderError { kind: notice.kind(), source })
 }

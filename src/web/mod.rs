@@ -26,6 +26,7 @@ mod routes;
 mod session;
 mod signed;
 mod staff;
+mod text;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -123,6 +123,7 @@ fn section(path: &str) -> &'static str {
         ["staff", "customers", ..] => "staff_customers",
         ["staff", "queue", ..] => "staff_queue",
         ["staff", "incidents", ..] => "staff_incidents",
+        ["staff", "alerts" | "runbooks", ..] => "staff_alerts",
         _ => "",
     }
 }

@@ -77,6 +77,14 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/instances/{instance}/upgrades"))
     }
 
+    fn alerts(&self) -> Url {
+        self.at("/staff/alerts")
+    }
+
+    fn runbook(&self, rule: &str) -> Url {
+        self.at(&format!("/staff/runbooks/{rule}"))
+    }
+
     fn order(&self, order: OrderId) -> Url {
         self.at(&format!("/orders/{order}"))
     }

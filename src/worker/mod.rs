@@ -3,6 +3,7 @@
 //! A handler loads what its ids name, may run late and may run twice. It says *retry* (the queue waits longer each time) or *fail*
 //! (a person must look: staff see the job until then).
 
+mod alert;
 mod claim;
 mod compare;
 mod deliver;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -30,6 +32,7 @@ use crate::capacity::KeepWaitingList;
 use crate::clock::SharedClock;
 use crate::crypto::HostKey;
 use crate::db::Db;
+use crate::desk::alerts::{CallWebhook, Limits};
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::mail::{SendMail, Transport};
@@ -71,6 +74,19 @@ pub struct Deps {
     pub host_name: String,
     /// Where customers reach people; answers to mails go there.
     pub support: String,
+    /// From where on something is to look at, and who is told.
+    pub alerts: Alerts,
+}
+
+/// How alerts are found and told.
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    /// From where on rules fire.
+    pub limits: Limits,
+    /// Who is written to.
+    pub mail: String,
+    /// What is called, beside.
+    pub webhook: Option<SecretString>,
 }
 
 impl Deps {
@@ -175,6 +191,8 @@ async fn build(
         .define_job::<Task<SyncPrices>>()
         .define_job::<Task<CheckAddress>>()
         .define_job::<Task<AdvanceRollouts>>()
+        .define_job::<Task<alert::LookForAlerts>>()
+        .define_job::<Task<CallWebhook>>()
         .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::alert::LookForAlerts;
 use super::figures::KeepFigures;
 use super::{Deps, Handle, JobError};
 use crate::account::{attempt, call, device, link, move_address, session, token};
@@ -29,6 +30,8 @@ const REVIEW_EVERY: Duration = Duration::from_mins(10);
 
 /// Between two looks at the waiting list without a place that became free.
 const WAITING_EVERY: Duration = Duration::from_mins(1);
+/// Between two looks for what somebody should look at.
+const ALERTS_EVERY: Duration = Duration::from_mins(1);
 /// Between two readings of the overview's figures.
 const FIGURES_EVERY: Duration = Duration::from_hours(1);
 
@@ -63,7 +66,8 @@ impl Handle for Tidy {
         let events = billing::forget_old_events(&mut conn, clock).await?;
         let steps = instance::forget_old_steps(&mut conn).await?;
         let figures = desk::figures::forget_old(&mut conn, clock).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, "tidied up");
+        let alerts = desk::alerts::forget_old(&mut conn, clock).await?;
+        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, alerts, "tidied up");
         Ok(())
     }
 }
@@ -78,6 +82,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     let mut catch_up = tokio::time::interval_at(tokio::time::Instant::now() + catch_up_every, catch_up_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     let mut figures = tokio::time::interval(FIGURES_EVERY);
+    let mut alerts = tokio::time::interval(ALERTS_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
     while let Err(error) = bring_in_releases(&deps).await {
@@ -98,6 +103,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             _ = catch_up.tick() => note(enqueue(&deps, &CatchUpEvents {}).await),
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
             _ = rollouts.tick() => note(enqueue(&deps, &AdvanceRollouts {}).await),
+            _ = alerts.tick() => note(enqueue(&deps, &LookForAlerts {}).await),
             _ = figures.tick() => note(enqueue(&deps, &KeepFigures {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }

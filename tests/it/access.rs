@@ -10,7 +10,7 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{AccountId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::ids::{AccountId, AlertId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;
@@ -86,6 +86,8 @@ impl Ids {
                 ("{id}", "rollouts") => self.rollout.clone(),
                 ("{id}", "clusters") => self.cluster.clone(),
                 ("{version}", "releases") => "4.7.4".to_owned(),
+                ("{id}", "alerts") => AlertId::new().to_string(),
+                ("{rule}", "runbooks") => "capacity".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
                 // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.
                 ("{person}", _) => PersonId::new().to_string(),

@@ -288,6 +288,10 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_worker", "update incidents set state = 'over'"),
     ("paddock_web", "select value from figures"),
     ("paddock_staff", "update figures set value = 0"),
+    ("paddock_web", "select rule from alerts"),
+    ("paddock_web", "select until from certificates"),
+    ("paddock_staff", "update alerts set over_at = now()"),
+    ("paddock_staff", "update alert_rules set verdict = 'quiet'"),
 ];
 
 #[tokio::test]

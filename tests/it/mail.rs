@@ -79,6 +79,12 @@ impl Links for FixedLinks {
     fn billing(&self, instance: InstanceId) -> Url {
         url(&format!("instances/{instance}/billing"))
     }
+    fn alerts(&self) -> Url {
+        url("staff/alerts")
+    }
+    fn runbook(&self, rule: &str) -> Url {
+        url(&format!("staff/runbooks/{rule}"))
+    }
 }
 
 fn url(path: &str) -> Url {

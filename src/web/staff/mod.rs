@@ -1,5 +1,6 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
+mod alerts;
 mod clusters;
 mod customers;
 mod differences;
@@ -34,7 +35,7 @@ use crate::words::Words;
 
 /// Who gives customers time.
 const BILLS: Scope = Scope::Billing;
-/// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, and tells everybody of incidents.
+/// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, tells everybody of incidents, and looks after alerts.
 const OPERATES: Scope = Scope::Operations;
 /// Who ends servers and destroys what they hold.
 const DESTROYS: Scope = Scope::Admin;
@@ -70,6 +71,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/incidents/new", operates, incidents::new_form)
         .get("/staff/incidents/{id}", reads, incidents::show)
         .post("/staff/incidents/{id}/say", operates, incidents::say)
+        .get("/staff/alerts", reads, alerts::list)
+        .post("/staff/alerts/{id}/acknowledge", operates, alerts::acknowledge)
+        .get("/staff/runbooks/{rule}", reads, alerts::show_runbook)
         .get("/staff/audit", reads, log::list)
         .get("/staff/queue", reads, jobs::list)
         .post("/staff/queue/retry", operates, jobs::retry_all)

@@ -10,6 +10,7 @@ use super::{OPERATES, OrderRow, clusters, order_rows};
 use crate::account::StaffMember;
 use crate::billing::{self, Order};
 use crate::capacity::{self, ClusterRow};
+use crate::desk::alerts::{self, SETTLED_BY, USUALLY_PAST_DUE};
 use crate::desk::figures::{self, Figure, History, Reading};
 use crate::instance::{self, Instance, Intent, Phase, Seen, claim};
 use crate::mail;
@@ -72,13 +73,8 @@ struct UnwellRow {
     state: StateView,
 }
 
-/// An order that waits for longer than its deadline and this was not settled: something is wrong with Stripe or with jobs.
-const SETTLED_BY: TimeDelta = TimeDelta::minutes(10);
-
 /// A job that has been due for longer than this many seconds: nobody works, or too few.
 const LATE: i64 = 600;
-/// So many subscriptions past due are usual, whatever the size of the host.
-const USUALLY_PAST_DUE: i64 = 2;
 
 /// All that the page reads.
 struct Loaded {
@@ -96,6 +92,7 @@ struct Loaded {
     list: (i64, Option<DateTime<Utc>>),
     mails: i64,
     differences: i64,
+    alerts: i64,
 }
 
 impl Loaded {
@@ -117,6 +114,7 @@ impl Loaded {
             list: capacity::waiting_total(&mut conn).await?,
             mails: mail::count_troubled(&mut conn, state.clock.as_ref()).await?,
             differences: billing::difference::count_open(&mut conn).await?,
+            alerts: alerts::count_open(&mut conn).await?,
         })
     }
 
@@ -228,6 +226,7 @@ impl Loaded {
             figure("away", away.to_string(), away > 0, "/staff/clusters"),
             figure("paused", self.paused.to_string(), self.paused > 0, "/staff/rollouts"),
             figure("differences", self.differences.to_string(), self.differences > 0, "/staff/differences"),
+            figure("alerts", self.alerts.to_string(), self.alerts > 0, "/staff/alerts"),
             figure("mails", self.mails.to_string(), self.mails > 0, ""),
         ]
     }

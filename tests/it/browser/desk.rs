@@ -7,7 +7,7 @@ use thirtyfour::Key;
 use super::focus;
 use super::window::Window;
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 17] = [
     "/",
     "/plans",
     "/status",
@@ -20,6 +20,8 @@ const PAGES: [&str; 15] = [
     "/staff/queue",
     "/staff/incidents",
     "/staff/incidents/new",
+    "/staff/alerts",
+    "/staff/runbooks/capacity",
     "/staff/audit",
     "/staff/keys",
     "/staff/styleguide",

@@ -16,6 +16,7 @@ use paddock::clock::{Clock, ManualClock, SystemClock};
 use paddock::config::{Config, Host, REFERENCE};
 use paddock::crypto::HostKey;
 use paddock::db::Db;
+use paddock::desk::alerts::Limits;
 use paddock::ids::{InstanceId, OrderId, RunId};
 use paddock::instance::address::{Address, AddressKind, AddressRules};
 use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
@@ -548,6 +549,7 @@ fn parts(
         mail_from: "Meadow Hosting <hello@host.example>".to_owned(),
         host_name: "Meadow Hosting".to_owned(),
         support: "help@host.example".to_owned(),
+        alerts: worker::Alerts { limits: Limits::default(), mail: "staff@host.example".to_owned(), webhook: None },
     };
     (state, Arc::new(deps))
 }

@@ -1,6 +1,7 @@
 //! What each page and each resource of the API does, one file per area, called as `src/web` is.
 
 mod account;
+mod alerts;
 mod api;
 mod desk;
 mod discreet;
