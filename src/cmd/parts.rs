@@ -17,6 +17,7 @@ use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
 use crate::desk::alerts::Limits;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
+use crate::instance::mail_health::Sending;
 use crate::instance::sites::{PublicSites, Sites};
 use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
@@ -162,6 +163,7 @@ impl Parts {
             resolver: Arc::clone(&self.resolver),
             dns_target: self.dns_target(),
             sites: Arc::clone(&self.sites),
+            sending: self.sending(),
             sealing: config.sealing.clone(),
             prober: prober(config),
             host: config.host.clone(),
@@ -174,6 +176,12 @@ impl Parts {
             limits: web::Limits::default(),
             nudges,
         })
+    }
+
+    /// The relay's sender is a setting of the operator's.
+    fn sending(&self) -> Sending {
+        let from = self.config.operator.get("mail").and_then(|mail| mail.get("from")).and_then(|from| from.as_str());
+        Sending { from: from.map(str::to_owned), dkim_selector: self.config.dns.dkim_selector.clone() }
     }
 
     pub fn worker_deps(&self) -> Arc<worker::Deps> {
@@ -189,6 +197,7 @@ impl Parts {
             urls: self.urls.clone(),
             views: self.views.clone(),
             dns_target: self.dns_target(),
+            sites: Arc::clone(&self.sites),
             key: self.config.key.clone(),
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),

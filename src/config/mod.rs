@@ -186,6 +186,8 @@ pub struct Dns {
     pub addresses: Vec<std::net::IpAddr>,
     /// Resolvers to ask, each by itself; the system's when empty.
     pub resolvers: Vec<SocketAddr>,
+    /// Under which name the key stands with which the servers' relay signs.
+    pub dkim_selector: Option<String>,
 }
 
 /// Where backups go.
@@ -461,7 +463,7 @@ fn read_dns(dns: &mut Reader<'_>) -> Dns {
             Err(_) => dns.fault("resolvers", format!("\"{text}\" is not an address and port such as 9.9.9.9:53")),
         }
     }
-    Dns { target, addresses: read, resolvers }
+    Dns { target, addresses: read, resolvers, dkim_selector: dns.optional_text("dkim_selector") }
 }
 
 fn read_backup(backup: &mut Reader<'_>) -> Option<Backup> {

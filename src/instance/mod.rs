@@ -5,6 +5,7 @@ pub mod claim;
 pub mod dns;
 mod hold;
 mod intent;
+pub mod mail_health;
 mod observed;
 mod own_mail;
 pub mod owner;
@@ -14,6 +15,7 @@ pub mod run;
 pub mod sites;
 mod store;
 pub mod upkeep;
+pub mod usage;
 pub mod webfinger;
 
 pub use hold::{Hold, HoldRow, archive_proven_at, hold, lift, list_holds};

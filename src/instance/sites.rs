@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
+use reqwest::tls::TlsInfo;
 use url::{Host, Url};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 use super::dns::{RecordKind, Resolver};
 use crate::internet::is_public;
@@ -57,17 +61,35 @@ impl AskFailed {
     }
 }
 
+/// A page of a site, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// HTTP status.
+    pub status: u16,
+    /// What is on it.
+    pub body: Vec<u8>,
+    /// The last moment at which the certificate is good that it came with.
+    pub certificate_until: Option<DateTime<Utc>>,
+}
+
+/// The longest page that is read.
+const LONGEST: usize = 64 * 1024;
+
 /// Asks sites.
 #[async_trait]
-pub trait Sites: Send + Sync {
+pub trait Sites: std::fmt::Debug + Send + Sync {
     /// The head of the answer to a GET, redirects not followed.
     async fn ask(&self, url: &Url) -> Result<Answer, AskFailed>;
+
+    /// The whole answer to a GET, redirects not followed. What is longer than 64 KiB is no answer.
+    async fn read(&self, url: &Url) -> Result<Page, AskFailed>;
 }
 
 /// Which addresses may be connected to.
 type Rule = fn(IpAddr) -> bool;
 
 /// Asks sites over HTTPS, on the public internet alone.
+#[derive(Debug)]
 pub struct PublicSites {
     client: reqwest::Client,
     rule: Rule,
@@ -91,16 +113,14 @@ impl PublicSites {
             // A connection that is kept was made for a name that may lead elsewhere by now.
             .pool_max_idle_per_host(0)
             .timeout(PATIENCE)
+            .tls_info(true)
             .user_agent(concat!("Paddock/", env!("CARGO_PKG_VERSION"), " (address check)"))
             .dns_resolver(Arc::new(Guarded { resolver, rule }))
             .build()?;
         Ok(Self { client, rule })
     }
-}
 
-#[async_trait]
-impl Sites for PublicSites {
-    async fn ask(&self, url: &Url) -> Result<Answer, AskFailed> {
+    async fn get(&self, url: &Url) -> Result<reqwest::Response, AskFailed> {
         // What is an address already is not looked up, so nothing else would stop it.
         let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
@@ -111,13 +131,41 @@ impl Sites for PublicSites {
         if literal.is_some_and(|address| !(self.rule)(address)) {
             return Err(AskFailed::NotPublic);
         }
-        let answer = self.client.get(url.clone()).send().await.map_err(|error| failure(&error))?;
+        self.client.get(url.clone()).send().await.map_err(|error| failure(&error))
+    }
+}
+
+/// Until when a certificate in DER is good; `None` for what is none.
+fn good_until(der: &[u8]) -> Option<DateTime<Utc>> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let until = certificate.tbs_certificate().validity().not_after.to_unix_duration();
+    DateTime::from_timestamp(i64::try_from(until.as_secs()).ok()?, 0)
+}
+
+#[async_trait]
+impl Sites for PublicSites {
+    async fn ask(&self, url: &Url) -> Result<Answer, AskFailed> {
+        let answer = self.get(url).await?;
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Ok(Answer {
             status: answer.status().as_u16(),
             location: header(LOCATION),
             allow_origin: header(ACCESS_CONTROL_ALLOW_ORIGIN),
         })
+    }
+
+    async fn read(&self, url: &Url) -> Result<Page, AskFailed> {
+        let mut answer = self.get(url).await?;
+        let certificate = answer.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        let (status, certificate_until) = (answer.status().as_u16(), certificate.and_then(good_until));
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(|error| failure(&error))? {
+            if body.len() + part.len() > LONGEST {
+                return Err(AskFailed::Unreachable(format!("the answer is longer than {LONGEST} bytes")));
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(Page { status, body, certificate_until })
     }
 }
 
@@ -166,6 +214,7 @@ impl Resolve for Guarded {
 #[derive(Debug, Default, Clone)]
 pub struct ScriptedSites {
     answers: Arc<Mutex<Vec<(String, Answer)>>>,
+    pages: Arc<Mutex<Vec<(String, Page)>>>,
 }
 
 impl ScriptedSites {
@@ -174,6 +223,13 @@ impl ScriptedSites {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|(known, _)| known != host);
         answers.push((host.to_owned(), answer));
+    }
+
+    /// From now on every page of `host` that is read whole is this one.
+    pub fn set_page(&self, host: &str, page: Page) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.retain(|(known, _)| known != host);
+        pages.push((host.to_owned(), page));
     }
 }
 
@@ -185,6 +241,12 @@ impl Sites for ScriptedSites {
         let (_, answer) = found.ok_or(AskFailed::NoAddress)?;
         let location = answer.location.as_ref().map(|location| location.replace("{query}", url.query().unwrap_or_default()));
         Ok(Answer { location, ..answer.clone() })
+    }
+
+    async fn read(&self, url: &Url) -> Result<Page, AskFailed> {
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = pages.iter().find(|(host, _)| Some(host.as_str()) == url.host_str());
+        found.map(|(_, page)| page.clone()).ok_or(AskFailed::NoAddress)
     }
 }
 
@@ -212,6 +274,15 @@ mod tests {
             }
         });
         (port, came)
+    }
+
+    #[test]
+    fn a_certificate_says_until_when_it_is_good() {
+        let pem = include_str!("../../tests/it/certificates/expired.pem");
+        let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let der = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).unwrap();
+        assert!(good_until(&der).unwrap() < DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        assert_eq!([good_until(b""), good_until(&der[..40])], [None, None]);
     }
 
     #[tokio::test]

@@ -45,6 +45,7 @@ use crate::config::Host;
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
+use crate::instance::mail_health::Sending;
 use crate::instance::sites::Sites;
 use crate::mail::probe::Prober;
 use crate::plan::Catalogue;
@@ -98,6 +99,8 @@ pub struct App {
     pub dns_target: DnsTarget,
     /// Asks customers' own web sites.
     pub sites: Arc<dyn Sites>,
+    /// How the servers' mails leave, as far as it shows from outside.
+    pub sending: Sending,
     /// The operator's public key, to which secrets that customers bring are sealed; without it none are taken.
     pub sealing: Option<Recipient>,
     /// Talks to mail servers that customers name.

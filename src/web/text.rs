@@ -13,9 +13,17 @@ use super::page::{self, PageContext, pages};
 #[folder = "docs/runbooks/"]
 struct Runbooks;
 
+#[derive(RustEmbed)]
+#[folder = "docs/help/"]
+struct Help;
+
 /// A file of `docs/` that is a page.
 fn file(path: &str) -> Option<EmbeddedFile> {
-    Runbooks::get(path.strip_prefix("runbooks/")?)
+    match path.split_once('/') {
+        Some(("runbooks", name)) => Runbooks::get(name),
+        Some(("help", name)) => Help::get(name),
+        Some(_) | None => None,
+    }
 }
 
 #[derive(Template)]
@@ -59,16 +67,20 @@ impl Text {
     }
 }
 
-/// Whether a piece of code is the path of a page, whole, with nothing to be filled in.
+/// Whether a piece of code is the path of a staff's page, whole, with nothing to be filled in.
 fn is_page(code: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "/-?=".contains(letter);
-    code.len() > 1 && code.starts_with('/') && code.chars().all(plain)
+    code.starts_with("/staff") && code.chars().all(plain)
 }
 
 /// Whether there is such a text.
-#[cfg(test)]
 pub(super) fn exists(path: &str) -> bool {
     file(path).is_some()
+}
+
+/// The title of a text, for links to it.
+pub(super) fn title(path: &str) -> String {
+    Text::find(path).map(|text| text.title).unwrap_or_default()
 }
 
 /// A text as a page.

@@ -44,7 +44,7 @@ fn body(deps: &Deps, call: &CallWebhook) -> Value {
     let at = |path: &str| {
         let mut url = deps.base().clone();
         url.set_path(path);
-        url
+        String::from(url)
     };
     let (title, page) = (words.t(&format!("alert-rule-{rule}")), at("/staff/alerts"));
     let said = match state {

@@ -13,6 +13,7 @@ mod measure;
 mod rollout;
 mod stripe;
 mod sweep;
+mod usage;
 mod waiting;
 
 use std::sync::Arc;
@@ -35,6 +36,8 @@ use crate::db::Db;
 use crate::desk::alerts::{CallWebhook, Limits};
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
+use crate::instance::sites::Sites;
+use crate::instance::usage::AskUsage;
 use crate::mail::{SendMail, Transport};
 use crate::plan::{Catalogue, Releases};
 use crate::queue::{self, Job};
@@ -66,6 +69,8 @@ pub struct Deps {
     pub views: Vec<Arc<dyn Resolver>>,
     /// What they must point to.
     pub dns_target: DnsTarget,
+    /// Asks servers what they tell everybody.
+    pub sites: Arc<dyn Sites>,
     /// Signs links in mails.
     pub key: HostKey,
     /// Sender of mails.
@@ -193,6 +198,7 @@ async fn build(
         .define_job::<Task<AdvanceRollouts>>()
         .define_job::<Task<alert::LookForAlerts>>()
         .define_job::<Task<CallWebhook>>()
+        .define_job::<Task<AskUsage>>()
         .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {

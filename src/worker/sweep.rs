@@ -13,6 +13,7 @@ use crate::account::{attempt, call, device, link, move_address, session, token};
 use crate::billing;
 use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
 use crate::capacity::KeepWaitingList;
+use crate::instance::usage::AskUsage;
 use crate::plan;
 use crate::queue::{self, Job};
 use crate::rollout::jobs::AdvanceRollouts;
@@ -32,6 +33,8 @@ const REVIEW_EVERY: Duration = Duration::from_mins(10);
 const WAITING_EVERY: Duration = Duration::from_mins(1);
 /// Between two looks for what somebody should look at.
 const ALERTS_EVERY: Duration = Duration::from_mins(1);
+/// Between two rounds of asking servers how they are used.
+const USAGE_EVERY: Duration = Duration::from_mins(10);
 /// Between two readings of the overview's figures.
 const FIGURES_EVERY: Duration = Duration::from_hours(1);
 
@@ -67,7 +70,8 @@ impl Handle for Tidy {
         let steps = instance::forget_old_steps(&mut conn).await?;
         let figures = desk::figures::forget_old(&mut conn, clock).await?;
         let alerts = desk::alerts::forget_old(&mut conn, clock).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, alerts, "tidied up");
+        let usage = instance::usage::forget_old(&mut conn, clock).await?;
+        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, alerts, usage, "tidied up");
         Ok(())
     }
 }
@@ -83,6 +87,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     let mut figures = tokio::time::interval(FIGURES_EVERY);
     let mut alerts = tokio::time::interval(ALERTS_EVERY);
+    let mut usage = tokio::time::interval(USAGE_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
     while let Err(error) = bring_in_releases(&deps).await {
@@ -104,6 +109,7 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             _ = tidy.tick() => note(enqueue(&deps, &Tidy {}).await),
             _ = rollouts.tick() => note(enqueue(&deps, &AdvanceRollouts {}).await),
             _ = alerts.tick() => note(enqueue(&deps, &LookForAlerts {}).await),
+            _ = usage.tick() => note(enqueue(&deps, &AskUsage { after: None }).await),
             _ = figures.tick() => note(enqueue(&deps, &KeepFigures {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }

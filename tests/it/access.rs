@@ -87,6 +87,7 @@ impl Ids {
                 ("{id}", "clusters") => self.cluster.clone(),
                 ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{id}", "alerts") => AlertId::new().to_string(),
+                ("{topic}", "help") => "domain".to_owned(),
                 ("{rule}", "runbooks") => "capacity".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
                 // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.

@@ -290,6 +290,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_staff", "update figures set value = 0"),
     ("paddock_web", "select rule from alerts"),
     ("paddock_web", "select until from certificates"),
+    ("paddock_web", "update usage_days set users = 0"),
+    ("paddock_fleet", "select users from usage_days"),
     ("paddock_staff", "update alerts set over_at = now()"),
     ("paddock_staff", "update alert_rules set verdict = 'quiet'"),
 ];

@@ -1,6 +1,7 @@
 //! A customer's servers: the list, and a server's page with its building shown live.
 
 pub(in crate::web) mod address;
+mod health;
 pub(in crate::web) mod live;
 mod mail;
 pub(in crate::web) mod own_mail;
@@ -9,6 +10,7 @@ pub(in crate::web) mod subscription;
 pub(in crate::web) mod time;
 mod tools;
 pub(in crate::web) mod upgrades;
+mod usage;
 pub(in crate::web) mod view;
 
 #[cfg(test)]
@@ -56,6 +58,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/instances/{id}/mail", reader, mail::show)
         .post("/instances/{id}/mail", keeper, mail::submit)
         .post("/instances/{id}/mail/remove", keeper, mail::remove)
+        .get("/instances/{id}/usage", reader, usage::show)
+        .get("/instances/{id}/health", reader, health::show)
         .get("/instances/{id}/upgrades", reader, upgrades::show)
         .post("/instances/{id}/upgrades", keeper, upgrades::choose)
 }

@@ -1,5 +1,6 @@
 //! Pages that anybody may see: home, plans, status, terms, and health for whoever watches this process.
 
+mod help;
 pub(in crate::web) mod incidents;
 pub(in crate::web) mod plans;
 pub(in crate::web) mod status;
@@ -25,6 +26,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/status.json", Access::Public, incidents::json)
         .get("/what-we-keep", Access::Public, what_we_keep)
         .get("/terms", Access::Public, terms)
+        .get("/help", Access::Public, help::list)
+        .get("/help/{topic}", Access::Public, help::show)
         .get("/healthz", Access::Public, healthz)
         .get("/readyz", Access::Public, readyz)
 }

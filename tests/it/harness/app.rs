@@ -20,6 +20,7 @@ use paddock::desk::alerts::Limits;
 use paddock::ids::{InstanceId, OrderId, RunId};
 use paddock::instance::address::{Address, AddressKind, AddressRules};
 use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
+use paddock::instance::mail_health::Sending;
 use paddock::instance::sites::ScriptedSites;
 use paddock::instance::{self, Instance, run};
 use paddock::mail::probe::Prober;
@@ -511,6 +512,7 @@ fn parts(
         resolver: Arc::new(resolver.clone()),
         dns_target: dns_target.clone(),
         sites: Arc::new(sites.clone()),
+        sending: Sending { from: Some("notifications@{domain}".to_owned()), dkim_selector: Some("relay".to_owned()) },
         sealing: Some(operator_key().recipient()),
         prober: Prober {
             only_public: false,
@@ -545,6 +547,7 @@ fn parts(
         urls,
         views: vec![Arc::clone(&view), view],
         dns_target,
+        sites: Arc::new(sites.clone()),
         key,
         mail_from: "Meadow Hosting <hello@host.example>".to_owned(),
         host_name: "Meadow Hosting".to_owned(),

@@ -20,3 +20,4 @@ mod staff;
 mod statements;
 mod tokens;
 mod tools;
+mod usage;
