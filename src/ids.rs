@@ -134,6 +134,10 @@ id_types! {
     IncidentId = "inc_";
     /// Something that a rule found, for staff to look at.
     AlertId = "alt_";
+    /// Something that staff have to answer in time.
+    CaseId = "cas_";
+    /// Something that the host tells its customers.
+    AnnouncementId = "ann_";
 }
 
 #[cfg(test)]

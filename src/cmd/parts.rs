@@ -167,6 +167,7 @@ impl Parts {
             sealing: config.sealing.clone(),
             prober: prober(config),
             host: config.host.clone(),
+            settings: config.effective(),
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
             dates: billing::Dates::from(&config.standing),

@@ -3,6 +3,7 @@
 //! A file in TOML (`--config`, or `PADDOCK_CONFIG`), over it variables such as `PADDOCK__HTTP__LISTEN` (two underscores for each
 //! level). `docs/configuration.md` is generated from [`REFERENCE`].
 
+mod effective;
 mod reader;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use toml::Table;
 use url::Url;
 
+pub use effective::{Setting, Shown};
 pub use reader::Fault;
 use reader::Reader;
 

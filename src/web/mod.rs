@@ -41,7 +41,7 @@ pub use routes::{router, table};
 use crate::account::password::Passwords;
 use crate::billing::{self, stripe::Stripe};
 use crate::clock::SharedClock;
-use crate::config::Host;
+use crate::config::{Host, Setting};
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
@@ -107,6 +107,8 @@ pub struct App {
     pub prober: Prober,
     /// Who the host is.
     pub host: Host,
+    /// The settings that hold, without secrets, for staff.
+    pub settings: Vec<Setting>,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// How long Stripe's page stays open.

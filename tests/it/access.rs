@@ -10,7 +10,7 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{AccountId, AlertId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::ids::{AccountId, AlertId, AnnouncementId, CaseId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;
@@ -87,6 +87,8 @@ impl Ids {
                 ("{id}", "clusters") => self.cluster.clone(),
                 ("{version}", "releases") => "4.7.4".to_owned(),
                 ("{id}", "alerts") => AlertId::new().to_string(),
+                ("{id}", "cases") => CaseId::new().to_string(),
+                ("{id}", "announcements") => AnnouncementId::new().to_string(),
                 ("{topic}", "help") => "domain".to_owned(),
                 ("{rule}", "runbooks") => "capacity".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),

@@ -31,6 +31,7 @@ use super::session::{Customer, OwnedInstance};
 use crate::account::{self, Role};
 use crate::billing::{self, Order, Subscription};
 use crate::capacity;
+use crate::desk::announcements::{self, Announcement};
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::{self, Instance, Intent, Seen};
 use crate::plan::Interval;
@@ -68,6 +69,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
 #[template(path = "pages/instance/list.html")]
 struct InstancesPage {
     page: PageContext,
+    /// What the host tells all its customers.
+    announcements: Vec<Announcement>,
     instances: Vec<InstanceRow>,
 }
 
@@ -103,6 +106,7 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
     let waiting = capacity::waiting_entry(tx.conn(), customer.account).await?;
     let owned = instance::list_owned(tx.conn(), customer.account).await?;
     let typical = instance::typical_seconds(tx.conn()).await?;
+    let announcements = announcements::shown(tx.conn(), state.clock.now()).await?;
     drop(tx);
     let (reserved, built): (Vec<_>, Vec<_>) = owned.iter().partition(|instance| instance.intent == Intent::Absent);
     let mut rows: Vec<InstanceRow> = waiting.iter().map(|entry| waiting_row(&page.w, entry)).collect();
@@ -111,7 +115,7 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
         Some(order_row(&state, &page.w, order, instance))
     }));
     rows.extend(built.into_iter().map(|instance| instance_row(&state, &page.w, instance, &typical)));
-    Ok(html(&InstancesPage { page, instances: rows })?)
+    Ok(html(&InstancesPage { page, announcements, instances: rows })?)
 }
 
 fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {

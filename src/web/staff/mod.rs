@@ -1,6 +1,8 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
 mod alerts;
+mod announcements;
+mod cases;
 mod clusters;
 mod customers;
 mod differences;
@@ -20,6 +22,7 @@ mod rollout_view;
 mod rollouts;
 mod search;
 mod servers;
+mod settings;
 mod styleguide;
 
 use super::access::{Access, Routes};
@@ -74,6 +77,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/alerts", reads, alerts::list)
         .post("/staff/alerts/{id}/acknowledge", operates, alerts::acknowledge)
         .get("/staff/runbooks/{rule}", reads, alerts::show_runbook)
+        .get("/staff/cases", reads, cases::list)
+        .post("/staff/cases", reads, cases::open)
+        .get("/staff/cases/new", reads, cases::new_form)
+        .get("/staff/cases/{id}", reads, cases::show)
+        .post("/staff/cases/{id}/say", reads, cases::say)
+        .get("/staff/announcements", reads, announcements::list)
+        .post("/staff/announcements", operates, announcements::announce)
+        .post("/staff/announcements/{id}/end", operates, announcements::end)
+        .get("/staff/settings", reads, settings::show)
         .get("/staff/audit", reads, log::list)
         .get("/staff/queue", reads, jobs::list)
         .post("/staff/queue/retry", operates, jobs::retry_all)

@@ -11,6 +11,7 @@ use crate::account::StaffMember;
 use crate::billing::{self, Order};
 use crate::capacity::{self, ClusterRow};
 use crate::desk::alerts::{self, SETTLED_BY, USUALLY_PAST_DUE};
+use crate::desk::cases;
 use crate::desk::figures::{self, Figure, History, Reading};
 use crate::instance::{self, Instance, Intent, Phase, Seen, claim};
 use crate::mail;
@@ -93,6 +94,7 @@ struct Loaded {
     mails: i64,
     differences: i64,
     alerts: i64,
+    late_cases: i64,
 }
 
 impl Loaded {
@@ -115,6 +117,7 @@ impl Loaded {
             mails: mail::count_troubled(&mut conn, state.clock.as_ref()).await?,
             differences: billing::difference::count_open(&mut conn).await?,
             alerts: alerts::count_open(&mut conn).await?,
+            late_cases: cases::count_late(&mut conn, now).await?,
         })
     }
 
@@ -226,6 +229,7 @@ impl Loaded {
             figure("away", away.to_string(), away > 0, "/staff/clusters"),
             figure("paused", self.paused.to_string(), self.paused > 0, "/staff/rollouts"),
             figure("differences", self.differences.to_string(), self.differences > 0, "/staff/differences"),
+            figure("cases", self.late_cases.to_string(), self.late_cases > 0, "/staff/cases"),
             figure("alerts", self.alerts.to_string(), self.alerts > 0, "/staff/alerts"),
             figure("mails", self.mails.to_string(), self.mails > 0, ""),
         ]

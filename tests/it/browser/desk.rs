@@ -7,7 +7,7 @@ use thirtyfour::Key;
 use super::focus;
 use super::window::Window;
 
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 22] = [
     "/",
     "/plans",
     "/status",
@@ -22,6 +22,11 @@ const PAGES: [&str; 17] = [
     "/staff/incidents/new",
     "/staff/alerts",
     "/staff/runbooks/capacity",
+    "/staff/cases",
+    "/staff/cases/new",
+    "/staff/announcements",
+    "/staff/settings",
+    "/help",
     "/staff/audit",
     "/staff/keys",
     "/staff/styleguide",

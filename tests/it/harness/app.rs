@@ -526,6 +526,7 @@ fn parts(
             domain: HOSTS_DOMAIN.to_owned(),
             support: "help@host.example".to_owned(),
         },
+        settings: Config::from_toml(REFERENCE).unwrap().effective(),
         urls: urls.clone(),
         checkout_minutes: 60,
         dates: dates.clone(),

@@ -3,6 +3,7 @@
 mod account;
 mod alerts;
 mod api;
+mod cases;
 mod desk;
 mod discreet;
 mod incident;
