@@ -32,6 +32,7 @@ mod operator;
 mod park;
 mod plan;
 mod preflight;
+mod recovery;
 mod rig;
 mod rollout;
 mod routes;
