@@ -56,3 +56,12 @@ flash-address-asked = Zwei E-Mails sind unterwegs, eine an jede Adresse.
 flash-second-factor-off = Der zweite Faktor ist aus.
 flash-session-ended = Jene Sitzung ist beendet.
 flash-sessions-ended = Überall sonst sind Sie abgemeldet.
+
+# Die Sprache von Seiten und E-Mails; jede heißt, wie sie sich nennt
+language-title = Sprache
+language-label = Sprache dieser Seiten und unserer E-Mails
+language-button = Diese Sprache verwenden
+language-set = Seiten und E-Mails kommen von nun an in dieser Sprache.
+language-unknown = Wählen Sie eine der Sprachen der Liste.
+language-en = English
+language-de = Deutsch

@@ -237,6 +237,14 @@ pub async fn change_password(
     record(conn, clock, Actor::Person(person.id), person.id, "person.password_changed").await
 }
 
+/// From now on somebody reads pages and mails in another language.
+pub async fn set_locale(conn: &mut PgConnection, clock: &dyn Clock, person: &Person, locale: &str) -> Result<(), AccountError> {
+    store::set_locale(conn, person.id, locale).await?;
+    let detail = json!({ "locale": locale });
+    audit::record(conn, clock, Actor::Person(person.id), None, "person.locale", &person.id.to_string(), detail).await?;
+    Ok(())
+}
+
 /// Who signs in with this address and what their password must match; `None` for unknown addresses (the caller then checks
 /// against [`PasswordHash::nobody`], so that it takes as long). One question, whether the address is known or not.
 pub async fn credentials(conn: &mut PgConnection, email: &EmailAddress) -> Result<Option<(Person, PasswordHash)>, AccountError> {

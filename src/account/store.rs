@@ -172,6 +172,10 @@ pub async fn list_members(conn: &mut PgConnection, account: AccountId) -> sqlx::
     .await
 }
 
+pub(super) async fn set_locale(conn: &mut PgConnection, id: PersonId, locale: &str) -> sqlx::Result<()> {
+    exactly_one(&sqlx::query("update people set locale = $2 where id = $1").bind(id).bind(locale).execute(conn).await?)
+}
+
 /// The addresses of some of the host's people.
 pub async fn staff_emails(conn: &mut PgConnection, ids: &[StaffId]) -> sqlx::Result<Vec<(StaffId, String)>> {
     sqlx::query_as("select id, email from staff where id = any($1)").bind(ids).fetch_all(conn).await

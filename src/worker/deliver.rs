@@ -131,7 +131,7 @@ impl Handle for SendMail {
         let mut conn = deps.db.worker().acquire().await?;
         let Some(owed) = mail::take(&mut conn, self.mail).await? else { return Ok(()) };
         drop(conn);
-        let words = Words::english();
+        let words = Words::of(&owed.locale);
         let rendered = render(&owed.notice, &words, &SignedLinks(deps), &deps.host_name).context("rendering")?;
         let letter = rendered.into_letter(self.mail, owed.created_at, &deps.mail_from, Some(&deps.support), &owed.recipient);
         crash::point("mail.before_send");

@@ -17,9 +17,9 @@ use crate::web::error::WebError;
 use crate::web::form::{Form, unreadable};
 use crate::web::order::with_message;
 use crate::web::origin::Origin;
-use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
+use crate::web::page::{Choice, FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{Customer, session_cookie};
-use crate::words::Words;
+use crate::words::{LANGUAGES, Words};
 
 /// Where the page is.
 pub(super) const HERE: &str = "/account/security";
@@ -35,6 +35,7 @@ struct SecurityPage {
     since: String,
     codes: String,
     sessions: Vec<SessionRow>,
+    languages: Vec<Choice>,
     /// What was typed as another address.
     email: String,
     errors: FieldErrors,
@@ -87,10 +88,36 @@ async fn load(
         since: since.map(super::members::day).unwrap_or_default(),
         codes: words.count("factor-codes-left", "n", codes_left),
         sessions: sessions.into_iter().map(|listed| row(&words, listed)).collect(),
+        languages: LANGUAGES
+            .into_iter()
+            .map(|tag| Choice::new(tag, words.t(&format!("language-{tag}")), tag == words.language()))
+            .collect(),
         email,
         errors,
         page,
     })
+}
+
+/// Which language is wanted.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LanguageForm {
+    language: String,
+}
+
+/// POST `/account/security/language`
+pub(super) async fn set_language(
+    State(state): State<AppState>,
+    customer: Customer,
+    Form(form): Form<LanguageForm>,
+) -> Result<Response, WebError> {
+    let Some(words) = Words::known(&form.language) else {
+        return Ok(with_message(&state, HERE, "failed", "language-unknown"));
+    };
+    let mut tx = state.db.auth().begin().await?;
+    account::set_locale(&mut tx, state.clock.as_ref(), &customer.person, &words.language()).await?;
+    tx.commit().await?;
+    Ok(with_message(&state, HERE, "done", "language-set"))
 }
 
 /// GET `/account/security`

@@ -69,7 +69,7 @@ pub(super) async fn submit(
     let (Some(email), Some(password)) = (email, password) else {
         return Ok(refused(&SignUpPage { page, email: form.email, errors })?);
     };
-    discreet::sign_up(&state, &email, password).await?;
+    discreet::sign_up(&state, &email, password, &page.lang).await?;
     Ok((AppendHeaders([remember_sent(&state, &email)]), Redirect::to("/sign-up/sent")).into_response())
 }
 

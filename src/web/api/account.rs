@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::json::{Answer, JsonBody};
 use crate::account::{Role, member};
 use crate::ids::AccountId;
+use crate::web::account::LOCALE;
 use crate::web::AppState;
 use crate::web::account::{discreet, read_email, read_new_password};
 use crate::web::error::WebError;
@@ -57,7 +58,7 @@ pub(super) async fn create(
     let email = read_email(&words, &body.email, &mut errors);
     let password = read_new_password(&words, body.password, &mut errors);
     let (Some(email), Some(password)) = (email, password) else { return Err(WebError::Invalid(errors.list)) };
-    discreet::sign_up(&state, &email, password).await?;
+    discreet::sign_up(&state, &email, password, LOCALE).await?;
     Ok(MailUnderWay::answer())
 }
 

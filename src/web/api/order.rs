@@ -161,7 +161,7 @@ pub(super) async fn create(
 
 /// What an order needs, by the rules of the pages.
 pub(super) fn checked(state: &AppState, new: NewOrder) -> Result<Checked<'_>, WebError> {
-    check_draft(state, &new.into()).map_err(|errors| WebError::Invalid(errors.list))
+    check_draft(&Words::english(), state, &new.into()).map_err(|errors| WebError::Invalid(errors.list))
 }
 
 async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> Result<(StatusCode, OrderId), WebError> {

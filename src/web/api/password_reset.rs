@@ -9,6 +9,7 @@ use super::account::MailUnderWay;
 use super::json::{Answer, JsonBody};
 use super::verification::Addressee;
 use crate::account::{self, link};
+use crate::web::account::LOCALE;
 use crate::web::AppState;
 use crate::web::account::{discreet, read_new_password};
 use crate::web::error::WebError;
@@ -25,7 +26,7 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<Addressee>,
 ) -> Result<Answer<MailUnderWay>, WebError> {
     let email = body.email()?;
-    discreet::request_reset(&state, &email).await?;
+    discreet::request_reset(&state, &email, LOCALE).await?;
     Ok(MailUnderWay::answer())
 }
 

@@ -17,6 +17,7 @@ use crate::web::form::Form;
 use crate::web::new::draft::{check_draft, read_draft};
 use crate::web::page::flash_number;
 use crate::web::session::{Customer, Verified};
+use crate::words::Words;
 
 /// The button of the review page.
 #[derive(Debug, Deserialize)]
@@ -42,7 +43,7 @@ pub(super) async fn place(
         return Ok(with_message(&state, "/new/address", "failed", "form-draft-missing"));
     };
     // The review names what is wrong and leads to the question.
-    let Ok(checked) = check_draft(&state, &draft) else { return Ok(Redirect::to("/new/review").into_response()) };
+    let Ok(checked) = check_draft(&Words::english(), &state, &draft) else { return Ok(Redirect::to("/new/review").into_response()) };
     let new = checked.new_order(state.checkout_minutes);
     if form.wait == "1" {
         return waiting::join(&state, &customer, new.plan, new.domain).await;
