@@ -240,9 +240,7 @@ pub async fn change_password(
 /// From now on somebody reads pages and mails in another language.
 pub async fn set_locale(conn: &mut PgConnection, clock: &dyn Clock, person: &Person, locale: &str) -> Result<(), AccountError> {
     store::set_locale(conn, person.id, locale).await?;
-    let detail = json!({ "locale": locale });
-    audit::record(conn, clock, Actor::Person(person.id), None, "person.locale", &person.id.to_string(), detail).await?;
-    Ok(())
+    record(conn, clock, Actor::Person(person.id), person.id, "person.locale").await
 }
 
 /// Who signs in with this address and what their password must match; `None` for unknown addresses (the caller then checks
