@@ -26,6 +26,7 @@ mod fleet;
 mod harness;
 mod histories;
 mod image;
+mod languages;
 mod mail;
 mod metrics;
 mod operator;
