@@ -36,6 +36,15 @@ const STUBS: [(&str, &str); 14] = [
 ];
 const ASKS_A_PASSWORD: &str = "[ \"$1\" = -n ] || exec \"$@\"; echo 'sudo: a password is required' >&2; exit 1";
 
+/// What of the checkout `./dev` reads besides its own scripts.
+const FILES: [&str; 5] = [
+    "Cargo.toml",
+    "tests/cluster/go.mod",
+    "tests/cluster/go.sum",
+    "tests/browser/package.json",
+    "tests/browser/package-lock.json",
+];
+
 /// Where the real program is.
 fn find(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
@@ -80,7 +89,7 @@ impl Machine {
         let machine = Self { folder: std::env::temp_dir().join(format!("paddock-dev-test-{name}-{}", std::process::id())) };
         let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
         let scripts = ["dev", "dev.d/prerequisites.sh", "dev.d/steps.sh", "dev.d/tools.sh"];
-        for file in scripts.into_iter().chain(["Cargo.toml", "tests/cluster/go.mod", "tests/cluster/go.sum"]) {
+        for file in scripts.into_iter().chain(FILES) {
             machine.write(&format!("checkout/{file}"), &fs::read_to_string(ours.join(file)).unwrap());
         }
         machine.write("checkout/tests/cluster/main.go", "package main\n");
