@@ -1,4 +1,6 @@
 # Zeitpunkte; Monate sind im Code gewählt.
+moment = { $time } UTC, { $day }. { $month }
+moment-day = { $day }. { $month } { $year }
 moment-whole = { $day }. { $month } { $year }, { $time } UTC
 month-1 = Januar
 month-2 = Februar

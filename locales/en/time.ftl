@@ -1,4 +1,6 @@
 # Moments; months are chosen in code.
+moment = { $time } UTC, { $day } { $month }
+moment-day = { $day } { $month } { $year }
 moment-whole = { $day } { $month } { $year }, { $time } UTC
 month-1 = January
 month-2 = February

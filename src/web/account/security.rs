@@ -15,6 +15,7 @@ use crate::audit;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::{Form, unreadable};
+use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::origin::Origin;
 use crate::web::page::{Choice, FieldErrors, PageContext, html, pages, refused};
@@ -54,7 +55,7 @@ struct SessionRow {
 }
 
 fn row(words: &Words, listed: Listed) -> SessionRow {
-    let moment = |at: chrono::DateTime<chrono::Utc>| at.format("%-d %B %Y, %H:%M UTC").to_string();
+    let moment = |at| time::whole_moment(words, at);
     SessionRow {
         id: listed.id.to_string(),
         kind: words.t(match listed.kind {
@@ -85,7 +86,7 @@ async fn load(
     Ok(SecurityPage {
         fresh: customer.is_fresh(state),
         second: since.is_some(),
-        since: since.map(super::members::day).unwrap_or_default(),
+        since: since.map(|at| time::day(&words, at)).unwrap_or_default(),
         codes: words.count("factor-codes-left", "n", codes_left),
         sessions: sessions.into_iter().map(|listed| row(&words, listed)).collect(),
         languages: LANGUAGES

@@ -92,7 +92,7 @@ pub(super) async fn show(
         own,
         sender: readable(&from),
         mails: mails.into_iter().map(|look| look_view(&words, look)).collect(),
-        looked: words.t1("health-looked", "time", time::moment(records.at)),
+        looked: words.t1("health-looked", "time", time::moment(&words, records.at)),
         page,
     })?)
 }

@@ -119,7 +119,7 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
 }
 
 fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
-    let kept = entry.invited_until.map(|until| words.t1("until", "time", time::moment(until)));
+    let kept = entry.invited_until.map(|until| words.t1("until", "time", time::moment(words, until)));
     let state = match kept {
         Some(until) => StateView::new(words, "doing", "order-state-invited", until),
         None => StateView::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
@@ -128,7 +128,7 @@ fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
 }
 
 fn order_row(state: &AppState, words: &Words, order: &Order, instance: &Instance) -> InstanceRow {
-    let until = words.t1("until", "time", time::moment(order.checkout_expires_at));
+    let until = words.t1("until", "time", time::moment(words, order.checkout_expires_at));
     InstanceRow {
         href: format!("/orders/{}", order.id),
         address: view::readable(&instance.domain),
@@ -215,7 +215,7 @@ impl Loaded {
             facts.push(Fact::new(words, "fact-price", price_of(words, order)));
         }
         if let Some(subscription) = &self.subscription {
-            facts.push(Fact::new(words, "fact-invoice", time::day(subscription.current_period_end)));
+            facts.push(Fact::new(words, "fact-invoice", time::day(words, subscription.current_period_end)));
         }
         let upgrades = format!("/instances/{}/upgrades", instance.id);
         facts.push(Fact { href: upgrades.clone(), ..Fact::new(words, "fact-version", &instance.mastodon_version) });
@@ -223,7 +223,7 @@ impl Loaded {
         facts.push(Fact { change: upgrades, ..Fact::new(words, "fact-window", upgrades::window_words(words, window)) });
         facts.push(Fact::new(words, "fact-handle", format!("@{}@{}", instance.owner_username, view::readable(&instance.domain))));
         facts.push(Fact::new(words, "fact-owner-email", &instance.owner_email));
-        facts.push(Fact::new(words, "fact-ordered", time::day(instance.created_at)));
+        facts.push(Fact::new(words, "fact-ordered", time::day(words, instance.created_at)));
         facts
     }
 }

@@ -93,7 +93,7 @@ fn measure_view(words: &Words, measure: Measure, days: &[Day], limits: Option<&L
     let forecast = limit.map(|limit| match usage::forecast(&known, limit) {
         Forecast::TooFew => words.t("usage-forecast-few"),
         Forecast::Full => words.t("usage-forecast-full"),
-        Forecast::FillsOn(day) => words.t1("usage-forecast-on", "day", time::day(midnight(day))),
+        Forecast::FillsOn(day) => words.t1("usage-forecast-on", "day", time::day(words, midnight(day))),
         Forecast::NotInSight => words.t("usage-forecast-far"),
     });
     MeasureView {
@@ -111,10 +111,10 @@ fn state(words: &Words, instance: &Instance, days: &[Day], now: DateTime<Utc>) -
     let why = days.last().and_then(|day| day.trouble.as_deref()).map(|key| words.t(key)).unwrap_or_default();
     match (seen, instance.ready_at) {
         (Some(at), _) if now - at <= FRESH && why.is_empty() => {
-            StateView::new(words, "done", "usage-known", words.t1("usage-asked", "time", time::moment(at)))
+            StateView::new(words, "done", "usage-known", words.t1("usage-asked", "time", time::moment(words, at)))
         }
         (Some(at), _) => {
-            let since = words.t1("since", "time", time::moment(at));
+            let since = words.t1("since", "time", time::moment(words, at));
             StateView::new(words, "failed", "usage-unknown", if why.is_empty() { since } else { format!("{since}. {why}") })
         }
         (None, Some(_)) if !why.is_empty() => StateView::new(words, "failed", "usage-unknown", why),
@@ -127,7 +127,7 @@ fn state(words: &Words, instance: &Instance, days: &[Day], now: DateTime<Utc>) -
 fn answered(words: &Words, days: &[Day]) -> String {
     let bar = |day: &Day| {
         let share = i64::from(day.answered) * 100 / i64::from(day.looks.max(1));
-        Bar { label: time::day(midnight(day.day)), value: share }
+        Bar { label: time::day(words, midnight(day.day)), value: share }
     };
     bars(&days.iter().map(bar).collect::<Vec<_>>(), &words.t("usage-answered-chart"))
 }

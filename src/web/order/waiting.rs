@@ -54,9 +54,9 @@ pub(super) async fn show(State(state): State<AppState>, customer: Customer, mut 
         position: of(|_, entry| entry.position.to_string()),
         address: of(|_, entry| view::readable(&entry.domain)),
         plan: of(|state, entry| plan_name(state, &entry.plan_code)),
-        joined: of(|_, entry| time::day(entry.created_at)),
-        expected: expected.map(time::day).unwrap_or_default(),
-        kept_until: of(|_, entry| entry.invited_until.map(time::moment).unwrap_or_default()),
+        joined: of(|_, entry| time::day(&page.w, entry.created_at)),
+        expected: expected.map(|at| time::day(&page.w, at)).unwrap_or_default(),
+        kept_until: of(|_, entry| entry.invited_until.map(|at| time::moment(&page.w, at)).unwrap_or_default()),
         room,
     })?)
 }

@@ -71,16 +71,16 @@ fn alert_view(words: &Words, alert: &Alert, people: &[(StaffId, String)]) -> Ale
     let known = Rule::from_word(&alert.rule).is_some();
     let after = alert.acknowledged_by.zip(alert.acknowledged_at).map(|(who, at)| {
         let who = super::named(people, who).map_or_else(|| who.to_string(), str::to_owned);
-        words.t2("alerts-looked-after", "who", who, "time", time::moment(at))
+        words.t2("alerts-looked-after", "who", who, "time", time::moment(words, at))
     });
     AlertView {
         id: alert.id.to_string(),
         title: if known { words.t(&format!("alert-rule-{}", alert.rule)) } else { alert.rule.clone() },
         said: if known { alerts::sentence(words, &alert.rule, alert.n) } else { alert.n.to_string() },
-        began: time::moment(alert.began_at),
-        over: alert.over_at.map(time::moment).unwrap_or_default(),
+        began: time::moment(words, alert.began_at),
+        over: alert.over_at.map(|at| time::moment(words, at)).unwrap_or_default(),
         looked_after: after.unwrap_or_default(),
-        quiet: alert.quiet_since.map(|at| words.t1("alerts-quiet-soon", "time", time::moment(at))).unwrap_or_default(),
+        quiet: alert.quiet_since.map(|at| words.t1("alerts-quiet-soon", "time", time::moment(words, at))).unwrap_or_default(),
         runbook: runbook(&alert.rule),
     }
 }
@@ -89,13 +89,13 @@ fn alert_view(words: &Words, alert: &Alert, people: &[(StaffId, String)]) -> Ale
 fn rule_view(words: &Words, rule: Rule, judged: Option<&Judged>, now: DateTime<Utc>) -> RuleView {
     let unknown = |detail: String| StateView::new(words, "failed", "alert-verdict-unknown", detail);
     let since = |at: Option<DateTime<Utc>>, never: &str| match at {
-        Some(at) => words.t1("since", "time", time::moment(at)),
+        Some(at) => words.t1("since", "time", time::moment(words, at)),
         None => words.t(never),
     };
     let state = match judged {
         None => unknown(words.t("alert-never-judged")),
         Some(judged) if now - judged.looked_at > JUDGED_WITHIN => {
-            unknown(words.t1("alert-not-judged", "time", time::moment(judged.looked_at)))
+            unknown(words.t1("alert-not-judged", "time", time::moment(words, judged.looked_at)))
         }
         Some(judged) => match judged.verdict.as_str() {
             "quiet" => StateView::new(words, "done", "alert-verdict-quiet", since(judged.since, "alert-never-known")),
@@ -109,7 +109,7 @@ fn rule_view(words: &Words, rule: Rule, judged: Option<&Judged>, now: DateTime<U
     RuleView {
         title: words.t(&format!("alert-rule-{}", rule.word())),
         state,
-        looked: judged.map_or_else(|| "–".to_owned(), |judged| time::moment(judged.looked_at)),
+        looked: judged.map_or_else(|| "–".to_owned(), |judged| time::moment(words, judged.looked_at)),
         runbook: runbook(rule.word()),
     }
 }

@@ -52,11 +52,11 @@ pub(super) struct AnnounceForm {
 
 fn view(words: &Words, one: Announcement, now: DateTime<Utc>) -> AnnouncementView {
     let Announcement { id, title, text, from_at, until_at, ended_at } = one;
-    let until = words.t1("until", "time", time::moment(until_at));
+    let until = words.t1("until", "time", time::moment(words, until_at));
     let state = match ended_at {
-        Some(at) => StateView::new(words, "done", "announcement-ended", time::moment(at)),
-        None if until_at <= now => StateView::new(words, "done", "announcement-over", time::moment(until_at)),
-        None if from_at > now => StateView::new(words, "waiting", "announcement-to-come", time::moment(from_at)),
+        Some(at) => StateView::new(words, "done", "announcement-ended", time::moment(words, at)),
+        None if until_at <= now => StateView::new(words, "done", "announcement-over", time::moment(words, until_at)),
+        None if from_at > now => StateView::new(words, "waiting", "announcement-to-come", time::moment(words, from_at)),
         None => StateView::new(words, "doing", "announcement-shown", until),
     };
     AnnouncementView { id: id.to_string(), title, text, state, up: ended_at.is_none() && until_at > now }

@@ -72,11 +72,11 @@ fn href(id: CaseId) -> String {
 }
 
 fn case_view(words: &Words, case: &Case, now: DateTime<Utc>) -> CaseView {
-    let due = words.t1("case-due", "time", time::moment(case.due_at));
+    let due = words.t1("case-due", "time", time::moment(words, case.due_at));
     let state = match (case.outcome.zip(case.closed_at), case.due_at < now) {
         (Some((outcome, at)), _) => {
             let key = format!("case-outcome-{}", outcome.word());
-            StateView::new(words, "done", &key, time::moment(at))
+            StateView::new(words, "done", &key, time::moment(words, at))
         }
         (None, true) => StateView::new(words, "failed", "case-late", due),
         (None, false) => StateView::new(words, "doing", "case-open", due),
@@ -234,14 +234,14 @@ async fn case_page(state: &AppState, page: PageContext, id: CaseId, form: SayFor
     let mut facts = vec![
         Fact::new(&words, "case-kind", words.t(&format!("case-kind-{}", case.kind.word()))),
         Fact::new(&words, "case-sender", &case.sender),
-        Fact::new(&words, "case-received", time::moment(case.received_at)),
-        Fact::new(&words, "case-due-at", time::moment(case.due_at)),
+        Fact::new(&words, "case-received", time::moment(&words, case.received_at)),
+        Fact::new(&words, "case-due-at", time::moment(&words, case.due_at)),
     ];
     facts.extend(case.instance_id.map(|instance| Fact {
         href: format!("/staff/instances/{instance}"),
         ..Fact::new(&words, "case-server", instance.to_string())
     }));
-    let note = |note: Note| NoteView { at: time::moment(note.at), by: note.email, text: note.text };
+    let note = |note: Note| NoteView { at: time::moment(&words, note.at), by: note.email, text: note.text };
     Ok(StaffCasePage {
         case: case_view(&words, &case, state.clock.now()),
         facts,

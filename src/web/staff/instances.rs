@@ -135,11 +135,11 @@ pub(super) async fn show(
         state: state_view(&page.w, &seen),
         facts,
         steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
-        conditions: conditions(&instance),
+        conditions: conditions(&page.w, &instance),
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         jobs: jobs.iter().map(|job| job_view(&page.w, job)).collect(),
         raw: instance.status().map(serde_json::to_string_pretty).transpose().unwrap_or_default().unwrap_or_default(),
-        audit: entries.iter().map(audit_row).collect(),
+        audit: entries.iter().map(|entry| audit_row(&page.w, entry)).collect(),
         id: id.to_string(),
         may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
         may_extend: member.may(BILLS) && subscription.as_ref().is_some_and(|found| found.standing != Standing::Good),
@@ -158,20 +158,20 @@ fn hold_view(words: &Words, row: &HoldRow, operates: bool) -> HoldView {
     HoldView {
         word: reason.as_str(),
         label: words.t(&format!("hold-{}", reason.as_str())),
-        since: words.t1("since", "time", time::moment(*since)),
+        since: words.t1("since", "time", time::moment(words, *since)),
         note: note.clone(),
         may_lift: operates && Hold::STAFFS.contains(reason),
     }
 }
 
-fn conditions(instance: &Instance) -> Vec<ConditionRow> {
+fn conditions(words: &Words, instance: &Instance) -> Vec<ConditionRow> {
     let Some(status) = instance.status() else { return Vec::new() };
     let rows = status.conditions.iter().map(|condition| ConditionRow {
         kind: condition.type_.clone(),
         status: condition.status.clone(),
         reason: condition.reason.clone(),
         message: condition.message.clone(),
-        since: time::moment(instant(&condition.last_transition_time)),
+        since: time::moment(words, instant(&condition.last_transition_time)),
     });
     rows.collect()
 }
@@ -187,16 +187,16 @@ fn run_row(state: &AppState, words: &Words, run: &Run) -> StaffRunRow {
             None => reason.to_owned(),
         },
         output: view.output,
-        asked: words.t2("staff-run-asked", "time", time::moment(run.created_at), "id", run.id),
+        asked: words.t2("staff-run-asked", "time", time::moment(words, run.created_at), "id", run.id),
     }
 }
 
-pub(super) fn audit_row(entry: &audit::Entry) -> AuditRow {
+pub(super) fn audit_row(words: &Words, entry: &audit::Entry) -> AuditRow {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let facts = entry.detail.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     AuditRow {
         action: entry.action.clone(),
-        at: time::moment(entry.at),
+        at: time::moment(words, entry.at),
         actor: format!("{} {}", entry.actor_kind, entry.actor_id),
         detail: facts.map(|(name, value)| format!("{name}: {}", text(value))).collect::<Vec<_>>().join(", "),
     }
@@ -224,7 +224,7 @@ fn facts(
         },
         fact("staff-fact-intent", intent),
         fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
-        fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),
+        fact("staff-fact-observed", instance.observed_at.map(|at| time::moment(words, at)).unwrap_or_default()),
         fact("staff-cluster", cluster.to_owned()),
         fact("fact-window", window_words(words, instance.maintenance_window.as_ref().map(|window| &window.0))),
         fact("fact-version", instance.mastodon_version.clone()),
@@ -238,18 +238,18 @@ fn facts(
     }
     if let Some(subscription) = subscription {
         facts.push(fact("staff-fact-subscription", subscription.stripe_subscription_id.to_string()));
-        facts.push(fact("fact-invoice", time::day(subscription.current_period_end)));
+        facts.push(fact("fact-invoice", time::day(words, subscription.current_period_end)));
         facts.extend(standing_facts(words, subscription));
     }
     facts.push(fact("fact-handle", format!("@{}@{}", instance.owner_username, readable(&instance.domain))));
     facts.push(fact("fact-owner-email", instance.owner_email.clone()));
-    facts.push(fact("fact-ordered", time::moment(instance.created_at)));
+    facts.push(fact("fact-ordered", time::moment(words, instance.created_at)));
     if instance.is_on_own_domain() {
-        let at = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or_else(|| "–".to_owned(), time::moment);
+        let at = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or_else(|| "–".to_owned(), |at| time::moment(words, at));
         facts.push(fact("staff-fact-confirmed", at(instance.address_confirmed_at)));
         facts.push(fact("staff-fact-looked", at(instance.address_checked_at)));
     }
-    facts.extend(instance.ready_at.map(|at| fact("staff-fact-ready", time::moment(at))));
+    facts.extend(instance.ready_at.map(|at| fact("staff-fact-ready", time::moment(words, at))));
     facts.extend(instance.status().into_iter().flat_map(|status| lifecycle_facts(words, status)));
     facts
 }
@@ -259,17 +259,17 @@ fn lifecycle_facts(words: &Words, status: &InstanceStatus) -> Vec<Fact> {
     let fact = |key: &str, value: String| Fact::new(words, key, value);
     let mut facts = Vec::new();
     if let Some(Upgrade { from, to, phase, since: _, phase_since }) = &status.upgrade {
-        let since = words.t1("since", "time", time::moment(instant(phase_since)));
+        let since = words.t1("since", "time", time::moment(words, instant(phase_since)));
         facts.push(fact("staff-fact-upgrade", format!("{from} → {to}: {} {since}", phase.as_str())));
     }
     if let Some(Suspension { since, posts_lost_from, peers_stop_from }) = &status.suspended {
-        facts.push(fact("staff-fact-suspended", time::moment(instant(since))));
-        facts.push(fact("staff-fact-posts-lost", time::moment(instant(posts_lost_from))));
-        facts.push(fact("staff-fact-peers-stop", time::moment(instant(peers_stop_from))));
+        facts.push(fact("staff-fact-suspended", time::moment(words, instant(since))));
+        facts.push(fact("staff-fact-posts-lost", time::moment(words, instant(posts_lost_from))));
+        facts.push(fact("staff-fact-peers-stop", time::moment(words, instant(peers_stop_from))));
     }
     if let Some(RemovalProgress { since, finished_at }) = &status.removal {
-        facts.push(fact("staff-fact-removal", time::moment(instant(since))));
-        facts.extend(finished_at.as_ref().map(|at| fact("staff-fact-removed", time::moment(instant(at)))));
+        facts.push(fact("staff-fact-removal", time::moment(words, instant(since))));
+        facts.extend(finished_at.as_ref().map(|at| fact("staff-fact-removed", time::moment(words, instant(at)))));
     }
     facts
 }

@@ -157,7 +157,7 @@ async fn order_rows(state: &AppState, words: &Words, orders: &[Order]) -> Result
         account: named(&names, order.account_id).unwrap_or_default().to_owned(),
         state: order_state(words, order),
         price: order.price().to_string(),
-        at: time::moment(order.created_at),
+        at: time::moment(words, order.created_at),
     };
     Ok(orders.iter().map(row).collect())
 }
@@ -171,11 +171,11 @@ fn named<I: PartialEq + Copy>(names: &[(I, String)], id: I) -> Option<&str> {
 fn order_state(words: &Words, order: &Order) -> StateView {
     match order.state {
         OrderState::Placed | OrderState::Open => {
-            let until = words.t1("until", "time", time::moment(order.checkout_expires_at));
+            let until = words.t1("until", "time", time::moment(words, order.checkout_expires_at));
             StateView::new(words, "waiting", "order-state-unpaid", until)
         }
         OrderState::Paid => {
-            StateView::new(words, "done", "order-state-paid", order.paid_at.map(time::moment).unwrap_or_default())
+            StateView::new(words, "done", "order-state-paid", order.paid_at.map(|at| time::moment(words, at)).unwrap_or_default())
         }
         OrderState::Expired => StateView::new(words, "waiting", "order-state-expired", ""),
     }

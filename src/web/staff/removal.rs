@@ -75,7 +75,7 @@ async fn removal_page(
         Some(_) | None => String::new(),
     };
     let told = |request: &RemovalRequest| {
-        let at = time::moment(request.requested_at);
+        let at = time::moment(&page.w, request.requested_at);
         page.w.with("removal-requested-by", &[("by", &by), ("at", &at), ("reason", &request.reason)])
     };
     Ok(StaffRemovalPage {
