@@ -78,6 +78,8 @@ show-order-expired = Nicht rechtzeitig bezahlt
 inside-title = Von innen
 inside-jobs = Aufträge, die ihn nennen
 inside-jobs-none = Zurzeit steht keiner aus.
+inside-changes = Was aus den Bedingungen wurde
+inside-changes-show = Die neuesten Änderungen, wie die Flotte sie sah
 inside-status = Status, wie der Operator ihn schrieb
 inside-status-none = Der Operator hat noch nicht berichtet.
 

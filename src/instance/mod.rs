@@ -20,7 +20,7 @@ pub mod webfinger;
 
 pub use hold::{Hold, HoldRow, archive_proven_at, hold, lift, list_holds};
 pub use intent::{Intent, set_intent};
-pub use observed::observe;
+pub use observed::{Change, changes_of, forget_old_changes, observe};
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
 pub use removal::{RemovalError, RemovalRequest, confirm_removal, finish_removal, removal_of, request_removal, withdraw_removal};

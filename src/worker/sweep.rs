@@ -71,7 +71,8 @@ impl Handle for Tidy {
         let figures = desk::figures::forget_old(&mut conn, clock).await?;
         let alerts = desk::alerts::forget_old(&mut conn, clock).await?;
         let usage = instance::usage::forget_old(&mut conn, clock).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, alerts, usage, "tidied up");
+        let changes_seen = instance::forget_old_changes(&mut conn, clock).await?;
+        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, alerts, usage, changes_seen, "tidied up");
         Ok(())
     }
 }

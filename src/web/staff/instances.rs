@@ -15,7 +15,7 @@ use crate::capacity;
 use crate::desk;
 use crate::ids::InstanceId;
 use crate::instance::run::{self, Run};
-use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
+use crate::instance::{self, Change, Hold, HoldRow, Instance, Intent, Seen};
 use crate::resource::{InstanceStatus, RemovalProgress, Suspension, Upgrade, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -36,6 +36,8 @@ struct StaffInstancePage {
     facts: Vec<Fact>,
     steps: Vec<StepView>,
     conditions: Vec<ConditionRow>,
+    /// What became of them, newest first.
+    changes: Vec<ConditionRow>,
     runs: Vec<StaffRunRow>,
     jobs: Vec<JobView>,
     /// The operator's status as it stands in the row, for those who look closer; empty before the first.
@@ -96,6 +98,8 @@ pages!(StaffInstancePage);
 
 /// Entries of the audit log on the page.
 const ENTRIES: i64 = 50;
+/// Changes of conditions on the page.
+const CHANGES: i64 = 50;
 /// Runs on the page.
 const RUNS: i64 = 20;
 
@@ -122,6 +126,7 @@ pub(super) async fn show(
     let entries = audit::list(&mut conn, instance.account_id, &subjects, ENTRIES).await?;
     let runs = run::list_runs(&mut conn, id, RUNS).await?;
     let holds = instance::list_holds(&mut conn, id).await?;
+    let changes = instance::changes_of(&mut conn, id, CHANGES).await?;
     drop(conn);
     let remote = order.iter().filter_map(|order| order.checkout_id.as_ref().map(ToString::to_string));
     let mirrored = subscription.iter().map(|subscription| subscription.stripe_subscription_id.to_string());
@@ -136,6 +141,7 @@ pub(super) async fn show(
         facts,
         steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
         conditions: conditions(&page.w, &instance),
+        changes: changes.into_iter().map(|change| change_row(&page.w, change)).collect(),
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         jobs: jobs.iter().map(|job| job_view(&page.w, job)).collect(),
         raw: instance.status().map(serde_json::to_string_pretty).transpose().unwrap_or_default().unwrap_or_default(),
@@ -174,6 +180,11 @@ fn conditions(words: &Words, instance: &Instance) -> Vec<ConditionRow> {
         since: time::moment(words, instant(&condition.last_transition_time)),
     });
     rows.collect()
+}
+
+fn change_row(words: &Words, change: Change) -> ConditionRow {
+    let Change { at, condition, status, reason, message } = change;
+    ConditionRow { kind: condition, status, reason, message, since: time::moment(words, at) }
 }
 
 fn run_row(state: &AppState, words: &Words, run: &Run) -> StaffRunRow {
