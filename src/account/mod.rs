@@ -19,7 +19,9 @@ pub mod token;
 use serde_json::json;
 use sqlx::PgConnection;
 
-pub use store::{Person, StaffMember, account_name, account_names, count_admins, find_person, find_staff, list_members, staff_emails};
+pub use store::{
+    Person, StaffMember, account_name, account_names, count_admins, find_person, find_staff, list_members, staff_emails,
+};
 
 use crate::audit::{self, Actor};
 use crate::clock::Clock;

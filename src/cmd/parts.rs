@@ -208,7 +208,8 @@ impl Parts {
     }
 
     fn alerts(&self) -> worker::Alerts {
-        let config::Alerts { mail, webhook, order_minutes, unproven_hours, certificate_days, capacity_percent } = &self.config.alerts;
+        let config::Alerts { mail, webhook, order_minutes, unproven_hours, certificate_days, capacity_percent } =
+            &self.config.alerts;
         worker::Alerts {
             limits: Limits {
                 order: TimeDelta::minutes(*order_minutes),

@@ -94,10 +94,13 @@ impl Config {
             alerts,
         } = self;
         let mut all = Settings(Vec::new());
-        all.text("mode", match mode {
-            Mode::Production => "production",
-            Mode::Trial => "trial",
-        });
+        all.text(
+            "mode",
+            match mode {
+                Mode::Production => "production",
+                Mode::Trial => "trial",
+            },
+        );
         let Host { name, base_url, domain, support } = host;
         all.text("host.name", name);
         all.text("host.base_url", base_url);
@@ -190,7 +193,10 @@ mod tests {
                 _ => vec![section.clone()],
             };
             for name in names {
-                assert!(all.iter().any(|setting| setting.name == name || setting.name.starts_with(&format!("{name}."))), "{name}");
+                assert!(
+                    all.iter().any(|setting| setting.name == name || setting.name.starts_with(&format!("{name}."))),
+                    "{name}"
+                );
             }
         }
         let of = |name: &str| all.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone());

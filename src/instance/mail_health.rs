@@ -121,7 +121,8 @@ fn judge(answer: Result<Vec<String>, LookupFailed>, found: impl FnOnce(Vec<Strin
 
 fn some_of(values: Vec<String>) -> Found {
     // RFC 7505: a lone dot says that there is none.
-    let real: Vec<String> = values.into_iter().filter(|value| value.split(' ').nth(1).is_some_and(|host| !host.is_empty())).collect();
+    let real: Vec<String> =
+        values.into_iter().filter(|value| value.split(' ').nth(1).is_some_and(|host| !host.is_empty())).collect();
     if real.is_empty() { Found::Missing } else { Found::There(real) }
 }
 
@@ -191,7 +192,10 @@ mod tests {
         let resolver = ScriptedResolver::default();
         resolver.set("_dmarc.meadow.social", RecordKind::Txt, &["v=DMARC1; p=reject"]);
         let all = look(&resolver, "birds.meadow.social", None).await;
-        assert_eq!((all[3].name.as_str(), &all[3].found), ("_dmarc.meadow.social", &Found::There(vec!["v=DMARC1; p=reject".to_owned()])));
+        assert_eq!(
+            (all[3].name.as_str(), &all[3].found),
+            ("_dmarc.meadow.social", &Found::There(vec!["v=DMARC1; p=reject".to_owned()]))
+        );
         let none = look(&resolver, "birds.example.org", None).await;
         assert_eq!((none[3].name.as_str(), &none[3].found), ("_dmarc.birds.example.org", &Found::Missing));
     }

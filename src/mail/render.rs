@@ -207,9 +207,15 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             let handle = format!("@{owner_username}@{domain}");
             server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
         }
-        Notice::UpgradePlanned { instance, domain, from, version, not_before, changes } => {
-            upgrade_planned(frame, links.upgrades(*instance).as_str(), domain, from, version, &moment(words, *not_before), changes)
-        }
+        Notice::UpgradePlanned { instance, domain, from, version, not_before, changes } => upgrade_planned(
+            frame,
+            links.upgrades(*instance).as_str(),
+            domain,
+            from,
+            version,
+            &moment(words, *not_before),
+            changes,
+        ),
         Notice::WaitingListJoined { domain, position } => waiting_list_joined(frame, domain, &position.to_string()),
         Notice::WaitingListInvited { domain, until, person, account, entry } => {
             let leave = links.leave_waiting_list(*person, *account, *entry);
@@ -241,7 +247,9 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::MembershipEnded { account, at } => membership_ended(frame, account, &moment(words, *at)),
         Notice::OwnerChanged { account, owner, at } => owner_changed(frame, members, account, owner, &moment(words, *at)),
         Notice::SecondContact { account } => second_contact(frame, members, account),
-        Notice::TakeOverAsked { account, contact, due } => take_over_asked(frame, members, account, contact, &moment(words, *due)),
+        Notice::TakeOverAsked { account, contact, due } => {
+            take_over_asked(frame, members, account, contact, &moment(words, *due))
+        }
         Notice::TakeOverStopped { account } => take_over_stopped(frame, account),
         Notice::NewDevice { agent, network, at } => new_device(frame, security, agent, network, &moment(words, *at)),
         Notice::ChangeAddressOld { token, address, until } => {
@@ -260,7 +268,9 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             let (what, next) = match state {
                 AlertState::Began => (found, words.t("mail-alert-began")),
                 AlertState::Stands => (found, words.t1("mail-alert-stands", "since", moment(words, *since))),
-                AlertState::Over => (words.t1("mail-alert-over", "since", moment(words, *since)), words.t("mail-alert-over-next")),
+                AlertState::Over => {
+                    (words.t1("mail-alert-over", "since", moment(words, *since)), words.t("mail-alert-over-next"))
+                }
             };
             let state = words.t(&format!("alert-state-{}", state.word()));
             alert(frame, links.alerts().as_str(), links.runbook(rule).as_str(), &state, &title, &what, &next)

@@ -63,7 +63,8 @@ const FLASH: &str = "paddock_flash";
 impl PageContext {
     /// For a request with these headers.
     pub fn new(state: &AppState, headers: &HeaderMap, path: &str, caller: &Caller) -> Self {
-        let accepted = || Words::accepted(headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default());
+        let accepted =
+            || Words::accepted(headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default());
         let words = match caller {
             Caller::Customer(customer) => Words::of(&customer.person.locale),
             Caller::Nobody | Caller::Staff(_) => accepted(),

@@ -95,7 +95,9 @@ mod tests {
 
     #[test]
     fn a_text_is_a_title_and_what_markdown_says_of_the_rest() {
-        let text = Text::read("# A title\n\nSee `/staff/queue` and `/instances/{id}`.\n\n1. one <b onclick=\"x\">two</b>\n\n<script>x</script>\n");
+        let text = Text::read(
+            "# A title\n\nSee `/staff/queue` and `/instances/{id}`.\n\n1. one <b onclick=\"x\">two</b>\n\n<script>x</script>\n",
+        );
         assert_eq!(text.title, "A title");
         assert!(text.body.contains("<a href=\"/staff/queue\"><code>/staff/queue</code></a>"), "{}", text.body);
         assert!(text.body.contains("<code>/instances/{id}</code>") && text.body.contains("<li>one two</li>"), "{}", text.body);

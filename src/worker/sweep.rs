@@ -33,6 +33,8 @@ const REVIEW_EVERY: Duration = Duration::from_mins(10);
 const WAITING_EVERY: Duration = Duration::from_mins(1);
 /// Between two looks for what somebody should look at.
 const ALERTS_EVERY: Duration = Duration::from_mins(1);
+/// After a start, the first round of asking servers how they are used.
+const USAGE_SOON: Duration = Duration::from_mins(2);
 /// Between two rounds of asking servers how they are used.
 const USAGE_EVERY: Duration = Duration::from_mins(10);
 /// Between two readings of the overview's figures.
@@ -72,7 +74,23 @@ impl Handle for Tidy {
         let alerts = desk::alerts::forget_old(&mut conn, clock).await?;
         let usage = instance::usage::forget_old(&mut conn, clock).await?;
         let changes_seen = instance::forget_old_changes(&mut conn, clock).await?;
-        tracing::info!(sessions, links, attempts, devices, changes, tokens, calls, mails, events, steps, figures, alerts, usage, changes_seen, "tidied up");
+        tracing::info!(
+            sessions,
+            links,
+            attempts,
+            devices,
+            changes,
+            tokens,
+            calls,
+            mails,
+            events,
+            steps,
+            figures,
+            alerts,
+            usage,
+            changes_seen,
+            "tidied up"
+        );
         Ok(())
     }
 }
@@ -88,7 +106,8 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     let mut figures = tokio::time::interval(FIGURES_EVERY);
     let mut alerts = tokio::time::interval(ALERTS_EVERY);
-    let mut usage = tokio::time::interval(USAGE_EVERY);
+    // Not at once either: a worker that is started again and again would ask everybody's servers each time.
+    let mut usage = tokio::time::interval_at(tokio::time::Instant::now() + USAGE_SOON, USAGE_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
     while let Err(error) = bring_in_releases(&deps).await {

@@ -10,7 +10,10 @@ use http::Method;
 use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
-use paddock::ids::{AccountId, AlertId, AnnouncementId, CaseId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId, RunId};
+use paddock::ids::{
+    AccountId, AlertId, AnnouncementId, CaseId, ClusterId, IncidentId, InstanceId, InvitationId, OrderId, PersonId, RolloutId,
+    RunId,
+};
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
 use secrecy::ExposeSecret as _;

@@ -66,7 +66,10 @@ fn every_language_says_all_that_english_says_and_nothing_else() {
     for language in LANGUAGES.into_iter().filter(|language| *language != "en") {
         let theirs = messages(language);
         let named = |keys: Vec<&String>, of: &BTreeMap<String, Message>| {
-            keys.into_iter().map(|key| format!("locales/{language}/{}: {key} = {}", of[key].file, of[key].text)).collect::<Vec<_>>().join("\n")
+            keys.into_iter()
+                .map(|key| format!("locales/{language}/{}: {key} = {}", of[key].file, of[key].text))
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let missing = named(english.keys().filter(|key| !theirs.contains_key(*key)).collect(), &english);
         assert!(missing.is_empty(), "these are missing in “{language}”; in English they say:\n{missing}");
@@ -142,7 +145,11 @@ fn said_by_itself(template: &str) -> Vec<String> {
 
 #[test]
 fn no_template_says_anything_by_itself() {
-    assert_eq!(said_by_itself("<p title=\"a word\">{{ page.w.t(\"x\") }} and {# no #}more</p>").len(), 3, "the test sees what there is");
+    assert_eq!(
+        said_by_itself("<p title=\"a word\">{{ page.w.t(\"x\") }} and {# no #}more</p>").len(),
+        3,
+        "the test sees what there is"
+    );
     let mut all = BTreeMap::new();
     templates(&root().join("templates"), &mut all);
     let said: Vec<String> = all
@@ -157,8 +164,12 @@ fn no_template_says_anything_by_itself() {
 fn is_sentence(text: &str) -> bool {
     let mut words = text.split(' ');
     let first = words.next().unwrap_or_default();
-    let capital = first.starts_with(|letter: char| letter.is_ascii_uppercase()) && first.chars().skip(1).all(|letter| letter.is_ascii_lowercase());
-    capital && first.len() > 1 && words.clone().count() > 0 && words.all(|word| word.starts_with(|letter: char| letter.is_ascii_lowercase()))
+    let capital = first.starts_with(|letter: char| letter.is_ascii_uppercase())
+        && first.chars().skip(1).all(|letter| letter.is_ascii_lowercase());
+    capital
+        && first.len() > 1
+        && words.clone().count() > 0
+        && words.all(|word| word.starts_with(|letter: char| letter.is_ascii_lowercase()))
 }
 
 /// Code of the pages, by file, but for the JSON API, whose words are for programs.
@@ -182,8 +193,14 @@ fn no_page_says_anything_in_its_code() {
     let mut said = Vec::new();
     for (name, text) in all {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for line in code.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.contains("error(") && !line.contains("reason =")) {
-            said.extend(line.split('"').skip(1).step_by(2).filter(|piece| is_sentence(piece)).map(|piece| format!("{name}: {piece}")));
+        for line in code
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with("//") && !line.contains("error(") && !line.contains("reason ="))
+        {
+            said.extend(
+                line.split('"').skip(1).step_by(2).filter(|piece| is_sentence(piece)).map(|piece| format!("{name}: {piece}")),
+            );
         }
     }
     assert!(said.is_empty(), "sentences that stand in no locale file: {said:#?}");
@@ -283,11 +300,13 @@ async fn pages_speak_the_language_of_the_account_then_of_the_browser() {
     let request = customer.request(http::Method::GET, "/instances").header("accept-language", "de");
     customer.send(request).await.is(200).see("You have no server yet.");
     let page = customer.get("/account/security").await.is(200);
-    let answer = customer.submit(&page, "/account/security/language", &[("language", "de")]).await.redirects_to("/account/security");
+    let answer =
+        customer.submit(&page, "/account/security/language", &[("language", "de")]).await.redirects_to("/account/security");
     customer.follow(answer).await.is(200).see("Seiten und E-Mails kommen von nun an in dieser Sprache.");
     customer.get("/instances").await.is(200).see("Sie haben noch keinen Server.");
     let page = customer.get("/account/security").await.is(200);
-    let answer = customer.submit(&page, "/account/security/language", &[("language", "tlh")]).await.redirects_to("/account/security");
+    let answer =
+        customer.submit(&page, "/account/security/language", &[("language", "tlh")]).await.redirects_to("/account/security");
     customer.follow(answer).await.see("Wählen Sie eine der Sprachen der Liste.");
 
     // Whoever signs up in a language gets mails in it.
@@ -298,7 +317,9 @@ async fn pages_speak_the_language_of_the_account_then_of_the_browser() {
     app.run_jobs().await;
     let letter = app.mail_to("amsel@mail.example");
     assert_eq!(letter.subject, "Bestätigen Sie Ihre Adresse für Meadow Hosting");
-    let locale: String =
-        sqlx::query_scalar("select locale from people where email_canonical = 'amsel@mail.example'").fetch_one(app.sql()).await.unwrap();
+    let locale: String = sqlx::query_scalar("select locale from people where email_canonical = 'amsel@mail.example'")
+        .fetch_one(app.sql())
+        .await
+        .unwrap();
     assert_eq!(locale, "de");
 }

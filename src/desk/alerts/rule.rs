@@ -69,12 +69,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            order: TimeDelta::hours(1),
-            unproven: TimeDelta::hours(48),
-            certificate: TimeDelta::days(14),
-            capacity: 15,
-        }
+        Self { order: TimeDelta::hours(1), unproven: TimeDelta::hours(48), certificate: TimeDelta::days(14), capacity: 15 }
     }
 }
 

@@ -180,10 +180,7 @@ pub async fn count_open(conn: &mut PgConnection) -> sqlx::Result<i64> {
 
 /// The newest of those that are over, at most `limit`.
 pub async fn list_over(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Alert>> {
-    sqlx::query_as(alerts!("where over_at is not null order by over_at desc, id limit $1"))
-        .bind(limit)
-        .fetch_all(conn)
-        .await
+    sqlx::query_as(alerts!("where over_at is not null order by over_at desc, id limit $1")).bind(limit).fetch_all(conn).await
 }
 
 pub(super) async fn insert(conn: &mut PgConnection, id: AlertId, rule: Rule, n: i64, now: DateTime<Utc>) -> sqlx::Result<()> {
@@ -198,7 +195,8 @@ pub(super) async fn insert(conn: &mut PgConnection, id: AlertId, rule: Rule, n: 
 }
 
 pub(super) async fn go_on(conn: &mut PgConnection, id: AlertId, n: i64, told_day: Option<i64>) -> sqlx::Result<()> {
-    let query = "update alerts set n = $2, quiet_since = null, told_day = coalesce($3, told_day) where id = $1 and over_at is null";
+    let query =
+        "update alerts set n = $2, quiet_since = null, told_day = coalesce($3, told_day) where id = $1 and over_at is null";
     let done = sqlx::query(query).bind(id).bind(n).bind(told_day).execute(conn).await?;
     exactly_one(&done)
 }

@@ -156,10 +156,12 @@ pub async fn open(conn: &mut PgConnection, clock: &dyn Clock, staff: StaffId, ne
         return Err(CaseError::Due);
     }
     let id = CaseId::new();
-    store::insert(conn, id, staff, &NewCase { title, sender, note, due_at: Some(due_at), ..*new }, now).await.map_err(|error| {
-        let foreign = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation);
-        if foreign { CaseError::Server } else { error.into() }
-    })?;
+    store::insert(conn, id, staff, &NewCase { title, sender, note, due_at: Some(due_at), ..*new }, now).await.map_err(
+        |error| {
+            let foreign = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation);
+            if foreign { CaseError::Server } else { error.into() }
+        },
+    )?;
     store::insert_note(conn, id, staff, note, now).await?;
     // What somebody wrote about somebody stays with the case: the log outlives it.
     let detail = json!({ "kind": new.kind.word(), "due": due_at, "instance": new.instance });

@@ -194,9 +194,8 @@ impl Measure {
 
 /// The share of looks that were answered, in hundredths of hundredths; none without a look.
 pub fn uptime(days: &[Day]) -> Option<i64> {
-    let (looks, answered) = days.iter().fold((0, 0), |(looks, answered), day| {
-        (looks + i64::from(day.looks), answered + i64::from(day.answered))
-    });
+    let (looks, answered) =
+        days.iter().fold((0, 0), |(looks, answered), day| (looks + i64::from(day.looks), answered + i64::from(day.answered)));
     (looks > 0).then(|| answered * 10_000 / looks)
 }
 
@@ -209,7 +208,10 @@ mod tests {
     async fn what_a_server_tells_is_taken_and_what_makes_no_sense_is_not() {
         let sites = ScriptedSites::default();
         let page = |status, body: &str| Page { status, body: body.as_bytes().to_vec(), certificate_until: None };
-        sites.set_page("birds.example", page(200, r#"{"version":"2.0","usage":{"users":{"total":7,"activeMonth":3},"localPosts":41},"x":1}"#));
+        sites.set_page(
+            "birds.example",
+            page(200, r#"{"version":"2.0","usage":{"users":{"total":7,"activeMonth":3},"localPosts":41},"x":1}"#),
+        );
         let told = ask(&sites, "birds.example").await.unwrap();
         assert_eq!((told.users, told.active, told.posts), (Some(7), Some(3), Some(41)));
         sites.set_page("birds.example", page(200, r#"{"usage":{"users":{"total":-7},"localPosts":9000000000000000}}"#));

@@ -93,7 +93,9 @@ fn state_of(words: &Words, subscription: &Subscription) -> StateView {
     let since = || subscription.standing_since.map(|at| words.t1("since", "time", time::day(words, at))).unwrap_or_default();
     let (kind, detail) = match subscription.standing {
         Standing::Good => match subscription.cancel_at {
-            Some(at) => return StateView::new(words, "waiting", "standing-leaving", words.t1("until", "time", time::day(words, at))),
+            Some(at) => {
+                return StateView::new(words, "waiting", "standing-leaving", words.t1("until", "time", time::day(words, at)));
+            }
             None => ("done", words.t1("until", "time", time::day(words, subscription.current_period_end))),
         },
         Standing::Grace | Standing::Suspended => ("failed", since()),
@@ -107,7 +109,9 @@ fn text_of(state: &AppState, words: &Words, subscription: &Subscription) -> Stri
     let until = subscription.standing_until.map(|at| time::moment(words, at)).unwrap_or_default();
     match subscription.standing {
         Standing::Good => match subscription.cancel_at {
-            Some(at) => words.t2("billing-leaving-text", "time", time::day(words, at), "kept", time::day(words, at + state.dates.ending)),
+            Some(at) => {
+                words.t2("billing-leaving-text", "time", time::day(words, at), "kept", time::day(words, at + state.dates.ending))
+            }
             None => String::new(),
         },
         Standing::Grace => words.t1("billing-grace-text", "time", until),
@@ -152,7 +156,9 @@ fn billing_page(state: &AppState, page: PageContext, customer: &Customer, instan
     if let (false, None) = (subscription.is_over(), subscription.cancel_at) {
         facts.push(Fact::new(w, "fact-invoice", time::day(&page.w, subscription.current_period_end)));
     }
-    facts.extend(subscription.cancel_at.filter(|_| !subscription.is_over()).map(|at| Fact::new(w, "fact-ends", time::day(&page.w, at))));
+    facts.extend(
+        subscription.cancel_at.filter(|_| !subscription.is_over()).map(|at| Fact::new(w, "fact-ends", time::day(&page.w, at))),
+    );
     facts.extend(subscription.ended_at.map(|at| Fact::new(w, "fact-ended", time::day(&page.w, at))));
     BillingPage {
         id: instance.id.to_string(),

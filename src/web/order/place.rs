@@ -43,7 +43,9 @@ pub(super) async fn place(
         return Ok(with_message(&state, "/new/address", "failed", "form-draft-missing"));
     };
     // The review names what is wrong and leads to the question.
-    let Ok(checked) = check_draft(&Words::english(), &state, &draft) else { return Ok(Redirect::to("/new/review").into_response()) };
+    let Ok(checked) = check_draft(&Words::english(), &state, &draft) else {
+        return Ok(Redirect::to("/new/review").into_response());
+    };
     let new = checked.new_order(state.checkout_minutes);
     if form.wait == "1" {
         return waiting::join(&state, &customer, new.plan, new.domain).await;

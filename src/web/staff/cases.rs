@@ -92,7 +92,11 @@ fn case_view(words: &Words, case: &Case, now: DateTime<Utc>) -> CaseView {
 }
 
 /// GET `/staff/cases`
-pub(super) async fn list(State(state): State<AppState>, page: PageContext, Query(query): Query<ListQuery>) -> Result<Response, WebError> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    page: PageContext,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, WebError> {
     let show = Show::from_word(&query.show);
     let mut conn = state.db.staff().acquire().await?;
     let slice = cases::list(&mut conn, show, query.start()).await?;
@@ -219,7 +223,13 @@ pub(super) struct SayForm {
     outcome: String,
 }
 
-async fn case_page(state: &AppState, page: PageContext, id: CaseId, form: SayForm, errors: FieldErrors) -> Result<StaffCasePage, WebError> {
+async fn case_page(
+    state: &AppState,
+    page: PageContext,
+    id: CaseId,
+    form: SayForm,
+    errors: FieldErrors,
+) -> Result<StaffCasePage, WebError> {
     let mut conn = state.db.staff().acquire().await?;
     let case = cases::find(&mut conn, id).await?.ok_or(WebError::NotFound)?;
     let notes = cases::notes_of(&mut conn, id).await?;

@@ -108,7 +108,9 @@ fn customer_row(words: &Words, customer: &Customer) -> CustomerRow {
 /// Whether money is owed, as a word.
 fn money(words: &Words, customer: &Customer) -> StateView {
     match customer.unpaid_since {
-        Some(since) => StateView::new(words, "failed", "customer-past-due", words.t1("since", "time", time::moment(words, since))),
+        Some(since) => {
+            StateView::new(words, "failed", "customer-past-due", words.t1("since", "time", time::moment(words, since)))
+        }
         None if customer.stripe_customer_id.is_some() => StateView::new(words, "done", "customer-nothing-owed", ""),
         None => StateView::new(words, "waiting", "customer-never-paid", ""),
     }

@@ -125,11 +125,7 @@ async fn nobody_is_kept_out_by_any_page() -> anyhow::Result<()> {
     let Start { app, customer, staff, .. } = &start;
     let server = app.running(customer, "birds").await;
     let order = app.order(customer, "wrens").await;
-    let ids = Ids {
-        account: customer.who.account().to_string(),
-        instance: server.id.to_string(),
-        order: order.id.to_string(),
-    };
+    let ids = Ids { account: customer.who.account().to_string(), instance: server.id.to_string(), order: order.id.to_string() };
     let axe = axe()?;
     let [public, customers, staffs] = pages(&web::table(app.state.clone()), &ids);
     ensure!(public.len() >= 12 && customers.len() >= 15 && staffs.len() >= 30, "pages are missing in the table of routes");

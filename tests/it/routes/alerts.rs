@@ -19,7 +19,10 @@ const STAFF: &str = "staff@host.example";
 
 /// The job of each minute, and what follows from it.
 async fn look(app: &TestApp) {
-    sqlx::query("select enqueue_job('look_for_alerts', '{}', 'look_for_alerts:all', null, null)").execute(app.sql()).await.unwrap();
+    sqlx::query("select enqueue_job('look_for_alerts', '{}', 'look_for_alerts:all', null, null)")
+        .execute(app.sql())
+        .await
+        .unwrap();
     app.run_jobs().await;
 }
 
@@ -169,7 +172,10 @@ async fn the_webhook_is_called_until_it_takes_it_and_its_address_stays_secret() 
     tokio::spawn(async move { axum::serve(listener, router).await });
     let alerts = worker::Alerts { webhook: Some(address.into()), ..app.deps.alerts.clone() };
     let deps = Arc::new(worker::Deps { alerts, ..(*app.deps).clone() });
-    sqlx::query("select enqueue_job('look_for_alerts', '{}', 'look_for_alerts:all', null, null)").execute(app.sql()).await.unwrap();
+    sqlx::query("select enqueue_job('look_for_alerts', '{}', 'look_for_alerts:all', null, null)")
+        .execute(app.sql())
+        .await
+        .unwrap();
     for _ in 0..3 {
         worker::run_once(Arc::clone(&deps)).await.unwrap();
     }

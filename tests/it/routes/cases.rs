@@ -34,18 +34,28 @@ async fn a_case_is_open_then_late_then_closed_and_nothing_of_it_is_taken_back() 
     let path = write_down(&staff, &[]).await;
     let later = write_down(&staff, &[("kind", "privacy"), ("title", "What do you keep of me?")]).await;
     let list = staff.get("/staff/cases").await.is(200);
-    assert_eq!(list.all("ul.rows a.name"), ["Spam from one account", "What do you keep of me?"], "the one that is due first in front");
+    assert_eq!(
+        list.all("ul.rows a.name"),
+        ["Spam from one account", "What do you keep of me?"],
+        "the one that is due first in front"
+    );
     staff.get("/staff").await.see("Cases that are late 0");
     app.advance(TimeDelta::days(4));
     let staff = app.sign_in_again(&staff).await;
     staff.get("/staff/cases").await.see("Late due");
     staff.get("/staff").await.see("Cases that are late 1");
     let page = staff.get(&path).await.is(200).see("They name the account.").see("Report of abuse");
-    let answer = staff.submit(&page, &format!("{path}/say"), &[("note", "Warned its owner."), ("outcome", "")]).await.redirects_to(&path);
+    let answer =
+        staff.submit(&page, &format!("{path}/say"), &[("note", "Warned its owner."), ("outcome", "")]).await.redirects_to(&path);
     let page = staff.follow(answer).await.see("It is kept.").see("Warned its owner.");
-    let answer = staff.submit(&page, &format!("{path}/say"), &[("note", "Done."), ("outcome", "acted")]).await.redirects_to(&path);
+    let answer =
+        staff.submit(&page, &format!("{path}/say"), &[("note", "Done."), ("outcome", "acted")]).await.redirects_to(&path);
     staff.follow(answer).await.see("Done what was asked for").see("It is closed.").not_see("Write more");
-    staff.post(&format!("{path}/say"), &[("note", "And again."), ("outcome", "")]).await.is(422).see("What is new is another case");
+    staff
+        .post(&format!("{path}/say"), &[("note", "And again."), ("outcome", "")])
+        .await
+        .is(422)
+        .see("What is new is another case");
     staff.get("/staff/cases").await.not_see("Spam from one account").see("What do you keep of me?");
     staff.get("/staff/cases?show=closed").await.see("Spam from one account");
     staff.get(&later).await.see("Open due");
@@ -98,7 +108,8 @@ async fn what_is_wrong_with_a_case_is_said_at_its_field_and_nothing_is_written()
 async fn customers_read_an_announcement_for_its_time_and_no_longer() {
     let Start { app, customer, staff, .. } = TestApp::start().await;
     let until = (app.clock_now() + TimeDelta::hours(2)).format("%Y-%m-%dT%H:%M").to_string();
-    let fields = [("title", "Work on Sunday"), ("text", "Servers are slow for an hour."), ("from", ""), ("until", until.as_str())];
+    let fields =
+        [("title", "Work on Sunday"), ("text", "Servers are slow for an hour."), ("from", ""), ("until", until.as_str())];
     let page = staff.get("/staff/announcements").await.is(200).see("Nothing was announced yet.");
     let answer = staff.submit(&page, "/staff/announcements", &fields).await.redirects_to("/staff/announcements");
     let page = staff.follow(answer).await.see("Shown until");

@@ -179,8 +179,11 @@ async fn what_became_of_conditions_is_kept_and_shown() {
     // What is said twice has changed once.
     app.observe(server.id, &app.status(&[StepName::Namespace])).await;
     app.observe(server.id, &app.status(&[StepName::Namespace, StepName::Identity])).await;
-    let changed: Vec<(String, String)> =
-        sqlx::query_as("select condition, status from condition_changes order by id offset $1").bind(before).fetch_all(app.sql()).await.unwrap();
+    let changed: Vec<(String, String)> = sqlx::query_as("select condition, status from condition_changes order by id offset $1")
+        .bind(before)
+        .fetch_all(app.sql())
+        .await
+        .unwrap();
     assert_eq!(changed, [("IdentityReady".to_owned(), "True".to_owned())]);
     let page = staff.get(&format!("/staff/instances/{}", server.id)).await.is(200);
     page.see("What became of its conditions").see("IdentityReady: True");

@@ -7,7 +7,10 @@ use paddock::instance::sites::Page;
 use crate::harness::{Client, Start, TestApp};
 
 async fn ask(app: &TestApp) {
-    sqlx::query("select enqueue_job('ask_usage', '{\"after\": null}', 'ask_usage:first', null, null)").execute(app.sql()).await.unwrap();
+    sqlx::query("select enqueue_job('ask_usage', '{\"after\": null}', 'ask_usage:first', null, null)")
+        .execute(app.sql())
+        .await
+        .unwrap();
     app.run_jobs().await;
 }
 
@@ -26,7 +29,8 @@ async fn what_a_server_tells_is_shown_with_its_history_and_when_the_plan_is_full
     let Start { app, customer, other_customer, .. } = TestApp::start().await;
     let server = app.running(&customer, "birds").await;
     let path = format!("/instances/{}/usage", server.id);
-    let page = customer.get(&path).await.is(200).see("Not asked yet").see("We have not asked it yet").see("nothing measures it yet");
+    let page =
+        customer.get(&path).await.is(200).see("Not asked yet").see("We have not asked it yet").see("nothing measures it yet");
     assert!(page.all("svg.chart").is_empty());
     for day in 0..8 {
         told(&app, "birds.meadow.social", 10 + day, 1 + day);
