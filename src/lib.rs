@@ -37,6 +37,7 @@ pub mod incident;
 pub mod instance;
 pub mod plan;
 pub mod rollout;
+pub mod switch;
 
 // edges: may use domain and base, never each other
 pub mod demo;

@@ -79,3 +79,19 @@ settings-name = Einstellung
 settings-value = Wert
 settings-secret = ein Geheimnis, das gesetzt ist
 settings-missing = nicht gesetzt
+
+# Schalter, nach ihren Wörtern
+switches-title = Schalter
+settings-in-file = In der Datei und der Umgebung
+switch-on = An
+switch-off = Aus
+switch-turn-on = Einschalten
+switch-turn-off = Ausschalten
+switch-turned-on = Von jetzt an ist es an.
+switch-turned-off = Von jetzt an ist es aus. Was im Gange ist, geht weiter.
+switch-name-orders = Neue Bestellungen
+switch-text-orders = Aus: Nichts Neues lässt sich bestellen. Bestelltes wird bezahlt und gebaut wie bisher.
+switch-name-sign-ups = Neue Konten
+switch-text-sign-ups = Aus: Niemand registriert sich. Wer zu einem Konto eingeladen ist, tritt bei wie bisher.
+switch-orders-off = Zurzeit nehmen wir keine neuen Bestellungen an. Ihre Antworten sind aufbewahrt, und es wurde nichts abgebucht; versuchen Sie es später wieder.
+switch-sign-ups-off = Zurzeit nehmen wir keine neuen Konten an. Versuchen Sie es später wieder, oder schreiben Sie uns.

@@ -79,3 +79,19 @@ settings-name = Setting
 settings-value = Value
 settings-secret = a secret that is set
 settings-missing = not set
+
+# Switches, by their words
+switches-title = Switches
+settings-in-file = In the file and the environment
+switch-on = On
+switch-off = Off
+switch-turn-on = Turn on
+switch-turn-off = Turn off
+switch-turned-on = It is on, from now on.
+switch-turned-off = It is off, from now on. What is under way goes on.
+switch-name-orders = New orders
+switch-text-orders = Off: nothing new can be ordered. What is ordered is paid and built as before.
+switch-name-sign-ups = New accounts
+switch-text-sign-ups = Off: nobody signs up. Whoever is invited to an account joins it as before.
+switch-orders-off = We take no new orders at the moment. Your answers are kept, and nothing was charged; try again later.
+switch-sign-ups-off = We take no new accounts at the moment. Try again later, or write to us.

@@ -289,6 +289,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_web", "select value from figures"),
     ("paddock_staff", "update figures set value = 0"),
     ("paddock_web", "select rule from alerts"),
+    ("paddock_web", "select reason from switches"),
+    ("paddock_web", "update switches set is_on = true"),
     ("paddock_web", "select reason from condition_changes"),
     ("paddock_fleet", "select reason from condition_changes"),
     ("paddock_web", "select title from cases"),

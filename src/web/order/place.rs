@@ -10,6 +10,7 @@ use crate::billing::{self, NewOrder, Order, OrderError, OrderState, Placement};
 use crate::crash;
 use crate::ids::OrderId;
 use crate::instance::{self, Instance};
+use crate::switch::{self, Switch};
 use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -53,6 +54,7 @@ pub(super) async fn place(
     match place_once(&state, &customer, &new).await? {
         Placed::New(order) | Placed::Before(order) => to_checkout(&state, &customer, order).await,
         Placed::Full => Ok(with_message(&state, "/new/review", "failed", "order-full")),
+        Placed::Closed => Ok(with_message(&state, "/new/review", "failed", "switch-orders-off")),
         Placed::Refused(refused) => explain(&state, &customer, &new, &refused).await,
     }
 }
@@ -66,6 +68,8 @@ pub(in crate::web) enum Placed {
     Before(OrderId),
     /// Every place is taken.
     Full,
+    /// The host takes no new orders at the moment.
+    Closed,
     /// Something else is in the way.
     Refused(OrderError),
 }
@@ -73,19 +77,23 @@ pub(in crate::web) enum Placed {
 /// Reserves address and place in one transaction, unless an order for exactly this waits for its payment. Pages and API order here.
 pub(in crate::web) async fn place_once(state: &AppState, customer: &Customer, new: &NewOrder<'_>) -> Result<Placed, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
-    let refused = match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), new).await {
-        Ok(Placement::Placed(order)) => {
-            crash::point("order.before_commit");
-            tx.commit().await?;
-            crash::point("order.committed");
-            return Ok(Placed::New(order));
+    let refused = if switch::is_on(tx.conn(), Switch::Orders).await? {
+        match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), new).await {
+            Ok(Placement::Placed(order)) => {
+                crash::point("order.before_commit");
+                tx.commit().await?;
+                crash::point("order.committed");
+                return Ok(Placed::New(order));
+            }
+            Err(error @ (OrderError::NoRelease | OrderError::Database(_))) => {
+                return Err(WebError::Internal(telemetry::chain(&error)));
+            }
+            // The last place, or the address, may be this very customer's: a second press of the button waited for the first.
+            Ok(Placement::Full) => Placed::Full,
+            Err(refused) => Placed::Refused(refused),
         }
-        Err(error @ (OrderError::NoRelease | OrderError::Database(_))) => {
-            return Err(WebError::Internal(telemetry::chain(&error)));
-        }
-        // The last place, or the address, may be this very customer's: a second press of the button waited for the first.
-        Ok(Placement::Full) => Placed::Full,
-        Err(refused) => Placed::Refused(refused),
+    } else {
+        Placed::Closed
     };
     drop(tx);
     let own = own_order(state, customer, new.domain).await?;

@@ -86,6 +86,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/staff/announcements", operates, announcements::announce)
         .post("/staff/announcements/{id}/end", operates, announcements::end)
         .get("/staff/settings", reads, settings::show)
+        .post("/staff/settings/switches", operates, settings::turn)
         .get("/staff/audit", reads, log::list)
         .get("/staff/queue", reads, jobs::list)
         .post("/staff/queue/retry", operates, jobs::retry_all)

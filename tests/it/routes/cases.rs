@@ -142,3 +142,44 @@ async fn settings_are_shown_without_secrets() {
     }
     customer.get("/staff/settings").await.is(404);
 }
+
+#[tokio::test]
+async fn what_is_switched_off_is_refused_by_pages_and_api_and_what_is_under_way_goes_on() {
+    let Start { app, anon, customer, other_customer, staff } = TestApp::start().await;
+    let turn = async |switch: &str, on: &str, reason: &str| {
+        let page = staff.get("/staff/settings").await.is(200);
+        let fields = [("switch", switch), ("on", on), ("reason", reason)];
+        let answer = staff.submit(&page, "/staff/settings/switches", &fields).await.redirects_to("/staff/settings");
+        staff.follow(answer).await
+    };
+    turn("orders", "no", " ").await.see("say why").see("New orders On");
+    turn("everything", "no", "a test").await.see("use the button of the page");
+    let waiting = app.order(&customer, "birds").await;
+    turn("orders", "no", "The store is being mended").await.see("New orders Off since").see("The store is being mended");
+    let body = serde_json::json!({"kind": "hosted", "name": "bees", "owner_name": "wren", "owner_email": "wren@mail.example",
+        "plan": "family", "period": "month"});
+    let problem = other_customer.api_post("/api/v1/orders", &body).await.is(409).json();
+    assert_eq!(problem["code"], "closed", "{problem}");
+    let orders: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(app.sql()).await.unwrap();
+    assert_eq!(orders, 1);
+    // What was ordered before is paid.
+    app.shop_pays(&customer, &waiting).await;
+    app.run_jobs().await;
+    turn("orders", "yes", "It is mended").await.see("New orders On since");
+    other_customer.api_post("/api/v1/orders", &body).await.is(201);
+
+    turn("sign-ups", "no", "Too many strangers").await;
+    let fields = [("email", "new@mail.example"), ("password", "a quiet harbour")];
+    anon.post("/sign-up", &fields).await.is(422).see("We take no new accounts at the moment.");
+    let new = serde_json::json!({"email": "new@mail.example", "password": "a quiet harbour"});
+    assert_eq!(anon.api_post("/api/v1/accounts", &new).await.is(409).json()["code"], "closed");
+    turn("sign-ups", "yes", "They are gone").await;
+    anon.post("/sign-up", &fields).await.is(303);
+    app.run_jobs().await;
+    let turned: Vec<String> = sqlx::query_scalar("select subject from audit_events where action = 'switch.turned' order by id")
+        .fetch_all(app.sql())
+        .await
+        .unwrap();
+    assert_eq!(turned, ["orders", "orders", "sign-ups", "sign-ups"]);
+    app.staff_with(Scope::Support).post("/staff/settings/switches", &[("switch", "orders"), ("on", "no")]).await.is(403);
+}
