@@ -110,6 +110,7 @@ async fn customers_read_an_announcement_for_its_time_and_no_longer() {
     let until = (app.clock_now() + TimeDelta::hours(2)).format("%Y-%m-%dT%H:%M").to_string();
     let fields =
         [("title", "Work on Sunday"), ("text", "Servers are slow for an hour."), ("from", ""), ("until", until.as_str())];
+    app.staff_with(Scope::Support).post("/staff/announcements", &fields).await.is(403);
     let page = staff.get("/staff/announcements").await.is(200).see("Nothing was announced yet.");
     let answer = staff.submit(&page, "/staff/announcements", &fields).await.redirects_to("/staff/announcements");
     let page = staff.follow(answer).await.see("Shown until");
@@ -126,10 +127,10 @@ async fn customers_read_an_announcement_for_its_time_and_no_longer() {
     app.advance(TimeDelta::hours(3));
     let customer = app.sign_in_again(&customer).await;
     customer.get("/instances").await.is(200).not_see("Work on Sunday");
-    let page = app.sign_in_again(&staff).await.get("/staff/announcements").await;
+    let staff = app.sign_in_again(&staff).await;
+    let page = staff.get("/staff/announcements").await;
     let past = staff.submit(&page, "/staff/announcements", &fields).await.is(422);
     assert_eq!(past.attributes("#errors a", "href"), ["#until"]);
-    app.staff_with(Scope::Support).post("/staff/announcements", &fields).await.is(403);
 }
 
 #[tokio::test]
