@@ -35,6 +35,7 @@ create table announcements (
   text       text not null check (char_length(text) between 3 and 2000),
   from_at    timestamptz not null,                  -- shown from then
   until_at   timestamptz not null,                  -- until then
+  by_mail    boolean not null,                      -- whoever has a server gets a mail as well
   created_by uuid not null references staff,
   created_at timestamptz not null,
   ended_at   timestamptz,                           -- taken down before its time
@@ -47,3 +48,4 @@ grant select, insert on cases, case_notes, announcements to paddock_staff;
 grant update (due_at, closed_at, outcome) on cases to paddock_staff;
 grant update (ended_at) on announcements to paddock_staff;
 grant select (id, title, text, from_at, until_at, ended_at) on announcements to paddock_web;
+grant select on announcements to paddock_worker;

@@ -275,6 +275,13 @@ pub enum Notice {
         /// When.
         at: DateTime<Utc>,
     },
+    /// To everybody who has a server: what the host's people have to say, in their own words.
+    Announcement {
+        /// In a line.
+        title: String,
+        /// The whole.
+        text: String,
+    },
     /// To the host's own people: a rule found something to look at.
     Alert {
         /// The rule's word.
@@ -322,6 +329,7 @@ impl Notice {
             Self::SecondFactorOn { .. } => "second_factor_on",
             Self::SecondFactorOff { .. } => "second_factor_off",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::Announcement { .. } => "announcement",
             Self::Alert { .. } => "alert",
         }
     }
@@ -394,6 +402,10 @@ impl Notice {
             Self::SecondFactorOn { at },
             Self::SecondFactorOff { at },
             Self::RecoveryCodeUsed { left: 9, at },
+            Self::Announcement {
+                title: "Work on Sunday".to_owned(),
+                text: "Servers are slow for an hour, from 2:00 UTC on.".to_owned(),
+            },
             Self::Alert { rule: "backup-unproven".to_owned(), state: AlertState::Began, n: 3, since: at },
         ]
     }

@@ -43,6 +43,8 @@ pub trait Links {
     fn billing(&self, instance: InstanceId) -> Url;
     /// The page of a server's upgrades.
     fn upgrades(&self, instance: InstanceId) -> Url;
+    /// A customer's servers.
+    fn servers(&self) -> Url;
     /// The staff's page of what there is to look at.
     fn alerts(&self) -> Url;
     /// What to do when a rule has found something.
@@ -184,6 +186,8 @@ mails! {
         = "mail/second_factor_off/subject.txt", "mail/second_factor_off/body.txt", "mail/second_factor_off/body.html";
     recovery_code_used(link, left, at)
         = "mail/recovery_code_used/subject.txt", "mail/recovery_code_used/body.txt", "mail/recovery_code_used/body.html";
+    announcement(link, title, text)
+        = "mail/announcement/subject.txt", "mail/announcement/body.txt", "mail/announcement/body.html";
     alert(link, runbook, state, title, what, next)
         = "mail/alert/subject.txt", "mail/alert/body.txt", "mail/alert/body.html";
 }
@@ -262,6 +266,7 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(words, *at)),
         Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(words, *at)),
         Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(words, *at)),
+        Notice::Announcement { title, text } => announcement(frame, links.servers().as_str(), title, text),
         Notice::Alert { rule, state, n, since } => {
             let title = words.t(&format!("alert-rule-{rule}"));
             let found = words.count(&format!("alert-firing-{rule}"), "n", *n);

@@ -77,6 +77,10 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/instances/{instance}/upgrades"))
     }
 
+    fn servers(&self) -> Url {
+        self.at("/instances")
+    }
+
     fn alerts(&self) -> Url {
         self.at("/staff/alerts")
     }

@@ -4,6 +4,7 @@
 //! (a person must look: staff see the job until then).
 
 mod alert;
+mod announce;
 mod claim;
 mod compare;
 mod deliver;
@@ -34,6 +35,7 @@ use crate::clock::SharedClock;
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::desk::alerts::{CallWebhook, Limits};
+use crate::desk::announcements::MailAnnouncement;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::instance::sites::Sites;
@@ -199,6 +201,7 @@ async fn build(
         .define_job::<Task<alert::LookForAlerts>>()
         .define_job::<Task<CallWebhook>>()
         .define_job::<Task<AskUsage>>()
+        .define_job::<Task<MailAnnouncement>>()
         .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {

@@ -257,6 +257,9 @@ impl Links for AnyLinks {
     fn upgrades(&self, _: InstanceId) -> Url {
         url()
     }
+    fn servers(&self) -> Url {
+        url()
+    }
     fn alerts(&self) -> Url {
         url()
     }

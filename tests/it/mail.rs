@@ -79,6 +79,9 @@ impl Links for FixedLinks {
     fn billing(&self, instance: InstanceId) -> Url {
         url(&format!("instances/{instance}/billing"))
     }
+    fn servers(&self) -> Url {
+        url("instances")
+    }
     fn alerts(&self) -> Url {
         url("staff/alerts")
     }

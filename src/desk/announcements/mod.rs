@@ -3,15 +3,34 @@
 mod store;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
 
-pub use store::{Announcement, list, shown};
+pub use store::{Announcement, Reader, list, readers, shown, to_mail};
 
 use super::cases::fits;
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
-use crate::ids::{AnnouncementId, StaffId};
+use crate::ids::{AccountId, AnnouncementId, StaffId};
+use crate::queue::{self, Job};
+
+/// Writes an announcement to some of those who have a server, and then itself to the next.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MailAnnouncement {
+    /// Which.
+    pub announcement: AnnouncementId,
+    /// Accounts behind this one; `None`: from the first on.
+    pub after: Option<AccountId>,
+}
+
+impl Job for MailAnnouncement {
+    const NAME: &'static str = "mail_announcement";
+    fn key(&self) -> Option<String> {
+        let Self { announcement, after } = self;
+        Some(after.map_or_else(|| announcement.to_string(), |after| format!("{announcement}:{after}")))
+    }
+}
 
 /// Why it was not announced. The keys of the words that say so are `announcement-…`.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +60,8 @@ pub struct NewAnnouncement<'a> {
     pub from_at: DateTime<Utc>,
     /// Until then.
     pub until_at: DateTime<Utc>,
+    /// Whether everybody who has a server gets a mail as well.
+    pub by_mail: bool,
 }
 
 /// Announces something.
@@ -57,7 +78,10 @@ pub async fn announce(
     }
     let id = AnnouncementId::new();
     store::insert(conn, id, staff, &NewAnnouncement { title, text, ..*new }, clock.now()).await?;
-    let detail = json!({ "title": title, "from": new.from_at, "until": new.until_at });
+    if new.by_mail {
+        queue::enqueue(conn, &MailAnnouncement { announcement: id, after: None }, Some(new.from_at)).await?;
+    }
+    let detail = json!({ "title": title, "from": new.from_at, "until": new.until_at, "by_mail": new.by_mail });
     audit::record(conn, clock, Actor::Staff(staff), None, "announcement.made", &id.to_string(), detail).await?;
     Ok(id)
 }

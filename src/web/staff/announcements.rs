@@ -48,6 +48,7 @@ pub(super) struct AnnounceForm {
     text: String,
     from: String,
     until: String,
+    by_mail: String,
 }
 
 fn view(words: &Words, one: Announcement, now: DateTime<Utc>) -> AnnouncementView {
@@ -104,7 +105,7 @@ pub(super) async fn announce(
     let (Some(from_at), Some(until_at)) = (from, until) else {
         return Ok(refused(&announcements_page(&state, &member, page, form, errors).await?)?);
     };
-    let new = NewAnnouncement { title: &form.title, text: &form.text, from_at, until_at };
+    let new = NewAnnouncement { title: &form.title, text: &form.text, from_at, until_at, by_mail: !form.by_mail.is_empty() };
     let mut tx = state.db.staff().begin().await?;
     let (field, key) = match announcements::announce(&mut tx, state.clock.as_ref(), member.id, &new).await {
         Ok(_) => {

@@ -115,6 +115,8 @@ async fn customers_read_an_announcement_for_its_time_and_no_longer() {
     let answer = staff.submit(&page, "/staff/announcements", &fields).await.redirects_to("/staff/announcements");
     let page = staff.follow(answer).await.see("Shown until");
     customer.get("/instances").await.is(200).see("Work on Sunday").see("Servers are slow for an hour.");
+    app.run_jobs().await;
+    assert!(app.mails_to(&customer.who.email).iter().all(|letter| letter.subject != "Work on Sunday"), "the box was not ticked");
     let path = page.attributes("form[action$='/end']", "action").pop().unwrap();
     let answer = staff.submit(&page, &path, &[]).await.redirects_to("/staff/announcements");
     staff.follow(answer).await.see("Nobody sees it any more.");
@@ -183,4 +185,36 @@ async fn what_is_switched_off_is_refused_by_pages_and_api_and_what_is_under_way_
         .unwrap();
     assert_eq!(turned, ["orders", "orders", "sign-ups", "sign-ups"]);
     app.staff_with(Scope::Support).post("/staff/settings/switches", &[("switch", "orders"), ("on", "no")]).await.is(403);
+}
+
+#[tokio::test]
+async fn an_announcement_goes_by_mail_to_those_who_have_a_server_once() {
+    let Start { app, customer, other_customer, staff, .. } = TestApp::start().await;
+    app.running(&customer, "birds").await;
+    let until = (app.clock_now() + TimeDelta::days(2)).format("%Y-%m-%dT%H:%M").to_string();
+    let from = (app.clock_now() + TimeDelta::hours(2)).format("%Y-%m-%dT%H:%M").to_string();
+    let fields = [
+        ("title", "Work on Sunday"),
+        ("text", "It is slow."),
+        ("from", from.as_str()),
+        ("until", until.as_str()),
+        ("by_mail", "yes"),
+    ];
+    let page = staff.get("/staff/announcements").await.is(200);
+    staff.submit(&page, "/staff/announcements", &fields).await.is(303);
+    let told = |who: &Client| app.mails_to(&who.who.email).iter().filter(|letter| letter.subject == "Work on Sunday").count();
+    app.run_jobs().await;
+    assert_eq!(told(&customer), 0, "not before its time");
+    app.advance(TimeDelta::hours(3));
+    app.run_jobs().await;
+    assert_eq!((told(&customer), told(&other_customer)), (1, 0));
+    let id: uuid::Uuid = sqlx::query_scalar("select id from announcements").fetch_one(app.sql()).await.unwrap();
+    let job = serde_json::json!({"announcement": paddock::ids::AnnouncementId::from(id), "after": null});
+    sqlx::query("select enqueue_job('mail_announcement', $1::json, 'again', null, null)")
+        .bind(job)
+        .execute(app.sql())
+        .await
+        .unwrap();
+    app.run_jobs().await;
+    assert_eq!(told(&customer), 1, "each gets it once");
 }
