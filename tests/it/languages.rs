@@ -62,7 +62,11 @@ fn every_language_says_all_that_english_says_and_nothing_else() {
     let english = messages("en");
     let folders: BTreeSet<String> =
         fs::read_dir(root().join("locales")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(folders, LANGUAGES.iter().map(ToString::to_string).collect(), "the program knows each folder of locales");
+    assert_eq!(
+        folders,
+        LANGUAGES.iter().map(ToString::to_string).collect::<BTreeSet<String>>(),
+        "the program knows each folder of locales"
+    );
     for language in LANGUAGES.into_iter().filter(|language| *language != "en") {
         let theirs = messages(language);
         let named = |keys: Vec<&String>, of: &BTreeMap<String, Message>| {
