@@ -65,7 +65,7 @@ async fn the_drill_restores_a_database_that_the_program_works_on() {
     app.order(&other_customer, "bees").await;
     let (target, work) = (Database::empty().await, folder());
     let output = run(&app.database_url(), &target.url(), &work);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("has all rows of"), "{said}");
 
     let restored = Db::new(&target.url(), 2).unwrap();
