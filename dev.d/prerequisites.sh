@@ -60,6 +60,8 @@ prerequisites() {
         # The second reader of archives.
         command -v python3 >/dev/null || packages+=(python3)
         command -v zstd >/dev/null || packages+=(zstd)
+        # Fetches axe-core, by the checksum of tests/browser/package-lock.json.
+        command -v npm >/dev/null || packages+=(npm)
     fi
     ((${#packages[@]} == 0)) || install_packages "${packages[@]}"
 }

@@ -47,6 +47,15 @@ build_versitygw() { GOBIN=$1 go install -trimpath -ldflags="-s -w" "$versitygw";
 # Stripe's own: knows every request of its API, and keeps no state. The tests send it all that our adapter sends.
 build_stripe_mock() { GOBIN=$1 go install -trimpath -ldflags="-s -w" "$stripe_mock"; }
 
+# Looks for what people with a keyboard, a screen reader or weak eyes can't use; the tests put it into each page.
+build_axe() {
+    cat tests/browser/package.json >"$1/package.json"
+    cat tests/browser/package-lock.json >"$1/package-lock.json"
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+    mv "$1/node_modules/axe-core/axe.min.js" "$1/axe"
+    rm -rf "$1/node_modules" "$1/package.json" "$1/package-lock.json"
+}
+
 build_cargo_deny() {
     cargo install --quiet --locked --root "$1" --target-dir "$1/target" "cargo-deny@$cargo_deny_version"
     mv "$1/bin/cargo-deny" "$1/cargo-deny"
@@ -93,6 +102,12 @@ tools() {
 }
 
 cargo_deny() { provide cargo-deny "$(echo "cargo-deny@$cargo_deny_version" | hash_of)" build_cargo_deny; }
+
+axe() {
+    provide axe "$(hash_of <tests/browser/package-lock.json)" build_axe
+    # shellcheck disable=SC2154 # set by `provide`
+    export PADDOCK_AXE=$home_of_axe
+}
 
 garage() {
     provide garage "$(echo "garage@$garage_version sqlite,bundled-libs" | hash_of)" build_garage

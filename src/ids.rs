@@ -152,6 +152,12 @@ id_types! {
     ArchiveId = "arc_";
     /// Something that was not well, as staff told everybody.
     IncidentId = "inc_";
+    /// Something that a rule found, for staff to look at.
+    AlertId = "alt_";
+    /// Something that staff have to answer in time.
+    CaseId = "cas_";
+    /// Something that the host tells its customers.
+    AnnouncementId = "ann_";
 }
 
 #[cfg(test)]

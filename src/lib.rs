@@ -38,6 +38,7 @@ pub mod instance;
 pub mod plan;
 pub mod privacy;
 pub mod rollout;
+pub mod switch;
 
 // edges: may use domain and base, never each other
 pub mod demo;

@@ -45,6 +45,12 @@ pub enum CantOpen {
     Broken(#[source] std::io::Error),
 }
 
+impl std::fmt::Display for Recipient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl FromStr for Recipient {
     type Err = BadKey;
     fn from_str(text: &str) -> Result<Self, BadKey> {

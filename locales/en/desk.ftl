@@ -79,6 +79,8 @@ show-order-expired = Not paid in time
 inside-title = From inside
 inside-jobs = Jobs that name it
 inside-jobs-none = None is owed at the moment.
+inside-changes = What became of its conditions
+inside-changes-show = The newest changes, as the fleet saw them
 inside-status = Status, as the operator wrote it
 inside-status-none = The operator has not reported yet.
 

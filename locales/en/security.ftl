@@ -56,3 +56,12 @@ flash-address-asked = Two mails are on their way, one to each address.
 flash-second-factor-off = The second factor is off.
 flash-session-ended = That session has ended.
 flash-sessions-ended = You are logged out everywhere else.
+
+# The language of pages and mails; each is named in itself
+language-title = Language
+language-label = Language of these pages and of our mails
+language-button = Use this language
+language-set = Pages and mails come in this language from now on.
+language-unknown = Choose one of the languages of the list.
+language-en = English
+language-de = Deutsch

@@ -24,7 +24,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 pub use store::{
-    Person, StaffMember, account_name, account_names, find_admitted_staff, find_person, find_staff, list_members, staff_names,
+    Person, StaffMember, account_name, account_names, find_admitted_staff, find_person, find_staff, list_members, staff_emails, staff_names,
 };
 
 use crate::audit::{self, Actor};
@@ -242,6 +242,12 @@ pub async fn change_password(
     let notice = Notice::PasswordChanged { at: clock.now() };
     mail::owe(conn, clock, &person.email, &person.locale, &notice, None).await?;
     record(conn, clock, Actor::Person(person.id), person.id, "person.password_changed").await
+}
+
+/// From now on somebody reads pages and mails in another language.
+pub async fn set_locale(conn: &mut PgConnection, clock: &dyn Clock, person: &Person, locale: &str) -> Result<(), AccountError> {
+    store::set_locale(conn, person.id, locale).await?;
+    record(conn, clock, Actor::Person(person.id), person.id, "person.locale").await
 }
 
 /// Who signs in with this address and what their password must match; `None` for unknown addresses (the caller then checks

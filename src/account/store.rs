@@ -172,6 +172,15 @@ pub async fn list_members(conn: &mut PgConnection, account: AccountId) -> sqlx::
     .await
 }
 
+pub(super) async fn set_locale(conn: &mut PgConnection, id: PersonId, locale: &str) -> sqlx::Result<()> {
+    exactly_one(&sqlx::query("update people set locale = $2 where id = $1").bind(id).bind(locale).execute(conn).await?)
+}
+
+/// The addresses of some of the host's people.
+pub async fn staff_emails(conn: &mut PgConnection, ids: &[StaffId]) -> sqlx::Result<Vec<(StaffId, String)>> {
+    sqlx::query_as("select id, email from staff where id = any($1)").bind(ids).fetch_all(conn).await
+}
+
 /// One of the host's people by id.
 pub async fn find_staff(conn: &mut PgConnection, id: StaffId) -> sqlx::Result<Option<StaffMember>> {
     sqlx::query_as("select id, email, scopes from staff where id = $1").bind(id).fetch_optional(conn).await

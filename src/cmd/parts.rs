@@ -18,8 +18,10 @@ use crate::capacity::{self, ClusterAccess};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, BadConfig, Config, Fault, MailTransport, Mode};
 use crate::db::Db;
+use crate::desk::alerts::Limits;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
-use crate::instance::sites::PublicSites;
+use crate::instance::mail_health::Sending;
+use crate::instance::sites::{PublicSites, Sites};
 use crate::internet::{Outbound, Reach};
 use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
@@ -174,10 +176,12 @@ impl Parts {
             catalogue: Arc::clone(&self.catalogue),
             resolver: Arc::clone(&self.resolver),
             dns_target: self.dns_target(),
-            sites: Arc::new(PublicSites(Arc::clone(&self.outbound))),
+            sites: self.sites(),
+            sending: self.sending(),
             sealing: config.sealing.clone(),
             prober: prober(config),
             host: config.host.clone(),
+            settings: config.effective(),
             urls: self.urls.clone(),
             checkout_minutes: config.stripe.checkout_minutes,
             dates: billing::Dates::from(&config.standing),
@@ -189,6 +193,16 @@ impl Parts {
             limits: web::Limits::default(),
             nudges,
         })
+    }
+
+    fn sites(&self) -> Arc<dyn Sites> {
+        Arc::new(PublicSites(Arc::clone(&self.outbound)))
+    }
+
+    /// The relay's sender is a setting of the operator's.
+    fn sending(&self) -> Sending {
+        let from = self.config.operator.get("mail").and_then(|mail| mail.get("from")).and_then(|from| from.as_str());
+        Sending { from: from.map(str::to_owned), dkim_selector: self.config.dns.dkim_selector.clone() }
     }
 
     pub fn worker_deps(&self) -> Arc<worker::Deps> {
@@ -205,13 +219,30 @@ impl Parts {
             views: self.views.clone(),
             dns_target: self.dns_target(),
             outbound: Arc::clone(&self.outbound),
+            sites: self.sites(),
             key: self.config.key.clone(),
             audit_signer: self.config.audit_signer(),
             mail_from: self.config.mail.from.clone(),
             host_name: self.config.host.name.clone(),
             support: self.config.host.support.clone(),
             depot: self.depot.clone(),
+            alerts: self.alerts(),
         })
+    }
+
+    fn alerts(&self) -> worker::Alerts {
+        let config::Alerts { mail, webhook, order_minutes, unproven_hours, certificate_days, capacity_percent } =
+            &self.config.alerts;
+        worker::Alerts {
+            limits: Limits {
+                order: TimeDelta::minutes(*order_minutes),
+                unproven: TimeDelta::hours(*unproven_hours),
+                certificate: TimeDelta::days(*certificate_days),
+                capacity: *capacity_percent,
+            },
+            mail: mail.clone().unwrap_or_else(|| self.config.host.support.clone()),
+            webhook: webhook.clone(),
+        }
     }
 
     /// The section `[operator]`, with the images of the release catalogue.

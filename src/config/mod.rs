@@ -3,6 +3,7 @@
 //! A file in TOML (`--config`, or `PADDOCK_CONFIG`), over it variables such as `PADDOCK__HTTP__LISTEN` (two underscores for each
 //! level). `docs/configuration.md` is generated from [`REFERENCE`].
 
+mod effective;
 mod reader;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use toml::Table;
 use url::Url;
 
+pub use effective::{Setting, Shown};
 pub use reader::Fault;
 use reader::Reader;
 
@@ -73,6 +75,8 @@ pub struct Config {
     pub operator: Table,
     /// Where figures for Prometheus are served; none when missing.
     pub metrics: Option<SocketAddr>,
+    /// What somebody should look at, and who is told.
+    pub alerts: Alerts,
 }
 
 /// Who the host is.
@@ -208,6 +212,23 @@ pub enum MailTransport {
     Folder(PathBuf),
 }
 
+/// What somebody should look at, and who is told. What the words mean is in `desk::alerts`.
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    /// Who is written to; `None`: `host.support`.
+    pub mail: Option<String>,
+    /// What is called beside; its address is a secret.
+    pub webhook: Option<SecretString>,
+    /// A paid order is a server after so many minutes.
+    pub order_minutes: i64,
+    /// A server has a proven backup after so many hours.
+    pub unproven_hours: i64,
+    /// A certificate is good for more than so many days.
+    pub certificate_days: i64,
+    /// Hundredths of the promised that should be left.
+    pub capacity_percent: i64,
+}
+
 /// What is sold and which releases there are.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
@@ -226,6 +247,8 @@ pub struct Dns {
     pub addresses: Vec<std::net::IpAddr>,
     /// Resolvers to ask, each by itself; the system's when empty.
     pub resolvers: Vec<SocketAddr>,
+    /// Under which name the key stands with which the servers' relay signs.
+    pub dkim_selector: Option<String>,
 }
 
 /// Where backups go.
@@ -378,6 +401,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
     });
     let operator = root.table("operator");
     let metrics = root.section("metrics", |metrics| metrics.has("listen").then(|| metrics.socket("listen", "127.0.0.1:9090")));
+    let alerts = root.section("alerts", read_alerts);
     Some(Config {
         mode,
         host: host?,
@@ -398,6 +422,7 @@ fn read(root: &mut Reader<'_>) -> Option<Config> {
         sealing,
         operator,
         metrics,
+        alerts,
     })
 }
 
@@ -531,6 +556,22 @@ fn read_mail(mail: &mut Reader<'_>) -> Option<Mail> {
     transport.map(|transport| Mail { from, transport })
 }
 
+fn read_alerts(alerts: &mut Reader<'_>) -> Alerts {
+    let mail = alerts.optional_text("mail");
+    if mail.as_ref().is_some_and(|mail| mail.parse::<lettre::Address>().is_err()) {
+        alerts.fault("mail", "is not an address such as staff@paddock.example");
+    }
+    let webhook = if alerts.has("webhook") { alerts.url("webhook", "https://chat.example/hooks/0123") } else { None };
+    Alerts {
+        mail,
+        webhook: webhook.map(|url| SecretString::from(String::from(url))),
+        order_minutes: alerts.number("order_minutes", 60, 5, 10_080),
+        unproven_hours: alerts.number("unproven_hours", 48, 1, 720),
+        certificate_days: alerts.number("certificate_days", 14, 1, 60),
+        capacity_percent: alerts.number("capacity_percent", 15, 1, 90),
+    }
+}
+
 fn read_dns(dns: &mut Reader<'_>) -> Dns {
     let target = dns.text("target", "gate.meadow.social").to_ascii_lowercase();
     let addresses = dns.list("addresses");
@@ -551,7 +592,7 @@ fn read_dns(dns: &mut Reader<'_>) -> Dns {
             Err(_) => dns.fault("resolvers", format!("\"{text}\" is not an address and port such as 9.9.9.9:53")),
         }
     }
-    Dns { target, addresses: read, resolvers }
+    Dns { target, addresses: read, resolvers, dkim_selector: dns.optional_text("dkim_selector") }
 }
 
 fn read_backup(backup: &mut Reader<'_>) -> Option<Backup> {
@@ -617,6 +658,9 @@ fn production_faults(config: &Config) -> Vec<Fault> {
             "names fewer than two; a customer's domain counts as pointing here only when two resolvers say so: \
              resolvers = [\"9.9.9.9:53\", \"1.1.1.1:53\"]",
         );
+    }
+    if config.alerts.webhook.as_ref().is_some_and(|webhook| !webhook.expose_secret().starts_with("https:")) {
+        fault("alerts.webhook", "must begin with https:// in production");
     }
     if config.backup.is_none() {
         fault("backup", "is missing; name where backups go: [backup] with endpoint and bucket");

@@ -1,7 +1,10 @@
 //! What the host's staff look at across all accounts: lists of servers, customers, orders and of what was done, one search over everything,
-//! and the figures of the overview. Nothing here changes anything but the figures' own history, and the
+//! and the figures of the overview. Nothing here changes anything but the figures' own history, alerts, cases, announcements, and the
 //! tries that jobs have left.
 
+pub mod alerts;
+pub mod announcements;
+pub mod cases;
 pub mod customers;
 pub mod figures;
 pub mod jobs;

@@ -7,6 +7,7 @@ pub mod dns;
 pub mod export;
 mod hold;
 mod intent;
+pub mod mail_health;
 mod observed;
 mod outrun;
 mod own_mail;
@@ -22,7 +23,7 @@ pub mod webfinger;
 
 pub use hold::{Hold, HoldRow, archive_proven_at, hold, lift, list_holds};
 pub use intent::{Intent, set_intent, set_plan};
-pub use observed::observe;
+pub use observed::{Change, changes_of, forget_old_changes, observe};
 pub use outrun::{Outrun, find_outrun, note_outrun, settle_outrun};
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};

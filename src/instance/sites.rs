@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, LOCATION};
 use url::Url;
 
-pub use crate::internet::AskFailed;
+pub use crate::internet::{AskFailed, Page};
 use crate::internet::{Outbound, Reply};
 
 /// What a site answered, as far as anybody here looks at it.
@@ -35,6 +35,9 @@ pub trait Sites: Send + Sync {
     /// The head of the answer to a GET, redirects not followed.
     async fn ask(&self, url: &Url) -> Result<Answer, AskFailed>;
 
+    /// The whole answer to a GET, redirects not followed. What is longer than 64 KiB is no answer.
+    async fn page(&self, url: &Url) -> Result<Page, AskFailed>;
+
     /// What a file holds that has at most `most` bytes, redirects not followed.
     async fn read(&self, url: &Url, most: usize) -> Result<Vec<u8>, AskFailed>;
 
@@ -50,6 +53,10 @@ pub struct PublicSites(pub Arc<Outbound>);
 impl Sites for PublicSites {
     async fn ask(&self, url: &Url) -> Result<Answer, AskFailed> {
         self.0.get(url).await.map(Answer::from)
+    }
+
+    async fn page(&self, url: &Url) -> Result<Page, AskFailed> {
+        self.0.page(url).await
     }
 
     async fn read(&self, url: &Url, most: usize) -> Result<Vec<u8>, AskFailed> {
@@ -73,6 +80,7 @@ impl Sites for PublicSites {
 #[derive(Debug, Default, Clone)]
 pub struct ScriptedSites {
     answers: Arc<Mutex<Vec<(String, Answer)>>>,
+    pages: Arc<Mutex<Vec<(String, Page)>>>,
     /// Files by host and path.
     files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
@@ -97,6 +105,13 @@ impl ScriptedSites {
         answers.retain(|(known, _)| known != host);
         answers.push((host.to_owned(), answer));
     }
+
+    /// From now on every page of `host` that is read whole is this one.
+    pub fn set_page(&self, host: &str, page: Page) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.retain(|(known, _)| known != host);
+        pages.push((host.to_owned(), page));
+    }
 }
 
 #[async_trait]
@@ -107,6 +122,12 @@ impl Sites for ScriptedSites {
         let (_, answer) = found.ok_or(AskFailed::NoAddress)?;
         let location = answer.location.as_ref().map(|location| location.replace("{query}", url.query().unwrap_or_default()));
         Ok(Answer { location, ..answer.clone() })
+    }
+
+    async fn page(&self, url: &Url) -> Result<Page, AskFailed> {
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = pages.iter().find(|(host, _)| Some(host.as_str()) == url.host_str());
+        found.map(|(_, page)| page.clone()).ok_or(AskFailed::NoAddress)
     }
 
     async fn read(&self, url: &Url, most: usize) -> Result<Vec<u8>, AskFailed> {

@@ -5,11 +5,13 @@
 
 pub mod dns;
 mod outbound;
+mod page;
 mod range;
 
 use std::net::IpAddr;
 
 pub use outbound::{AskFailed, Outbound, Reach, Reply};
+pub use page::Page;
 pub use range::{BadRange, Range};
 
 /// Private, shared, link-local (metadata services), loopback, benchmarking, relays, multicast, reserved. (IANA's registry of special

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::tls::TlsInfo;
 use url::{Host, Url};
 
 use super::dns::{RecordKind, Resolver};
 use super::is_public;
+use super::page::{LONGEST, Page, good_until};
 
 /// For the whole of a request, the answer's body included.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -133,6 +135,7 @@ impl Outbound {
             .pool_max_idle_per_host(0)
             .connect_timeout(CONNECT)
             .timeout(PATIENCE)
+            .tls_info(true)
             .user_agent(concat!("Paddock/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(Guarded { resolver, reach }))
             .build()?;
@@ -168,14 +171,15 @@ impl Outbound {
         if answer.status() != reqwest::StatusCode::OK {
             return Err(AskFailed::Status(answer.status().as_u16()));
         }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
-            if bytes.len() + chunk.len() > most {
-                return Err(AskFailed::TooLarge);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
+        whole(&mut answer, most).await
+    }
+
+    /// The whole answer to a GET. What is longer than 64 KiB is no answer.
+    pub async fn page(&self, url: &Url) -> Result<Page, AskFailed> {
+        let mut answer = self.begin(url, self.client.get(url.clone())).await?;
+        let certificate = answer.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        let (status, certificate_until) = (answer.status().as_u16(), certificate.and_then(good_until));
+        Ok(Page { status, body: whole(&mut answer, LONGEST).await?, certificate_until })
     }
 
     async fn begin(&self, url: &Url, request: reqwest::RequestBuilder) -> Result<reqwest::Response, AskFailed> {
@@ -196,6 +200,18 @@ impl Outbound {
         }
         Ok(Reply { status: answer.status().as_u16(), headers: std::mem::take(answer.headers_mut()), body })
     }
+}
+
+/// All of the answer's body.
+async fn whole(answer: &mut reqwest::Response, most: usize) -> Result<Vec<u8>, AskFailed> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+        if bytes.len() + chunk.len() > most {
+            return Err(AskFailed::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 fn failure(error: &reqwest::Error) -> AskFailed {

@@ -19,7 +19,7 @@ use std::error::Error;
 pub use file::FileTransport;
 pub use letter::{Letter, Unsendable};
 pub use memory::{MemoryBehaviour, MemoryTransport};
-pub use notice::{FactorChange, Notice};
+pub use notice::{AlertState, FactorChange, Notice};
 pub use render::{Links, RenderError, Rendered, render};
 pub use smtp::{BadSmtpSettings, Security, SmtpSettings, SmtpTransport};
 pub use store::{ASKED_A_DAY, ASKED_EVERY, Owed, SendMail, asked_key, count_troubled, failed, forget_old, owe, sent, take};

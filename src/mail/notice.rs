@@ -7,6 +7,29 @@ use uuid::Uuid;
 use crate::ids::{AccountId, HookEndpointId, InstanceId, OrderId, PersonId, WaitingId};
 use crate::money::{Currency, Money};
 
+/// What became of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// It has just begun.
+    Began,
+    /// It goes on, and nobody has said that they look after it.
+    Stands,
+    /// It is over.
+    Over,
+}
+
+impl AlertState {
+    /// The word in JSON and in keys of the locale files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Began => "began",
+            Self::Stands => "stands",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// One mail, before it has words. Kept as JSON in its row, so a variant and its fields may be added to but never renamed.
 ///
 /// No secrets: a `token` is the id of a row, and the link that proves possession of the address is made from it when the mail is
@@ -302,6 +325,24 @@ pub enum Notice {
         /// Since when it has taken nothing.
         since: DateTime<Utc>,
     },
+    /// To everybody who has a server: what the host's people have to say, in their own words.
+    Announcement {
+        /// In a line.
+        title: String,
+        /// The whole.
+        text: String,
+    },
+    /// To the host's own people: a rule found something to look at.
+    Alert {
+        /// The rule's word.
+        rule: String,
+        /// What became of it.
+        state: AlertState,
+        /// What the rule counts.
+        n: i64,
+        /// When it began.
+        since: DateTime<Utc>,
+    },
 }
 
 /// What became of a second factor of the staff.
@@ -367,6 +408,8 @@ impl Notice {
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::PasskeyMade { .. } => "passkey_made",
             Self::WebhookOff { .. } => "webhook_off",
+            Self::Announcement { .. } => "announcement",
+            Self::Alert { .. } => "alert",
         }
     }
 
@@ -449,6 +492,11 @@ impl Notice {
             Self::RecoveryCodeUsed { left: 9, at },
             Self::PasskeyMade { name: "phone".to_owned(), at },
             Self::WebhookOff { endpoint: token.into(), url: "https://birds.example/hook".to_owned(), since: at },
+            Self::Announcement {
+                title: "Work on Sunday".to_owned(),
+                text: "Servers are slow for an hour, from 2:00 UTC on.".to_owned(),
+            },
+            Self::Alert { rule: "backup-unproven".to_owned(), state: AlertState::Began, n: 3, since: at },
         ]
     }
 }

@@ -1,11 +1,11 @@
 //! From a notice to the three parts of a mail: `templates/mail/<kind>/{subject.txt,body.txt,body.html}`.
 
 use askama::Template;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Letter, Notice};
+use super::{AlertState, Letter, Notice};
 use crate::ids::{AccountId, HookEndpointId, InstanceId, MailId, OrderId, PersonId, WaitingId};
 use crate::words::Words;
 
@@ -47,6 +47,12 @@ pub trait Links {
     fn billing(&self, instance: InstanceId) -> Url;
     /// The page of a server's upgrades.
     fn upgrades(&self, instance: InstanceId) -> Url;
+    /// A customer's servers.
+    fn servers(&self) -> Url;
+    /// The staff's page of what there is to look at.
+    fn alerts(&self) -> Url;
+    /// What to do when a rule has found something.
+    fn runbook(&self, rule: &str) -> Url;
 }
 
 /// The parts of a mail.
@@ -193,6 +199,10 @@ mails! {
         = "mail/staff_access/subject.txt", "mail/staff_access/body.txt", "mail/staff_access/body.html";
     recovery_code_used(link, left, at)
         = "mail/recovery_code_used/subject.txt", "mail/recovery_code_used/body.txt", "mail/recovery_code_used/body.html";
+    announcement(link, title, text)
+        = "mail/announcement/subject.txt", "mail/announcement/body.txt", "mail/announcement/body.html";
+    alert(link, runbook, state, title, what, next)
+        = "mail/alert/subject.txt", "mail/alert/body.txt", "mail/alert/body.html";
 }
 
 /// The words of a notice. `host_name` is what the host calls itself, as its customers know it.
@@ -201,11 +211,11 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
     let (members, security) = (links.members(), links.security());
     let (members, security) = (members.as_str(), security.as_str());
     let rendered = match notice {
-        Notice::VerifyAddress { token, until } => verify_address(frame, links.verify(*token).as_str(), &moment(*until)),
+        Notice::VerifyAddress { token, until } => verify_address(frame, links.verify(*token).as_str(), &moment(words, *until)),
         Notice::AlreadyRegistered {} => already_registered(frame, links.sign_in().as_str(), links.forgotten_password().as_str()),
-        Notice::ResetPassword { token, until } => reset_password(frame, links.reset(*token).as_str(), &moment(*until)),
+        Notice::ResetPassword { token, until } => reset_password(frame, links.reset(*token).as_str(), &moment(words, *until)),
         Notice::ResetUnknown {} => reset_unknown(frame),
-        Notice::PasswordChanged { at } => password_changed(frame, &moment(*at), links.forgotten_password().as_str()),
+        Notice::PasswordChanged { at } => password_changed(frame, &moment(words, *at), links.forgotten_password().as_str()),
         Notice::OrderExpired { order, domain } => order_expired(frame, links.order(*order).as_str(), domain),
         Notice::ServerReady { instance, domain, web_domain, owner_username, owner_email } => {
             let server = format!("https://{web_domain}/");
@@ -215,73 +225,96 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
             server_ready(frame, links.instance(*instance).as_str(), &server, &password, &handle, owner_email)
         }
         Notice::ArchiveReady { instance, domain, until } => {
-            archive_ready(frame, links.instance(*instance).as_str(), domain, &moment(*until))
+            archive_ready(frame, links.instance(*instance).as_str(), domain, &moment(words, *until))
         }
         Notice::ArchiveFailed { instance, domain } => archive_failed(frame, links.instance(*instance).as_str(), domain),
-        Notice::UpgradePlanned { instance, domain, from, version, not_before, changes } => {
-            upgrade_planned(frame, links.upgrades(*instance).as_str(), domain, from, version, &moment(*not_before), changes)
-        }
+        Notice::UpgradePlanned { instance, domain, from, version, not_before, changes } => upgrade_planned(
+            frame,
+            links.upgrades(*instance).as_str(),
+            domain,
+            from,
+            version,
+            &moment(words, *not_before),
+            changes,
+        ),
         Notice::WaitingListJoined { domain, position } => waiting_list_joined(frame, domain, &position.to_string()),
         Notice::WaitingListInvited { domain, until, person, account, entry } => {
             let leave = links.leave_waiting_list(*person, *account, *entry);
-            waiting_list_invited(frame, links.waiting().as_str(), leave.as_str(), domain, &moment(*until))
+            waiting_list_invited(frame, links.waiting().as_str(), leave.as_str(), domain, &moment(words, *until))
         }
         Notice::WaitingListLapsed { domain } => waiting_list_lapsed(frame, domain),
         Notice::PaymentFailed { instance, domain, amount, until } => {
-            payment_failed(frame, links.billing(*instance).as_str(), domain, &amount.to_string(), &moment(*until))
+            payment_failed(frame, links.billing(*instance).as_str(), domain, &amount.to_string(), &moment(words, *until))
         }
         Notice::ServerPaused { instance, domain, until } => {
-            server_paused(frame, links.billing(*instance).as_str(), domain, &moment(*until))
+            server_paused(frame, links.billing(*instance).as_str(), domain, &moment(words, *until))
         }
         Notice::ServerEnding { instance, domain, until, unpaid, last } => {
             let why = words.t1(if *unpaid { "mail-ending-unpaid" } else { "mail-ending-over" }, "domain", domain);
             let next = words.t(if *last { "mail-ending-last" } else { "mail-ending-more" });
-            server_ending(frame, links.billing(*instance).as_str(), domain, &moment(*until), &why, &next)
+            server_ending(frame, links.billing(*instance).as_str(), domain, &moment(words, *until), &why, &next)
         }
         Notice::PaymentReceived { instance, domain, runs } => {
             let next = words.t(if *runs { "mail-received-runs" } else { "mail-received-held" });
             payment_received(frame, links.instance(*instance).as_str(), domain, &next)
         }
         Notice::CancellationNoted { instance, domain, at, kept_until } => {
-            cancellation_noted(frame, links.billing(*instance).as_str(), domain, &moment(*at), &moment(*kept_until))
+            cancellation_noted(frame, links.billing(*instance).as_str(), domain, &moment(words, *at), &moment(words, *kept_until))
         }
         Notice::Invitation { token, account, by, until } => {
-            invitation(frame, links.join(*token).as_str(), account, by, &moment(*until))
+            invitation(frame, links.join(*token).as_str(), account, by, &moment(words, *until))
         }
         Notice::MemberJoined { account, member } => member_joined(frame, members, account, member),
-        Notice::MembershipEnded { account, at } => membership_ended(frame, account, &moment(*at)),
-        Notice::OwnerChanged { account, owner, at } => owner_changed(frame, members, account, owner, &moment(*at)),
+        Notice::MembershipEnded { account, at } => membership_ended(frame, account, &moment(words, *at)),
+        Notice::OwnerChanged { account, owner, at } => owner_changed(frame, members, account, owner, &moment(words, *at)),
         Notice::SecondContact { account } => second_contact(frame, members, account),
-        Notice::TakeOverAsked { account, contact, due } => take_over_asked(frame, members, account, contact, &moment(*due)),
+        Notice::TakeOverAsked { account, contact, due } => {
+            take_over_asked(frame, members, account, contact, &moment(words, *due))
+        }
         Notice::TakeOverStopped { account } => take_over_stopped(frame, account),
-        Notice::NewDevice { agent, network, at } => new_device(frame, security, agent, network, &moment(*at)),
+        Notice::NewDevice { agent, network, at } => new_device(frame, security, agent, network, &moment(words, *at)),
         Notice::ChangeAddressOld { token, address, until } => {
-            change_address_old(frame, links.leave_address(*token).as_str(), address, &moment(*until))
+            change_address_old(frame, links.leave_address(*token).as_str(), address, &moment(words, *until))
         }
         Notice::ChangeAddressNew { token, until } => {
-            change_address_new(frame, links.take_address(*token).as_str(), &moment(*until))
+            change_address_new(frame, links.take_address(*token).as_str(), &moment(words, *until))
         }
-        Notice::AddressChanged { address, at } => address_changed(frame, address, &moment(*at)),
-        Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(*at)),
-        Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(*at)),
+        Notice::AddressChanged { address, at } => address_changed(frame, address, &moment(words, *at)),
+        Notice::SecondFactorOn { at } => second_factor_on(frame, security, &moment(words, *at)),
+        Notice::SecondFactorOff { at } => second_factor_off(frame, security, &moment(words, *at)),
+        Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(words, *at)),
+        Notice::Announcement { title, text } => announcement(frame, links.servers().as_str(), title, text),
+        Notice::Alert { rule, state, n, since } => {
+            let title = words.t(&format!("alert-rule-{rule}"));
+            let found = words.count(&format!("alert-firing-{rule}"), "n", *n);
+            let (what, next) = match state {
+                AlertState::Began => (found, words.t("mail-alert-began")),
+                AlertState::Stands => (found, words.t1("mail-alert-stands", "since", moment(words, *since))),
+                AlertState::Over => {
+                    (words.t1("mail-alert-over", "since", moment(words, *since)), words.t("mail-alert-over-next"))
+                }
+            };
+            let state = words.t(&format!("alert-state-{}", state.word()));
+            alert(frame, links.alerts().as_str(), links.runbook(rule).as_str(), &state, &title, &what, &next)
+        }
         Notice::StaffSecondFactor { change, at } => {
-            staff_second_factor(frame, &words.t2(change.key(), "host", host_name, "at", moment(*at)))
+            staff_second_factor(frame, &words.t2(change.key(), "host", host_name, "at", moment(words, *at)))
         }
         Notice::StaffAccess { account, reason, ticket, until } => {
-            staff_access(frame, links.accesses().as_str(), account, reason, ticket, &moment(*until))
+            staff_access(frame, links.accesses().as_str(), account, reason, ticket, &moment(words, *until))
         }
-        Notice::PasskeyMade { name, at } => passkey_made(frame, security, name, &moment(*at)),
+        Notice::PasskeyMade { name, at } => passkey_made(frame, security, name, &moment(words, *at)),
         Notice::WebhookOff { endpoint, url, since } => {
-            webhook_off(frame, links.webhook(*endpoint).as_str(), url, &moment(*since))
+            webhook_off(frame, links.webhook(*endpoint).as_str(), url, &moment(words, *since))
         }
-        Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(*at)),
     };
     rendered.map_err(|source| RenderError { kind: notice.kind(), source })
 }
 
 /// `24 November 2026, 06:40 UTC`: the receiver's time zone is unknown.
-fn moment(at: DateTime<Utc>) -> String {
-    at.format("%-d %B %Y, %H:%M UTC").to_string()
+fn moment(words: &Words, at: DateTime<Utc>) -> String {
+    let month = words.t(&format!("month-{}", at.month()));
+    words.with("moment-whole", &[("day", &at.day()), ("month", &month), ("year", &at.year()), ("time", &at.format("%H:%M"))])
 }
 
 /// A subject is one line, whatever a value in it holds.

@@ -28,6 +28,7 @@ mod routes;
 mod session;
 mod signed;
 mod staff;
+mod text;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,10 +45,11 @@ use crate::account::password::Passwords;
 use crate::archive::shelf::Depot;
 use crate::billing::{self, stripe::Stripe};
 use crate::clock::SharedClock;
-use crate::config::Host;
+use crate::config::{Host, Setting};
 use crate::crypto::HostKey;
 use crate::db::Db;
 use crate::instance::dns::{DnsTarget, Resolver};
+use crate::instance::mail_health::Sending;
 use crate::instance::sites::Sites;
 use crate::mail::probe::Prober;
 use crate::plan::Catalogue;
@@ -103,12 +105,16 @@ pub struct App {
     pub dns_target: DnsTarget,
     /// Asks customers' own web sites.
     pub sites: Arc<dyn Sites>,
+    /// How the servers' mails leave, as far as it shows from outside.
+    pub sending: Sending,
     /// The operator's public key, to which secrets that customers bring are sealed; without it none are taken.
     pub sealing: Option<Recipient>,
     /// Talks to mail servers that customers name.
     pub prober: Prober,
     /// Who the host is.
     pub host: Host,
+    /// The settings that hold, without secrets, for staff.
+    pub settings: Vec<Setting>,
     /// Where Stripe sends people back to.
     pub urls: billing::Urls,
     /// How long Stripe's page stays open.

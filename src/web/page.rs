@@ -65,7 +65,12 @@ const FLASH: &str = "paddock_flash";
 impl PageContext {
     /// For a request with these headers.
     pub fn new(state: &AppState, headers: &HeaderMap, path: &str, caller: &Caller) -> Self {
-        let words = Words::english();
+        let accepted =
+            || Words::accepted(headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default());
+        let words = match caller {
+            Caller::Customer(customer) => Words::of(&customer.person.locale),
+            Caller::Nobody | Caller::Staff(_) => accepted(),
+        };
         let (browser, cookie) = csrf::browser(state, headers);
         let mut set_cookies: Vec<_> = cookie.into_iter().collect();
         let mut flash = Vec::new();
@@ -146,6 +151,7 @@ fn section(path: &str) -> &'static str {
         ["staff", "customers", ..] => "staff_customers",
         ["staff", "queue", ..] => "staff_queue",
         ["staff", "incidents", ..] => "staff_incidents",
+        ["staff", "alerts" | "runbooks", ..] => "staff_alerts",
         _ => "",
     }
 }

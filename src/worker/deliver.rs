@@ -85,6 +85,18 @@ impl Links for SignedLinks<'_> {
         self.at(&format!("/instances/{instance}/upgrades"))
     }
 
+    fn servers(&self) -> Url {
+        self.at("/instances")
+    }
+
+    fn alerts(&self) -> Url {
+        self.at("/staff/alerts")
+    }
+
+    fn runbook(&self, rule: &str) -> Url {
+        self.at(&format!("/staff/runbooks/{rule}"))
+    }
+
     fn order(&self, order: OrderId) -> Url {
         self.at(&format!("/orders/{order}"))
     }
@@ -131,7 +143,7 @@ impl Handle for SendMail {
         let mut conn = deps.db.worker().acquire().await?;
         let Some(owed) = mail::take(&mut conn, self.mail).await? else { return Ok(()) };
         drop(conn);
-        let words = Words::english();
+        let words = Words::of(&owed.locale);
         let rendered = render(&owed.notice, &words, &SignedLinks(deps), &deps.host_name).context("rendering")?;
         let letter = rendered.into_letter(self.mail, owed.created_at, &deps.mail_from, Some(&deps.support), &owed.recipient);
         crash::point("mail.before_send");

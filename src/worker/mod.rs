@@ -3,6 +3,8 @@
 //! A handler loads what its ids name, may run late and may run twice. It says *retry* (the queue waits longer each time) or *fail*
 //! (a person must look: staff see the job until then).
 
+mod alert;
+mod announce;
 mod archives;
 mod chain;
 mod claim;
@@ -15,6 +17,7 @@ mod measure;
 mod rollout;
 mod stripe;
 mod sweep;
+mod usage;
 mod waiting;
 
 use std::sync::Arc;
@@ -22,6 +25,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -36,9 +40,13 @@ use crate::capacity::KeepWaitingList;
 use crate::clock::SharedClock;
 use crate::crypto::HostKey;
 use crate::db::Db;
+use crate::desk::alerts::{CallWebhook, Limits};
+use crate::desk::announcements::MailAnnouncement;
 use crate::instance::claim::CheckAddress;
 use crate::instance::dns::{DnsTarget, Resolver};
 use crate::instance::export::KeepArchives;
+use crate::instance::sites::Sites;
+use crate::instance::usage::AskUsage;
 use crate::internet::Outbound;
 use crate::mail::{SendMail, Transport};
 use crate::plan::{Catalogue, Releases};
@@ -73,6 +81,8 @@ pub struct Deps {
     pub dns_target: DnsTarget,
     /// Speaks HTTP to places that customers name.
     pub outbound: Arc<Outbound>,
+    /// Asks servers what they tell everybody.
+    pub sites: Arc<dyn Sites>,
     /// Signs links in mails, and makes the secrets of webhooks.
     pub key: HostKey,
     /// Signs the audit log.
@@ -85,6 +95,19 @@ pub struct Deps {
     pub support: String,
     /// Where customers' archives are; nothing where this worker does not know.
     pub depot: Option<Depot>,
+    /// From where on something is to look at, and who is told.
+    pub alerts: Alerts,
+}
+
+/// How alerts are found and told.
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    /// From where on rules fire.
+    pub limits: Limits,
+    /// Who is written to.
+    pub mail: String,
+    /// What is called, beside.
+    pub webhook: Option<SecretString>,
 }
 
 impl Deps {
@@ -194,6 +217,10 @@ async fn build(
         .define_job::<Task<KeepArchives>>()
         .define_job::<Task<AdvanceRollouts>>()
         .define_job::<Task<ChainAudit>>()
+        .define_job::<Task<alert::LookForAlerts>>()
+        .define_job::<Task<CallWebhook>>()
+        .define_job::<Task<AskUsage>>()
+        .define_job::<Task<MailAnnouncement>>()
         .define_job::<Task<figures::KeepFigures>>()
         .define_job::<Task<sweep::Tidy>>();
     let options = match shutdown {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::alert::LookForAlerts;
 use super::figures::KeepFigures;
 use super::{Deps, Handle, JobError};
 use crate::account::{attempt, call, device, hook, link, move_address, passkey, session, token};
@@ -14,6 +15,7 @@ use crate::billing;
 use crate::billing::jobs::{CatchUpEvents, ReviewStandings, SweepStripe, SyncPrices};
 use crate::capacity::KeepWaitingList;
 use crate::instance::export::KeepArchives;
+use crate::instance::usage::AskUsage;
 use crate::plan;
 use crate::queue::{self, Job};
 use crate::rollout::jobs::AdvanceRollouts;
@@ -31,6 +33,12 @@ const REVIEW_EVERY: Duration = Duration::from_mins(10);
 
 /// Between two looks at the waiting list without a place that became free.
 const WAITING_EVERY: Duration = Duration::from_mins(1);
+/// Between two looks for what somebody should look at.
+const ALERTS_EVERY: Duration = Duration::from_mins(1);
+/// After a start, the first round of asking servers how they are used.
+const USAGE_SOON: Duration = Duration::from_mins(2);
+/// Between two rounds of asking servers how they are used.
+const USAGE_EVERY: Duration = Duration::from_mins(10);
 /// Between two readings of the overview's figures.
 const FIGURES_EVERY: Duration = Duration::from_hours(1);
 
@@ -74,6 +82,9 @@ impl Handle for Tidy {
         let figures = desk::figures::forget_old(&mut conn, clock).await?;
         let questions = passkey::forget_old(&mut conn, clock).await?;
         let kept = privacy::forget_kept(&mut conn, clock).await?;
+        let alerts = desk::alerts::forget_old(&mut conn, clock).await?;
+        let usage = instance::usage::forget_old(&mut conn, clock).await?;
+        let changes_seen = instance::forget_old_changes(&mut conn, clock).await?;
         tracing::info!(
             sessions,
             links,
@@ -89,6 +100,9 @@ impl Handle for Tidy {
             figures,
             questions,
             kept,
+            alerts,
+            usage,
+            changes_seen,
             "tidied up"
         );
         Ok(())
@@ -105,6 +119,9 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
     let mut catch_up = tokio::time::interval_at(tokio::time::Instant::now() + catch_up_every, catch_up_every);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     let mut figures = tokio::time::interval(FIGURES_EVERY);
+    let mut alerts = tokio::time::interval(ALERTS_EVERY);
+    // Not at once either: a worker that is started again and again would ask everybody's servers each time.
+    let mut usage = tokio::time::interval_at(tokio::time::Instant::now() + USAGE_SOON, USAGE_EVERY);
     let mut replaced = tokio::time::interval(REPLACED_EVERY);
     let mut rollouts = tokio::time::interval(ROLLOUTS_EVERY);
     let mut chain = tokio::time::interval(CHAIN_EVERY);
@@ -129,6 +146,8 @@ pub(super) async fn schedule(deps: Arc<Deps>, sweep_every: Duration, shutdown: C
             _ = rollouts.tick() => note(enqueue(&deps, &AdvanceRollouts {}).await),
             _ = chain.tick() => note(enqueue(&deps, &ChainAudit {}).await),
             _ = archives.tick() => note(enqueue(&deps, &KeepArchives {}).await),
+            _ = alerts.tick() => note(enqueue(&deps, &LookForAlerts {}).await),
+            _ = usage.tick() => note(enqueue(&deps, &AskUsage { after: None }).await),
             _ = figures.tick() => note(enqueue(&deps, &KeepFigures {}).await),
             _ = replaced.tick() => note(queue::forget_replaced(deps.db.owner()).await.map(drop)),
         }

@@ -11,8 +11,8 @@ use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
 use paddock::ids::{
-    AccessId, AccountId, ApprovalId, ArchiveId, ClusterId, HookDeliveryId, HookEndpointId, IncidentId, InstanceId, InvitationId, OrderId,
-    PasskeyId, PersonId, RolloutId, RunId,
+    AccessId, AccountId, AlertId, AnnouncementId, ApprovalId, ArchiveId, CaseId, ClusterId, HookDeliveryId, HookEndpointId, IncidentId,
+    InstanceId, InvitationId, OrderId, PasskeyId, PersonId, RolloutId, RunId,
 };
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};
@@ -91,6 +91,11 @@ impl Ids {
                 ("{id}", "rollouts") => self.rollout.clone(),
                 ("{id}", "clusters") => self.cluster.clone(),
                 ("{version}", "releases") => "4.7.4".to_owned(),
+                ("{id}", "alerts") => AlertId::new().to_string(),
+                ("{id}", "cases") => CaseId::new().to_string(),
+                ("{id}", "announcements") => AnnouncementId::new().to_string(),
+                ("{topic}", "help") => "domain".to_owned(),
+                ("{rule}", "runbooks") => "capacity".to_owned(),
                 ("{token}", _) => "AAAA".to_owned(),
                 ("{access}", _) => AccessId::new().to_string(),
                 // Nobody's, in every account: what becomes of real ones is tested beside the members and the sessions.

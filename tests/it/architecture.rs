@@ -25,7 +25,7 @@ const BASE: [&str; 15] = [
 ];
 /// From the bottom to the top: each may import those before its own row.
 const DOMAIN: [&[&str]; 5] =
-    [&["archive", "plan", "account", "incident"], &["capacity"], &["instance"], &["billing", "rollout"], &["desk", "privacy"]];
+    [&["archive", "plan", "account", "incident", "switch"], &["capacity"], &["instance"], &["billing", "rollout"], &["desk", "privacy"]];
 const EDGES: [&str; 6] = ["web", "worker", "fleet", "operator", "park", "demo"];
 const TOP: [&str; 1] = ["cmd"];
 

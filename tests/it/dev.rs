@@ -11,7 +11,7 @@ use nix::unistd::Uid;
 /// What every Debian has.
 const REAL: &str = "awk bash cat chmod cut dirname env head ln mkdir mktemp mv readlink rm sed sh sha256sum sort tee true";
 /// What `./dev` looks for; each is as it should be.
-const STUBS: [(&str, &str); 13] = [
+const STUBS: [(&str, &str); 14] = [
     ("apt-get", "echo \"$*\" >>\"$STUB_LOG\""),
     ("cargo", "echo 'cargo 9.9.9 (stub)'"),
     ("cc", ""),
@@ -28,12 +28,22 @@ const STUBS: [(&str, &str); 13] = [
         install) : >\"$GOBIN/versitygw\" >\"$GOBIN/stripe-mock\" ;;
         esac",
     ),
+    ("npm", "mkdir -p node_modules/axe-core && : >node_modules/axe-core/axe.min.js"),
     ("python3", ""),
     ("setpriv", ""),
     ("sudo", "[ \"$1\" = -n ] && shift; exec \"$@\""),
     ("zstd", ""),
 ];
 const ASKS_A_PASSWORD: &str = "[ \"$1\" = -n ] || exec \"$@\"; echo 'sudo: a password is required' >&2; exit 1";
+
+/// What of the checkout `./dev` reads besides its own scripts.
+const FILES: [&str; 5] = [
+    "Cargo.toml",
+    "tests/cluster/go.mod",
+    "tests/cluster/go.sum",
+    "tests/browser/package.json",
+    "tests/browser/package-lock.json",
+];
 
 /// Where the real program is.
 fn find(program: &str) -> PathBuf {
@@ -79,7 +89,7 @@ impl Machine {
         let machine = Self { folder: std::env::temp_dir().join(format!("paddock-dev-test-{name}-{}", std::process::id())) };
         let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
         let scripts = ["dev", "dev.d/coverage.sh", "dev.d/prerequisites.sh", "dev.d/steps.sh", "dev.d/tools.sh"];
-        for file in scripts.into_iter().chain(["Cargo.toml", "tests/cluster/go.mod", "tests/cluster/go.sum"]) {
+        for file in scripts.into_iter().chain(FILES) {
             machine.write(&format!("checkout/{file}"), &fs::read_to_string(ours.join(file)).unwrap());
         }
         machine.write("checkout/tests/cluster/main.go", "package main\n");

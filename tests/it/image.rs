@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// What the build reads beside sources: by askama, sqlx, fluent-templates and rust-embed.
-const READ_BY_MACROS: [&str; 4] = ["templates", "migrations", "locales", "assets"];
+const READ_BY_MACROS: [&str; 5] = ["templates", "migrations", "locales", "assets", "docs"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -85,6 +85,15 @@ impl Links for FixedLinks {
     fn billing(&self, instance: InstanceId) -> Url {
         url(&format!("instances/{instance}/billing"))
     }
+    fn servers(&self) -> Url {
+        url("instances")
+    }
+    fn alerts(&self) -> Url {
+        url("staff/alerts")
+    }
+    fn runbook(&self, rule: &str) -> Url {
+        url(&format!("staff/runbooks/{rule}"))
+    }
 }
 
 fn url(path: &str) -> Url {

@@ -75,7 +75,9 @@ pub(super) async fn paying(conn: &mut PgConnection) -> sqlx::Result<Vec<Paying>>
     sqlx::query_as(
         "select i.id, i.domain, i.plan_code, i.size, s.amount_minor, s.currency, s.billing_interval, s.standing,
                 s.status = 'past_due' as owes, u.media_bytes, u.database_bytes, u.measured_at
-         from subscriptions s join instances i on i.id = s.instance_id left join usages u on u.instance_id = i.id
+         from subscriptions s join instances i on i.id = s.instance_id left join lateral (
+           select media_bytes, database_bytes, measured_at from usage_days
+           where instance_id = i.id and measured_at is not null order by day desc limit 1) u on true
          where s.status in ('trialing', 'active', 'past_due') order by i.domain",
     )
     .fetch_all(conn)

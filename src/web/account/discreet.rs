@@ -6,7 +6,6 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep_until};
 
-use super::LOCALE;
 use crate::account::email::EmailAddress;
 use crate::account::factor::Holder;
 use crate::account::password::PasswordHash;
@@ -17,14 +16,19 @@ use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::origin::Origin;
 
-/// Signs somebody up, or tells the owner of a known address by mail. Hashing comes first, and takes as long for both.
-pub(in crate::web) async fn sign_up(state: &AppState, email: &EmailAddress, password: SecretString) -> Result<(), WebError> {
+/// Signs somebody up in a language, or tells the owner of a known address by mail. Hashing comes first, and takes as long for both.
+pub(in crate::web) async fn sign_up(
+    state: &AppState,
+    email: &EmailAddress,
+    password: SecretString,
+    locale: &str,
+) -> Result<(), WebError> {
     let room = state.passwords.room().ok_or(WebError::Crowded)?;
     let hash = state.passwords.hash(password).await?;
     drop(room);
     on_the_beat(async {
         let mut tx = state.db.auth().begin().await?;
-        account::sign_up(&mut tx, state.clock.as_ref(), email, &hash, LOCALE).await?;
+        account::sign_up(&mut tx, state.clock.as_ref(), email, &hash, locale).await?;
         crash::point("sign_up.before_commit");
         tx.commit().await?;
         crash::point("sign_up.committed");
@@ -44,10 +48,10 @@ pub(in crate::web) async fn resend_verification(state: &AppState, actor: Actor, 
 }
 
 /// Sends the link for a new password, or says by mail that there is no account.
-pub(in crate::web) async fn request_reset(state: &AppState, email: &EmailAddress) -> Result<(), WebError> {
+pub(in crate::web) async fn request_reset(state: &AppState, email: &EmailAddress, locale: &str) -> Result<(), WebError> {
     on_the_beat(async {
         let mut tx = state.db.auth().begin().await?;
-        account::request_reset(&mut tx, state.clock.as_ref(), email, LOCALE).await?;
+        account::request_reset(&mut tx, state.clock.as_ref(), email, locale).await?;
         Ok(tx.commit().await?)
     })
     .await

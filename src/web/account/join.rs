@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::acts::role_word;
-use super::{LOCALE, read_new_password};
+use super::read_new_password;
 use crate::account::link::{self, Purpose};
 use crate::account::member::{self, Invitation};
 use crate::account::{Person, session};
@@ -129,7 +129,7 @@ pub(super) async fn submit(
             };
             let hash = state.passwords.hash(password).await?;
             let mut tx = state.db.begin_members(invitation.account_id).await?;
-            member::accept_anew(&mut tx, state.clock.as_ref(), &invitation, &hash, LOCALE).await?;
+            member::accept_anew(&mut tx, state.clock.as_ref(), &invitation, &hash, &page.lang).await?;
             tx.commit().await?;
             Ok(with_message(&state, "/log-in", "done", "flash-joined-anew"))
         }

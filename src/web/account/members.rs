@@ -14,6 +14,7 @@ use crate::ids::AccountId;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
+use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{Customer, Verified, session_cookie};
@@ -128,7 +129,7 @@ impl Loaded {
         let row = |member: Member| MemberRow {
             id: member.person.to_string(),
             role: role(member.role),
-            since: day(member.since),
+            since: time::day(&words, member.since),
             me: Some(member.person) == customer.me(),
             owner: member.role == Role::Owner,
             roles: choices(&words, role_word(member.role)),
@@ -137,11 +138,11 @@ impl Loaded {
         let invited = |one: Invitation| InvitationRow {
             id: one.id.to_string(),
             role: role(one.role),
-            until: day(one.expires_at),
+            until: time::day(&words, one.expires_at),
             email: one.email,
         };
         let contact = self.contact.map_or_else(ContactView::default, |contact| ContactView {
-            due: contact.take_over_due.map(day).unwrap_or_default(),
+            due: contact.take_over_due.map(|at| time::day(&words, at)).unwrap_or_default(),
             me: Some(contact.person) == customer.me(),
             may_now: contact.take_over_due.is_some_and(|due| due <= now),
             email: contact.email,
@@ -170,11 +171,6 @@ fn choices(words: &Words, chosen: &str) -> Vec<RoleChoice> {
         RoleChoice { value, label: words.t(&format!("role-{value}")), chosen: value == chosen }
     };
     GIVEN.into_iter().map(choice).collect()
-}
-
-/// `24 November 2026`.
-pub(super) fn day(at: chrono::DateTime<chrono::Utc>) -> String {
-    at.format("%-d %B %Y").to_string()
 }
 
 /// GET `/account/members`

@@ -72,6 +72,7 @@ fn own(routes: Routes) -> Routes {
         .get("/account/security", Access::SignedIn, security::show)
         .post("/account/security/password", anew, security::set_password)
         .post("/account/security/address", anew, security::move_to)
+        .post("/account/security/language", Access::SignedIn, security::set_language)
         .post("/account/security/sessions/end", Access::SignedIn, security::end_others)
         .post("/account/security/sessions/{session}/end", Access::SignedIn, security::end_one)
         .post("/account/security/authenticator", anew, authenticator::begin)
@@ -135,7 +136,7 @@ fn signing_in(routes: Routes) -> Routes {
         .post("/reset/{token}", Access::Public, password::set)
 }
 
-/// Language of those who sign up here: the pages' own.
+/// Language of those who sign up by a program, which names none. Pages sign people up in their own.
 pub(super) const LOCALE: &str = "en";
 /// The address that a mail went to, for the page that says so. Not in its URL: URLs are kept in histories and logs.
 const SENT: &str = "paddock_sent";

@@ -73,7 +73,7 @@ pub(super) async fn request(
     let Some(email) = read_email(&page.w, &form.email, &mut errors) else {
         return Ok(refused(&ForgotPage { page, email: form.email, errors })?);
     };
-    discreet::request_reset(&state, &email).await?;
+    discreet::request_reset(&state, &email, &page.lang).await?;
     Ok((AppendHeaders([remember_sent(&state, &email)]), Redirect::to("/forgot/sent")).into_response())
 }
 

@@ -15,11 +15,12 @@ use crate::audit;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::{Form, unreadable};
+use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::origin::Origin;
-use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
+use crate::web::page::{Choice, FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{Customer, session_cookie};
-use crate::words::Words;
+use crate::words::{LANGUAGES, Words};
 
 /// Where the page is.
 pub(super) const HERE: &str = "/account/security";
@@ -39,6 +40,7 @@ struct SecurityPage {
     since: String,
     codes: String,
     sessions: Vec<SessionRow>,
+    languages: Vec<Choice>,
     /// What was typed as another address.
     email: String,
     errors: FieldErrors,
@@ -57,7 +59,7 @@ struct SessionRow {
 }
 
 fn row(words: &Words, listed: Listed) -> SessionRow {
-    let moment = |at: chrono::DateTime<chrono::Utc>| at.format("%-d %B %Y, %H:%M UTC").to_string();
+    let moment = |at| time::whole_moment(words, at);
     SessionRow {
         id: listed.id.to_string(),
         kind: words.t(match listed.kind {
@@ -90,13 +92,39 @@ async fn load(
         owner: customer.role == Role::Owner,
         passkeys: state.passkeys.is_some(),
         second: since.is_some(),
-        since: since.map(super::members::day).unwrap_or_default(),
+        since: since.map(|at| time::day(&words, at)).unwrap_or_default(),
         codes: words.count("factor-codes-left", "n", codes_left),
         sessions: sessions.into_iter().map(|listed| row(&words, listed)).collect(),
+        languages: LANGUAGES
+            .into_iter()
+            .map(|tag| Choice::new(tag, words.t(&format!("language-{tag}")), tag == words.language()))
+            .collect(),
         email,
         errors,
         page,
     })
+}
+
+/// Which language is wanted.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LanguageForm {
+    language: String,
+}
+
+/// POST `/account/security/language`
+pub(super) async fn set_language(
+    State(state): State<AppState>,
+    customer: Customer,
+    Form(form): Form<LanguageForm>,
+) -> Result<Response, WebError> {
+    let Some(words) = Words::known(&form.language) else {
+        return Ok(with_message(&state, HERE, "failed", "language-unknown"));
+    };
+    let mut tx = state.db.auth().begin().await?;
+    account::set_locale(&mut tx, state.clock.as_ref(), &customer.person, &words.language()).await?;
+    tx.commit().await?;
+    Ok(with_message(&state, HERE, "done", "language-set"))
 }
 
 /// GET `/account/security`

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{discreet, read_email, read_new_password, read_sent, remember_sent};
 use crate::mail::ASKED_A_DAY;
+use crate::switch::{self, Switch};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::{Form, Query};
@@ -64,12 +65,16 @@ pub(super) async fn submit(
     Form(form): Form<SignUpForm>,
 ) -> Result<Response, WebError> {
     let mut errors = FieldErrors::default();
+    if !switch::is_on(&mut *state.db.auth().acquire().await?, Switch::SignUps).await? {
+        errors.add("email", page.w.t("switch-sign-ups-off"));
+        return Ok(refused(&SignUpPage { page, email: form.email, errors })?);
+    }
     let email = read_email(&page.w, &form.email, &mut errors);
     let password = read_new_password(&page.w, form.password, &mut errors);
     let (Some(email), Some(password)) = (email, password) else {
         return Ok(refused(&SignUpPage { page, email: form.email, errors })?);
     };
-    discreet::sign_up(&state, &email, password).await?;
+    discreet::sign_up(&state, &email, password, &page.lang).await?;
     Ok((AppendHeaders([remember_sent(&state, &email)]), Redirect::to("/sign-up/sent")).into_response())
 }
 

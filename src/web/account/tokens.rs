@@ -6,13 +6,13 @@ use axum::response::Response;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::members::day;
 use crate::account::token::{self, NewToken, Token, TokenError, TokenScope};
 use crate::ids::{InstanceId, TokenId};
 use crate::instance::{self, Instance};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
+use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::Customer;
@@ -101,8 +101,8 @@ async fn load(
             TokenScope::Manage => "tokens-manage",
         }),
         server: token.instance.map(name_of).unwrap_or_default(),
-        until: day(token.expires_at),
-        used: token.last_used_at.map(day).unwrap_or_default(),
+        until: time::day(&words, token.expires_at),
+        used: token.last_used_at.map(|at| time::day(&words, at)).unwrap_or_default(),
     };
     let rows = tokens.into_iter().map(row).collect();
     let choice = |value: &str, label: String, chosen: &str| Choice { value: value.to_owned(), label, chosen: value == chosen };

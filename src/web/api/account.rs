@@ -10,7 +10,9 @@ use super::json::{Answer, JsonBody};
 use super::paged::PageQuery;
 use crate::account::{Role, member};
 use crate::ids::AccountId;
+use crate::switch::{self, Switch};
 use crate::web::AppState;
+use crate::web::account::LOCALE;
 use crate::web::account::{discreet, read_email, read_new_password};
 use crate::web::error::WebError;
 use crate::web::form::Query;
@@ -59,7 +61,11 @@ pub(super) async fn create(
     let email = read_email(&words, &body.email, &mut errors);
     let password = read_new_password(&words, body.password, &mut errors);
     let (Some(email), Some(password)) = (email, password) else { return Err(WebError::Invalid(errors.list)) };
-    discreet::sign_up(&state, &email, password).await?;
+    if !switch::is_on(&mut *state.db.auth().acquire().await?, Switch::SignUps).await? {
+        let text = "this host takes no new accounts at the moment; try again later".to_owned();
+        return Err(WebError::Refused { code: "closed", text, errors: Vec::new() });
+    }
+    discreet::sign_up(&state, &email, password, LOCALE).await?;
     Ok(MailUnderWay::answer())
 }
 

@@ -68,7 +68,7 @@ pub(super) async fn check(
 ) -> Result<Answer<AddressCheck>, WebError> {
     let Wanted { kind, name, domain, web_domain } = wanted;
     let draft = Draft { kind, name, domain, web_domain, ..Draft::default() };
-    let (address, web) = match check_address(&address_rules(&state), &draft) {
+    let (address, web) = match check_address(&Words::english(), &address_rules(&state), &draft) {
         Ok(found) => found,
         Err(errors) => {
             let check = AddressCheck { free: false, address: None, domain: None, errors: errors.list, warnings: Vec::new() };
@@ -173,7 +173,8 @@ pub(super) async fn dns(
     Query(wanted): Query<OwnDomain>,
 ) -> Result<Answer<Dns>, WebError> {
     let draft = Draft { kind: "own".to_owned(), domain: wanted.domain, web_domain: wanted.web_domain, ..Draft::default() };
-    let (address, web) = check_address(&address_rules(&state), &draft).map_err(|errors| WebError::Invalid(errors.list))?;
+    let (address, web) =
+        check_address(&Words::english(), &address_rules(&state), &draft).map_err(|errors| WebError::Invalid(errors.list))?;
     let names = Names { domain: address.domain(), hosted: false, web_domain: web.as_ref().map(WebDomain::domain) };
     let found = Found::look_up(&state, names).await;
     let dns = Dns {

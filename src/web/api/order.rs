@@ -144,7 +144,7 @@ pub(super) struct Orders {
 /// A server on a domain of one's own is built as soon as it is paid, and served once its DNS records point here: see
 /// `GET /api/v1/addresses/dns` for them.
 ///
-/// 409 has one of the codes `taken` (choose another address), `full` (join the waiting list: `POST /api/v1/waiting`) and
+/// 409 has one of the codes `taken` (choose another address), `full` (join the waiting list: `POST /api/v1/waiting`), `closed` (no new orders for now) and
 /// `too_many_unpaid`; nothing is written then. 403 `unverified`: prove your address first.
 #[utoipa::path(post, path = "/api/v1/orders", tag = "order", operation_id = "place_order", request_body = NewOrder,
     responses((status = 201, description = "Address and place are kept", body = OrderView),
@@ -165,7 +165,7 @@ pub(super) async fn create(
 
 /// What an order needs, by the rules of the pages.
 pub(super) fn checked(state: &AppState, new: NewOrder) -> Result<Checked<'_>, WebError> {
-    check_draft(state, &new.into()).map_err(|errors| WebError::Invalid(errors.list))
+    check_draft(&Words::english(), state, &new.into()).map_err(|errors| WebError::Invalid(errors.list))
 }
 
 async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> Result<(StatusCode, OrderId), WebError> {
@@ -176,6 +176,11 @@ async fn place(state: &AppState, customer: &Customer, checked: &Checked<'_>) -> 
             code: "full",
             text: "every place is taken and nothing was charged; POST the same body to /api/v1/waiting to join the waiting list"
                 .to_owned(),
+            errors: Vec::new(),
+        }),
+        Placed::Closed => Err(WebError::Refused {
+            code: "closed",
+            text: "this host takes no new orders at the moment and nothing was charged; try again later".to_owned(),
             errors: Vec::new(),
         }),
         Placed::Refused(error) => Err(refused(checked, &error)),

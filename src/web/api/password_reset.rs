@@ -10,6 +10,7 @@ use super::json::{Answer, JsonBody};
 use super::verification::Addressee;
 use crate::account::{self, link};
 use crate::web::AppState;
+use crate::web::account::LOCALE;
 use crate::web::account::{discreet, read_new_password};
 use crate::web::error::WebError;
 use crate::web::page::FieldErrors;
@@ -25,7 +26,7 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<Addressee>,
 ) -> Result<Answer<MailUnderWay>, WebError> {
     let email = body.email()?;
-    discreet::request_reset(&state, &email).await?;
+    discreet::request_reset(&state, &email, LOCALE).await?;
     Ok(MailUnderWay::answer())
 }
 

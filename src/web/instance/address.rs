@@ -57,8 +57,10 @@ pub(super) async fn show(
 
 fn claim_state(words: &Words, instance: &Instance) -> StateView {
     match (instance.address_confirmed_at, instance.address_checked_at) {
-        (Some(at), _) => StateView::new(words, "done", "claim-confirmed", words.t1("since", "time", time::moment(at))),
-        (None, Some(at)) => StateView::new(words, "waiting", "claim-waits", words.t1("claim-looked", "time", time::moment(at))),
+        (Some(at), _) => StateView::new(words, "done", "claim-confirmed", words.t1("since", "time", time::moment(words, at))),
+        (None, Some(at)) => {
+            StateView::new(words, "waiting", "claim-waits", words.t1("claim-looked", "time", time::moment(words, at)))
+        }
         (None, None) => StateView::new(words, "waiting", "claim-waits", ""),
     }
 }

@@ -5,6 +5,7 @@ pub(in crate::web) mod archive_view;
 pub(in crate::web) mod archives;
 pub(in crate::web) mod change;
 mod costs;
+mod health;
 pub(in crate::web) mod live;
 mod mail;
 pub(in crate::web) mod own_mail;
@@ -13,6 +14,7 @@ pub(in crate::web) mod subscription;
 pub(in crate::web) mod time;
 mod tools;
 pub(in crate::web) mod upgrades;
+mod usage;
 pub(in crate::web) mod view;
 
 #[cfg(test)]
@@ -33,6 +35,7 @@ use super::session::{Customer, OwnedInstance};
 use crate::account::{self, Role};
 use crate::billing::{self, Order, Subscription};
 use crate::capacity;
+use crate::desk::announcements::{self, Announcement};
 use crate::ids::{AccountId, InstanceId};
 use crate::instance::{self, Instance, Intent, Seen};
 use crate::plan::Interval;
@@ -71,6 +74,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/instances/{id}/mail", reader, mail::show)
         .post("/instances/{id}/mail", keeper, mail::submit)
         .post("/instances/{id}/mail/remove", keeper, mail::remove)
+        .get("/instances/{id}/usage", reader, usage::show)
+        .get("/instances/{id}/health", reader, health::show)
         .get("/instances/{id}/upgrades", reader, upgrades::show)
         .post("/instances/{id}/upgrades", keeper, upgrades::choose)
 }
@@ -79,6 +84,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
 #[template(path = "pages/instance/list.html")]
 struct InstancesPage {
     page: PageContext,
+    /// What the host tells all its customers.
+    announcements: Vec<Announcement>,
     instances: Vec<InstanceRow>,
 }
 
@@ -114,6 +121,7 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
     let waiting = capacity::waiting_entry(tx.conn(), customer.account).await?;
     let owned = instance::list_owned(tx.conn(), customer.account).await?;
     let typical = instance::typical_seconds(tx.conn()).await?;
+    let announcements = announcements::shown(tx.conn(), state.clock.now()).await?;
     drop(tx);
     let (reserved, built): (Vec<_>, Vec<_>) = owned.iter().partition(|instance| instance.intent == Intent::Absent);
     let mut rows: Vec<InstanceRow> = waiting.iter().map(|entry| waiting_row(&page.w, entry)).collect();
@@ -122,11 +130,11 @@ async fn list(State(state): State<AppState>, customer: Customer, page: PageConte
         Some(order_row(&state, &page.w, order, instance))
     }));
     rows.extend(built.into_iter().map(|instance| instance_row(&state, &page.w, instance, &typical)));
-    Ok(html(&InstancesPage { page, instances: rows })?)
+    Ok(html(&InstancesPage { page, announcements, instances: rows })?)
 }
 
 fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
-    let kept = entry.invited_until.map(|until| words.t1("until", "time", time::moment(until)));
+    let kept = entry.invited_until.map(|until| words.t1("until", "time", time::moment(words, until)));
     let state = match kept {
         Some(until) => StateView::new(words, "doing", "order-state-invited", until),
         None => StateView::new(words, "waiting", "order-state-waiting", words.t1("list-position", "position", entry.position)),
@@ -135,7 +143,7 @@ fn waiting_row(words: &Words, entry: &capacity::Waiting) -> InstanceRow {
 }
 
 fn order_row(state: &AppState, words: &Words, order: &Order, instance: &Instance) -> InstanceRow {
-    let until = words.t1("until", "time", time::moment(order.checkout_expires_at));
+    let until = words.t1("until", "time", time::moment(words, order.checkout_expires_at));
     InstanceRow {
         href: format!("/orders/{}", order.id),
         address: view::readable(&instance.domain),
@@ -222,7 +230,7 @@ impl Loaded {
             facts.push(Fact::new(words, "fact-price", price_of(words, order)));
         }
         if let Some(subscription) = &self.subscription {
-            facts.push(Fact::new(words, "fact-invoice", time::day(subscription.current_period_end)));
+            facts.push(Fact::new(words, "fact-invoice", time::day(words, subscription.current_period_end)));
         }
         let upgrades = format!("/instances/{}/upgrades", instance.id);
         facts.push(Fact { href: upgrades.clone(), ..Fact::new(words, "fact-version", &instance.mastodon_version) });
@@ -233,7 +241,7 @@ impl Loaded {
         facts.extend(backups.map(|backups| Fact::new(words, "fact-backups", backups)));
         facts.push(Fact::new(words, "fact-handle", format!("@{}@{}", instance.owner_username, view::readable(&instance.domain))));
         facts.push(Fact::new(words, "fact-owner-email", &instance.owner_email));
-        facts.push(Fact::new(words, "fact-ordered", time::day(instance.created_at)));
+        facts.push(Fact::new(words, "fact-ordered", time::day(words, instance.created_at)));
         facts
     }
 }

@@ -58,9 +58,9 @@ pub(in crate::web) fn run_view(words: &Words, run: &Run, usual: &Usual<'_>, now:
     let began = run.started_at.unwrap_or(run.created_at);
     let detail = match (run.state.is_over(), run.started_at, run.finished_at) {
         (true, Some(began), Some(ended)) => {
-            words.t2("run-took", "time", time::took(words, ended - began), "at", time::moment(ended))
+            words.t2("run-took", "time", time::took(words, ended - began), "at", time::moment(words, ended))
         }
-        (true, None, Some(ended)) => time::moment(ended),
+        (true, None, Some(ended)) => time::moment(words, ended),
         _ => String::new(),
     };
     RunView {

@@ -109,11 +109,13 @@ pub(in crate::web) async fn load(state: &AppState, whose: AccountId, instance: &
 
 /// Where a subscription stands, as a word with its date.
 fn state_of(words: &Words, subscription: &Subscription) -> StateView {
-    let since = || subscription.standing_since.map(|at| words.t1("since", "time", time::day(at))).unwrap_or_default();
+    let since = || subscription.standing_since.map(|at| words.t1("since", "time", time::day(words, at))).unwrap_or_default();
     let (kind, detail) = match subscription.standing {
         Standing::Good => match subscription.cancel_at {
-            Some(at) => return StateView::new(words, "waiting", "standing-leaving", words.t1("until", "time", time::day(at))),
-            None => ("done", words.t1("until", "time", time::day(subscription.current_period_end))),
+            Some(at) => {
+                return StateView::new(words, "waiting", "standing-leaving", words.t1("until", "time", time::day(words, at)));
+            }
+            None => ("done", words.t1("until", "time", time::day(words, subscription.current_period_end))),
         },
         Standing::Grace | Standing::Suspended => ("failed", since()),
         Standing::Ending | Standing::Ended => ("waiting", since()),
@@ -123,10 +125,12 @@ fn state_of(words: &Words, subscription: &Subscription) -> StateView {
 
 /// What follows when.
 fn text_of(state: &AppState, words: &Words, subscription: &Subscription) -> String {
-    let until = subscription.standing_until.map(time::moment).unwrap_or_default();
+    let until = subscription.standing_until.map(|at| time::moment(words, at)).unwrap_or_default();
     match subscription.standing {
         Standing::Good => match subscription.cancel_at {
-            Some(at) => words.t2("billing-leaving-text", "time", time::day(at), "kept", time::day(at + state.dates.ending)),
+            Some(at) => {
+                words.t2("billing-leaving-text", "time", time::day(words, at), "kept", time::day(words, at + state.dates.ending))
+            }
             None => String::new(),
         },
         Standing::Grace => words.t1("billing-grace-text", "time", until),
@@ -182,10 +186,12 @@ fn billing_page(state: &AppState, page: PageContext, customer: &Customer, instan
         facts.push(Fact::new(w, "fact-packs", subscription.packs.to_string()));
     }
     if let (false, None) = (subscription.is_over(), subscription.cancel_at) {
-        facts.push(Fact::new(w, "fact-invoice", time::day(subscription.current_period_end)));
+        facts.push(Fact::new(w, "fact-invoice", time::day(&page.w, subscription.current_period_end)));
     }
-    facts.extend(subscription.cancel_at.filter(|_| !subscription.is_over()).map(|at| Fact::new(w, "fact-ends", time::day(at))));
-    facts.extend(subscription.ended_at.map(|at| Fact::new(w, "fact-ended", time::day(at))));
+    facts.extend(
+        subscription.cancel_at.filter(|_| !subscription.is_over()).map(|at| Fact::new(w, "fact-ends", time::day(&page.w, at))),
+    );
+    facts.extend(subscription.ended_at.map(|at| Fact::new(w, "fact-ended", time::day(&page.w, at))));
     BillingPage {
         id: instance.id.to_string(),
         address: readable(&instance.domain),
@@ -263,9 +269,9 @@ async fn end_page(
     Ok(Some(BillingEndPage {
         id: instance.id.to_string(),
         address: readable(&instance.domain),
-        period_end: time::day(end),
-        period_kept: time::day(end + kept),
-        now_kept: time::day(now + kept),
+        period_end: time::day(&page.w, end),
+        period_kept: time::day(&page.w, end + kept),
+        now_kept: time::day(&page.w, now + kept),
         ends: subscription.cancel_at.is_some(),
         when: typed.when,
         date: typed.date,

@@ -1,6 +1,6 @@
 //! Times and spans as people read them.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, TimeDelta, Utc};
 
 use crate::words::Words;
 
@@ -9,14 +9,25 @@ pub(in crate::web) fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// A day with its month in words, by a key that takes `day`, `month`, `year` and `time`.
+fn written(words: &Words, key: &str, at: DateTime<Utc>, time: &str) -> String {
+    let month = words.t(&format!("month-{}", at.month()));
+    words.with(key, &[("day", &at.day()), ("month", &month), ("year", &at.year()), ("time", &at.format(time))])
+}
+
 /// `14:30 UTC, 23 November`.
-pub(in crate::web) fn moment(at: DateTime<Utc>) -> String {
-    at.format("%-H:%M UTC, %-d %B").to_string()
+pub(in crate::web) fn moment(words: &Words, at: DateTime<Utc>) -> String {
+    written(words, "moment", at, "%-H:%M")
+}
+
+/// `23 November 2026, 14:30 UTC`.
+pub(in crate::web) fn whole_moment(words: &Words, at: DateTime<Utc>) -> String {
+    written(words, "moment-whole", at, "%H:%M")
 }
 
 /// `23 November 2026`.
-pub(in crate::web) fn day(at: DateTime<Utc>) -> String {
-    at.format("%-d %B %Y").to_string()
+pub(in crate::web) fn day(words: &Words, at: DateTime<Utc>) -> String {
+    written(words, "moment-day", at, "")
 }
 
 /// `0:31`, `12:05`, `1:02:03`: as the script writes it.
@@ -84,6 +95,15 @@ mod tests {
         assert_eq!(elapsed(seconds(3723)), "1:02:03");
         assert_eq!(elapsed(seconds(-5)), "0:00");
         assert_eq!(age(&words, seconds(60 * 60 * 3)), "3 h");
+    }
+
+    #[test]
+    fn months_are_in_the_language_of_the_page() {
+        let at = DateTime::from_timestamp(1_772_461_800, 0).unwrap();
+        let (english, german) = (Words::english(), Words::of("de"));
+        assert_eq!([moment(&english, at), day(&english, at)], ["14:30 UTC, 2 March", "2 March 2026"]);
+        assert_eq!([moment(&german, at), day(&german, at)], ["14:30 UTC, 2. März", "2. März 2026"]);
+        assert_eq!(whole_moment(&german, at), "2. März 2026, 14:30 UTC");
     }
 
     #[test]

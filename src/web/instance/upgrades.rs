@@ -115,7 +115,7 @@ pub(in crate::web) fn window_words(words: &Words, window: Option<&Window>) -> St
 /// When an upgrade is to begin, and what there is to say about it.
 fn planned(words: &Words, due: &Due, window: Option<&Window>) -> StateView {
     let begin = rollout::may_begin(due.due_at, window, due.window_until);
-    let at = words.t1("upgrade-at", "time", time::moment(begin));
+    let at = words.t1("upgrade-at", "time", time::moment(words, begin));
     match due.state {
         ItemState::Waiting if due.paused => StateView::new(words, "waiting", "upgrade-paused", words.t("upgrade-paused-text")),
         ItemState::Waiting => StateView::new(words, "waiting", "upgrade-planned", at),

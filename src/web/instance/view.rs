@@ -92,7 +92,7 @@ impl StatusView {
 /// The phase as a word with its date.
 pub(in crate::web) fn state(words: &Words, seen: &Seen<'_>) -> StateView {
     let instance = seen.instance;
-    let since = |at: Option<DateTime<Utc>>| at.map(|at| words.t1("since", "time", time::moment(at))).unwrap_or_default();
+    let since = |at: Option<DateTime<Utc>>| at.map(|at| words.t1("since", "time", time::moment(words, at))).unwrap_or_default();
     let ready_since = || instance.status().and_then(|status| status.ready_since.as_ref()).map(instant).or(instance.ready_at);
     let turned = || {
         let ready = instance.status().and_then(|status| condition(&status.conditions, ConditionKind::Ready));
@@ -115,7 +115,7 @@ pub(in crate::web) fn state(words: &Words, seen: &Seen<'_>) -> StateView {
 /// A sentence when nobody has seen the server for a while: what is shown is from before. Otherwise empty.
 pub(in crate::web) fn unseen(words: &Words, seen: &Seen<'_>) -> String {
     let since = seen.instance.unseen_since(seen.now).filter(|_| seen.instance.released_at.is_none());
-    since.map(|since| words.t1("unseen-since", "time", time::moment(since))).unwrap_or_default()
+    since.map(|since| words.t1("unseen-since", "time", time::moment(words, since))).unwrap_or_default()
 }
 
 /// The steps of the building, the payment first.
@@ -153,7 +153,7 @@ fn more(words: &Words, seen: &Seen<'_>) -> String {
         now if now < stop => "suspended-clock-losing",
         _ => "suspended-clock-stopped",
     };
-    words.t2(key, "lost", time::moment(lost), "stop", time::moment(stop))
+    words.t2(key, "lost", time::moment(words, lost), "stop", time::moment(words, stop))
 }
 
 /// How it is with the backups of the database: nothing before there is anything in it, and once it is being removed.

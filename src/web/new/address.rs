@@ -128,7 +128,7 @@ pub(super) async fn submit(
     Form(form): Form<AddressForm>,
 ) -> Result<Response, WebError> {
     let answer = form.answer();
-    let errors = match check_address(&address_rules(&state), &answer) {
+    let errors = match check_address(&page.w, &address_rules(&state), &answer) {
         Err(errors) => errors,
         Ok((address, web)) => match conflict(&state, customer.account, &address, web.as_ref()).await? {
             None => {

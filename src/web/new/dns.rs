@@ -34,7 +34,7 @@ pub(super) async fn records(
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let draft = read_draft(&state, &headers).unwrap_or_default();
-    let (address, web) = match check_address(&address_rules(&state), &draft) {
+    let (address, web) = match check_address(&page.w, &address_rules(&state), &draft) {
         Ok(good) => good,
         Err(errors) => return Ok(back_to(&errors)),
     };

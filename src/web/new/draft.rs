@@ -87,11 +87,11 @@ pub(in crate::web) fn address_rules(state: &AppState) -> AddressRules {
 
 /// Everything that is needed for an order, or every fault by field: `kind`, `name`, `domain`, `web_domain`, `owner_name`,
 /// `owner_email`, `plan`, `period`. Looks nothing up: whether the address is free, the database decides.
-pub(in crate::web) fn check_draft<'a>(state: &'a AppState, draft: &Draft) -> Result<Checked<'a>, FieldErrors> {
+pub(in crate::web) fn check_draft<'a>(words: &Words, state: &'a AppState, draft: &Draft) -> Result<Checked<'a>, FieldErrors> {
     let mut errors = FieldErrors::default();
-    let address = keep(check_address(&address_rules(state), draft), &mut errors);
-    let owner = keep(check_owner(draft), &mut errors);
-    let plan = keep(check_plan(state, draft), &mut errors);
+    let address = keep(check_address(words, &address_rules(state), draft), &mut errors);
+    let owner = keep(check_owner(words, draft), &mut errors);
+    let plan = keep(check_plan(words, state, draft), &mut errors);
     let (Some((address, web_domain)), Some((owner, email)), Some((plan, interval))) = (address, owner, plan) else {
         return Err(errors);
     };
@@ -104,8 +104,11 @@ fn keep<T>(checked: Result<T, FieldErrors>, errors: &mut FieldErrors) -> Option<
 }
 
 /// The answer to the first question.
-pub(in crate::web) fn check_address(rules: &AddressRules, draft: &Draft) -> Result<(Address, Option<WebDomain>), FieldErrors> {
-    let words = Words::english();
+pub(in crate::web) fn check_address(
+    words: &Words,
+    rules: &AddressRules,
+    draft: &Draft,
+) -> Result<(Address, Option<WebDomain>), FieldErrors> {
     let mut errors = FieldErrors::default();
     let (field, address) = match draft.kind.as_str() {
         "hosted" => ("name", Address::parse_name(&draft.name, rules)),
@@ -115,7 +118,7 @@ pub(in crate::web) fn check_address(rules: &AddressRules, draft: &Draft) -> Resu
             return Err(errors);
         }
     };
-    let address = address.map_err(|problems| note(&mut errors, field, &problems)).ok();
+    let address = address.map_err(|problems| note(words, &mut errors, field, &problems)).ok();
     let wanted = draft.web_domain.trim();
     let web_domain = match &address {
         _ if wanted.is_empty() => None,
@@ -124,7 +127,7 @@ pub(in crate::web) fn check_address(rules: &AddressRules, draft: &Draft) -> Resu
             None
         }
         Some(address) => {
-            WebDomain::parse(wanted, address, rules).map_err(|problems| note(&mut errors, "web_domain", &problems)).ok()
+            WebDomain::parse(wanted, address, rules).map_err(|problems| note(words, &mut errors, "web_domain", &problems)).ok()
         }
         None => None,
     };
@@ -135,16 +138,14 @@ pub(in crate::web) fn check_address(rules: &AddressRules, draft: &Draft) -> Resu
 }
 
 /// What is wrong, without what is only worth a warning.
-fn note(errors: &mut FieldErrors, field: &str, problems: &[AddressProblem]) {
-    let words = Words::english();
+fn note(words: &Words, errors: &mut FieldErrors, field: &str, problems: &[AddressProblem]) {
     for problem in problems.iter().filter(|problem| problem.severity() == Severity::Refuse) {
         errors.add(field, words.said(problem.key(), &problem.args()));
     }
 }
 
 /// The answer to the question for the owner.
-pub(super) fn check_owner(draft: &Draft) -> Result<(OwnerName, EmailAddress), FieldErrors> {
-    let words = Words::english();
+pub(super) fn check_owner(words: &Words, draft: &Draft) -> Result<(OwnerName, EmailAddress), FieldErrors> {
     let mut errors = FieldErrors::default();
     let owner = OwnerName::parse(&draft.owner_username).map_err(|problems| {
         for problem in problems {
@@ -160,8 +161,7 @@ pub(super) fn check_owner(draft: &Draft) -> Result<(OwnerName, EmailAddress), Fi
 }
 
 /// The answer to the question for the plan.
-pub(super) fn check_plan<'a>(state: &'a AppState, draft: &Draft) -> Result<(&'a Plan, Interval), FieldErrors> {
-    let words = Words::english();
+pub(super) fn check_plan<'a>(words: &Words, state: &'a AppState, draft: &Draft) -> Result<(&'a Plan, Interval), FieldErrors> {
     let mut errors = FieldErrors::default();
     let plan = state.catalogue.offered().find(|plan| plan.code == draft.plan);
     if plan.is_none() {
@@ -217,7 +217,7 @@ mod tests {
 
     /// Field that is named, if any.
     fn wrong(draft: &Draft) -> Option<String> {
-        check_address(&rules(), draft).err().map(|errors| {
+        check_address(&Words::english(), &rules(), draft).err().map(|errors| {
             assert!(errors.list.iter().all(|error| !error.text.is_empty() && error.text.contains(' ')), "{errors:?}");
             errors.list[0].field.clone()
         })
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn owner_and_mail_are_both_told() {
         let draft = Draft { owner_username: "a b".to_owned(), owner_email: "nobody".to_owned(), ..Draft::default() };
-        let errors = check_owner(&draft).unwrap_err();
+        let errors = check_owner(&Words::english(), &draft).unwrap_err();
         assert!(!errors.text("owner_name").is_empty() && !errors.text("owner_email").is_empty(), "{errors:?}");
     }
 

@@ -46,7 +46,7 @@ pub(super) async fn form(
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let mut draft = read_draft(&state, &headers).unwrap_or_default();
-    let address = match check_address(&address_rules(&state), &draft) {
+    let address = match check_address(&page.w, &address_rules(&state), &draft) {
         Ok((address, _)) => address,
         Err(errors) => return Ok(back_to(&errors)),
     };
@@ -65,12 +65,12 @@ pub(super) async fn submit(
     Form(form): Form<OwnerForm>,
 ) -> Result<Response, WebError> {
     let before = read_draft(&state, &headers).unwrap_or_default();
-    let address = match check_address(&address_rules(&state), &before) {
+    let address = match check_address(&page.w, &address_rules(&state), &before) {
         Ok((address, _)) => address,
         Err(errors) => return Ok(back_to(&errors)),
     };
     let typed = Draft { owner_username: form.owner_name, owner_email: form.owner_email, ..before };
-    let (owner, email) = match check_owner(&typed) {
+    let (owner, email) = match check_owner(&page.w, &typed) {
         Ok(good) => good,
         Err(errors) => return Ok(refused(&new_page(page, &address, typed, errors))?),
     };

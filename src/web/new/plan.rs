@@ -15,6 +15,7 @@ use crate::web::form::{Form, Query};
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::public::plans::{Period, PlanView, limit_names, plan_views};
 use crate::web::session::Verified;
+use crate::words::Words;
 
 #[derive(Template)]
 #[template(path = "pages/new/plan.html")]
@@ -47,7 +48,7 @@ pub(super) async fn form(
     Query(query): Query<Period>,
 ) -> Result<Response, WebError> {
     let mut draft = read_draft(&state, &headers).unwrap_or_default();
-    if let Err(errors) = earlier(&state, &draft) {
+    if let Err(errors) = earlier(&page.w, &state, &draft) {
         return Ok(back_to(&errors));
     }
     if Interval::from_word(&query.period).is_some() {
@@ -65,19 +66,19 @@ pub(super) async fn submit(
     Form(form): Form<PlanForm>,
 ) -> Result<Response, WebError> {
     let before = read_draft(&state, &headers).unwrap_or_default();
-    if let Err(errors) = earlier(&state, &before) {
+    if let Err(errors) = earlier(&page.w, &state, &before) {
         return Ok(back_to(&errors));
     }
     let draft = Draft { plan: form.plan, interval: form.period, ..before };
-    if let Err(errors) = check_plan(&state, &draft) {
+    if let Err(errors) = check_plan(&page.w, &state, &draft) {
         return Ok(refused(&new_page(&state, page, &draft, errors))?);
     }
     Ok((AppendHeaders([write_draft(&state, &draft)]), Redirect::to("/new/review")).into_response())
 }
 
-fn earlier(state: &AppState, draft: &Draft) -> Result<(), FieldErrors> {
-    check_address(&address_rules(state), draft)?;
-    check_owner(draft)?;
+fn earlier(words: &Words, state: &AppState, draft: &Draft) -> Result<(), FieldErrors> {
+    check_address(words, &address_rules(state), draft)?;
+    check_owner(words, draft)?;
     Ok(())
 }
 

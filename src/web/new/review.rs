@@ -48,7 +48,7 @@ pub(super) async fn review(
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let draft = read_draft(&state, &headers).unwrap_or_default();
-    let checked = match check_draft(&state, &draft) {
+    let checked = match check_draft(&page.w, &state, &draft) {
         Ok(checked) => checked,
         Err(errors) => return Ok(back_to(&errors)),
     };

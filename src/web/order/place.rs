@@ -11,6 +11,7 @@ use crate::crash;
 use crate::ids::OrderId;
 use crate::instance::{self, Instance};
 use crate::privacy::agreement;
+use crate::switch::{self, Switch};
 use crate::telemetry;
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -18,6 +19,7 @@ use crate::web::form::Form;
 use crate::web::new::draft::{check_draft, read_draft};
 use crate::web::page::flash_number;
 use crate::web::session::{Customer, Verified};
+use crate::words::Words;
 
 /// The button of the review page.
 #[derive(Debug, Deserialize)]
@@ -43,7 +45,9 @@ pub(super) async fn place(
         return Ok(with_message(&state, "/new/address", "failed", "form-draft-missing"));
     };
     // The review names what is wrong and leads to the question.
-    let Ok(checked) = check_draft(&state, &draft) else { return Ok(Redirect::to("/new/review").into_response()) };
+    let Ok(checked) = check_draft(&Words::english(), &state, &draft) else {
+        return Ok(Redirect::to("/new/review").into_response());
+    };
     let new = checked.new_order(state.checkout_minutes);
     if form.wait == "1" {
         return waiting::join(&state, &customer, new.plan, new.domain).await;
@@ -51,6 +55,7 @@ pub(super) async fn place(
     match place_once(&state, &customer, &new).await? {
         Placed::New(order) | Placed::Before(order) => to_checkout(&state, &customer, order).await,
         Placed::Full => Ok(with_message(&state, "/new/review", "failed", "order-full")),
+        Placed::Closed => Ok(with_message(&state, "/new/review", "failed", "switch-orders-off")),
         Placed::Refused(refused) => explain(&state, &customer, &new, &refused).await,
     }
 }
@@ -64,6 +69,8 @@ pub(in crate::web) enum Placed {
     Before(OrderId),
     /// Every place is taken.
     Full,
+    /// The host takes no new orders at the moment.
+    Closed,
     /// Something else is in the way.
     Refused(OrderError),
 }
@@ -71,21 +78,25 @@ pub(in crate::web) enum Placed {
 /// Reserves address and place in one transaction, unless an order for exactly this waits for its payment. Pages and API order here.
 pub(in crate::web) async fn place_once(state: &AppState, customer: &Customer, new: &NewOrder<'_>) -> Result<Placed, WebError> {
     let mut tx = state.db.begin_account(customer.account).await?;
-    let refused = match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), new).await {
-        Ok(Placement::Placed(order)) => {
-            // The page, and the API's own document, say that an order agrees to both documents.
-            agreement::agree(tx.conn(), state.clock.as_ref(), customer.account, customer.person.id).await?;
-            crash::point("order.before_commit");
-            tx.commit().await?;
-            crash::point("order.committed");
-            return Ok(Placed::New(order));
+    let refused = if switch::is_on(tx.conn(), Switch::Orders).await? {
+        match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), new).await {
+            Ok(Placement::Placed(order)) => {
+                // The page, and the API's own document, say that an order agrees to both documents.
+                agreement::agree(tx.conn(), state.clock.as_ref(), customer.account, customer.person.id).await?;
+                crash::point("order.before_commit");
+                tx.commit().await?;
+                crash::point("order.committed");
+                return Ok(Placed::New(order));
+            }
+            Err(error @ (OrderError::NoRelease | OrderError::Database(_))) => {
+                return Err(WebError::Internal(telemetry::chain(&error)));
+            }
+            // The last place, or the address, may be this very customer's: a second press of the button waited for the first.
+            Ok(Placement::Full) => Placed::Full,
+            Err(refused) => Placed::Refused(refused),
         }
-        Err(error @ (OrderError::NoRelease | OrderError::Database(_))) => {
-            return Err(WebError::Internal(telemetry::chain(&error)));
-        }
-        // The last place, or the address, may be this very customer's: a second press of the button waited for the first.
-        Ok(Placement::Full) => Placed::Full,
-        Err(refused) => Placed::Refused(refused),
+    } else {
+        Placed::Closed
     };
     drop(tx);
     let own = own_order(state, customer, new.domain).await?;

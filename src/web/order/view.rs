@@ -79,7 +79,7 @@ pub(super) fn order_view(words: &Words, order: &Order, domain: &str, came: &Came
             _ => ("", "unpaid"),
         },
     };
-    let declined = order.declined_at.map(time::moment).unwrap_or_default();
+    let declined = order.declined_at.map(|at| time::moment(words, at)).unwrap_or_default();
     let reason = match (order.state, came_word) {
         (OrderState::Placed, _) => words.t("order-not-opened"),
         (OrderState::Open, _) if order.declined_at.is_some() => words.t1("order-declined-text", "time", &declined),
@@ -96,7 +96,7 @@ pub(super) fn order_view(words: &Words, order: &Order, domain: &str, came: &Came
         state: state.to_owned(),
         address: readable(domain),
         price: order.price().to_string(),
-        kept_until: time::moment(order.checkout_expires_at),
+        kept_until: time::moment(words, order.checkout_expires_at),
         declined,
         reason,
         since: time::stamp(since),
@@ -197,7 +197,7 @@ mod tests {
         for came in ["", "back"] {
             let came = Came { came: came.to_owned(), since: None };
             let shown = order_view(&Words::english(), &declined, "a.example", &came, at(60));
-            assert!(shown.state == "unpaid" && shown.reason.contains(&time::moment(at(30))), "{shown:?}");
+            assert!(shown.state == "unpaid" && shown.reason.contains(&time::moment(&Words::english(), at(30))), "{shown:?}");
         }
     }
 

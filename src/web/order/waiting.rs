@@ -13,6 +13,7 @@ use crate::web::instance::{plan_name, time, view};
 use crate::web::page::{PageContext, html, pages};
 use crate::web::public::room_for_any;
 use crate::web::session::Customer;
+use crate::words::Words;
 
 #[derive(Template)]
 #[template(path = "pages/order/waiting.html")]
@@ -48,15 +49,18 @@ pub(super) async fn show(State(state): State<AppState>, customer: Customer, mut 
     };
     drop(tx);
     "instances".clone_into(&mut page.section);
-    let of = |text: fn(&AppState, &Waiting) -> String| entry.as_ref().map(|entry| text(&state, entry)).unwrap_or_default();
+    let words = page.w.clone();
+    let of = |text: fn(&AppState, &Words, &Waiting) -> String| {
+        entry.as_ref().map(|entry| text(&state, &words, entry)).unwrap_or_default()
+    };
     Ok(html(&WaitingPage {
         page,
-        position: of(|_, entry| entry.position.to_string()),
-        address: of(|_, entry| view::readable(&entry.domain)),
-        plan: of(|state, entry| plan_name(state, &entry.plan_code)),
-        joined: of(|_, entry| time::day(entry.created_at)),
-        expected: expected.map(time::day).unwrap_or_default(),
-        kept_until: of(|_, entry| entry.invited_until.map(time::moment).unwrap_or_default()),
+        position: of(|_, _, entry| entry.position.to_string()),
+        address: of(|_, _, entry| view::readable(&entry.domain)),
+        plan: of(|state, _, entry| plan_name(state, &entry.plan_code)),
+        joined: of(|_, words, entry| time::day(words, entry.created_at)),
+        expected: expected.map(|at| time::day(&words, at)).unwrap_or_default(),
+        kept_until: of(|_, words, entry| entry.invited_until.map(|at| time::moment(words, at)).unwrap_or_default()),
         room,
     })?)
 }

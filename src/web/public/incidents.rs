@@ -50,11 +50,11 @@ pub(in crate::web) fn incident_view(words: &Words, incident: &Incident, updates:
         (None, Impact::Degraded | Impact::Outage) => "failed",
     };
     let time = match over_at {
-        Some(over) => words.t2("incident-from-to", "from", time::moment(*began_at), "to", time::moment(*over)),
-        None => words.t1("since", "time", time::moment(*began_at)),
+        Some(over) => words.t2("incident-from-to", "from", time::moment(words, *began_at), "to", time::moment(words, *over)),
+        None => words.t1("since", "time", time::moment(words, *began_at)),
     };
     let said = |update: &Update| UpdateView {
-        at: time::moment(update.at),
+        at: time::moment(words, update.at),
         state: words.t(&format!("incident-state-{}", update.state.word())),
         text: update.text.clone(),
     };

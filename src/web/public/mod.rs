@@ -1,5 +1,6 @@
 //! Pages that anybody may see: home, plans, status, terms, and health for whoever watches this process.
 
+mod help;
 pub(in crate::web) mod incidents;
 pub(in crate::web) mod plans;
 pub(in crate::web) mod status;
@@ -29,6 +30,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/terms", Access::Public, terms)
         .get("/dpa", Access::Public, dpa)
         .get("/sub-processors", Access::Public, sub_processors)
+        .get("/help", Access::Public, help::list)
+        .get("/help/{topic}", Access::Public, help::show)
         .get("/healthz", Access::Public, healthz)
         .get("/readyz", Access::Public, readyz)
 }

@@ -10,6 +10,7 @@ use super::room_for_any;
 use crate::incident::Impact;
 use crate::web::AppState;
 use crate::web::error::WebError;
+use crate::web::instance::time;
 use crate::web::page::{PageContext, StateView, html, pages};
 use crate::words::Words;
 use crate::{billing, capacity, instance};
@@ -103,7 +104,7 @@ pub(in crate::web) fn parts(words: &Words, facts: &Facts, now: DateTime<Utc>) ->
         name: words.t(&format!("status-{id}")),
         state: StateView::new(words, kind, key, detail),
     };
-    let since = |at: DateTime<Utc>| words.t1("status-since", "time", at.format("%-H:%M UTC, %-d %B"));
+    let since = |at: DateTime<Utc>| words.t1("status-since", "time", time::moment(words, at));
     let pages = part("pages", "done", "status-working", String::new());
     let orders = if facts.room {
         part("orders", "done", "status-open", String::new())

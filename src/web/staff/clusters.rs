@@ -109,7 +109,7 @@ const LATE: TimeDelta = TimeDelta::minutes(3);
 
 /// Whether a cluster answers.
 pub(super) fn seen(words: &Words, cluster: &ClusterRow, now: DateTime<Utc>) -> StateView {
-    let at = cluster.seen_at.map(time::moment).unwrap_or_default();
+    let at = cluster.seen_at.map(|at| time::moment(words, at)).unwrap_or_default();
     match (cluster.seen_at, &cluster.trouble) {
         (None, None) => StateView::new(words, "waiting", "cluster-not-asked", ""),
         (None, Some(_)) => StateView::new(words, "failed", "cluster-never-seen", ""),

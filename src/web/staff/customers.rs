@@ -105,14 +105,16 @@ fn customer_row(words: &Words, customer: &Customer) -> CustomerRow {
         name: customer.name.clone(),
         servers: customer.servers.to_string(),
         money: money(words, customer),
-        at: time::day(customer.created_at),
+        at: time::day(words, customer.created_at),
     }
 }
 
 /// Whether money is owed, as a word.
 fn money(words: &Words, customer: &Customer) -> StateView {
     match customer.unpaid_since {
-        Some(since) => StateView::new(words, "failed", "customer-past-due", words.t1("since", "time", time::moment(since))),
+        Some(since) => {
+            StateView::new(words, "failed", "customer-past-due", words.t1("since", "time", time::moment(words, since)))
+        }
         None if customer.stripe_customer_id.is_some() => StateView::new(words, "done", "customer-nothing-owed", ""),
         None => StateView::new(words, "waiting", "customer-never-paid", ""),
     }
@@ -143,7 +145,7 @@ pub(super) async fn show(
         people: people.iter().map(|member| person_row(&words, member)).collect(),
         servers: servers.iter().map(|server| server_row(&state, &words, server, &typical)).collect(),
         orders: order_rows(&state, &words, &orders).await?,
-        audit: entries.iter().map(audit_row).collect(),
+        audit: entries.iter().map(|entry| audit_row(&words, entry)).collect(),
         free: if member.may(BILLS) { format!("/staff/customers/{id}/free") } else { String::new() },
         page,
     })?)
@@ -156,7 +158,7 @@ fn facts(words: &Words, customer: &Customer) -> Vec<Fact> {
         Fact::new(words, "staff-fact-id", id.to_string()),
         Fact::new(words, "staff-account", name.clone()),
         Fact::new(words, "customer-stripe", stripe),
-        Fact::new(words, "customer-since", time::day(*created_at)),
+        Fact::new(words, "customer-since", time::day(words, *created_at)),
         Fact::new(words, "nav-staff-instances", servers.to_string()),
     ]
 }
@@ -173,10 +175,10 @@ fn person_row(words: &Words, member: &Member) -> PersonRow {
         email: email.clone(),
         role: words.t(role),
         state: match verified_at {
-            Some(at) => StateView::new(words, "done", "customer-proven", time::day(*at)),
+            Some(at) => StateView::new(words, "done", "customer-proven", time::day(words, *at)),
             None => StateView::new(words, "waiting", "customer-not-proven", ""),
         },
-        since: time::day(*created_at),
+        since: time::day(words, *created_at),
     }
 }
 

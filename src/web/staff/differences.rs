@@ -48,8 +48,8 @@ fn view(words: &Words, row: DifferenceRow) -> DifferenceView {
         subject: row.subject,
         ours: row.ours,
         theirs: row.theirs,
-        found: time::moment(row.found_at),
-        gone: row.gone_at.map(time::moment).unwrap_or_default(),
+        found: time::moment(words, row.found_at),
+        gone: row.gone_at.map(|at| time::moment(words, at)).unwrap_or_default(),
     }
 }
 
@@ -61,11 +61,11 @@ pub(super) async fn show(State(state): State<AppState>, page: PageContext) -> Re
     let words = page.w.clone();
     let (open, gone): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.gone_at.is_none());
     let looked = match reading.compared_at {
-        Some(at) => words.t2("staff-differences-looked", "time", time::moment(at), "n", reading.compared),
+        Some(at) => words.t2("staff-differences-looked", "time", time::moment(&words, at), "n", reading.compared),
         None => words.t("staff-differences-never"),
     };
     let read = match reading.events_read_at {
-        Some(at) => words.t1("staff-differences-read", "time", time::moment(at)),
+        Some(at) => words.t1("staff-differences-read", "time", time::moment(&words, at)),
         None => words.t("staff-differences-unread"),
     };
     let views = |rows: Vec<DifferenceRow>| rows.into_iter().map(|row| view(&words, row)).collect();

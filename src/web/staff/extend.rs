@@ -53,11 +53,11 @@ pub(super) struct ExtendForm {
 /// Where a subscription stands, as facts for staff.
 pub(super) fn standing_facts(words: &Words, subscription: &Subscription) -> Vec<Fact> {
     let standing = words.t(&format!("standing-{}", subscription.standing.as_str()));
-    let since = subscription.standing_since.map(|at| words.t1("since", "time", time::moment(at))).unwrap_or_default();
+    let since = subscription.standing_since.map(|at| words.t1("since", "time", time::moment(words, at))).unwrap_or_default();
     let mut facts = vec![Fact::new(words, "staff-fact-standing", format!("{standing} {since}").trim_end())];
-    facts.extend(subscription.standing_until.map(|at| Fact::new(words, "staff-fact-standing-until", time::moment(at))));
-    facts.extend(subscription.extended_until.map(|at| Fact::new(words, "staff-fact-extended", time::moment(at))));
-    facts.extend(subscription.cancel_at.map(|at| Fact::new(words, "fact-ends", time::day(at))));
+    facts.extend(subscription.standing_until.map(|at| Fact::new(words, "staff-fact-standing-until", time::moment(words, at))));
+    facts.extend(subscription.extended_until.map(|at| Fact::new(words, "staff-fact-extended", time::moment(words, at))));
+    facts.extend(subscription.cancel_at.map(|at| Fact::new(words, "fact-ends", time::day(words, at))));
     facts
 }
 
@@ -72,8 +72,8 @@ async fn extend_page(
     let subscription = billing::find_subscription(&mut conn, instance.id).await?;
     let given = billing::list_extensions(&mut conn, instance.id).await?;
     let row = |row: &ExtensionRow| GivenRow {
-        until: time::moment(row.until),
-        at: page.w.t2("extend-by", "time", time::moment(row.created_at), "who", row.staff_id),
+        until: time::moment(&page.w, row.until),
+        at: page.w.t2("extend-by", "time", time::moment(&page.w, row.created_at), "who", row.staff_id),
         reason: row.reason.clone(),
     };
     Ok(StaffExtendPage {

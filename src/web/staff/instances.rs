@@ -15,7 +15,7 @@ use crate::capacity;
 use crate::desk;
 use crate::ids::InstanceId;
 use crate::instance::run::{self, Run};
-use crate::instance::{self, Hold, HoldRow, Instance, Intent, Seen};
+use crate::instance::{self, Change, Hold, HoldRow, Instance, Intent, Seen};
 use crate::resource::{DatabaseUpgrade, InstanceStatus, Majors, RemovalProgress, Suspension, Upgrade, instant};
 use crate::web::AppState;
 use crate::web::error::WebError;
@@ -36,6 +36,8 @@ struct StaffInstancePage {
     facts: Vec<Fact>,
     steps: Vec<StepView>,
     conditions: Vec<ConditionRow>,
+    /// What became of them, newest first.
+    changes: Vec<ConditionRow>,
     runs: Vec<StaffRunRow>,
     jobs: Vec<JobView>,
     /// The operator's status as it stands in the row, for those who look closer; empty before the first.
@@ -103,6 +105,8 @@ pages!(StaffInstancePage);
 
 /// Entries of the audit log on the page.
 const ENTRIES: i64 = 50;
+/// Changes of conditions on the page.
+const CHANGES: i64 = 50;
 /// Runs on the page.
 const RUNS: i64 = 20;
 
@@ -130,6 +134,7 @@ pub(super) async fn show(
     let runs = run::list_runs(&mut conn, id, RUNS).await?;
     let holds = instance::list_holds(&mut conn, id).await?;
     let outrun = instance::find_outrun(&mut conn, id).await?;
+    let changes = instance::changes_of(&mut conn, id, CHANGES).await?;
     drop(conn);
     let remote = order.iter().filter_map(|order| order.checkout_id.as_ref().map(ToString::to_string));
     let mirrored = subscription.iter().map(|subscription| subscription.stripe_subscription_id.to_string());
@@ -143,11 +148,12 @@ pub(super) async fn show(
         state: state_view(&page.w, &seen),
         facts,
         steps: if paid_at.is_some() { steps(&page.w, &seen) } else { Vec::new() },
-        conditions: conditions(&instance),
+        conditions: conditions(&page.w, &instance),
+        changes: changes.into_iter().map(|change| change_row(&page.w, change)).collect(),
         runs: runs.iter().map(|run| run_row(&state, &page.w, run)).collect(),
         jobs: jobs.iter().map(|job| job_view(&page.w, job)).collect(),
         raw: instance.status().map(serde_json::to_string_pretty).transpose().unwrap_or_default().unwrap_or_default(),
-        audit: entries.iter().map(audit_row).collect(),
+        audit: entries.iter().map(|entry| audit_row(&page.w, entry)).collect(),
         id: id.to_string(),
         may_pause: operates && matches!(instance.intent, Intent::Running | Intent::Suspended),
         may_give: member.may(BILLS) && subscription.is_some(),
@@ -184,22 +190,27 @@ fn hold_view(words: &Words, row: &HoldRow, operates: bool) -> HoldView {
     HoldView {
         word: reason.as_str(),
         label: words.t(&format!("hold-{}", reason.as_str())),
-        since: words.t1("since", "time", time::moment(*since)),
+        since: words.t1("since", "time", time::moment(words, *since)),
         note: note.clone(),
         may_lift: operates && Hold::STAFFS.contains(reason),
     }
 }
 
-fn conditions(instance: &Instance) -> Vec<ConditionRow> {
+fn conditions(words: &Words, instance: &Instance) -> Vec<ConditionRow> {
     let Some(status) = instance.status() else { return Vec::new() };
     let rows = status.conditions.iter().map(|condition| ConditionRow {
         kind: condition.type_.clone(),
         status: condition.status.clone(),
         reason: condition.reason.clone(),
         message: condition.message.clone(),
-        since: time::moment(instant(&condition.last_transition_time)),
+        since: time::moment(words, instant(&condition.last_transition_time)),
     });
     rows.collect()
+}
+
+fn change_row(words: &Words, change: Change) -> ConditionRow {
+    let Change { at, condition, status, reason, message } = change;
+    ConditionRow { kind: condition, status, reason, message, since: time::moment(words, at) }
 }
 
 fn run_row(state: &AppState, words: &Words, run: &Run) -> StaffRunRow {
@@ -213,16 +224,16 @@ fn run_row(state: &AppState, words: &Words, run: &Run) -> StaffRunRow {
             None => reason.to_owned(),
         },
         output: view.output,
-        asked: words.t2("staff-run-asked", "time", time::moment(run.created_at), "id", run.id),
+        asked: words.t2("staff-run-asked", "time", time::moment(words, run.created_at), "id", run.id),
     }
 }
 
-pub(super) fn audit_row(entry: &audit::Entry) -> AuditRow {
+pub(super) fn audit_row(words: &Words, entry: &audit::Entry) -> AuditRow {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let facts = entry.detail.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     AuditRow {
         action: entry.action.clone(),
-        at: time::moment(entry.at),
+        at: time::moment(words, entry.at),
         actor: format!("{} {}", entry.actor_kind, entry.actor_id),
         detail: facts.map(|(name, value)| format!("{name}: {}", text(value))).collect::<Vec<_>>().join(", "),
     }
@@ -250,7 +261,7 @@ fn facts(
         },
         fact("staff-fact-intent", intent),
         fact("staff-fact-generation", format!("{} / {}", instance.generation, instance.observed_generation)),
-        fact("staff-fact-observed", instance.observed_at.map(time::moment).unwrap_or_default()),
+        fact("staff-fact-observed", instance.observed_at.map(|at| time::moment(words, at)).unwrap_or_default()),
         fact("staff-cluster", cluster.to_owned()),
         fact("fact-window", window_words(words, instance.maintenance_window.as_ref().map(|window| &window.0))),
         fact("fact-version", instance.mastodon_version.clone()),
@@ -264,18 +275,18 @@ fn facts(
     }
     if let Some(subscription) = subscription {
         facts.push(fact("staff-fact-subscription", subscription.stripe_subscription_id.to_string()));
-        facts.push(fact("fact-invoice", time::day(subscription.current_period_end)));
+        facts.push(fact("fact-invoice", time::day(words, subscription.current_period_end)));
         facts.extend(standing_facts(words, subscription));
     }
     facts.push(fact("fact-handle", format!("@{}@{}", instance.owner_username, readable(&instance.domain))));
     facts.push(fact("fact-owner-email", instance.owner_email.clone()));
-    facts.push(fact("fact-ordered", time::moment(instance.created_at)));
+    facts.push(fact("fact-ordered", time::moment(words, instance.created_at)));
     if instance.is_on_own_domain() {
-        let at = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or_else(|| "–".to_owned(), time::moment);
+        let at = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or_else(|| "–".to_owned(), |at| time::moment(words, at));
         facts.push(fact("staff-fact-confirmed", at(instance.address_confirmed_at)));
         facts.push(fact("staff-fact-looked", at(instance.address_checked_at)));
     }
-    facts.extend(instance.ready_at.map(|at| fact("staff-fact-ready", time::moment(at))));
+    facts.extend(instance.ready_at.map(|at| fact("staff-fact-ready", time::moment(words, at))));
     facts.extend(instance.status().into_iter().flat_map(|status| lifecycle_facts(words, status)));
     facts
 }
@@ -286,7 +297,7 @@ fn lifecycle_facts(words: &Words, status: &InstanceStatus) -> Vec<Fact> {
     let mut facts = Vec::new();
     facts.extend(backups(words, status).map(|backups| fact("fact-backups", backups)));
     if let Some(Upgrade { from, to, phase, since: _, phase_since }) = &status.upgrade {
-        let since = words.t1("since", "time", time::moment(instant(phase_since)));
+        let since = words.t1("since", "time", time::moment(words, instant(phase_since)));
         facts.push(fact("staff-fact-upgrade", format!("{from} → {to}: {} {since}", phase.as_str())));
     }
     let Majors { postgres, valkey } = status.majors;
@@ -297,13 +308,13 @@ fn lifecycle_facts(words: &Words, status: &InstanceStatus) -> Vec<Fact> {
         facts.push(fact("majors-state", format!("{to}: {} {since}", phase.as_str())));
     }
     if let Some(Suspension { since, posts_lost_from, peers_stop_from }) = &status.suspended {
-        facts.push(fact("staff-fact-suspended", time::moment(instant(since))));
-        facts.push(fact("staff-fact-posts-lost", time::moment(instant(posts_lost_from))));
-        facts.push(fact("staff-fact-peers-stop", time::moment(instant(peers_stop_from))));
+        facts.push(fact("staff-fact-suspended", time::moment(words, instant(since))));
+        facts.push(fact("staff-fact-posts-lost", time::moment(words, instant(posts_lost_from))));
+        facts.push(fact("staff-fact-peers-stop", time::moment(words, instant(peers_stop_from))));
     }
     if let Some(RemovalProgress { since, finished_at }) = &status.removal {
-        facts.push(fact("staff-fact-removal", time::moment(instant(since))));
-        facts.extend(finished_at.as_ref().map(|at| fact("staff-fact-removed", time::moment(instant(at)))));
+        facts.push(fact("staff-fact-removal", time::moment(words, instant(since))));
+        facts.extend(finished_at.as_ref().map(|at| fact("staff-fact-removed", time::moment(words, instant(at)))));
     }
     facts
 }

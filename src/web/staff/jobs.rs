@@ -66,21 +66,21 @@ pub(super) fn job_view(words: &Words, job: &JobRow) -> JobView {
         next: match (job.running, job.is_dead()) {
             (true, _) => words.t("staff-job-running"),
             (false, true) => words.t("staff-job-dead"),
-            (false, false) => time::moment(job.run_at),
+            (false, false) => time::moment(words, job.run_at),
         },
         error: job.last_error.clone().unwrap_or_default(),
         rests: !job.running && job.last_error.is_some(),
     }
 }
 
-fn task_view(task: &OfTask) -> TaskView {
+fn task_view(words: &Words, task: &OfTask) -> TaskView {
     let OfTask { task, all, dead, next } = task;
     TaskView {
         task: task.clone(),
         all: all.to_string(),
         dead: dead.to_string(),
         has_dead: *dead > 0,
-        next: next.map_or_else(|| "–".to_owned(), time::moment),
+        next: next.map_or_else(|| "–".to_owned(), |at| time::moment(words, at)),
     }
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn list(
     let list = frame.view("", filters, heads, &slice, |job| job.id.to_string());
     Ok(html(&StaffQueuePage {
         backlog: behind(&words, backlog),
-        tasks: tasks.iter().map(task_view).collect(),
+        tasks: tasks.iter().map(|task| task_view(&words, task)).collect(),
         list,
         jobs: slice.rows.iter().map(|job| job_view(&words, job)).collect(),
         may_retry: member.may(OPERATES),

@@ -12,6 +12,7 @@ use crate::web::error::WebError;
 use crate::web::form::Query;
 use crate::web::list::{Frame, ListQuery, ListView};
 use crate::web::page::{PageContext, html, pages};
+use crate::words::Words;
 
 #[derive(Template)]
 #[template(path = "pages/staff/audit.html")]
@@ -46,12 +47,12 @@ pub(super) async fn list(
     let filters = vec![show_filter(&words, all, show.word(), |word| words.t(&format!("show-audit-{word}")))];
     let frame = Frame { words: &words, path: "/staff/audit", query: &query };
     let list = frame.view("audit-find", filters, Vec::new(), &slice, |row| row.id.to_string());
-    let entries = slice.rows.iter().map(row).collect();
+    let entries = slice.rows.iter().map(|one| row(&words, one)).collect();
     Ok(html(&StaffAuditPage { page, list, entries })?)
 }
 
-fn row(row: &Row) -> LogRow {
+fn row(words: &Words, row: &Row) -> LogRow {
     let subject = row.entry.subject.clone();
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &subject).finish();
-    LogRow { entry: audit_row(&row.entry), href: format!("/staff/search?{query}"), subject }
+    LogRow { entry: audit_row(words, &row.entry), href: format!("/staff/search?{query}"), subject }
 }

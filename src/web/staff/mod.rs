@@ -1,7 +1,10 @@
 //! The host's own people: whether money, servers and jobs are well, and what to do when they are not.
 
 mod access;
+mod alerts;
+mod announcements;
 mod approvals;
+mod cases;
 mod clusters;
 mod customers;
 mod differences;
@@ -26,6 +29,7 @@ mod rollouts;
 mod search;
 mod second_factor;
 mod servers;
+mod settings;
 mod styleguide;
 
 use super::access::{Access, Routes};
@@ -41,7 +45,7 @@ use crate::words::Words;
 
 /// Who gives customers time, money and credit.
 const BILLS: Scope = Scope::Billing;
-/// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, and tells everybody of incidents.
+/// Who gives jobs their tries again, changes servers, clusters, releases and rollouts, tells everybody of incidents, and looks after alerts.
 const OPERATES: Scope = Scope::Operations;
 /// Who ends servers and destroys what they hold; they show again who they are.
 const DESTROYS: Scope = Scope::Admin;
@@ -101,6 +105,19 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/staff/incidents/new", operates, incidents::new_form)
         .get("/staff/incidents/{id}", reads, incidents::show)
         .post("/staff/incidents/{id}/say", operates, incidents::say)
+        .get("/staff/alerts", reads, alerts::list)
+        .post("/staff/alerts/{id}/acknowledge", operates, alerts::acknowledge)
+        .get("/staff/runbooks/{rule}", reads, alerts::show_runbook)
+        .get("/staff/cases", reads, cases::list)
+        .post("/staff/cases", reads, cases::open)
+        .get("/staff/cases/new", reads, cases::new_form)
+        .get("/staff/cases/{id}", reads, cases::show)
+        .post("/staff/cases/{id}/say", reads, cases::say)
+        .get("/staff/announcements", reads, announcements::list)
+        .post("/staff/announcements", operates, announcements::announce)
+        .post("/staff/announcements/{id}/end", operates, announcements::end)
+        .get("/staff/settings", reads, settings::show)
+        .post("/staff/settings/switches", operates, settings::turn)
         .get("/staff/audit", reads, log::list)
         .get("/staff/queue", reads, jobs::list)
         .post("/staff/queue/retry", operates, jobs::retry_all)
@@ -173,7 +190,7 @@ async fn order_rows(state: &AppState, words: &Words, orders: &[Order]) -> Result
         account: named(&names, order.account_id).unwrap_or_default().to_owned(),
         state: order_state(words, order),
         price: order.price().to_string(),
-        at: time::moment(order.created_at),
+        at: time::moment(words, order.created_at),
     };
     Ok(orders.iter().map(row).collect())
 }
@@ -187,11 +204,11 @@ fn named<I: PartialEq + Copy>(names: &[(I, String)], id: I) -> Option<&str> {
 fn order_state(words: &Words, order: &Order) -> StateView {
     match order.state {
         OrderState::Placed | OrderState::Open => {
-            let until = words.t1("until", "time", time::moment(order.checkout_expires_at));
+            let until = words.t1("until", "time", time::moment(words, order.checkout_expires_at));
             StateView::new(words, "waiting", "order-state-unpaid", until)
         }
         OrderState::Paid => {
-            StateView::new(words, "done", "order-state-paid", order.paid_at.map(time::moment).unwrap_or_default())
+            StateView::new(words, "done", "order-state-paid", order.paid_at.map(|at| time::moment(words, at)).unwrap_or_default())
         }
         OrderState::Expired => StateView::new(words, "waiting", "order-state-expired", ""),
     }

@@ -10,6 +10,8 @@ use super::{BILLS, OPERATES, OrderRow, clusters, order_rows};
 use crate::account::StaffMember;
 use crate::billing::{self, Order};
 use crate::capacity::{self, ClusterRow};
+use crate::desk::alerts::{self, SETTLED_BY, USUALLY_PAST_DUE};
+use crate::desk::cases;
 use crate::desk::figures::{self, Figure, History, Reading};
 use crate::instance::{self, Instance, Intent, Phase, Seen, claim};
 use crate::mail;
@@ -74,13 +76,8 @@ struct UnwellRow {
     state: StateView,
 }
 
-/// An order that waits for longer than its deadline and this was not settled: something is wrong with Stripe or with jobs.
-const SETTLED_BY: TimeDelta = TimeDelta::minutes(10);
-
 /// A job that has been due for longer than this many seconds: nobody works, or too few.
 const LATE: i64 = 600;
-/// So many subscriptions past due are usual, whatever the size of the host.
-const USUALLY_PAST_DUE: i64 = 2;
 
 /// All that the page reads.
 struct Loaded {
@@ -99,6 +96,8 @@ struct Loaded {
     mails: i64,
     differences: i64,
     not_backed_up: i64,
+    alerts: i64,
+    late_cases: i64,
 }
 
 impl Loaded {
@@ -121,6 +120,8 @@ impl Loaded {
             mails: mail::count_troubled(&mut conn, state.clock.as_ref()).await?,
             differences: billing::difference::count_open(&mut conn).await?,
             not_backed_up: figures::count_not_backed_up(&mut conn, now).await?,
+            alerts: alerts::count_open(&mut conn).await?,
+            late_cases: cases::count_late(&mut conn, now).await?,
         })
     }
 
@@ -238,6 +239,8 @@ impl Loaded {
             figure("away", away.to_string(), away > 0, "/staff/clusters"),
             figure("paused", self.paused.to_string(), self.paused > 0, "/staff/rollouts"),
             figure("differences", self.differences.to_string(), self.differences > 0, "/staff/differences"),
+            figure("cases", self.late_cases.to_string(), self.late_cases > 0, "/staff/cases"),
+            figure("alerts", self.alerts.to_string(), self.alerts > 0, "/staff/alerts"),
             figure("mails", self.mails.to_string(), self.mails > 0, ""),
         ]
     }

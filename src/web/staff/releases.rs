@@ -94,7 +94,7 @@ fn release_view(words: &Words, listed: &ListedRelease, running: &[(String, i64)]
     let state = match (withdrawn_at, release.offered) {
         (Some(at), _) => {
             let because = withdrawn_because.clone().unwrap_or_default();
-            StateView::new(words, "waiting", "release-withdrawn", format!("{}: {because}", time::day(*at)))
+            StateView::new(words, "waiting", "release-withdrawn", format!("{}: {because}", time::day(words, *at)))
         }
         (None, true) => StateView::new(words, "done", "release-offered", ""),
         (None, false) => StateView::new(words, "waiting", "release-known", ""),
@@ -111,7 +111,7 @@ fn release_view(words: &Words, listed: &ListedRelease, running: &[(String, i64)]
         notes: release.notes.clone(),
         changes: release.changes.clone(),
         servers: running.iter().find(|(of, _)| *of == version).map_or(0, |(_, count)| *count).to_string(),
-        added: time::day(*added_at),
+        added: time::day(words, *added_at),
         version,
     }
 }

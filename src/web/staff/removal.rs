@@ -91,7 +91,7 @@ async fn removal_page(
     };
     let not_yet = in_the_way.and_then(|error| error.key()).map(|key| page.w.t(key)).unwrap_or_default();
     let told = |request: &RemovalRequest| {
-        let at = time::moment(request.requested_at);
+        let at = time::moment(&page.w, request.requested_at);
         let asked = page.w.with("removal-requested-by", &[("by", &by), ("at", &at), ("reason", &request.reason)]);
         let early = request.early_reason.as_ref().map(|reason| page.w.t1("removal-early-because", "reason", reason));
         early.into_iter().fold(asked, |asked, early| format!("{asked} {early}"))

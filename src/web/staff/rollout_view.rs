@@ -60,7 +60,7 @@ pub(super) fn rollout_state(words: &Words, rollout: &Rollout) -> StateView {
         RolloutState::Finished | RolloutState::Returned => "done",
         RolloutState::Aborted => "waiting",
     };
-    let detail = rollout.ended_at.map(time::moment).unwrap_or_default();
+    let detail = rollout.ended_at.map(|at| time::moment(words, at)).unwrap_or_default();
     StateView::new(words, kind, &format!("rollout-state-{}", rollout.state.word()), detail)
 }
 
@@ -106,8 +106,8 @@ pub(super) fn step_rows(words: &Words, policy: &Policy, counted: &[StepCount]) -
             failed: sum(&[ItemState::Failed]),
             left_out: sum(&[ItemState::LeftOut]),
             returned: sum(&[ItemState::ToReturn, ItemState::Returning, ItemState::Returned]),
-            first: first.map(time::moment).unwrap_or_default(),
-            last: last.map(time::moment).unwrap_or_default(),
+            first: first.map(|at| time::moment(words, at)).unwrap_or_default(),
+            last: last.map(|at| time::moment(words, at)).unwrap_or_default(),
         }
     };
     (0..policy.steps.len()).map(row).collect()
@@ -144,7 +144,7 @@ pub(super) fn item_row(words: &Words, policy: &Policy, item: &Item) -> ItemRow {
             words,
             kind,
             &format!("item-state-{}", item.state.word()),
-            at.map(time::moment).unwrap_or_default(),
+            at.map(|at| time::moment(words, at)).unwrap_or_default(),
         ),
         from: item.from_version.clone(),
         note: item.note.clone().unwrap_or_default(),

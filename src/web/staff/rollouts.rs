@@ -99,7 +99,7 @@ pub(super) async fn list(State(state): State<AppState>, page: PageContext) -> Re
             version: rollout.version.to_string(),
             state: rollout_state(&page.w, &rollout),
             progress: progress(&page.w, counts),
-            began: time::moment(rollout.created_at),
+            began: time::moment(&page.w, rollout.created_at),
         });
     }
     Ok(html(&StaffRolloutsPage { page, rollouts: rows })?)
@@ -227,8 +227,8 @@ fn planned(words: &Words, policy: &Policy, preview: &Preview) -> Vec<StepRow> {
         StepRow {
             name: step_name(words, policy, number),
             count: turns.count().to_string(),
-            first: first.map(|turn| time::moment(turn.at)).unwrap_or_default(),
-            last: last.map(|turn| time::moment(turn.at)).unwrap_or_default(),
+            first: first.map(|turn| time::moment(words, turn.at)).unwrap_or_default(),
+            last: last.map(|turn| time::moment(words, turn.at)).unwrap_or_default(),
             ..StepRow::default()
         }
     };
@@ -280,10 +280,10 @@ pub(super) async fn begin(
 fn facts(words: &Words, rollout: &Rollout) -> Vec<Fact> {
     let policy = &rollout.policy;
     let mut facts = vec![
-        Fact::new(words, "staff-fact-began", time::moment(rollout.created_at)),
+        Fact::new(words, "staff-fact-began", time::moment(words, rollout.created_at)),
         Fact::new(words, "policy-steps", policy.steps_text()),
     ];
-    facts.extend(rollout.ended_at.map(|at| Fact::new(words, "staff-fact-ended", time::moment(at))));
+    facts.extend(rollout.ended_at.map(|at| Fact::new(words, "staff-fact-ended", time::moment(words, at))));
     facts.extend(policy.numbers().map(|(field, number)| Fact::new(words, &format!("policy-{field}"), number.to_string())));
     facts
 }

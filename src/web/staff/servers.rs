@@ -108,6 +108,6 @@ fn row(state: &AppState, words: &Words, server: &Server, typical: &[(String, f64
         cost: cost.unwrap_or_else(|| "–".to_owned()),
         account: server.account_name.clone(),
         account_href: format!("/staff/customers/{}", instance.account_id),
-        at: time::moment(instance.created_at),
+        at: time::moment(words, instance.created_at),
     }
 }

@@ -7,7 +7,7 @@ use thirtyfour::Key;
 use super::focus;
 use super::window::Window;
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 22] = [
     "/",
     "/plans",
     "/status",
@@ -20,6 +20,13 @@ const PAGES: [&str; 15] = [
     "/staff/queue",
     "/staff/incidents",
     "/staff/incidents/new",
+    "/staff/alerts",
+    "/staff/runbooks/capacity",
+    "/staff/cases",
+    "/staff/cases/new",
+    "/staff/announcements",
+    "/staff/settings",
+    "/help",
     "/staff/audit",
     "/staff/keys",
     "/staff/styleguide",

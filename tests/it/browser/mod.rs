@@ -1,5 +1,6 @@
 //! The main job in a real Chromium with JavaScript: what no test of the answers alone can see. `PADDOCK_SHOTS=dir` keeps pictures.
 
+mod axe;
 mod desk;
 mod live;
 mod program;

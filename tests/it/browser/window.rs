@@ -157,6 +157,30 @@ impl Window {
         Ok(())
     }
 
+    /// From now on the window is as wide as this, in a scheme of colours.
+    pub async fn dress(&self, width: u32, scheme: &str) -> anyhow::Result<()> {
+        let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.tell("Emulation.setDeviceMetricsOverride", size).await?;
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.tell("Emulation.setEmulatedMedia", media).await?;
+        Ok(())
+    }
+
+    /// Every width with every scheme.
+    pub fn dresses() -> impl Iterator<Item = (u32, &'static str)> {
+        WIDTHS.into_iter().flat_map(|width| SCHEMES.into_iter().map(move |scheme| (width, scheme)))
+    }
+
+    /// From now on somebody's session goes along to this address; nobody's where there is no secret.
+    pub async fn be(&self, pages: &Url, session: Option<&str>) -> anyhow::Result<()> {
+        self.tell("Network.clearBrowserCookies", json!({})).await?;
+        if let Some(secret) = session {
+            let cookie = json!({"name": "paddock_session", "value": secret, "url": pages.as_str(), "httpOnly": true});
+            self.tell("Network.setCookie", cookie).await?;
+        }
+        Ok(())
+    }
+
     /// How wide the page is where the window is as wide as a phone, in CSS pixels: more than 360, and it has to be pushed about.
     pub async fn width_on_a_phone(&self) -> anyhow::Result<u32> {
         let size = json!({"width": WIDTHS[0], "height": 800, "deviceScaleFactor": 1, "mobile": true});

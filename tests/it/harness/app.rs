@@ -20,9 +20,11 @@ use paddock::clock::{Clock, ManualClock, SystemClock};
 use paddock::config::{Config, Host, REFERENCE};
 use paddock::crypto::HostKey;
 use paddock::db::Db;
+use paddock::desk::alerts::Limits;
 use paddock::ids::{InstanceId, OrderId, RunId};
 use paddock::instance::address::{Address, AddressKind, AddressRules};
 use paddock::instance::dns::{DnsTarget, Resolver, ScriptedResolver};
+use paddock::instance::mail_health::Sending;
 use paddock::instance::sites::ScriptedSites;
 use paddock::instance::{self, Instance, export, run};
 use paddock::internet::{Outbound, Reach};
@@ -560,6 +562,7 @@ fn parts(
         resolver: Arc::new(resolver.clone()),
         dns_target: dns_target.clone(),
         sites: Arc::new(sites.clone()),
+        sending: Sending { from: Some("notifications@{domain}".to_owned()), dkim_selector: Some("relay".to_owned()) },
         sealing: Some(operator_key().recipient()),
         prober: Prober {
             only_public: false,
@@ -576,6 +579,7 @@ fn parts(
             support: "help@host.example".to_owned(),
             processors: vec!["Stripe Payments Europe, Ltd. | takes payments | Ireland".parse().unwrap()],
         },
+        settings: Config::from_toml(REFERENCE).unwrap().effective(),
         urls: urls.clone(),
         checkout_minutes: 60,
         dates: dates.clone(),
@@ -600,12 +604,14 @@ fn parts(
         outbound: Arc::new(Outbound::new(Arc::clone(&view), Reach::Anywhere).unwrap()),
         views: vec![Arc::clone(&view), view],
         dns_target,
+        sites: Arc::new(sites.clone()),
         key,
         audit_signer: audit_signer(),
         mail_from: "Meadow Hosting <hello@host.example>".to_owned(),
         host_name: "Meadow Hosting".to_owned(),
         support: "help@host.example".to_owned(),
         depot,
+        alerts: worker::Alerts { limits: Limits::default(), mail: "staff@host.example".to_owned(), webhook: None },
     };
     (state, Arc::new(deps))
 }

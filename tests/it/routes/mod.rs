@@ -1,9 +1,11 @@
 //! What each page and each resource of the API does, one file per area, called as `src/web` is.
 
 mod account;
+mod alerts;
 mod api;
 mod approvals;
 mod archives;
+mod cases;
 mod desk;
 mod discreet;
 mod glass;
@@ -25,3 +27,4 @@ mod staff;
 mod statements;
 mod tokens;
 mod tools;
+mod usage;

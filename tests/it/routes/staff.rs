@@ -270,3 +270,28 @@ async fn money_for_an_order_that_is_not_there_stays_before_the_staffs_eyes() {
     }
     app.leave_jobs();
 }
+
+#[tokio::test]
+async fn what_became_of_conditions_is_kept_and_shown() {
+    let Start { app, customer, staff, .. } = TestApp::start().await;
+    let server = app.paid(&customer, "birds").await;
+    app.observe(server.id, &app.status(&[StepName::Namespace])).await;
+    let before: i64 = sqlx::query_scalar("select count(*) from condition_changes").fetch_one(app.sql()).await.unwrap();
+    assert!(before > 5, "at first all is new: {before}");
+    // What is said twice has changed once.
+    app.observe(server.id, &app.status(&[StepName::Namespace])).await;
+    app.observe(server.id, &app.status(&[StepName::Namespace, StepName::Identity])).await;
+    let changed: Vec<(String, String)> = sqlx::query_as("select condition, status from condition_changes order by id offset $1")
+        .bind(before)
+        .fetch_all(app.sql())
+        .await
+        .unwrap();
+    assert_eq!(changed, [("IdentityReady".to_owned(), "True".to_owned())]);
+    let page = staff.get(&format!("/staff/instances/{}", server.id)).await.is(200);
+    page.see("What became of its conditions").see("IdentityReady: True");
+    app.advance(chrono::TimeDelta::days(91));
+    sqlx::query("select enqueue_job('tidy', '{}', 'tidy:all', null, null)").execute(app.sql()).await.unwrap();
+    app.run_jobs().await;
+    assert_eq!(app.rows().await["condition_changes"], 0);
+    app.leave_jobs();
+}

@@ -80,6 +80,7 @@ async fn lists_ask_six_questions_at_most_however_long_they_are() {
         (&staff, "/staff/orders"),
         (&staff, "/staff/incidents"),
         (&staff, "/staff/queue"),
+        (&staff, "/staff/alerts"),
         (&staff, "/staff/search?q=1"),
         (&anon, "/status"),
     ];

@@ -1,9 +1,13 @@
-//! What is seen of an instance, taken into its row.
+//! What is seen of an instance, taken into its row; and what became of its conditions.
+
+mod store;
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::store::{self, FirstReady};
+pub use store::{Change, changes_of, forget_old_changes};
+
+use super::store::{FirstReady, write_observed};
 use crate::audit::{self, Actor};
 use crate::clock::Clock;
 use crate::ids::{ClusterId, InstanceId};
@@ -19,7 +23,8 @@ pub async fn observe(
     status: &Value,
     ready: bool,
 ) -> sqlx::Result<Option<FirstReady>> {
-    let first = store::write_observed(conn, clock, cluster, id, observed_generation, status, ready).await?;
+    store::note_changes(conn, cluster, id, status, clock.now()).await?;
+    let first = write_observed(conn, clock, cluster, id, observed_generation, status, ready).await?;
     if let Some(first) = &first {
         let (actor, detail) = (Actor::System("fleet"), json!({ "domain": first.domain }));
         audit::record(conn, clock, actor, Some(first.account_id), "instance.ready", &id.to_string(), detail).await?;

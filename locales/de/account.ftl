@@ -1,0 +1,41 @@
+# Registrieren, anmelden, abmelden.
+email-hint = Wir schicken einen Link dorthin, um sicher zu sein, dass sie Ihnen gehört
+password-hint = Mindestens 8 Zeichen. Ein paar Wörter hintereinander sind leicht zu merken und schwer zu erraten
+sign-up-title = Registrieren
+sign-up-lead = Ein Konto kostet nichts. Sie zahlen erst, wenn Sie einen Server bestellen.
+sign-up-button = Registrieren
+sign-up-have = Haben Sie schon ein Konto?
+sign-up-terms = Mit der Registrierung stimmen Sie zu:
+check-mail-title = Sehen Sie in Ihre E-Mails
+check-mail-lead = Eine E-Mail an { $email } sagt, wie es weitergeht.
+check-mail-text = Der Link darin gilt einmal, 24 Stunden lang. Sie können diese Seite schließen.
+check-mail-missing = Keine E-Mail?
+check-mail-missing-text = Es kann eine Minute dauern. Sehen Sie im Spam-Ordner nach, und prüfen Sie die Adresse oben auf einen Tippfehler.
+check-mail-resend = Link noch einmal senden
+check-mail-resent = Wenn diese Adresse noch zu bestätigen ist, ist ein weiterer Link unterwegs. An eine Adresse senden wir eine E-Mail in der Minute und höchstens { $most } am Tag.
+check-mail-other = Eine andere Adresse verwenden
+verify-title = Adresse bestätigen
+verify-lead = Gehört { $email } Ihnen?
+verify-button = Ja, bestätigen
+verified-title = Ihre Adresse ist bestätigt
+verified-lead = Ihr Konto ist bereit. Als Nächstes kommt die Adresse Ihres Servers.
+verified-next = Adresse wählen
+verified-log-in = Anmelden, um fortzufahren
+log-in-title = Anmelden
+log-in-button = Anmelden
+log-in-forgot = Passwort vergessen?
+log-in-new = Noch kein Konto? Registrieren
+forgot-title = Passwort vergessen
+forgot-lead = Nennen Sie uns die Adresse Ihres Kontos. Wir senden einen Link, mit dem Sie ein neues Passwort setzen.
+forgot-button = Link senden
+forgot-sent-lead = Wenn { $email } hier ein Konto hat, ist ein Link unterwegs.
+forgot-sent-text = Der Link gilt einmal, eine Stunde lang. Ihr altes Passwort gilt, bis Sie ein neues setzen. An eine Adresse senden wir eine E-Mail in der Minute und höchstens { $most } am Tag.
+forgot-sent-again = Eine andere Adresse versuchen
+reset-title = Neues Passwort setzen
+reset-lead = Für das Konto { $email }. Überall sonst werden Sie abgemeldet.
+reset-label = Neues Passwort
+reset-button = Passwort setzen
+
+# Einmalige Nachrichten, im Code gewählt
+flash-password-set = Ihr Passwort ist gesetzt. Melden Sie sich damit an.
+flash-logged-out = Sie sind abgemeldet.

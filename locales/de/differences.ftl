@@ -1,0 +1,31 @@
+# Wo unsere Zeilen und Stripe nicht übereinstimmen: /staff/differences.
+staff-differences-title = Abweichungen von Stripe
+staff-differences-looked = Zuletzt verglichen um { $time }: { $n } Abonnements und offene Bezahlvorgänge.
+staff-differences-never = Es wurde noch nichts verglichen.
+staff-differences-read = Stripes Ereignisse wurden zuletzt um { $time } gelesen.
+staff-differences-unread = Stripes Ereignisse wurden noch nicht gelesen.
+staff-differences-look = Jetzt vergleichen
+staff-differences-looking = Alles wird verglichen. Öffnen Sie diese Seite gleich noch einmal.
+staff-differences-open = Jetzt da
+staff-differences-none = Keine. Unsere Zeilen und Stripe stimmen überein.
+staff-differences-what-now = Was sich von Stripe übernehmen ließ, ist übernommen. Diese bleiben, bis sich jemand darum kümmert: Die gescheiterten Aufträge in der Übersicht sagen, warum.
+staff-differences-gone = In den letzten 90 Tagen gefunden und wieder verschwunden
+staff-differences-subject = Bei Stripe
+staff-differences-fact = Was
+staff-differences-ours = Hier
+staff-differences-theirs = Bei Stripe ist es
+staff-differences-since = Gefunden
+staff-differences-until = Verschwunden
+staff-figure-differences = Abweichungen von Stripe
+# Im Code gewählt
+difference-missing-here = Stripe bucht ab, und hier gibt es kein Abonnement
+difference-missing-there = Stripe hat dieses Abonnement nicht
+difference-unreadable = Stripes Abonnement ließ sich nicht lesen
+difference-status = Zustand
+difference-customer = Kunde
+difference-amount = Betrag
+difference-interval = Zeitraum
+difference-paid-until = Bezahlt bis
+difference-ends-at = Endet
+difference-owed-since = Geld geschuldet seit
+difference-checkout = Bezahlvorgang

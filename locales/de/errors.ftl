@@ -1,0 +1,63 @@
+# Die Fehlerseite: ein Titel, ein Satz, ein Ausweg. Nach dem Status im Code gewählt.
+error-400-title = Das konnten wir nicht lesen
+error-400-text = Was der Browser gesendet hat, war nicht vollständig. Gehen Sie zurück, und versuchen Sie es noch einmal.
+error-400-field = Das Feld „{ $field }“ kam mehrmals oder in einer Form, die sich nicht lesen lässt. Gehen Sie zurück, und versuchen Sie es noch einmal; es wurde nichts geändert.
+error-401-title = Bitte melden Sie sich an
+error-401-text = Diese Seite ist für angemeldete Menschen.
+error-403-title = Dieses Formular ist zu alt
+error-403-text = Die Seite war zu lange offen, oder Sie haben sich anderswo an- oder abgemeldet. Laden Sie sie neu; es wurde nichts geändert.
+error-unverified-title = Bestätigen Sie zuerst Ihre E-Mail-Adresse
+error-unverified-text = Bei der Registrierung haben wir einen Link dorthin gesendet. Öffnen Sie ihn, dann geht es hier weiter.
+error-forbidden-title = Das steht Ihnen nicht zu
+error-forbidden-text = Sie sind angemeldet, aber Ihre Rolle erlaubt das nicht. Fragen Sie, wem das Konto gehört.
+error-forbidden-staff = Sie sind angemeldet, aber keiner Ihrer Bereiche erlaubt das. Fragen Sie jemanden, dessen Bereiche es tun.
+error-404-title = Hier ist nichts
+error-404-text = Vielleicht hat die Adresse einen Tippfehler, oder was hier war, ist fort oder gehört zu einem anderen Konto.
+error-405-title = Das geht hier nicht
+error-405-text = Diese Adresse nimmt solche Anfragen nicht an, und es wurde nichts geändert. Wenn ein Formular hierher geführt hat, gehen Sie auf dessen Seite zurück.
+error-409-title = Inzwischen hat sich etwas geändert
+error-409-text = Jemand war schneller, vielleicht Sie selbst in einem anderen Fenster. Sehen Sie, wie es jetzt steht, und entscheiden Sie neu.
+error-410-title = Dieser Link ist verbraucht
+error-410-text = Er galt einmal, oder seine Zeit ist um. Bitten Sie um einen neuen.
+error-413-title = Das ist zu groß
+error-413-text = Wir nehmen höchstens { $kib } KiB auf einmal. Es wurde nichts geändert; gehen Sie zurück, und senden Sie weniger.
+error-415-title = Das konnten wir nicht lesen
+error-415-text = Es kam nicht als Formular einer Webseite. Es wurde nichts geändert; gehen Sie zurück, laden Sie die Seite neu, und benutzen Sie ihr Formular.
+error-422-title = Etwas passt nicht
+error-422-text = Ein Teil des Gesendeten hat hier keine Bedeutung. Es wurde nichts geändert.
+error-429-title = Zu viele Versuche
+error-429-text = Warten Sie eine Minute, und versuchen Sie es dann wieder.
+error-attempts-title = Zu viele Versuche
+error-attempts-text = Es gab zu viele falsche Passwörter oder Codes. Warten Sie { $minutes } Minuten, und versuchen Sie es wieder, oder setzen Sie per E-Mail ein neues Passwort: Das geht sofort.
+error-500-title = Bei uns ist etwas kaputtgegangen
+error-500-text = Es ist notiert, und wir sehen es uns an. Versuchen Sie es gleich wieder; nichts wird doppelt abgebucht.
+error-503-title = Gleich wieder da
+error-503-text = Wir können gerade nicht antworten. Ihre Server laufen auch ohne diese Seite.
+error-way-reset = Neues Passwort setzen
+error-way-home = Zur ersten Seite
+error-way-instances = Zu Ihren Servern
+error-way-forgot = Um einen neuen Link bitten
+error-way-check-mail = Neuen Link holen
+error-way-security = Zu Passwort und Sitzungen
+error-way-staff = Zur Übersicht
+
+# Formulare: Jede Meldung nennt das Feld und was hilft; die aus address.ftl kommen hinzu. Im Code gewählt.
+form-password-missing = Geben Sie ein Passwort ein.
+form-password-short = Wählen Sie ein Passwort mit mindestens { $least } Zeichen.
+form-password-long = Wählen Sie ein Passwort mit höchstens { $most } Zeichen.
+form-password-common = Dieses Passwort gehört zu denen, die zuerst versucht werden. Wählen Sie ein anderes: Ein paar Wörter hintereinander sind gut.
+form-log-in-wrong = E-Mail-Adresse und Passwort gehören nicht zusammen. Prüfen Sie beides.
+form-kind = Wählen Sie zwischen einem Namen unter { $domain } und einer eigenen Domain.
+form-web-domain-hosted = Ein eigener Name für Mastodon gehört zu einer eigenen Domain. Lassen Sie ihn leer, oder wählen Sie „Eine Domain, die mir gehört“.
+form-address-changed = Diese Adresse wurde soeben vergeben. Wählen Sie eine andere.
+form-plan-missing = Wählen Sie einen Tarif.
+form-period-missing = Wählen Sie zwischen monatlicher und jährlicher Zahlung.
+form-draft-missing = Wählen Sie zuerst eine Adresse.
+
+# Was mit Mitgliedern nicht geht
+member-refused-already-member = Dieser Mensch gehört schon zu diesem Konto. Ändern Sie die Rolle in der Liste der Mitglieder.
+member-refused-owner-stays = Wem ein Konto gehört, kann es nicht verlassen und keine andere Rolle bekommen. Übergeben Sie zuerst das Konto.
+member-refused-member-unproven = Dieses Mitglied hat seine E-Mail-Adresse noch nicht bestätigt. Bei der Anmeldung gibt es unter „Sehen Sie in Ihre E-Mails“ einen Link.
+member-refused-too-many-invitations = Dieses Konto hat so viele Einladungen gesendet, wie es an einem Tag darf. Versuchen Sie es morgen wieder.
+member-refused-not-the-contact = Sie sind nicht der zweite Kontakt dieses Kontos. Nur wem es gehört, kann einen benennen.
+member-refused-not-due = Die Zeit, in der es sich aufhalten lässt, ist noch nicht um. Die Seite der Mitglieder sagt, ab wann Sie übernehmen können.

@@ -1,0 +1,71 @@
+# Server anhalten, beenden und entfernen: die Seiten des Betriebs, und was es kostet, dass ein Server nicht antwortet.
+staff-change = Was er sein soll
+staff-intent-not = Das passt nicht zu dem, was der Server gerade sein soll. Es wurde nichts geändert.
+staff-stalled = Braucht einen Menschen
+staff-fact-upgrade = Eine andere Version
+staff-fact-suspended = Antwortet nicht seit
+staff-fact-posts-lost = Beiträge gehen verloren ab
+staff-fact-peers-stop = Andere hören auf zu senden ab
+staff-fact-removal = Entfernung begann
+staff-fact-removed = Nichts übrig seit
+
+pause-title = Diesen Server anhalten
+pause-lead = Er hört auf, und alles darauf bleibt erhalten. Besucher lesen, dass er angehalten ist; andere Server erfahren, dass sie später wiederkommen sollen.
+pause-clocks = Beiträge, die ihm unterdessen gesendet werden, gehen nach zwei bis drei Tagen verloren, die ältesten zuerst. Nach sieben Tagen hören andere Server auf zu senden, bis sie wieder von ihm hören.
+pause-reason = Warum
+pause-choose = Wählen Sie einen Grund.
+pause-asked = Wem er gehört, hat darum gebeten
+pause-asked-note = Besucher lesen, dass ihn angehalten hat, wem er gehört.
+pause-abuse = Missbrauch
+pause-abuse-note = Besucher lesen, dass ihn die Menschen angehalten haben, die hier die Server betreiben.
+pause-moving = Er zieht um
+pause-moving-note = Besucher lesen, dass er bald unter demselben Namen wiederkommt.
+pause-staff = Eine Frage ist zu klären
+pause-staff-note = Besucher lesen, dass ihn die Menschen, die hier die Server betreiben, angehalten haben, bis die Frage geklärt ist.
+pause-button = Anhalten
+resume-button = Wieder laufen lassen
+hold-lead = Aus diesen Gründen läuft er nicht. Wenn keiner übrig ist, läuft er von selbst wieder.
+hold-lift = Aufheben
+hold-more = Einen Grund hinzufügen
+# Warum ein Server nicht läuft, im Code gewählt
+hold-ended = Vom Betrieb beendet
+hold-over = Sein Abonnement ist vorbei
+hold-abuse = Missbrauch
+hold-staff = Eine Frage ist zu klären
+hold-unpaid = Nicht bezahlt
+hold-asked = Wem er gehört, hat darum gebeten
+hold-moving = Er zieht um
+
+end-title = Diesen Server beenden
+end-lead = Er hört auf, und seine Daten werden aufbewahrt, bis er entfernt wird. Bis dahin kann er wieder laufen. Sein Abonnement endet dadurch nicht: Solange es bei Stripe weitergeht, wird abgebucht.
+end-reason = Warum
+end-reason-hint = Für das Protokoll, und für alle, die als Nächste nachsehen.
+end-reason-length = Schreiben Sie einen Grund mit 3 bis 200 Zeichen.
+end-button = Beenden
+
+removal-title = Diesen Server mit allen Daten entfernen
+removal-button = Mit allen Daten entfernen
+removal-lead = Datenbank, Bilder und Sicherungen dieses Servers werden vernichtet. Niemand kann sie zurückbringen, und es gibt kein geprüftes Archiv davon.
+removal-steps = Jemand bittet mit einem Grund darum. Mindestens eine Minute später bestätigt es jemand anderes mit allen Rechten; wo es nur einen Menschen damit gibt, derselbe.
+removal-reason = Warum es kein Archiv geben wird
+removal-reason-hint = Für das Protokoll.
+removal-reason-length = Schreiben Sie einen Grund mit 10 bis 500 Zeichen.
+removal-request = Um die Entfernung bitten
+removal-requested = Um die Entfernung ist gebeten, und sie ist noch nicht bestätigt. Nichts wurde angerührt.
+removal-requested-already = Darum hat schon jemand gebeten.
+removal-requested-by = { $by } hat am { $at } darum gebeten: { $reason }
+removal-type = Tippen Sie zur Bestätigung { $address }
+removal-confirm = Jetzt mit allen Daten entfernen
+removal-confirmed = Die Entfernung ist bestätigt und lässt sich nicht mehr aufhalten. Die Bedingungen auf der Seite des Servers sagen, wie weit sie ist.
+removal-withdraw = Zurücknehmen
+removal-withdrawn = Die Entfernung ist zurückgenommen. Nichts wurde angerührt.
+removal-not-ended = Nur ein beendeter Server lässt sich entfernen. Beenden Sie ihn zuerst.
+removal-not-open = Darum hat niemand gebeten, oder es ist schon bestätigt.
+removal-too-soon = Bestätigen lässt es sich eine Minute nach der Bitte.
+removal-same-person = Sie haben darum gebeten. Jemand anderes mit allen Rechten muss es bestätigen.
+removal-wrong-name = Das ist nicht die Adresse des Servers. Tippen Sie sie genau, wie sie oben steht.
+
+suspended-clock-waiting = Läuft er vor { $lost } wieder, geht nichts verloren, was ihm gesendet wurde. Bis { $stop } versuchen es andere Server weiter; dann hören sie auf, bis sie wieder von ihm hören.
+suspended-clock-losing = Seit { $lost } gehen Beiträge verloren, die ihm gesendet wurden, die ältesten zuerst. Bis { $stop } versuchen es andere Server weiter; dann hören sie auf, bis sie wieder von ihm hören.
+suspended-clock-stopped = Seit { $stop } senden ihm andere Server nichts mehr. Sie beginnen wieder, wenn sie von ihm hören; was sie bis dahin nicht gesendet haben, kommt nicht.
+removal-under-way = Er wird mit allem darauf entfernt.

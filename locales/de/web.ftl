@@ -1,0 +1,104 @@
+# Der Rahmen jeder Seite, und die öffentlichen Seiten.
+brand-staff = Betrieb
+skip = Zum Inhalt springen
+back = Zurück
+continue = Weiter
+change = Ändern
+copy = Kopieren
+copied = Kopiert
+plan = Tarif
+price = Preis
+email = E-Mail-Adresse
+password = Passwort
+error-title = Fehler:
+error-prefix = Fehler:
+error-summary = Etwas stimmt noch nicht
+error-reference = Wenn Sie uns schreiben, nennen Sie
+period-label = Zeitraum
+period-month = Monatlich
+period-year = Jährlich
+
+nav-label = Hauptmenü
+nav-plans = Tarife
+nav-status = Status
+nav-terms = Bedingungen
+nav-log-in = Anmelden
+nav-log-out = Abmelden
+nav-sign-up = Registrieren
+nav-instances = Ihre Server
+nav-new = Neuer Server
+nav-overview = Übersicht
+nav-staff-instances = Server
+nav-staff-rollouts = Aktualisierungen
+nav-staff-clusters = Cluster
+nav-staff-orders = Bestellungen
+foot-free = Läuft mit Paddock, freier Software
+foot-signed-in = Angemeldet als { $email }
+
+home-title = Ein eigener Mastodon-Server
+home-heading = Ein eigener Mastodon-Server, in Minuten
+home-lead = Sie wählen die Adresse und setzen die Regeln. Wir betreiben die Maschinen, ab { $price } im Monat. Was Sie darauf tun, bleibt Ihres.
+home-start = Ihren Server starten
+home-wait = In die Warteliste eintragen
+home-plans = Tarife und Preise ansehen
+home-full = Zurzeit ist jeder Platz vergeben. Niemand zahlt, bevor es einen gibt.
+home-yours = Er gehört Ihnen
+home-yours-text = Ihr Server läuft getrennt von allen anderen, mit eigener Datenbank, eigenen Dateien und Schlüsseln. Das Passwort setzen nur Sie. Wir erfahren es nie.
+home-leave = Gebaut, um Sie gehen zu lassen
+home-leave-text = All das ist freie Software; niemand ist also auf uns angewiesen, um sie zu betreiben. Geplant, und noch nicht fertig: ein vollständiges Archiv in einem offenen Format, an jedem Tag, das sich ohne uns wiederherstellen lässt.
+home-price = Sie kennen den Preis
+home-price-text = Ein Preis im Monat oder im Jahr. Grenzen sind Anlässe für ein Gespräch, nie eine Überraschung auf der Rechnung. Wir buchen erst ab, wenn ein Platz für Sie reserviert ist.
+home-how = Wie es geht
+home-how-address = Wählen Sie eine Adresse: einen Namen unter { $domain } oder eine eigene Domain.
+home-how-plan = Wählen Sie einen Tarif, und zahlen Sie mit Karte.
+home-how-watch = Sehen Sie zu, wie Ihr Server gebaut wird. Meist dauert es einige Minuten.
+home-how-owner = Setzen Sie auf Ihrem neuen Server das Passwort, und laden Sie Menschen ein.
+
+# Tarife, hier und auf dem Weg der Bestellung; Grenzen und Zeiträume sind im Code gewählt
+per-month = im Monat
+per-year = im Jahr
+plan-also = oder { $price } { $per }
+limit-people = Gemacht für
+limit-people-value = bis zu { $n } Menschen
+limit-media = Bilder und Videos
+limit-database = Datenbank
+limit-room-value = { $n } GB
+
+plans-title = Tarife und Preise
+plans-lead = Jeder Tarif ist dasselbe Mastodon, und nichts wird zurückgehalten. Sie unterscheiden sich darin, wie viel Platz es gibt.
+plans-limits = Wenn Sie eine Grenze erreichen
+plans-limits-text = Es kommt nichts auf die Rechnung. Eine Grenze ist der Punkt, an dem wir miteinander reden: ein größerer Tarif, oder weniger von dem, was den Platz füllt.
+plans-stop = Wenn Sie aufhören
+plans-stop-text = Schreiben Sie uns an jedem Tag; Ihr Server läuft bis zum Ende der Zeit, die Sie bezahlt haben.
+
+status-title = Status
+status-checked = Was unsere Verzeichnisse um { $time } sagen.
+status-all-well = Alles in Ordnung
+status-some-not-well = Etwas ist nicht in Ordnung
+# Teile und ihre Zustände, im Code gewählt
+status-pages = Diese Seiten
+status-orders = Neue Bestellungen
+status-payments = Zahlungen
+status-building = Server bauen
+status-working = In Betrieb
+status-open = Offen
+status-full = Voll
+status-full-text = Es gibt eine Warteliste
+status-slow = Langsamer als es sein sollte
+status-since = seit { $time }
+status-building-now = Einer wird gerade gebaut
+
+terms-title = Bedingungen
+terms-lead = Was Sie von uns erwarten können, und was wir von Ihnen erwarten, auf einer Seite.
+terms-you = Wem was gehört
+terms-you-text = Die Adresse, die Mitglieder, die Beiträge und die Schlüssel gehören Ihnen. Wir verwahren sie für Sie und verwenden sie nur, um Ihren Server zu betreiben.
+terms-we = Was wir tun
+terms-we-text = Wir halten Ihren Server in Betrieb, getrennt von allen anderen, und sagen es auf der Statusseite, wenn etwas nicht stimmt. Wir buchen erst ab, wenn ein Platz für Ihren Server reserviert ist.
+terms-pay = Zahlen, und nicht zahlen
+terms-pay-text = Sie zahlen im Voraus, für den Monat oder das Jahr, und es gilt der Preis, zu dem Sie bestellt haben. Wenn eine Zahlung scheitert, schreiben wir Ihnen, bevor irgendetwas anderes geschieht.
+terms-planned = Was geplant ist
+terms-planned-text = Tägliche Sicherungen, die durch Wiederherstellen geprüft werden, ein vollständiges Archiv zum Mitnehmen, und Termine, die sagen, wie lange ein Server läuft und aufbewahrt wird, wenn er nicht bezahlt ist. Nichts davon ist zugesagt, bevor diese Seite es sagt.
+terms-data = Persönliche Daten
+terms-data-text = Wir kennen Ihre E-Mail-Adresse und was Sie gekauft haben. Die Karte bleibt beim Zahlungsdienst. Was Ihre Mitglieder schreiben, liegt auf Ihrem Server, nicht in unseren Verzeichnissen.
+terms-rules = Regeln
+terms-rules-text = Sie setzen die Regeln Ihres Servers und stehen dafür ein, was darauf ist. Was dort, wo er läuft, gegen das Gesetz verstößt, muss weg. Das sagen wir zuerst und lassen Ihnen Zeit zu handeln, es sei denn, das Gesetz lässt uns keine.
