@@ -22,7 +22,7 @@ use crate::desk::alerts::Limits;
 use crate::instance::dns::{DnsResolver, DnsTarget, Resolver};
 use crate::instance::mail_health::Sending;
 use crate::instance::sites::{PublicSites, Sites};
-use crate::internet::{Outbound, Reach};
+use crate::internet::{Outbound, Range, Reach};
 use crate::mail::probe::Prober;
 use crate::mail::{FileTransport, SmtpSettings, SmtpTransport, Transport};
 use crate::operator::settings::StorageDriver;

@@ -47,14 +47,14 @@ pub(super) async fn show(State(state): State<AppState>, page: PageContext, custo
     let row = |look: access::Access| {
         let goes_on = look.goes_on(now);
         let state = if goes_on {
-            StateView::new(&words, "doing", "access-goes-on", words.t1("until", "time", time::moment(look.ends_at)))
+            StateView::new(&words, "doing", "access-goes-on", words.t1("until", "time", time::moment(&words, look.ends_at)))
         } else {
-            StateView::new(&words, "done", "access-over", time::moment(look.ended_at.unwrap_or(look.ends_at)))
+            StateView::new(&words, "done", "access-over", time::moment(&words, look.ended_at.unwrap_or(look.ends_at)))
         };
         LookRow {
             id: look.id.to_string(),
             state,
-            began: time::moment(look.began_at),
+            began: time::moment(&words, look.began_at),
             goes_on,
             may_change: look.may_change(),
             ticket: look.ticket,

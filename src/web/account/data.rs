@@ -8,13 +8,13 @@ use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::members::day;
 use crate::audit;
 use crate::privacy::agreement::{self, Consent, Document};
 use crate::privacy::{self, EraseError, Kept};
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::Form;
+use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, html, pages, refused};
 use crate::web::session::{Customer, end_cookie};
@@ -68,7 +68,7 @@ fn name(words: &Words, document: Document) -> String {
 }
 
 fn agreed(words: &Words, consent: Consent) -> Agreed {
-    Agreed { name: name(words, consent.document), path: consent.document.path(), version: consent.version, at: day(consent.at) }
+    Agreed { name: name(words, consent.document), path: consent.document.path(), version: consent.version, at: time::day(words, consent.at) }
 }
 
 fn kept(words: &Words, kept: &Kept) -> KeptView {

@@ -132,7 +132,7 @@ fn row(words: &Words, host: &str, members: &HashMap<String, String>, kept: &Kept
     detail.extend(kept.place.map(|place| words.t1("log-place", "place", place)));
     LogRow {
         what: what(words, &entry.action),
-        at: time::moment(entry.at),
+        at: time::moment(words, entry.at),
         who,
         subject: entry.subject.clone(),
         detail: detail.join(", "),

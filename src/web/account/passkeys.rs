@@ -9,18 +9,19 @@ use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
 use super::log_in::{self, local_path};
-use super::members::day;
 use crate::account::passkey::{self, Listed, PasskeyError, Passkeys, Question};
 use crate::account::{self, session};
 use crate::audit;
 use crate::ids::PasskeyId;
 use crate::web::error::WebError;
 use crate::web::form::{Form, Query};
+use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::origin::Origin;
 use crate::web::page::{FieldErrors, PageContext, html, pages};
 use crate::web::session::{Caller, Customer, session_cookie};
 use crate::web::{AppState, signed};
+use crate::words::Words;
 
 const HERE: &str = "/account/security/passkeys";
 /// Carries what the answer of a new passkey is checked with.
@@ -71,9 +72,10 @@ struct Row {
     used: String,
 }
 
-impl From<Listed> for Row {
-    fn from(listed: Listed) -> Self {
+impl Row {
+    fn new(words: &Words, listed: Listed) -> Self {
         let Listed { id, name, last_used_at, created_at } = listed;
+        let day = |at| time::day(words, at);
         Self { id: id.to_string(), name, made: day(created_at), used: last_used_at.map(day).unwrap_or_default() }
     }
 }
@@ -115,7 +117,8 @@ pub(super) async fn list(State(state): State<AppState>, page: PageContext, custo
     asks(&state)?;
     let all = passkey::list(&mut *state.db.auth().acquire().await?, customer.person.id).await?;
     let fresh = customer.is_fresh(&state);
-    Ok(html(&PasskeysPage { page, passkeys: all.into_iter().map(Row::from).collect(), fresh })?)
+    let passkeys = all.into_iter().map(|listed| Row::new(&page.w, listed)).collect();
+    Ok(html(&PasskeysPage { page, passkeys, fresh })?)
 }
 
 async fn ask_for_new(

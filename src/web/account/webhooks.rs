@@ -14,6 +14,7 @@ use crate::internet::Reach;
 use crate::web::AppState;
 use crate::web::error::WebError;
 use crate::web::form::{Form, Query};
+use crate::web::instance::time;
 use crate::web::order::with_message;
 use crate::web::page::{FieldErrors, PageContext, StateView, html, pages, refused};
 use crate::web::session::{Customer, OwnedDelivery, OwnedEndpoint};
@@ -96,15 +97,11 @@ fn kinds(words: &Words, chosen: &[String]) -> Vec<KindView> {
     Event::KINDS.into_iter().map(view).collect()
 }
 
-fn moment(at: chrono::DateTime<chrono::Utc>) -> String {
-    at.format("%-d %B %Y, %H:%M:%S UTC").to_string()
-}
-
 fn endpoint_view(words: &Words, endpoint: &Endpoint) -> EndpointView {
     let state = match (endpoint.state, endpoint.failing_since) {
         (EndpointState::On, None) => StateView::new(words, "done", "hooks-on", ""),
         (EndpointState::On, Some(since)) => {
-            StateView::new(words, "doing", "hooks-troubled", words.t1("hooks-since", "since", moment(since)))
+            StateView::new(words, "doing", "hooks-troubled", words.t1("hooks-since", "since", time::exact(words, since)))
         }
         (EndpointState::Off, _) => StateView::new(words, "waiting", "hooks-off", ""),
         (EndpointState::Failing, _) => StateView::new(words, "failed", "hooks-failing", ""),
@@ -115,18 +112,18 @@ fn endpoint_view(words: &Words, endpoint: &Endpoint) -> EndpointView {
 
 fn delivery_view(words: &Words, delivery: DeliveryRow, tries: &[TryRow]) -> DeliveryView {
     let state = match delivery.state {
-        DeliveryState::Due => StateView::new(words, "doing", "hooks-due", words.t1("hooks-next", "at", moment(delivery.due_at))),
+        DeliveryState::Due => StateView::new(words, "doing", "hooks-due", words.t1("hooks-next", "at", time::exact(words, delivery.due_at))),
         DeliveryState::Delivered => StateView::new(words, "done", "hooks-delivered", ""),
         DeliveryState::GivenUp => StateView::new(words, "failed", "hooks-given-up", ""),
     };
     let said = |one: &TryRow| {
         let answer = one.status.map_or_else(|| one.error.clone().unwrap_or_default(), |status| format!("HTTP {status}"));
-        format!("{}: {answer} ({} ms)", moment(one.at), one.millis)
+        format!("{}: {answer} ({} ms)", time::exact(words, one.at), one.millis)
     };
     DeliveryView {
         id: delivery.id.to_string(),
         kind: delivery.kind,
-        at: moment(delivery.at),
+        at: time::exact(words, delivery.at),
         state,
         payload: delivery.payload,
         tries: tries.iter().filter(|one| one.delivery_id == delivery.id).map(said).collect(),
@@ -195,7 +192,7 @@ async fn load_one(
         endpoint: endpoint_view(&page.w, endpoint),
         fresh,
         secret: if fresh { secret.expose_secret().to_owned() } else { String::new() },
-        old_until: endpoint.old_until.filter(|until| *until > state.clock.now()).map(moment).unwrap_or_default(),
+        old_until: endpoint.old_until.filter(|until| *until > state.clock.now()).map(|until| time::exact(&page.w, until)).unwrap_or_default(),
         kinds: kinds(&page.w, &typed.kinds),
         url: typed.url,
         deliveries: rows.into_iter().map(|row| delivery_view(&page.w, row, &tries)).collect(),

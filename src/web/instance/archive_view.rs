@@ -100,21 +100,21 @@ pub(in crate::web) fn archive_view(words: &Words, archive: &ServerArchive, now: 
         ArchiveState::Removed => ("waiting", "removed"),
     };
     let detail = match archive.state {
-        ArchiveState::Proven => archive.proven_at.map(time::moment),
-        ArchiveState::Removed => archive.removed_at.map(time::moment),
+        ArchiveState::Proven => archive.proven_at.map(|at| time::moment(words, at)),
+        ArchiveState::Removed => archive.removed_at.map(|at| time::moment(words, at)),
         ArchiveState::Requested | ArchiveState::Written | ArchiveState::Failed => None,
     };
     let unproven = archive.state == ArchiveState::Written && archive.proof_failure.is_some();
     ArchiveView {
         id: archive.id.to_string(),
-        asked: time::moment(archive.created_at),
+        asked: time::moment(words, archive.created_at),
         scope: words.t(scope_key(archive.scope)),
         state: StateView::new(words, mark, &format!("archive-state-{word}"), detail.unwrap_or_default()),
         size: archive.bytes.map(|bytes| size(count(bytes))).unwrap_or_default(),
         until: archive
             .expires_at
             .filter(|_| there)
-            .map(|until| words.t1("until", "time", time::moment(until)))
+            .map(|until| words.t1("until", "time", time::moment(words, until)))
             .unwrap_or_default(),
         trouble: if unproven { words.t("archive-unproven") } else { String::new() },
         there,
@@ -163,7 +163,7 @@ pub(in crate::web) fn proof_words(words: &Words, proof: &Proof) -> String {
     words.with(
         "archive-last-proof",
         &[
-            ("at", &time::moment(proof.proven_at)),
+            ("at", &time::moment(words, proof.proven_at)),
             ("time", &took),
             ("tables", tables),
             ("rows", rows),
@@ -177,7 +177,7 @@ pub(in crate::web) fn proof_words(words: &Words, proof: &Proof) -> String {
 pub(in crate::web) fn facts(words: &Words, archive: &ServerArchive) -> Vec<Fact> {
     let mut facts = vec![Fact::new(words, "archive-fact-scope", words.t(scope_key(archive.scope)))];
     let mut add = |key: &str, value: Option<String>| facts.extend(value.map(|value| Fact::new(words, key, value)));
-    add("archive-fact-snapshot", archive.snapshot_at.map(time::moment));
+    add("archive-fact-snapshot", archive.snapshot_at.map(|at| time::moment(words, at)));
     add("archive-fact-size", archive.bytes.map(|bytes| size(count(bytes))));
     add("archive-fact-parts", archive.parts.map(|parts| parts.to_string()));
     add("archive-fact-files", archive.objects.map(|objects| objects.to_string()));

@@ -321,7 +321,7 @@ pub(super) async fn one(
         commands: Vec::new(),
         files: Vec::new(),
         until: String::new(),
-        gone: archive.expires_at.map(time::moment).unwrap_or_default(),
+        gone: archive.expires_at.map(|at| time::moment(&page.w, at)).unwrap_or_default(),
         locked: archive.key_file.is_some(),
         page,
     };
@@ -339,7 +339,7 @@ pub(super) async fn one(
         let key = shown.locked.then_some(download::KEY_FILE);
         let file = |name: &'static str| File { name, href: link.file(name) };
         shown.files = ["manifest.json", "RESTORE.md", "SHA256SUMS"].into_iter().chain(key).map(file).collect();
-        shown.until = time::moment(link.until);
+        shown.until = time::moment(&shown.page.w, link.until);
     }
     Ok(html(&shown)?)
 }

@@ -96,7 +96,7 @@ pub(super) async fn show(
         kept: account.kept.to_string(),
         loses: account.kept.minor < 0,
         measured: match usage {
-            Some(usage) => w.t1("costs-measured", "time", time::moment(usage.measured_at)),
+            Some(usage) => w.t1("costs-measured", "time", time::moment(w, usage.measured_at)),
             None => w.t("costs-unmeasured"),
         },
         page,

@@ -25,6 +25,11 @@ pub(in crate::web) fn whole_moment(words: &Words, at: DateTime<Utc>) -> String {
     written(words, "moment-whole", at, "%H:%M")
 }
 
+/// `23 November 2026, 14:30:05 UTC`.
+pub(in crate::web) fn exact(words: &Words, at: DateTime<Utc>) -> String {
+    written(words, "moment-whole", at, "%H:%M:%S")
+}
+
 /// `23 November 2026`.
 pub(in crate::web) fn day(words: &Words, at: DateTime<Utc>) -> String {
     written(words, "moment-day", at, "")

@@ -166,7 +166,7 @@ pub(in crate::web) fn backups(words: &Words, status: &InstanceStatus) -> Option<
     let under_way = ["Running", Finding::WAITING].contains(&backed_up.reason.as_str());
     Some(match &status.backups {
         Some(Backups { since, last }) => {
-            let (since, last) = (time::moment(instant(since)), time::moment(instant(last)));
+            let (since, last) = (time::moment(words, instant(since)), time::moment(words, instant(last)));
             if backed_up.status == "True" {
                 words.t2("fact-backups-value", "last", last, "since", since)
             } else {

@@ -61,9 +61,9 @@ pub(super) async fn list(State(state): State<AppState>, member: StaffMember, pag
 fn row(words: &Words, member: &StaffMember, names: &[(StaffId, String)], one: &Approval) -> ApprovalRow {
     let name = |id: StaffId| super::named(names, id).unwrap_or_default().to_owned();
     let state = match one.decision {
-        None => StateView::new(words, "waiting", "approval-waits", words.t1("until", "time", time::moment(one.expires_at))),
+        None => StateView::new(words, "waiting", "approval-waits", words.t1("until", "time", time::moment(words, one.expires_at))),
         Some(decision) => {
-            let at = one.decided_at.map(time::moment).unwrap_or_default();
+            let at = one.decided_at.map(|at| time::moment(words, at)).unwrap_or_default();
             let by = one.decided_by.map(name).unwrap_or_default();
             StateView::new(words, "done", decision.key(), format!("{by} {at}").trim().to_owned())
         }
@@ -75,7 +75,7 @@ fn row(words: &Words, member: &StaffMember, names: &[(StaffId, String)], one: &A
         subject: one.subject.clone(),
         asked: words.with(
             "removal-requested-by",
-            &[("by", &name(one.asked_by)), ("at", &time::moment(one.asked_at)), ("reason", &one.reason)],
+            &[("by", &name(one.asked_by)), ("at", &time::moment(words, one.asked_at)), ("reason", &one.reason)],
         ),
         state,
         may_refuse: one.decision.is_none() && member.may(one.kind.scope()),

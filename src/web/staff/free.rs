@@ -63,7 +63,7 @@ async fn account_of(state: &AppState, id: &str) -> Result<(AccountId, String), W
 }
 
 fn row(state: &AppState, words: &Words, free: &FreeServer) -> FreeRow {
-    let view = |kind, key, at: Option<_>| StateView::new(words, kind, key, at.map(time::day).unwrap_or_default());
+    let view = |kind, key, at: Option<_>| StateView::new(words, kind, key, at.map(|at| time::day(words, at)).unwrap_or_default());
     FreeRow {
         id: free.id.to_string(),
         plan: plan_name(state, &free.plan_code),
@@ -72,7 +72,7 @@ fn row(state: &AppState, words: &Words, free: &FreeServer) -> FreeRow {
             (None, Some(_)) => view("done", "free-state-used", None),
             (None, None) => view("waiting", "free-state-open", None),
         },
-        at: words.t2("extend-by", "time", time::moment(free.created_at), "who", free.staff_id),
+        at: words.t2("extend-by", "time", time::moment(words, free.created_at), "who", free.staff_id),
         reason: free.reason.clone(),
         open: free.withdrawn_at.is_none() && free.order_id.is_none(),
     }

@@ -118,8 +118,8 @@ fn given_row(words: &Words, giving: &Giving) -> GivenRow {
     GivenRow {
         amount: giving.amount().to_string(),
         kind: words.t(&format!("give-kind-{}", giving.kind.as_str())),
-        state: StateView::new(words, kind, key, giving.ended_at.map(time::moment).unwrap_or_default()),
-        at: words.t2("extend-by", "time", time::moment(giving.created_at), "who", giving.staff_id),
+        state: StateView::new(words, kind, key, giving.ended_at.map(|at| time::moment(words, at)).unwrap_or_default()),
+        at: words.t2("extend-by", "time", time::moment(words, giving.created_at), "who", giving.staff_id),
         reason: giving.reason.clone(),
         why: giving.why.clone().unwrap_or_default(),
     }
@@ -137,7 +137,7 @@ async fn waiting(
     let by = account::find_staff(&mut conn, open.asked_by).await?.map(|by| by.email).unwrap_or_default();
     let in_the_way = approval::in_the_way(&mut conn, clock, member.id, &open).await.err().map(ProposalError::from);
     let kind = if proposal.invoice_id.is_some() { giving::Kind::Refund } else { giving::Kind::Credit };
-    let at = time::moment(open.asked_at);
+    let at = time::moment(words, open.asked_at);
     Ok(Some(WaitingView {
         id: open.id.to_string(),
         what: format!("{} {}", proposal.amount(), words.t(&format!("give-kind-{}", kind.as_str()))),
@@ -171,7 +171,7 @@ async fn money_page(
     }));
     let row = |invoice: &PaidInvoice| InvoiceRow {
         number: invoice.number.clone(),
-        at: time::day(invoice.created),
+        at: time::day(w, invoice.created),
         paid: invoice.paid.to_string(),
         given_back: if invoice.given_back.minor == 0 { String::new() } else { invoice.given_back.to_string() },
     };

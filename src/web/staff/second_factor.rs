@@ -223,7 +223,7 @@ pub(super) async fn set_up(
 pub(super) async fn show(State(state): State<AppState>, page: PageContext, member: StaffMember) -> Result<Response, WebError> {
     let Standing { since, codes_left } = factor::standing(&mut *state.db.auth().acquire().await?, member.id).await?;
     let codes = page.w.count("factor-codes-left", "n", codes_left);
-    Ok(html(&StaffSecurityPage { since: since.map(time::day).unwrap_or_default(), codes, page })?)
+    Ok(html(&StaffSecurityPage { since: since.map(|at| time::day(&page.w, at)).unwrap_or_default(), codes, page })?)
 }
 
 /// POST `/staff/security/codes`: new recovery codes, shown this once.
