@@ -81,3 +81,5 @@ site-no-address = Der Name hat noch keine Adresse.
 site-not-public = Der Name führt zu einer Adresse, die nicht im öffentlichen Internet liegt. Berichtigen Sie seine DNS-Einträge.
 site-timeout = Es kam nicht rechtzeitig eine Antwort. Wir fragen wieder.
 site-unreachable = Es kam keine sichere Verbindung zustande. Prüfen Sie, ob die Website über HTTPS mit einem eigenen Zertifikat antwortet.
+site-status = Es antwortet, aber nicht mit dem, wonach gefragt wurde.
+site-too-large = Es ist größer, als es sein darf.

@@ -172,3 +172,4 @@ show-audit-all = Alle
 show-audit-person = Kunden
 show-audit-staff = Betrieb
 show-audit-system = Das Programm
+show-server-not-backed-up = Datenbank nicht gesichert

@@ -61,3 +61,6 @@ member-refused-member-unproven = Dieses Mitglied hat seine E-Mail-Adresse noch n
 member-refused-too-many-invitations = Dieses Konto hat so viele Einladungen gesendet, wie es an einem Tag darf. Versuchen Sie es morgen wieder.
 member-refused-not-the-contact = Sie sind nicht der zweite Kontakt dieses Kontos. Nur wem es gehört, kann einen benennen.
 member-refused-not-due = Die Zeit, in der es sich aufhalten lässt, ist noch nicht um. Die Seite der Mitglieder sagt, ab wann Sie übernehmen können.
+error-forbidden-glass = Sie sehen als Betrieb in das Konto eines Kunden. Dort lesen Sie, was die Mitglieder lesen; etwas ändern können Sie nur, wenn diese es zulassen, und nichts, was Menschen oder das Konto selbst betrifft.
+error-crowded-title = Viele Menschen auf einmal
+error-crowded-text = Sehr viele Menschen melden sich gerade an oder eröffnen ein Konto. Es wurde nichts geändert. Gehen Sie zurück, und senden Sie es noch einmal.

@@ -175,3 +175,35 @@ mail-recovery-left = Übrige Codes: { $left }
 mail-recovery-fine = Wenn Sie das waren, ist nichts zu tun, es sei denn, es sind nur noch wenige Codes übrig: Dann machen Sie neue.
 mail-recovery-not-me = Wenn Sie es nicht waren, wählen Sie sofort ein anderes Passwort, und machen Sie neue Codes:
 mail-recovery-action = Einstellungen ansehen
+
+mail-staff-factor-subject = Ihr zweiter Faktor im Betrieb von { $host }
+mail-staff-factor-set-up = Seit { $at } braucht Ihre Anmeldung im Betrieb von { $host } neben dem Passwort einen Code aus einer Authenticator-App.
+mail-staff-factor-forgotten = Ihr zweiter Faktor im Betrieb von { $host } wurde am { $at } vergessen, an der Maschine selbst. Bei der nächsten Anmeldung richten Sie einen anderen ein.
+mail-staff-factor-code-used = Jemand hat am { $at } statt des Codes aus der Authenticator-App einen Ihrer Wiederherstellungscodes im Betrieb von { $host } benutzt.
+mail-staff-factor-not-me = Waren das nicht Sie, und auch niemand für Sie, dann sagen Sie es den anderen im Betrieb sofort.
+
+mail-access-subject = Der Betrieb von { $host } sieht in Ihr Konto
+mail-access-what = Jemand aus dem Betrieb von { $host } sieht in das Konto „{ $account }“, wie es seine Mitglieder sehen.
+mail-access-until = Das endet spätestens am { $until }. Es kann alles gelesen und nichts geändert werden, wenn Sie es nicht zulassen.
+mail-access-why = Worum es geht: { $ticket }. Warum: { $reason }
+mail-access-action = Ansehen, oder beenden
+mail-access-not-me = Was angesehen wird, steht im Protokoll Ihres Kontos. Kennen Sie keinen Grund dafür, beenden Sie es und antworten Sie auf diese E-Mail.
+
+mail-webhook-off-subject = Ein Webhook bei { $host } ist ausgeschaltet
+mail-webhook-off-what = Ihr Programm unter { $url } hat seit { $since } keine unserer Anfragen angenommen; wir senden deshalb keine mehr.
+mail-webhook-off-next = Was geschehen ist, bleibt 30 Tage aufbewahrt und kann noch einmal gesandt werden. Bringen Sie das Programm in Ordnung, und schalten Sie den Webhook dann hier ein:
+mail-webhook-off-action = Den Webhook ansehen
+mail-passkey-made-subject = Ihr Konto bei { $host } hat einen neuen Passkey
+mail-passkey-made-what = Seit { $at } meldet der Passkey „{ $name }“ in Ihrem Konto an, ohne Passwort.
+mail-passkey-made-fine = Haben Sie ihn gemacht, ist nichts zu tun.
+mail-passkey-made-not-me = Wenn nicht, nehmen Sie ihn sofort weg, und wählen Sie ein anderes Passwort:
+mail-passkey-made-action = Die Einstellungen ansehen
+
+# Ein Archiv, um das jemand gebeten hat
+mail-archive-ready-subject = Das Archiv von { $domain } ist fertig
+mail-archive-ready-what = Das Archiv von { $domain } ist vollständig. Wir haben seine Datenbank in einer wiederhergestellt, die gleich weggeworfen wurde, und die beiden verglichen. Sie können es auf seiner Seite holen.
+mail-archive-ready-action = Das Archiv holen
+mail-archive-ready-until = Es ist bis { $until } da; dann löschen wir es.
+mail-archive-failed-subject = Das Archiv von { $domain } konnte nicht angelegt werden
+mail-archive-failed-what = Das Archiv von { $domain }, um das gebeten wurde, konnte nicht angelegt werden. Ihr Server wurde nicht berührt. Bitten Sie noch einmal darum; gelingt es wieder nicht, antworten Sie auf diese E-Mail.
+mail-archive-failed-action = Den Server ansehen

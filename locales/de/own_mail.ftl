@@ -59,3 +59,4 @@ mail-fault-bad-sender = Der Mailserver nimmt von diesem Absender keine E-Mails a
 mail-fault-bad-recipient = Der Mailserver hat die Test-E-Mail nicht angenommen.
 mail-fault-broke-off = Die Verbindung brach ab. Versuchen Sie es noch einmal.
 mail-fault-quoted = { $text } Er sagte: „{ $said }“
+mail-fault-busy = Es werden gerade zu viele Mailserver ausprobiert. Versuchen Sie es in einer Minute wieder.

@@ -14,3 +14,5 @@ park-other-title = Dieser Server ist angehalten
 park-other-text = Er läuft zurzeit nicht.
 park-kept = Konten, Beiträge und Bilder bleiben erhalten. Was von anderen Servern kommt, wird noch einige Tage nach dem Senden zugestellt, wenn er bis dahin zurück ist.
 park-owner = Ist es Ihrer? Die Seite Ihres Servers bei Ihrem Anbieter sagt, warum, und was zu tun ist.
+park-upkeep-title = An diesem Server wird gearbeitet
+park-upkeep-text = Die Menschen, die hier die Server betreiben, bringen ihn auf den neuesten Stand. Er kommt bald zurück, mit allem darauf.

@@ -53,3 +53,7 @@ keep-staff = Was unsere Leute können
 keep-staff-text = Sie sehen, was diese Seite nennt, und wie es Ihrem Server geht: seine Version, seine Teile, was schiefging. Sie können sich dort nicht anmelden und ändern nichts von Ihnen, als was ihre Arbeit braucht; jede Änderung wird mit Namen notiert. Wer eine Maschine betreibt, könnte lesen, was darauf ist. Wir tun es nicht, es sei denn, Sie bitten uns, etwas zu beheben, oder das Gesetz zwingt uns.
 keep-others = Wer sonst
 keep-others-text = Keine andere Firma zählt oder verfolgt Sie hier: Diese Seiten laden nichts von anderswo und setzen Cookies nur, damit Sie angemeldet bleiben, um Formulare zu schützen, und um Eingaben von einer Seite zur nächsten zu tragen.
+keep-hooks = Was Ihre eigenen Programme erfahren haben
+keep-hooks-why = Damit Sie es ansehen und noch einmal senden können
+keep-hooks-until = Dreißig Tage
+keep-hooks-who = Inhaber und Verwaltung Ihres Kontos

@@ -3,7 +3,9 @@
 use secrecy::ExposeSecret as _;
 use toml::{Table, Value};
 
-use super::{Alerts, Backup, Catalogue, Config, Dns, Host, Http, Mail, MailTransport, Mode, Standing, Stripe};
+use super::{
+    Alerts, ArchiveStore, Audit, Backup, Catalogue, Config, Dns, Giving, Host, Http, Mail, MailTransport, Mode, Standing, Stripe,
+};
 
 /// A setting with what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,14 +82,17 @@ impl Config {
             http,
             database,
             key,
+            audit,
             stripe,
             standing,
+            giving,
             invitation_hours,
             mail,
             catalogue,
             kubeconfigs,
             dns,
             backup,
+            archives,
             sealing,
             operator,
             metrics,
@@ -101,18 +106,23 @@ impl Config {
                 Mode::Trial => "trial",
             },
         );
-        let Host { name, base_url, domain, support } = host;
+        let Host { name, base_url, domain, support, processors } = host;
         all.text("host.name", name);
         all.text("host.base_url", base_url);
         all.text("host.domain", domain);
         all.text("host.support", support);
+        all.list("host.processors", processors);
         let Http { listen, trusted_proxies } = http;
         all.text("http.listen", listen);
         all.list("http.trusted_proxies", trusted_proxies);
         all.secret("database.url", !database.url.expose_secret().is_empty());
         all.text("database.connections", database.connections);
         all.secret("secrets.key", !key.is_default());
-        money(&mut all, stripe, standing, *invitation_hours);
+        let Audit { signer, example: _, former } = audit;
+        all.secret("audit.signing_key", signer.is_some());
+        all.list("audit.former_signers", former);
+        money(&mut all, stripe, standing, *giving);
+        all.text("waiting.invitation_hours", invitation_hours);
         let Mail { from, transport } = mail;
         all.text("mail.from", from);
         match transport {
@@ -130,6 +140,12 @@ impl Config {
         all.maybe("dns.dkim_selector", dkim_selector.as_ref());
         all.maybe("backup.endpoint", backup.as_ref().map(|Backup { endpoint, bucket: _ }| endpoint));
         all.maybe("backup.bucket", backup.as_ref().map(|Backup { endpoint: _, bucket }| bucket));
+        if let Some(ArchiveStore { endpoint, region, access_key: _, secret_key }) = archives {
+            all.text("archives.endpoint", endpoint);
+            all.text("archives.region", region);
+            all.secret("archives.access_key", true);
+            all.secret("archives.secret_key", !secret_key.expose_secret().is_empty());
+        }
         all.maybe("sealing.operator_recipient", sealing.as_ref().map(ToString::to_string));
         let Alerts { mail, webhook, order_minutes, unproven_hours, certificate_days, capacity_percent } = alerts;
         all.text("alerts.mail", mail.as_ref().unwrap_or(support));
@@ -144,21 +160,27 @@ impl Config {
     }
 }
 
-fn money(all: &mut Settings, stripe: &Stripe, standing: &Standing, invitation_hours: i64) {
-    let Stripe { api_key, api_url, webhook_secrets, checkout_minutes, sweep_seconds } = stripe;
+fn money(all: &mut Settings, stripe: &Stripe, standing: &Standing, giving: Giving) {
+    let Stripe { api_key, api_url, webhook_secrets, checkout_minutes, sweep_seconds, tax, promotion_codes } = stripe;
     all.secret("stripe.api_key", !api_key.expose_secret().is_empty());
     all.maybe("stripe.api_url", api_url.as_ref());
     all.secret("stripe.webhook_secrets", !webhook_secrets.is_empty());
     all.text("stripe.checkout_minutes", checkout_minutes);
     all.text("stripe.sweep_seconds", sweep_seconds);
-    let Standing { grace_days, grace_mail_days, suspended_days, ending_days, ending_mail_days, notice_days } = standing;
+    all.text("stripe.tax", tax);
+    all.text("stripe.promotion_codes", promotion_codes);
+    let Standing { grace_days, grace_mail_days, suspended_days, ending_days, ending_mail_days, notice_days, removal_days } =
+        standing;
     all.text("standing.grace_days", grace_days);
     all.list("standing.grace_mail_days", grace_mail_days);
     all.text("standing.suspended_days", suspended_days);
     all.text("standing.ending_days", ending_days);
     all.list("standing.ending_mail_days", ending_mail_days);
     all.text("standing.notice_days", notice_days);
-    all.text("waiting.invitation_hours", invitation_hours);
+    all.text("standing.removal_days", removal_days);
+    let Giving { billing, admin } = giving;
+    all.text("giving.billing_most", billing);
+    all.text("giving.admin_most", admin);
 }
 
 #[cfg(test)]
@@ -167,13 +189,14 @@ mod tests {
     use crate::config::REFERENCE;
 
     /// Values of the example that would let somebody in.
-    const SECRETS: [&str; 8] = [
+    const SECRETS: [&str; 9] = [
         "postgres://",
         "0123456789abcdef",
         "sk_test_fake",
         "whsec_fake",
         "smtp+plain",
         "AGE-SECRET-KEY",
+        "archives-secret",
         "the administrator's secret",
         "89abcdef01234567",
     ];

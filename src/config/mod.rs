@@ -105,6 +105,13 @@ pub struct Processor {
     pub place: String,
 }
 
+impl std::fmt::Display for Processor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, what, place } = self;
+        write!(f, "{name} | {what} | {place}")
+    }
+}
+
 impl std::str::FromStr for Processor {
     type Err = ();
 

@@ -31,7 +31,7 @@ impl From<Reply> for Answer {
 
 /// Asks sites.
 #[async_trait]
-pub trait Sites: Send + Sync {
+pub trait Sites: std::fmt::Debug + Send + Sync {
     /// The head of the answer to a GET, redirects not followed.
     async fn ask(&self, url: &Url) -> Result<Answer, AskFailed>;
 

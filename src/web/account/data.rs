@@ -75,7 +75,7 @@ fn kept(words: &Words, kept: &Kept) -> KeptView {
     KeptView {
         what: words.t(&format!("kept-{}", kept.what.word())),
         why: kept.why,
-        until: kept.until.map_or_else(|| words.t("kept-for-ever"), day),
+        until: kept.until.map_or_else(|| words.t("kept-for-ever"), |until| time::day(words, until)),
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Plans {
     plans: Vec<Plan>,
     /// Room for media that can be had on top of a plan; `null` when none is sold.
     storage_pack: Option<StoragePack>,
+    /// Where the next part begins: send it as `after`. `null`: this is the last.
+    next: Option<String>,
 }
 
 /// Room for media, in packs.
@@ -34,8 +36,6 @@ pub(super) struct StoragePack {
     yearly: Money,
     /// The most that one server may have.
     most: u32,
-    /// Where the next part begins: send it as `after`. `null`: this is the last.
-    next: Option<String>,
 }
 
 /// One thing that can be bought. Prices are before tax.

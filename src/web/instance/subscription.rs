@@ -158,7 +158,7 @@ const REMEMBERED: TimeDelta = TimeDelta::days(7);
 fn trouble_of(state: &AppState, words: &Words, money: &Money) -> String {
     let failed = money.change.as_ref().and_then(|change| change.why.zip(change.ended_at));
     let recent = failed.filter(|(_, at)| state.clock.now() - *at < REMEMBERED);
-    recent.map(|(why, at)| words.t1(&format!("change-void-{}", why.as_str()), "time", time::day(at))).unwrap_or_default()
+    recent.map(|(why, at)| words.t1(&format!("change-void-{}", why.as_str()), "time", time::day(words, at))).unwrap_or_default()
 }
 
 /// Reasons that paying does not lift.

@@ -165,7 +165,7 @@ pub(super) async fn show(
         may_choose: operates,
         canary: instance.canary,
         unseen: unseen(&page.w, &seen),
-        outrun: outrun.map(|outrun| page.w.t1("staff-outrun", "time", time::moment(outrun.at))).unwrap_or_default(),
+        outrun: outrun.map(|outrun| page.w.t1("staff-outrun", "time", time::moment(&page.w, outrun.at))).unwrap_or_default(),
         may_settle: operates,
         page,
     })?)
@@ -304,7 +304,7 @@ fn lifecycle_facts(words: &Words, status: &InstanceStatus) -> Vec<Fact> {
     facts.extend(postgres.map(|major| fact("majors-postgres", major.to_string())));
     facts.extend(valkey.map(|major| fact("majors-valkey", major.to_string())));
     if let Some(DatabaseUpgrade { from: _, to, phase, since: _, phase_since }) = &status.database_upgrade {
-        let since = words.t1("since", "time", time::moment(instant(phase_since)));
+        let since = words.t1("since", "time", time::moment(words, instant(phase_since)));
         facts.push(fact("majors-state", format!("{to}: {} {since}", phase.as_str())));
     }
     if let Some(Suspension { since, posts_lost_from, peers_stop_from }) = &status.suspended {
