@@ -285,15 +285,8 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         Notice::RecoveryCodeUsed { left, at } => recovery_code_used(frame, security, &left.to_string(), &moment(words, *at)),
         Notice::Announcement { title, text } => announcement(frame, links.servers().as_str(), title, text),
         Notice::Alert { rule, state, n, since } => {
+            let (what, next) = of_alert(words, rule, *state, *n, *since);
             let title = words.t(&format!("alert-rule-{rule}"));
-            let found = words.count(&format!("alert-firing-{rule}"), "n", *n);
-            let (what, next) = match state {
-                AlertState::Began => (found, words.t("mail-alert-began")),
-                AlertState::Stands => (found, words.t1("mail-alert-stands", "since", moment(words, *since))),
-                AlertState::Over => {
-                    (words.t1("mail-alert-over", "since", moment(words, *since)), words.t("mail-alert-over-next"))
-                }
-            };
             let state = words.t(&format!("alert-state-{}", state.word()));
             alert(frame, links.alerts().as_str(), links.runbook(rule).as_str(), &state, &title, &what, &next)
         }
@@ -309,6 +302,16 @@ pub fn render(notice: &Notice, words: &Words, links: &dyn Links, host_name: &str
         }
     };
     rendered.map_err(|source| RenderError { kind: notice.kind(), source })
+}
+
+/// What an alert says: what was found, and what follows.
+fn of_alert(words: &Words, rule: &str, state: AlertState, n: i64, since: DateTime<Utc>) -> (String, String) {
+    let found = words.count(&format!("alert-firing-{rule}"), "n", n);
+    match state {
+        AlertState::Began => (found, words.t("mail-alert-began")),
+        AlertState::Stands => (found, words.t1("mail-alert-stands", "since", moment(words, since))),
+        AlertState::Over => (words.t1("mail-alert-over", "since", moment(words, since)), words.t("mail-alert-over-next")),
+    }
 }
 
 /// `24 November 2026, 06:40 UTC`: the receiver's time zone is unknown.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use paddock::ids::{AccountId, InstanceId, OrderId, PersonId, WaitingId};
+use paddock::ids::{AccountId, HookEndpointId, InstanceId, OrderId, PersonId, WaitingId};
 use paddock::mail::{Links, Notice, render};
 use paddock::words::{LANGUAGES, Words};
 use url::Url;
@@ -265,6 +265,12 @@ impl Links for AnyLinks {
         url()
     }
     fn alerts(&self) -> Url {
+        url()
+    }
+    fn accesses(&self) -> Url {
+        url()
+    }
+    fn webhook(&self, _: HookEndpointId) -> Url {
         url()
     }
     fn runbook(&self, _: &str) -> Url {
