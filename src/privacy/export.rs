@@ -28,7 +28,7 @@ const fn whole(name: &'static str) -> Table {
 }
 
 /// What is in the copy, in this order.
-pub const TABLES: [Table; 20] = [
+pub const TABLES: [Table; 26] = [
     Table { name: "accounts", whose: "id", columns: "*", without: &[] },
     whole("members"),
     whole("second_contacts"),
@@ -39,7 +39,12 @@ pub const TABLES: [Table; 20] = [
     whole("holds"),
     whole("places"),
     whole("waiting_list"),
+    whole("changes"),
+    whole("givings"),
+    whole("free_servers"),
     whole("runs"),
+    Table { without: &["key_file"], ..whole("archives") },
+    whole("usage_days"),
     whole("rollout_items"),
     Table {
         columns: "id, account_id, person_id, name, scope, instance_id, expires_at, last_used_at, created_at",
@@ -49,6 +54,10 @@ pub const TABLES: [Table; 20] = [
     whole("hook_events"),
     whole("hook_deliveries"),
     whole("hook_tries"),
+    Table {
+        columns: "id, staff_id, account_id, reason, ticket, began_at, ends_at, ended_at, ended_by, changes_at, changes_by",
+        ..whole("staff_accesses")
+    },
     whole("consents"),
     whole("erasures"),
     whole("audit_events"),
