@@ -96,6 +96,9 @@ async fn two_accounts() -> Start {
             "insert into givings (id, account_id, instance_id, kind, amount_minor, currency, reason, staff_id, state, created_at)
              select gen_random_uuid(), account_id, instance_id, 'credit', 100, 'eur', 'test', (select id from staff limit 1), 'asked', now()
              from subscriptions where account_id = $1 and $2::uuid is not null",
+            "insert into archives (id, account_id, instance_id, run_id, scope, state, created_at)
+             select gen_random_uuid(), account_id, instance_id, id, 'without_cache', 'requested', now()
+             from runs where account_id = $1 and $2::uuid is not null limit 1",
         ];
         for insert in members {
             let query = sqlx::query(insert).bind(client.who.account()).bind(client.who.person.unwrap());
