@@ -202,11 +202,11 @@ impl Garage {
         Ok(())
     }
 
-    /// Shuts out every key but one. They stay as keys, for a name that was deleted is never given again: when an operator that was
+    /// Shuts out every key but these. The others stay as keys, for a name that was deleted is never given again: when an operator that was
     /// behind shuts out the right one, the next that prepares the bucket lets it in again.
-    async fn shut_out_others(&self, bucket: &Info, kept: &str) -> Result<(), BucketError> {
+    async fn shut_out_others(&self, bucket: &Info, kept: &[&str]) -> Result<(), BucketError> {
         for Grant { access_key_id, name: _, permissions } in &bucket.keys {
-            if access_key_id != kept {
+            if !kept.contains(&access_key_id.as_str()) {
                 let nothing = Rights { read: false, write: false, owner: false };
                 self.grant(bucket, access_key_id, Some(*permissions), nothing).await?;
             }
@@ -285,13 +285,16 @@ impl Buckets for Garage {
     async fn ensure(&self, bucket: Bucket<'_>, key: &BucketKey) -> Result<(), BucketError> {
         self.ensure_key(key, bucket.name).await?;
         let info = self.ensure_bucket(bucket.name).await?;
-        let had = info.keys.iter().find(|grant| grant.access_key_id == key.access).map(|grant| grant.permissions);
-        self.grant(&info, &key.access, had, USE).await?;
-        self.shut_out_others(&info, &key.access).await?;
+        let had = |key: &str| info.keys.iter().find(|grant| grant.access_key_id == key).map(|grant| grant.permissions);
+        self.grant(&info, &key.access, had(&key.access), USE).await?;
         if bucket.purpose == Purpose::Backup {
             // Archives are handed to customers, and removed when their time is over, with the administrator's key.
+            let sweeper = self.sweeper_key.access.as_str();
             self.ensure_key(&self.sweeper_key, "paddock").await?;
-            self.grant(&info, &self.sweeper_key.access, None, USE).await?;
+            self.grant(&info, sweeper, had(sweeper), USE).await?;
+            self.shut_out_others(&info, &[&key.access, sweeper]).await?;
+        } else {
+            self.shut_out_others(&info, &[&key.access]).await?;
         }
         if let Some(changes) = changes(&info, bucket.purpose) {
             let path = format!("v2/UpdateBucket?id={}", info.id);
@@ -326,7 +329,7 @@ impl Buckets for Garage {
     async fn remove(&self, bucket: &str) -> Result<Removal, BucketError> {
         let Some(info) = self.info(bucket).await? else { return Ok(Removal::Gone) };
         self.delete_keys(&info, bucket).await?;
-        self.shut_out_others(&info, &self.sweeper_key.access).await?;
+        self.shut_out_others(&info, &[&self.sweeper_key.access]).await?;
         self.let_sweeper_in(&info).await?;
         let removed = self.sweeper.take_away(bucket).await?;
         if removed > 0 {

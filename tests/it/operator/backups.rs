@@ -50,7 +50,7 @@ impl Host {
     }
 
     /// Whatever lies in a server's bucket of backups.
-    fn backed_up_files(&self, id: InstanceId) -> Vec<String> {
+    pub fn backed_up_files(&self, id: InstanceId) -> Vec<String> {
         let root = self.rig.dir().join("s3").join(format!("{}-backup", namespace_name(id)));
         let (mut found, mut folders) = (Vec::new(), vec![root.clone()]);
         while let Some(folder) = folders.pop() {
