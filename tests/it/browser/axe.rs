@@ -22,14 +22,18 @@ const RUN: &str = "return axe.run(document, {
 })))";
 
 /// Answers to GET that are no pages of their own: streams, feeds, pieces, ways out and probes.
-const NO_PAGES: [&str; 10] = [
+const NO_PAGES: [&str; 14] = [
+    "/account/log.csv",
+    "/account/log.json",
     "/healthz",
+    "/instances/{id}/archives/live",
     "/instances/{id}/billing/portal",
     "/instances/{id}/live",
     "/instances/{id}/tools/live",
     "/new/address/check",
     "/orders/{id}/live",
     "/readyz",
+    "/staff/money.csv",
     "/status.atom",
     "/status.json",
     "/status/live",
@@ -92,7 +96,7 @@ fn pages(table: &[Entry], ids: &Ids) -> [Vec<String>; 3] {
         let who = match entry.access {
             Access::Public | Access::Webhook => 0,
             Access::SignedIn | Access::Member(_) | Access::Fresh(_) => 1,
-            Access::Staff(_) => 2,
+            Access::Staff(_) | Access::FreshStaff(_) => 2,
         };
         found[who].push(path);
     }
