@@ -24,7 +24,8 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 pub use store::{
-    Person, StaffMember, account_name, account_names, find_admitted_staff, find_person, find_staff, list_members, staff_emails, staff_names,
+    Person, StaffMember, account_name, account_names, find_admitted_staff, find_person, find_staff, list_members, staff_emails,
+    staff_names,
 };
 
 use crate::audit::{self, Actor};

@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::reader::Reader;
 use super::{
-    Alerts, ArchiveStore, Audit, Backup, Catalogue, Config, Database, Dns, Giving, Host, Http, Mail, MailTransport, Mode, Processor,
-    Standing, Stripe,
+    Alerts, ArchiveStore, Audit, Backup, Catalogue, Config, Database, Dns, Giving, Host, Http, Mail, MailTransport, Mode,
+    Processor, Standing, Stripe,
 };
 use crate::audit::chain::{Public, Signer};
 use crate::crypto::{EXAMPLE_KEY, HostKey};

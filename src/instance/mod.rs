@@ -28,8 +28,8 @@ pub use outrun::{Outrun, find_outrun, note_outrun, settle_outrun};
 pub use own_mail::{OwnMailFacts, remove_own_mail, set_own_mail};
 pub use phase::{BuildingStep, Phase, Seen, StepState};
 pub use removal::{
-    FinalArchive, Keeping, RemovalError, RemovalRequest, RemovalTerms, confirm_removal, finish_removal, open_removal, removal_of, removal_terms,
-    remove_archived, request_removal, withdraw_removal,
+    FinalArchive, Keeping, RemovalError, RemovalRequest, RemovalTerms, confirm_removal, finish_removal, open_removal, removal_of,
+    removal_terms, remove_archived, request_removal, withdraw_removal,
 };
 pub use store::{
     COLUMNS, FirstReady, Instance, Mailing, NewInstance, StoredSize, ToPush, UNSEEN_AFTER, building_since, conflict,

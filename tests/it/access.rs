@@ -11,8 +11,8 @@ use paddock::account::token::{NewToken, TokenScope};
 use paddock::account::{Role, Scope, token};
 use paddock::capacity;
 use paddock::ids::{
-    AccessId, AccountId, AlertId, AnnouncementId, ApprovalId, ArchiveId, CaseId, ClusterId, HookDeliveryId, HookEndpointId, IncidentId,
-    InstanceId, InvitationId, OrderId, PasskeyId, PersonId, RolloutId, RunId,
+    AccessId, AccountId, AlertId, AnnouncementId, ApprovalId, ArchiveId, CaseId, ClusterId, HookDeliveryId, HookEndpointId,
+    IncidentId, InstanceId, InvitationId, OrderId, PasskeyId, PersonId, RolloutId, RunId,
 };
 use paddock::incident::{self, Impact, NewIncident, State};
 use paddock::web::{self, Access, Entry};

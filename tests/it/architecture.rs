@@ -24,8 +24,13 @@ const BASE: [&str; 15] = [
     "words",
 ];
 /// From the bottom to the top: each may import those before its own row.
-const DOMAIN: [&[&str]; 5] =
-    [&["archive", "plan", "account", "incident", "switch"], &["capacity"], &["instance"], &["billing", "rollout"], &["desk", "privacy"]];
+const DOMAIN: [&[&str]; 5] = [
+    &["archive", "plan", "account", "incident", "switch"],
+    &["capacity"],
+    &["instance"],
+    &["billing", "rollout"],
+    &["desk", "privacy"],
+];
 const EDGES: [&str; 6] = ["web", "worker", "fleet", "operator", "park", "demo"];
 const TOP: [&str; 1] = ["cmd"];
 

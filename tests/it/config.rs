@@ -73,12 +73,7 @@ fn production_keeps_pages_and_customers_on_separate_sites() {
 const FAULTY: &[(&str, &str, &str, &str)] = &[
     ("mode = \"trial\"", "mode = \"trial\"\nmood = \"good\"", "mood:", "is not a setting here; known are:"),
     ("name = \"Meadow Hosting\"", "name = \" \"", "host.name:", "is missing; write for example name = \""),
-    (
-        "base_url = \"http://127.0.0.1:8080\"",
-        "base_url = \"paddock.example\"",
-        "host.base_url:",
-        "is not a URL such as https://",
-    ),
+    ("base_url = \"http://127.0.0.1:8080\"", "base_url = \"paddock.example\"", "host.base_url:", "is not a URL such as https://"),
     (
         "base_url = \"http://127.0.0.1:8080\"",
         "base_url = \"ftp://paddock.example\"",
@@ -90,12 +85,7 @@ const FAULTY: &[(&str, &str, &str, &str)] = &[
     ("domain = \"meadow.social\"", "", "host.domain:", "is missing; write for example domain = \"meadow.social\""),
     ("support = \"help@paddock.example\"", "", "host.support:", "is missing; write for example support = \""),
     ("domain = \"meadow.social\"", "domain = \"meadow.social\"\ncolour = \"green\"", "host.colour:", "is not a setting here"),
-    (
-        "[http]\nlisten = \"127.0.0.1:8080\"",
-        "[http]\nlisten = \"8080\"",
-        "http.listen:",
-        "is not an address and port, such as",
-    ),
+    ("[http]\nlisten = \"127.0.0.1:8080\"", "[http]\nlisten = \"8080\"", "http.listen:", "is not an address and port, such as"),
     (
         "trusted_proxies = [\"10.0.0.0/8\"]",
         "trusted_proxies = [\"10.0.0.0/33\"]",
@@ -112,12 +102,7 @@ const FAULTY: &[(&str, &str, &str, &str)] = &[
         "secrets.key:",
         "64 hexadecimal digits; make one with: openssl rand -hex 32",
     ),
-    (
-        "key = \"0123456789abcdef",
-        "# key = \"0123456789abcdef",
-        "secrets.key:",
-        "is missing; make one with: openssl rand -hex 32",
-    ),
+    ("key = \"0123456789abcdef", "# key = \"0123456789abcdef", "secrets.key:", "is missing; make one with: openssl rand -hex 32"),
     (
         "signing_key = \"0123456789abcdef0123",
         "signing_key = \"0123",
@@ -134,12 +119,7 @@ const FAULTY: &[(&str, &str, &str, &str)] = &[
     ("tax = false", "tax = 1", "stripe.tax:", "must be true or false"),
     ("billing_most = 100", "billing_most = -1", "giving.billing_most:", "must lie between 0"),
     ("sweep_seconds = 86400", "sweep_seconds = 0", "stripe.sweep_seconds:", "must lie between 1 and 86400"),
-    (
-        "from = \"Meadow Hosting <hello@paddock.example>\"",
-        "from = \"Meadow Hosting\"",
-        "mail.from:",
-        "is not a sender such as",
-    ),
+    ("from = \"Meadow Hosting <hello@paddock.example>\"", "from = \"Meadow Hosting\"", "mail.from:", "is not a sender such as"),
     ("smtp = \"smtp+plain://127.0.0.1:1025\"", "", "mail.smtp:", "is missing; write for example smtp = \"smtps://"),
     ("# folder = \"mails\"", "folder = \"mails\"", "mail.folder:", "stands beside mail.smtp; keep one of them"),
     ("mail = \"staff@paddock.example\"", "mail = \"staff\"", "alerts.mail:", "is not an address such as"),
@@ -160,12 +140,7 @@ const FAULTY: &[(&str, &str, &str, &str)] = &[
     ),
     ("endpoint = \"https://s3.example\"", "", "backup.endpoint:", "is missing; it takes a URL"),
     ("bucket = \"paddock-backup\"", "", "backup.bucket:", "is missing; write for example bucket = \""),
-    (
-        "[metrics]\nlisten = \"127.0.0.1:9090\"",
-        "[metrics]\nlisten = \"here\"",
-        "metrics.listen:",
-        "is not an address and port",
-    ),
+    ("[metrics]\nlisten = \"127.0.0.1:9090\"", "[metrics]\nlisten = \"here\"", "metrics.listen:", "is not an address and port"),
     ("[metrics]\n", "[metric]\n", "metric:", "is not a setting here; known are:"),
 ];
 

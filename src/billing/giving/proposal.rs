@@ -126,7 +126,12 @@ pub async fn agree(
 ///
 /// # Errors
 /// When nothing waits.
-pub async fn refuse(conn: &mut PgConnection, clock: &dyn Clock, staff: StaffId, instance: InstanceId) -> Result<(), ProposalError> {
+pub async fn refuse(
+    conn: &mut PgConnection,
+    clock: &dyn Clock,
+    staff: StaffId,
+    instance: InstanceId,
+) -> Result<(), ProposalError> {
     approval::refuse(conn, clock, staff, Kind::Giving, &instance.to_string()).await?;
     store::take_proposal(conn, instance).await?;
     Ok(())

@@ -208,10 +208,12 @@ pub(super) async fn proposal(conn: &mut PgConnection, instance: InstanceId) -> s
 }
 
 pub(super) async fn take_proposal(conn: &mut PgConnection, instance: InstanceId) -> sqlx::Result<Option<Proposal>> {
-    sqlx::query_as("delete from giving_proposals where instance_id = $1 returning instance_id, amount_minor, currency, invoice_id")
-        .bind(instance)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_as(
+        "delete from giving_proposals where instance_id = $1 returning instance_id, amount_minor, currency, invoice_id",
+    )
+    .bind(instance)
+    .fetch_optional(conn)
+    .await
 }
 
 /// It is over; `false` when it was before.

@@ -8,9 +8,7 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::backups::first_due;
-use super::build::{
-    Change, Jobs, MajorChange, Object, Objects, OwnDomain, Processes, Services, Task, first_backup, names,
-};
+use super::build::{Change, Jobs, MajorChange, Object, Objects, OwnDomain, Processes, Services, Task, first_backup, names};
 use super::contest;
 use super::handover::Doors;
 use super::observe::Observed;

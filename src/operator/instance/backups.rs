@@ -71,8 +71,10 @@ pub fn finding(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateTim
 /// Of all later ones there is an earlier one to go back to.
 pub fn first_due(seen: &BTreeMap<Key, Seen>, status: &InstanceStatus, now: DateTime<Utc>) -> Option<u32> {
     let database = &seen.get(&(Kind::Cluster, names::DATABASE.to_owned()))?.state;
-    let failed =
-        matches!(database, State::Database { ready: true, phase: _, storage_gib: _, major: _, trouble: Some(BackupTrouble::Backup(_)) });
+    let failed = matches!(
+        database,
+        State::Database { ready: true, phase: _, storage_gib: _, major: _, trouble: Some(BackupTrouble::Backup(_)) }
+    );
     let none_yet = status.database_initialised && stored(seen).or_else(|| status.backups.clone()).is_none();
     match attempts(seen, Kind::Backup, &first_backup_name, now.timestamp()) {
         TaskState::Due { attempt } if failed && none_yet => Some(attempt),

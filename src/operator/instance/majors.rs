@@ -348,7 +348,11 @@ pub fn words(image: &str) -> String {
 /// The major release of the data of a Postgres that answers.
 fn answers_as(seen: &BTreeMap<Key, Seen>) -> Option<Option<u16>> {
     let database = seen.get(&(Kind::Cluster, names::DATABASE.to_owned())).filter(|seen| !seen.deleting)?;
-    if let State::Database { ready: true, phase: _, storage_gib: _, major, trouble: _ } = &database.state { Some(*major) } else { None }
+    if let State::Database { ready: true, phase: _, storage_gib: _, major, trouble: _ } = &database.state {
+        Some(*major)
+    } else {
+        None
+    }
 }
 
 /// One that is on its way although the status, which was lost, does not say so.

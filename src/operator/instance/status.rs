@@ -255,7 +255,9 @@ fn stalled(valid: &Valid<'_>, progress: &Progress, bucket: &BucketState, seen: &
 
 /// What a person is told of a database that can't be had back from what there is.
 fn stalled_for_data(seen: &BTreeMap<Key, Seen>) -> Option<Finding> {
-    let State::Database { ready: false, phase, storage_gib: _, major: _, trouble: _ } = database_state(seen)? else { return None };
+    let State::Database { ready: false, phase, storage_gib: _, major: _, trouble: _ } = database_state(seen)? else {
+        return None;
+    };
     let message = format!("CloudNativePG says of Cluster {}: {phase}; restore it from a backup", names::DATABASE);
     is_unrecoverable(phase).then(|| Finding::holds(ConditionKind::Stalled, "DataLost", message))
 }

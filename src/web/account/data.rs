@@ -68,7 +68,12 @@ fn name(words: &Words, document: Document) -> String {
 }
 
 fn agreed(words: &Words, consent: Consent) -> Agreed {
-    Agreed { name: name(words, consent.document), path: consent.document.path(), version: consent.version, at: time::day(words, consent.at) }
+    Agreed {
+        name: name(words, consent.document),
+        path: consent.document.path(),
+        version: consent.version,
+        at: time::day(words, consent.at),
+    }
 }
 
 fn kept(words: &Words, kept: &Kept) -> KeptView {

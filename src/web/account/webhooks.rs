@@ -112,7 +112,9 @@ fn endpoint_view(words: &Words, endpoint: &Endpoint) -> EndpointView {
 
 fn delivery_view(words: &Words, delivery: DeliveryRow, tries: &[TryRow]) -> DeliveryView {
     let state = match delivery.state {
-        DeliveryState::Due => StateView::new(words, "doing", "hooks-due", words.t1("hooks-next", "at", time::exact(words, delivery.due_at))),
+        DeliveryState::Due => {
+            StateView::new(words, "doing", "hooks-due", words.t1("hooks-next", "at", time::exact(words, delivery.due_at)))
+        }
         DeliveryState::Delivered => StateView::new(words, "done", "hooks-delivered", ""),
         DeliveryState::GivenUp => StateView::new(words, "failed", "hooks-given-up", ""),
     };
@@ -192,7 +194,11 @@ async fn load_one(
         endpoint: endpoint_view(&page.w, endpoint),
         fresh,
         secret: if fresh { secret.expose_secret().to_owned() } else { String::new() },
-        old_until: endpoint.old_until.filter(|until| *until > state.clock.now()).map(|until| time::exact(&page.w, until)).unwrap_or_default(),
+        old_until: endpoint
+            .old_until
+            .filter(|until| *until > state.clock.now())
+            .map(|until| time::exact(&page.w, until))
+            .unwrap_or_default(),
         kinds: kinds(&page.w, &typed.kinds),
         url: typed.url,
         deliveries: rows.into_iter().map(|row| delivery_view(&page.w, row, &tries)).collect(),

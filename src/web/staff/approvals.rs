@@ -61,7 +61,9 @@ pub(super) async fn list(State(state): State<AppState>, member: StaffMember, pag
 fn row(words: &Words, member: &StaffMember, names: &[(StaffId, String)], one: &Approval) -> ApprovalRow {
     let name = |id: StaffId| super::named(names, id).unwrap_or_default().to_owned();
     let state = match one.decision {
-        None => StateView::new(words, "waiting", "approval-waits", words.t1("until", "time", time::moment(words, one.expires_at))),
+        None => {
+            StateView::new(words, "waiting", "approval-waits", words.t1("until", "time", time::moment(words, one.expires_at)))
+        }
         Some(decision) => {
             let at = one.decided_at.map(|at| time::moment(words, at)).unwrap_or_default();
             let by = one.decided_by.map(name).unwrap_or_default();
@@ -112,21 +114,19 @@ pub(super) async fn refuse(
                 return Ok(with_message(&state, HERE, "failed", "give-not-open"));
             }
         },
-        Kind::Removal => {
-            match instance::withdraw_removal(&mut tx, state.clock.as_ref(), member.id, subject).await {
-                Ok(()) => {}
-                Err(RemovalError::Database(error)) => return Err(error.into()),
-                Err(
-                    RemovalError::NotEnded
-                    | RemovalError::Kept
-                    | RemovalError::NoArchive
-                    | RemovalError::Approval(_)
-                    | RemovalError::WrongName,
-                ) => {
-                    return Ok(with_message(&state, HERE, "failed", "removal-not-open"));
-                }
+        Kind::Removal => match instance::withdraw_removal(&mut tx, state.clock.as_ref(), member.id, subject).await {
+            Ok(()) => {}
+            Err(RemovalError::Database(error)) => return Err(error.into()),
+            Err(
+                RemovalError::NotEnded
+                | RemovalError::Kept
+                | RemovalError::NoArchive
+                | RemovalError::Approval(_)
+                | RemovalError::WrongName,
+            ) => {
+                return Ok(with_message(&state, HERE, "failed", "removal-not-open"));
             }
-        }
+        },
     }
     tx.commit().await?;
     Ok(with_message(&state, HERE, "done", "approval-refused-done"))

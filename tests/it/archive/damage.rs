@@ -286,9 +286,7 @@ fn secrets_that_do_not_open_say_why() {
     change(&archive, "secrets.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
     let (_, said) = ends(&paddock(&["verify", path, "--passphrase-file", right.to_str().unwrap()]), 3);
     assert!(said.contains("secrets.age is not what was written"), "{said}");
-    let damaged = secrets::open(
-        &fs::read(archive.join("secrets.age")).unwrap(),
-        &Unlock::Passphrase(passphrase("the right passphrase")),
-    );
+    let damaged =
+        secrets::open(&fs::read(archive.join("secrets.age")).unwrap(), &Unlock::Passphrase(passphrase("the right passphrase")));
     assert!(matches!(damaged, Err(ArchiveError::Locked("it is damaged"))), "{damaged:?}");
 }

@@ -133,10 +133,7 @@ mod tests {
                 let cluster = database::cluster(valid).body;
                 let plugin = &cluster["spec"]["plugins"][0];
                 assert_eq!(plugin["isWALArchiver"], true);
-                assert_eq!(
-                    plugin["parameters"],
-                    json!({"barmanObjectName": store.name, "serverName": "db-1-pg17"})
-                );
+                assert_eq!(plugin["parameters"], json!({"barmanObjectName": store.name, "serverName": "db-1-pg17"}));
                 let schedule = schedule(valid).body;
                 assert_eq!(schedule["spec"]["method"], "plugin");
                 assert_eq!(schedule["spec"]["pluginConfiguration"]["name"], plugin["name"]);
