@@ -10,7 +10,7 @@ use paddock::account::access::{self, Wanted};
 use paddock::account::{self, Scope};
 use paddock::archive::shelf::Depot;
 use paddock::audit::Actor;
-use paddock::billing::{self, NewOrder, Order, Placement, stripe::Stripe};
+use paddock::billing::{self, NewOrder, Order, Placement};
 use paddock::capacity;
 use paddock::clock::{Clock as _, ManualClock, SystemClock};
 use paddock::db::Db;
