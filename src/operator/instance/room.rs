@@ -143,6 +143,11 @@ mod tests {
         wanted.spec.size.database.storage_most_gib = Some(20);
         let valid = validate(&settings, &wanted, &status(None), &nothing).unwrap();
         assert!(is_due(&valid, &status(None), now) && !is_due(&valid, &InstanceStatus::default(), now));
+        assert_eq!(
+            due_in(&valid, &status(Some(measured(1, 5))), now),
+            Some(Duration::from_hours(1)),
+            "not before, and then at once"
+        );
         assert!(!is_due(&valid, &status(Some(measured(1, 5))), now) && is_due(&valid, &status(Some(measured(1, 6))), now));
         let said = |used| finding(&valid, &status(Some(measured(used, 0)))).map(|found| (found.reason, found.message));
         assert_eq!(finding(&valid, &status(None)), None);
