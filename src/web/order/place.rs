@@ -77,12 +77,14 @@ pub(in crate::web) enum Placed {
 
 /// Reserves address and place in one transaction, unless an order for exactly this waits for its payment. Pages and API order here.
 pub(in crate::web) async fn place_once(state: &AppState, customer: &Customer, new: &NewOrder<'_>) -> Result<Placed, WebError> {
+    // An order agrees to our documents: nobody does that in a customer's name.
+    let person = customer.me().ok_or(WebError::ThroughGlass)?;
     let mut tx = state.db.begin_account(customer.account).await?;
     let refused = if switch::is_on(tx.conn(), Switch::Orders).await? {
         match billing::place(&mut tx, state.clock.as_ref(), customer.actor(), new).await {
             Ok(Placement::Placed(order)) => {
                 // The page, and the API's own document, say that an order agrees to both documents.
-                agreement::agree(tx.conn(), state.clock.as_ref(), customer.account, customer.person.id).await?;
+                agreement::agree(tx.conn(), state.clock.as_ref(), customer.account, person).await?;
                 crash::point("order.before_commit");
                 tx.commit().await?;
                 crash::point("order.committed");

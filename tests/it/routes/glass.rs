@@ -91,6 +91,13 @@ async fn nothing_is_changed_unless_the_customer_lets_them() {
     staff.get("/instances").await.see("The customer lets you change things.");
     staff.post("/waiting/leave", &[]).await.is(303);
     staff.post(&tools, &[("tool", "cache-clear")]).await.redirects_to(&tools);
+    // An order agrees to the host's documents, which nobody does in the customer's name.
+    staff.post("/new/address", &[("kind", "hosted"), ("name", "herons")]).await.redirects_to("/new/owner");
+    let owner = [("owner_name", "wren"), ("owner_email", "wren@mail.example")];
+    staff.post("/new/owner", &owner).await.redirects_to("/new/plan");
+    let plan = staff.get("/new/plan").await.is(200).attributes("input[name=plan]", "value").remove(0);
+    staff.post("/new/plan", &[("plan", &plan), ("period", "month")]).await.redirects_to("/new/review");
+    staff.post("/orders", &[]).await.is(403);
     // What concerns people and the account stays theirs.
     for path in ["/account/members/leave", "/account/members/invite", "/account/security/password", "/account/switch"] {
         staff.post(path, &[]).await.is(403);
