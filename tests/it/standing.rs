@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use paddock::account::Scope;
 use paddock::billing::{self, Standing, Subscription};
 use paddock::clock::Clock as _;
-use paddock::demo::stripe::{Fault, FaultOrder};
+use paddock::demo::stripe::{Fault, FaultOrder, Policy, Rule};
 use paddock::ids::InstanceId;
 use paddock::instance::{self, Instance, Intent};
 use paddock::resource::StepName;
@@ -177,6 +177,8 @@ async fn nobody_is_paused_by_what_we_only_remember() {
     let server = paid_once(&app, &customer, "birds").await;
     decline(&app, server.id).await;
     pass(&app, TimeDelta::days(13)).await;
+    // No webhook causes a second look at the same time.
+    app.shop.set_policy(Policy { rule: Rule::Drop, ..Policy::default() });
     app.advance(TimeDelta::days(1));
     review(&app).await;
     app.shop.fault(FaultOrder { fault: Fault::Unavailable, request: "GET /v1/subscriptions".to_owned() });
