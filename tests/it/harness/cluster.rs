@@ -36,10 +36,10 @@ pub async fn turn() -> Turn {
     static RIG: OnceCell<Rig> = OnceCell::const_new();
     tokio::select! {
         biased;
-        _alone = FIRST.lock() => Turn { rig: Rig::shared().await.unwrap(), _alone },
-        _alone = SECOND.lock() => {
+        alone = FIRST.lock() => Turn { rig: Rig::shared().await.unwrap(), _alone: alone },
+        alone = SECOND.lock() => {
             let rig = RIG.get_or_try_init(|| Rig::apart("second", |settings| settings)).await.unwrap();
-            Turn { rig, _alone }
+            Turn { rig, _alone: alone }
         }
     }
 }
