@@ -185,7 +185,10 @@ async fn nobody_is_paused_by_what_we_only_remember() {
     for _ in 0..20 {
         app.shop.fault(FaultOrder { fault: Fault::Unavailable, request: "GET /v1/subscriptions".to_owned() });
     }
-    worker::run_once(Arc::clone(&app.deps)).await.unwrap();
+    // Twice: the first may look for more before the review has asked for it.
+    for _ in 0..2 {
+        worker::run_once(Arc::clone(&app.deps)).await.unwrap();
+    }
     app.shop.no_more_faults();
     let failed: Vec<_> = app.jobs().await.into_iter().filter(|job| job.last_error.is_some()).collect();
     assert_eq!(failed.iter().map(|job| job.task.as_str()).collect::<Vec<_>>(), ["sync_subscription"]);
