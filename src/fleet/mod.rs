@@ -1,7 +1,7 @@
 //! All clusters: pushes rows into custom resources, pulls their status back into rows.
 //!
 //! The only part that knows both the database and Kubernetes. Each direction takes no input: it makes the one side equal to the
-//! other, whenever it is nudged and now and then without being nudged. Each cluster has a [`link`] of its own, with its own client: one
+//! other, whenever it is nudged and now and then without being nudged. Each cluster has a `link` of its own, with its own client: one
 //! that is away holds up nobody else, and one that comes back is caught up.
 
 mod access;

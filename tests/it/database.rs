@@ -251,7 +251,6 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("paddock_fleet", "update instances set own_mail = null"),
     ("paddock_staff", "update runs set cancelled = true"),
     ("paddock_fleet", "update instances set intent = 'archived'"),
-    ("paddock_fleet", "update instances set generation = generation + 1"),
     ("paddock_fleet", "insert into instances select * from instances limit 1"),
     ("paddock_fleet", "select id from orders"),
     ("paddock_fleet", "select id_hash from sessions"),
@@ -362,6 +361,8 @@ async fn each_role_may_do_its_own_work_and_no_more() {
     let may = [
         ("paddock_auth", "select password_hash from people"),
         ("paddock_fleet", "update instances set pushed_generation = generation"),
+        // A row of a database that was put back is numbered past what its cluster knows.
+        ("paddock_fleet", "update instances set generation = generation"),
         ("paddock_staff", "select id from instances"),
         ("paddock_worker", "update instances set intent = intent"),
         ("paddock_web", "select id from instances"),

@@ -8,6 +8,7 @@
 use std::fs;
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -175,6 +176,10 @@ pub(super) fn start_time(process: u32) -> Option<u64> {
     after_name.nth(18)?.parse().ok()
 }
 
+/// Below the ports that the system takes for outgoing connections (`ip_local_port_range`, from 32768 on; ip(7)). One of those could be
+/// taken before our server listens on it, and who waits for a server there may even reach themselves.
+const PORTS: Range<u16> = 20_000..32_000;
+
 /// The port kept under `name` in `dir` if it is free, else a free one that is then kept: addresses survive a restart.
 pub(super) fn kept_port(dir: &Path, name: &str) -> Result<u16, RigError> {
     let file = dir.join("ports").join(name);
@@ -182,10 +187,14 @@ pub(super) fn kept_port(dir: &Path, name: &str) -> Result<u16, RigError> {
     if let Some(port) = kept.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
         return Ok(port);
     }
-    let port = TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(|source| RigError::Spawn { part: format!("{name} (no free port)"), source })?
-        .port();
+    let free = || {
+        let port = rand::random_range(PORTS);
+        TcpListener::bind(("127.0.0.1", port)).map(|_| port)
+    };
+    let port = (1..100)
+        .find_map(|_| free().ok())
+        .map_or_else(free, Ok)
+        .map_err(|source| RigError::Spawn { part: format!("{name} (no free port)"), source })?;
     let folder = dir.join("ports");
     fs::create_dir_all(&folder).map_err(RigError::file("create", &folder))?;
     fs::write(&file, port.to_string()).map_err(RigError::file("write", &file))?;

@@ -43,6 +43,10 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
     }
 
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub(super) fn take(&self, request: &str) -> Option<Fault> {
         let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = orders.iter().position(|order| request.starts_with(&order.request))?;

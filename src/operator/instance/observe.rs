@@ -66,8 +66,8 @@ pub async fn observe(context: &Context, cached: Arc<MastodonInstance>) -> Result
                 api.get(name).await.map(|live| (live.metadata, live.data))
             };
             match live {
-                Ok((metadata, content)) => {
-                    let found = Seen::of(kind, &metadata, &content, &context.settings.field_manager);
+                Ok((metadata, body)) => {
+                    let found = Seen::of(kind, &metadata, &body, &context.settings.field_manager);
                     // What was seen of it tells more, if it is the same.
                     let key = (kind, name.to_owned());
                     if seen.get(&key).is_none_or(|seen| seen.uid != found.uid) {

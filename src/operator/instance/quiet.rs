@@ -72,11 +72,11 @@ mod tests {
             instance.metadata.resource_version = Some(version.into());
             Ground::new(&instance, epoch, Arc::clone(&settings))
         };
-        let quiet = Quiet::new(ground("7", 3), start + Duration::from_secs(60));
+        let quiet = Quiet::new(ground("7", 3), start + Duration::from_mins(1));
         assert!(quiet.lasts(&ground("7", 3), start));
         assert!(!quiet.lasts(&ground("8", 3), start), "another spec or status");
         assert!(!quiet.lasts(&ground("7", 4), start), "another object, or one that is otherwise");
-        assert!(!quiet.lasts(&ground("7", 3), start + Duration::from_secs(60)), "time to look");
+        assert!(!quiet.lasts(&ground("7", 3), start + Duration::from_mins(1)), "time to look");
         let told = Ground { settings: Arc::new(Settings::clone(&settings)), ..ground("7", 3) };
         assert!(!quiet.lasts(&told, start), "other releases");
     }

@@ -79,13 +79,15 @@ mod tests {
         assert_eq!(note(&server(|all| web(all).uid = "later".into())).unwrap(), noted);
     }
 
+    type Change = fn(&mut BTreeMap<Key, Seen>);
+
     #[test]
     fn whatever_was_changed_meanwhile_is_not_trusted() {
         let noted = note(&server(|_| {}));
         let noted = noted.as_deref();
         let forgotten = |all: &mut BTreeMap<Key, Seen>| all.values_mut().for_each(|seen| seen.accepted = None);
         assert!(holds(noted, &server(forgotten)), "nobody remembers, and all is the same");
-        let changes: [(&str, fn(&mut BTreeMap<Key, Seen>)); 5] = [
+        let changes: [(&str, Change); 5] = [
             ("a field was taken or added", |all| web(all).ours = 7),
             ("another release has applied it", |all| web(all).applied = Some(8)),
             ("it is gone", |all| drop(all.remove(&(Kind::Deployment, "web".to_owned())))),

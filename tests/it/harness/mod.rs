@@ -32,7 +32,7 @@ mod tests;
 pub use answer::Answer;
 pub use app::{Capacity, NEWEST, OPERATOR_KEY, Start, TestApp};
 pub use client::Client;
-pub use cluster::{Turn, clear, reach_the_rig, turn};
+pub use cluster::{Turn, clear, database_of, reach_the_rig, turn};
 pub use database::Database;
 pub use parts::{PASSKEYS_AT, audit_signer, operator_key};
 pub use people::{Identity, PASSWORD, add_cluster};

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Host, names, uids, whole};
-use crate::harness::S3Client;
+use crate::harness::{S3Client, database_of};
 
 /// The keys of all vaults of this process.
 struct Keys {
@@ -393,7 +393,9 @@ async fn keys_are_made_the_vault_is_checked_and_an_identity_recovered_offline() 
     {
         storage.insert(name.into(), value.into());
     }
-    reference["cluster"][0]["kubeconfig"] = host.rig.cluster().kubeconfig().display().to_string().into();
+    let (database, kubeconfigs) = database_of(host.rig, "paddock").await;
+    reference["clusters"]["kubeconfigs"] = kubeconfigs.display().to_string().into();
+    reference["database"]["url"] = database.url().into();
     std::fs::write(path("paddock.toml"), toml::to_string(&reference).unwrap()).unwrap();
 
     let mut settings = host.settings();

@@ -261,7 +261,7 @@ async fn a_pause_says_by_when_it_costs_what() {
     let Start { app, customer, staff, .. } = TestApp::start().await;
     let instance = app.running(&customer, "birds").await;
     let (page, own) = (format!("/staff/instances/{}", instance.id), format!("/instances/{}", instance.id));
-    staff.post(&format!("{page}/pause"), &[("reason", "unpaid")]).await.redirects_to(&page);
+    staff.post(&format!("{page}/pause"), &[("reason", "staff")]).await.redirects_to(&page);
     let mut status = app.status(&StepName::ALL);
     status.suspended = Some(Suspension::beginning(app.clock.now()));
     app.observe(instance.id, &status).await;

@@ -26,12 +26,15 @@ impl<S: Subscriber> Layer<S> for Statements {
 }
 
 impl Statements {
-    /// Of the second time: the first one may open connections and note that somebody came.
+    /// The least of four times: the first one notes that somebody came, and each may have to open a connection, which asks as well.
     async fn of(&self, client: &Client, path: &str) -> usize {
-        client.get(path).await.is(200);
-        self.0.store(0, Ordering::Relaxed);
-        client.get(path).await.is(200);
-        self.0.load(Ordering::Relaxed)
+        let mut least = usize::MAX;
+        for _ in 0..4 {
+            self.0.store(0, Ordering::Relaxed);
+            client.get(path).await.is(200);
+            least = least.min(self.0.load(Ordering::Relaxed));
+        }
+        least
     }
 }
 

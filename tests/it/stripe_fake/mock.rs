@@ -97,7 +97,11 @@ async fn between(State(notes): State<Arc<Notes>>, method: Method, uri: Uri, head
     let text = answer.text().await.unwrap();
     let refused = (!status.is_success()).then(|| format!("{status} {text} to {uri}"));
     notes.taken.lock().unwrap().push((format!("{method} {}", without_ids(uri.path())), refused));
-    let body: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut body: Value = serde_json::from_str(&text).unwrap_or_default();
+    // Its example leaves out what Stripe always says, and what async-stripe can't do without.
+    if body["object"] == "product" && body["type"].is_null() {
+        body["type"] = "service".into();
+    }
     if notes.is_empty.load(Ordering::Relaxed) && method == Method::GET && status.is_success() {
         if body["object"] == "list" {
             let empty = json!({ "object": "list", "data": [], "has_more": false, "url": body["url"] });

@@ -1,6 +1,6 @@
 //! The fuse on mass destruction.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kube::api::{DeleteParams, ListParams};
 use paddock::ids::InstanceId;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::super::Host;
 use super::removal::{operator_with_own_fuse, override_by_staff};
 use super::told;
-use crate::harness::Database;
+use crate::harness::{Database, database_of};
 
 const NAMESPACE: &str = "fuse-of-mass";
 
@@ -30,11 +30,10 @@ struct Admin {
 }
 
 impl Admin {
-    fn new(host: &Host, database: &Database) -> Self {
-        let kubeconfig = format!("kubeconfig = \"{}\" #", host.rig.cluster().kubeconfig().display());
+    fn new(host: &Host, database: &Database, kubeconfigs: &Path) -> Self {
         let text = paddock::config::REFERENCE
             .replacen("postgres://paddock@127.0.0.1/paddock", &database.url(), 1)
-            .replacen("kubeconfig = \"kubeconfig\"", &kubeconfig, 1)
+            .replacen("kubeconfigs = \"kubeconfigs\"", &format!("kubeconfigs = \"{}\"", kubeconfigs.display()), 1)
             .replacen("namespace = \"paddock\"", &format!("namespace = \"{NAMESPACE}\""), 1);
         let config = host.rig.dir().join("fuse.toml");
         std::fs::write(&config, text).unwrap();
@@ -101,8 +100,8 @@ async fn after_a_few_removals_nothing_is_destroyed_until_somebody_has_looked() {
     }
 
     // Somebody has looked, and says so.
-    let (database, _) = Database::copy().await;
-    let admin = Admin::new(&host, &database);
+    let (database, kubeconfigs) = database_of(host.rig, NAMESPACE).await;
+    let admin = Admin::new(&host, &database, &kubeconfigs);
     assert!(admin.run(&["show"]).await.contains("first: blown since"));
     assert!(admin.run(&["reset", "--reason", "three trials and one customer, all on purpose"]).await.contains("whole again"));
     assert!(admin.run(&["show"]).await.contains("first: whole"));
