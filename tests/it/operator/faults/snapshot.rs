@@ -139,6 +139,13 @@ fn snapshot(id: InstanceId, mut objects: Vec<(String, DynamicObject)>) -> Snapsh
             annotations.remove(super::world::NUDGE);
             // Whether Kubernetes' own controllers come to an object once or twice is not the operator's doing.
             annotations.remove("endpoints.kubernetes.io/last-change-trigger-time");
+            if annotations.is_empty() {
+                value["metadata"].as_object_mut().unwrap().remove("annotations");
+            }
+        }
+        // Counted anew by Kubernetes when it comes to it.
+        if kind == "ResourceQuota" {
+            value.as_object_mut().unwrap().remove("status");
         }
         if let Some(fields) = value.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut) {
             fields.retain(|entry| !entry["manager"].as_str().is_some_and(|name| name == "kwok" || name.starts_with("kube-")));
